@@ -1,0 +1,77 @@
+"""What can go wrong, drawn as a tree. The class says whether trying again can help.
+
+AirlineError
+├── TryAgain       nothing is wrong with the request, the world is not ready: the broker retries
+│   └── BrokerAway   the broker did not answer at all
+├── NotFound       the thing is not there; retried by a broker, as it may be on its way
+├── Conflict       somebody else is at it, or its state forbids it
+├── Malformed      bytes that are not what they claim to be (no JSON, no CloudEvent)
+├── Invalid        well formed, but nobody will ever be able to process it; names the fields
+├── Forbidden      understood and refused
+├── Unsupported    a media type that is not spoken here
+└── TooLarge       more than anybody reads
+
+STATUS is the one table from class to HTTP. A broker retries 404, 408, 409, 429 and 5xx and dead-letters every
+other refusal at once (Knative eventing, pkg/kncloudevents/retries.go), so a *business* no is an event, never
+one of these.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+
+class AirlineError(Exception):
+    """Anything this project refuses on purpose. `str()` is one sentence for the one who asked."""
+
+
+class TryAgain(AirlineError):
+    """The same request can succeed later."""
+
+
+class BrokerAway(TryAgain):
+    """The broker did not answer at all, so there is no use in trying the next event now."""
+
+
+class NotFound(AirlineError):
+    """There is no such thing (yet)."""
+
+
+class Conflict(AirlineError):
+    """The present state forbids it."""
+
+
+class Malformed(AirlineError):
+    """The bytes are not what they claim to be."""
+
+
+class Invalid(AirlineError):
+    """`fields` maps the name of each bad field, as the client spelt it, to what is wrong with it."""
+
+    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.fields = dict(fields or {})
+
+
+class Forbidden(AirlineError):
+    """Understood, and refused."""
+
+
+class Unsupported(AirlineError):
+    """This media type is not spoken here."""
+
+
+class TooLarge(AirlineError):
+    """More than anybody reads."""
+
+
+STATUS: dict[type[AirlineError], HTTPStatus] = {
+    TryAgain: HTTPStatus.SERVICE_UNAVAILABLE,
+    BrokerAway: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Malformed: HTTPStatus.BAD_REQUEST,
+    Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}

@@ -1,0 +1,156 @@
+"""The glossary: everything that is said in this airline, one frozen dataclass a word.
+
+The class name is the CloudEvents `type`; a field `seat_qty` travels as `seatQty` in the event's JSON data.
+Events are past tense and happen at most once per reservation; the two commands at the end are requests from
+outside and may be refused. `airline.fields` knows how to read each field type.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, get_args
+
+Number = Annotated[int, "identity of a flight, customer or payment, from 1"]
+Seats = Annotated[int, "seats of one party, from 1"]
+Count = Annotated[int, "seats of one flight, from 0"]
+Money = Annotated[int, "whole units of the one currency, from 0"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationPlaced:
+    """A reservation is PENDING: seats and payment are wanted until `expires_at`."""
+
+    reservation_id: str
+    customer_id: Number
+    flight_id: Number
+    seat_qty: Seats
+    reserve_date: date
+    payment_method: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemainingSeatsDecreased:
+    """The whole party has seats. `cost` is one seat, `amount` all of them."""
+
+    reservation_id: str
+    customer_id: Number
+    flight_id: Number
+    flight_code: str
+    takeoff_date: date
+    seat_qty: Seats
+    cost: Money
+    amount: Money
+    remaining_seats_count: Count
+    payment_method: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeatsSoldOut:
+    """No seats for this party: all or nothing. `remaining_seats_count` is what is left for smaller ones."""
+
+    reservation_id: str
+    flight_id: Number
+    seat_qty: Seats
+    remaining_seats_count: Count
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """The provider took the money."""
+
+    payment_id: Number
+    reservation_id: str
+    customer_id: Number
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFailed:
+    """The provider declined; no money was taken."""
+
+    payment_id: Number
+    reservation_id: str
+    customer_id: Number
+    amount: Money
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationConfirmed:
+    """The reservation is SUCCEED: seats are held and paid."""
+
+    reservation_id: str
+    customer_id: Number
+    flight_id: Number
+    seat_qty: Seats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationCanceled:
+    """The reservation is CANCELED, for a reason that the customer can read. Compensation starts here."""
+
+    reservation_id: str
+    customer_id: Number
+    flight_id: Number
+    seat_qty: Seats
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemainingSeatsIncreased:
+    """The seats of a canceled reservation are back. Said only if they had been held."""
+
+    reservation_id: str
+    flight_id: Number
+    seat_qty: Seats
+    remaining_seats_count: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRefunded:
+    """The money of a canceled reservation went back. Said only if it had been taken."""
+
+    payment_id: Number
+    reservation_id: str
+    customer_id: Number
+    amount: Money
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationRequested:
+    """Command: somebody outside asks for seats. `reservation_id` was promised by reserve-commands."""
+
+    reservation_id: str
+    customer_id: Number
+    flight_id: Number
+    seat_qty: Seats
+    reserve_date: date
+    payment_method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationRequested:
+    """Command: somebody outside asks to cancel."""
+
+    reservation_id: str
+    reason: str
+
+
+SagaEvent = (
+    ReservationPlaced
+    | RemainingSeatsDecreased
+    | SeatsSoldOut
+    | Paid
+    | PaymentFailed
+    | ReservationConfirmed
+    | ReservationCanceled
+    | RemainingSeatsIncreased
+    | PaymentRefunded
+)
+Command = ReservationRequested | CancellationRequested
+Event = SagaEvent | Command
+
+BY_TYPE: dict[str, type[Event]] = {event.__name__: event for event in get_args(Event)}

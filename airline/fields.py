@@ -1,0 +1,181 @@
+"""Reading what others wrote: JSON values into int, str, date and datetime, or a sentence that names the field.
+
+A reader takes one JSON value and returns it typed, or raises ValueError with the rest of the sentence
+"<field> ...". Numbers in strings are accepted: httpie sends `seatQty=3` as "3".
+"""
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar, get_type_hints
+
+from airline import clock
+from airline.errors import Invalid
+from airline.events import BY_TYPE, Count, Event, Money, Number, Seats
+
+E = TypeVar("E", bound=Event)
+Reader = Callable[[object], Any]
+ABSENT = object()
+LARGEST_ID = 2**31 - 1
+LARGEST_NUMBER = 2**53 - 1
+"""The largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
+LARGEST_PARTY = 1_000
+LARGEST_CAPACITY = 1_000_000
+LONGEST_TEXT = 200
+
+_INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_DAY = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(T.*)?", re.ASCII)
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[^T]+(Z|[+-][0-9]{2}:?[0-9]{2})", re.ASCII)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def integer(minimum: int = -LARGEST_NUMBER, maximum: int = LARGEST_NUMBER) -> Reader:
+    """A whole number within the bounds; 3, 3.0 and "3" are the same."""
+
+    def read(value: object) -> int:
+        number = _whole(value)
+        if not minimum <= number <= maximum:
+            raise ValueError(f"must be between {minimum} and {maximum}")
+        return number
+
+    return read
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
+        return int(value)
+    raise ValueError("must be a whole number")
+
+
+IDENTITY = integer(1, LARGEST_ID)
+SEATS = integer(1, LARGEST_PARTY)
+COUNT = integer(0, LARGEST_CAPACITY)
+MONEY = integer(0)
+
+
+def text(minimum: int = 1, maximum: int = LONGEST_TEXT) -> Reader:
+    """Printable text of that many characters."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError("must be text")
+        if not minimum <= len(value) <= maximum:
+            raise ValueError(f"must have {minimum} to {maximum} characters")
+        if _UNPRINTABLE.search(value):
+            raise ValueError("must not contain control characters")
+        return value
+
+    return read
+
+
+def one_of(*choices: str) -> Reader:
+    """One of these words."""
+
+    def read(value: object) -> str:
+        if value not in choices:
+            raise ValueError("must be " + " or ".join(choices))
+        return str(value)
+
+    return read
+
+
+def day(value: object) -> date:
+    """A date: "2025-12-25"; of an instant, "2025-12-25T00:00:00.000+00:00", the day it writes."""
+    try:
+        return date.fromisoformat(_DAY.fullmatch(str(value))["day"])  # type: ignore[index]
+    except (TypeError, ValueError):
+        raise ValueError('must be a date such as "2025-12-25"') from None
+
+
+def instant(value: object) -> datetime:
+    """An RFC 3339 instant with its offset, as UTC."""
+    try:
+        return datetime.fromisoformat(_INSTANT.fullmatch(str(value))[0]).astimezone(UTC)  # type: ignore[index]
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError('must be an instant such as "2025-12-25T08:00:00Z"') from None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How to read one field, and what stands for it when it is absent (noevent: it is required)."""
+
+    read: Reader
+    default: Any = ABSENT
+
+
+def read(body: object, spec: Mapping[str, Field]) -> dict[str, Any]:
+    """The values of `spec` in `body`; other names are ignored. Raises Invalid with every wrong field at once."""
+    if not isinstance(body, Mapping):
+        raise Invalid("The body must be a JSON object.")
+    values: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for name, field in spec.items():
+        try:
+            values[name] = _value(body.get(name, ABSENT), field)
+        except ValueError as error:
+            wrong[name] = str(error)
+    if wrong:
+        raise Invalid("; ".join(f"{name} {what}" for name, what in wrong.items()), wrong)
+    return values
+
+
+def _value(value: object, field: Field) -> object:
+    if value is not ABSENT:
+        return field.read(value)
+    if field.default is ABSENT:
+        raise ValueError("is missing")
+    return field.default
+
+
+_READERS: dict[object, Reader] = {
+    Number: IDENTITY,
+    Seats: SEATS,
+    Count: COUNT,
+    Money: MONEY,
+    str: text(minimum=0, maximum=4 * LONGEST_TEXT),
+    date: day,
+    datetime: instant,
+}
+
+
+def camel(name: str) -> str:
+    """seat_qty -> seatQty."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+@functools.cache
+def _names(type_: str) -> dict[str, str]:
+    return {field.name: camel(field.name) for field in fields(BY_TYPE[type_])}
+
+
+@functools.cache
+def _spec(type_: str) -> dict[str, Field]:
+    hints = get_type_hints(BY_TYPE[type_], include_extras=True)
+    return {camel(name): Field(_READERS[hint]) for name, hint in hints.items()}
+
+
+def into(cls: type[E], data: object) -> E:
+    """A word of the glossary from its camelCase JSON object. Raises Invalid."""
+    values = read(data, _spec(cls.__name__))
+    return cls(**{name: values[json] for name, json in _names(cls.__name__).items()})
+
+
+def plain(value: object) -> object:
+    """A typed value as JSON has it."""
+    if isinstance(value, datetime):
+        return clock.text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """The camelCase JSON object of a word of the glossary."""
+    return {json: plain(getattr(event, name)) for name, json in _names(type(event).__name__).items()}

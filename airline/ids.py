@@ -1,0 +1,38 @@
+"""Identities: of events, which repeat recognisably, and of reservations, which nobody can guess."""
+
+import hashlib
+import hmac
+import secrets
+from uuid import UUID, uuid5
+
+EVENTS = UUID("6f1d3a52-0c3b-5d0e-9a44-2f1c8a7b9e10")
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LENGTH = 12
+_BITS = 5 * LENGTH
+
+
+def event_id(type_: str, reservation_id: str) -> str:
+    """The id of a saga event: the same fact has the same id, whoever says it and how often."""
+    return str(uuid5(EVENTS, f"{type_}/{reservation_id}"))
+
+
+def random_reservation_id() -> str:
+    """Twelve characters of Crockford base32: no I, L, O or U to misread on the phone."""
+    return _crockford(secrets.randbits(_BITS))
+
+
+def derived_reservation_id(secret: str, *parts: str) -> str:
+    """The same parts give the same id; without the secret nobody can foresee it."""
+    # a length before each part keeps ("a", "bc") apart from ("ab", "c")
+    message = "".join(f"{len(part)}:{part}" for part in parts).encode()
+    digest = hmac.digest(secret.encode(), message, hashlib.sha256)
+    return _crockford(int.from_bytes(digest) >> (8 * len(digest) - _BITS))
+
+
+def is_reservation_id(text: str) -> bool:
+    """Whether `text` could be one; spares the database the others."""
+    return len(text) == LENGTH and all(letter in CROCKFORD for letter in text)
+
+
+def _crockford(number: int) -> str:
+    return "".join(CROCKFORD[number >> 5 * place & 31] for place in reversed(range(LENGTH)))

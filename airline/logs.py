@@ -1,0 +1,53 @@
+"""Logs as JSON lines on stdout; while a request is handled, every line carries whose reservation it is about."""
+
+import functools
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from airline import clock
+from airline.settings import settings
+
+log = logging.getLogger("airline")
+
+_about: ContextVar[dict[str, str]] = ContextVar("about", default={})  # noqa: B039 - never mutated, only replaced
+
+
+@contextmanager
+def about(**what: str) -> Iterator[None]:
+    """Adds fields such as reservationId, eventId and traceId to every line logged inside."""
+    token = _about.set(_about.get() | {name: value for name, value in what.items() if value})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+class JsonLine(logging.Formatter):
+    """One line, one JSON object. Secrets never get here: requests and settings are not logged."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": clock.text(clock.now()),
+            "level": record.levelname,
+            "service": settings().service,
+            "message": record.getMessage(),
+            **_about.get(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+@functools.cache
+def configure() -> None:
+    """Once per process, at the first request: nothing is configured by an import."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLine())
+    log.handlers = [handler]
+    log.propagate = False
+    log.setLevel(settings().log_level)

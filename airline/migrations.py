@@ -1,0 +1,36 @@
+"""Brings the database of a function folder up to date: `python -m airline.migrations FOLDER URL [FOLDER URL ...]`.
+
+Each folder keeps its Alembic revisions in `migrations/`; the environment they run in is `airline/migration/`.
+Not imported by any function: Alembic has no place in a cold start.
+"""
+
+import sys
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, make_url
+
+from airline import store
+
+ENVIRONMENT = Path(__file__).with_name("migration")
+
+
+def upgrade(folder: Path, url: URL) -> None:
+    """Runs the revisions that the database has not seen, in one transaction where the database can."""
+    store.commit(lambda transaction: command.upgrade(config(folder, transaction), "head"), store.engine(url))
+
+
+def config(folder: Path, connection: object) -> Config:
+    """Alembic's configuration for one function folder; there is no alembic.ini."""
+    made = Config(attributes={"connection": connection})
+    made.set_main_option("path_separator", "newline")
+    made.set_main_option("script_location", str(ENVIRONMENT))
+    made.set_main_option("version_locations", str(folder / "migrations"))
+    return made
+
+
+if __name__ == "__main__":
+    arguments = iter(sys.argv[1:])
+    for folder in arguments:
+        upgrade(Path(folder), make_url(next(arguments)))

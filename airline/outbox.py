@@ -1,0 +1,127 @@
+"""The outbox: an event is written in the transaction of the effect it tells of, and sent right after the commit.
+
+What could not be sent stays, and housekeeping sends it. Sending twice is harmless: consumers know a repeat.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Column, Connection, MetaData, Row, String, Table, Text, bindparam, delete, select, tuple_
+
+from airline import clock, store, wire
+from airline.columns import Instant
+from airline.errors import BrokerAway, TryAgain
+from airline.events import Event
+from airline.logs import log
+from airline.settings import settings
+
+if TYPE_CHECKING:
+    from requests import Session
+
+T = TypeVar("T")
+OUTBOX = Table(
+    "outbox",
+    MetaData(),
+    Column("id", String(64), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+"""A service that has an outbox declares it with `OUTBOX.to_metadata(...)` beside its own tables."""
+TIMEOUT = (3.05, 10)
+"""Seconds to connect to the broker, and to wait for its 202."""
+BATCH = 500
+
+_SENT = delete(OUTBOX).where(OUTBOX.c.id == bindparam("sent"))
+
+
+def commit(work: Callable[[Connection], tuple[T, Event | None]], source: str, cause: wire.Envelope | None = None) -> T:
+    """Runs `work` in one transaction, its event beside the effect; then sends the event and returns the rest.
+
+    Raises what `work` and `store.commit` raise. That the event could not be sent is only logged.
+    """
+
+    def attempt(transaction: Connection) -> tuple[T, wire.CloudEvent | None]:
+        result, event = work(transaction)
+        said = wire.say(event, source, cause) if event else None
+        if said:
+            _add(transaction, said)
+        return result, said
+
+    result, said = store.commit(attempt)
+    if said:
+        _send(said["id"], wire.pack(said)[1])
+    return result
+
+
+def drain() -> int:
+    """Sends what is still there, oldest first; a refused row does not block the others. Returns how many went."""
+    sent, rows = 0, _waiting(None)
+    while rows:
+        for row in rows:
+            try:
+                sent += _sent_if_accepted(row.id, row.body.encode())
+            except BrokerAway as error:
+                log.warning("the outbox waits: %s", error)
+                return sent
+        rows = _waiting(rows[-1])
+    return sent
+
+
+def _waiting(after: Row[Any] | None) -> Sequence[Row[Any]]:
+    place = tuple_(OUTBOX.c.created_at, OUTBOX.c.id)
+    query = select(OUTBOX).order_by(OUTBOX.c.created_at, OUTBOX.c.id).limit(BATCH)
+    if after is not None:
+        query = query.where(place > (after.created_at, after.id))
+    with store.reading() as connection:
+        return connection.execute(query).all()
+
+
+def _add(transaction: Connection, event: wire.CloudEvent) -> None:
+    _, body = wire.pack(event)
+    # the same event again is the same row
+    store.insert_if_absent(transaction, OUTBOX, id=event["id"], body=body.decode(), created_at=clock.now())
+
+
+def _send(identity: str, body: bytes) -> None:
+    try:
+        _sent_if_accepted(identity, body)
+    except BrokerAway as error:
+        log.warning("stays in the outbox: %s", error, extra={"fields": {"eventId": identity}})
+
+
+def _sent_if_accepted(identity: str, body: bytes) -> bool:
+    try:
+        deliver(body)
+    except BrokerAway:
+        raise
+    except TryAgain as error:
+        log.error("stays in the outbox: %s", error, extra={"fields": {"eventId": identity}})
+        return False
+    store.commit(lambda transaction: transaction.execute(_SENT, {"sent": identity}))
+    return True
+
+
+def deliver(body: bytes) -> None:
+    """Puts one structured CloudEvent into the broker. Raises BrokerAway, and TryAgain unless the broker says 202."""
+    sink = settings().sink
+    if sink is None:
+        raise BrokerAway("K_SINK is not set: no SinkBinding has told this function where the broker is.")
+    import requests  # noqa: PLC0415 - a fifth of a cold start, which functions that never send are spared
+
+    headers = {"Content-Type": "application/cloudevents+json"}
+    try:
+        answer = _session().post(sink, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+    except requests.RequestException as error:
+        raise BrokerAway(f"The broker is out of reach ({type(error).__name__}).") from error
+    if answer.status_code != requests.codes.accepted:
+        raise TryAgain(f"The broker answered {answer.status_code}.")
+
+
+@functools.cache
+def _session() -> "Session":
+    import requests  # noqa: PLC0415 - as above
+
+    session = requests.Session()
+    session.trust_env = False  # no proxy lies between a function and its broker, and looking for one costs time
+    return session

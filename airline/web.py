@@ -1,0 +1,71 @@
+"""The HTTP functions: a Flask application behind the one target that functions-framework calls.
+
+functions-framework sends every method and path to the target; the application has the routes. Nothing here answers
+with a redirect (a broker counts 3xx as a failure) or with HTML.
+"""
+
+import json
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Request, Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from airline import logs, policy, problems
+from airline.errors import AirlineError, Invalid, Malformed, Unsupported
+from airline.logs import log
+
+LARGEST_BODY = 64 * 1024
+"""Bytes of a request body; a whole reservation has 200."""
+
+
+def api(name: str, openapi: Path) -> Flask:
+    """An application with the answers that every HTTP function gives: health, its OpenAPI document, refusals."""
+    app = Flask(name, static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # it would redirect
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.add_url_rule("/healthz", view_func=policy.ready, methods=["GET"])
+    app.add_url_rule(
+        "/openapi.json", "openapi", lambda: Response(openapi.read_bytes(), content_type="application/json")
+    )
+    app.register_error_handler(AirlineError, problems.refusal)
+    app.register_error_handler(HTTPException, _refused_by_flask)
+    app.register_error_handler(Exception, problems.crash)
+    return app
+
+
+def serve(app: Flask, request: Request) -> BaseResponse:
+    """Answers the request that functions-framework got with the application, and logs one line."""
+    logs.configure()
+    with logs.about(traceparent=request.headers.get("traceparent", "")):
+        response = BaseResponse.from_app(app, request.environ)
+        log.info("%s %s", request.method, request.path, extra={"fields": {"status": response.status_code}})
+    return response
+
+
+def json_object(request: Request) -> dict[str, Any]:
+    """The body as a JSON object. Raises Unsupported, Malformed or Invalid."""
+    if request.mimetype not in ("application/json", "application/merge-patch+json", "application/hal+json"):
+        raise Unsupported("The body must be sent as application/json.")
+    try:
+        body = json.loads(request.get_data(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"The body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise Invalid("The body must be a JSON object.")
+    return body
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refused_by_flask(error: HTTPException) -> Response:
+    response = problems.problem(HTTPStatus(error.code or 500), error.description or "")
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response

@@ -1,0 +1,137 @@
+"""CloudEvents 1.0 on the wire: the only importer of `cloudevents`.
+
+Both HTTP modes are read; what we say is always written structured, with `datacontenttype`: a binary reply
+without a content type becomes text/html in Flask, and a structured one without `datacontenttype` leaves the
+MT broker as text. Only the attributes meant to travel are copied from a cause: the brokers add their own.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudevents.conversion import to_structured
+from cloudevents.http import CloudEvent as CloudEvent  # noqa: PLC0414 - re-exported to the rest of the kit
+from cloudevents.http import from_http
+
+from airline import clock, fields
+from airline.errors import Malformed
+from airline.events import Command, Event
+from airline.ids import event_id
+
+JSON = "application/json"
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One CloudEvent as it arrived. `attributes` holds all context attributes, extensions included."""
+
+    attributes: Mapping[str, Any]
+    data: Any
+
+    @property
+    def id(self) -> str:
+        return str(self.attributes["id"])
+
+    @property
+    def type(self) -> str:
+        return str(self.attributes["type"])
+
+    @property
+    def source(self) -> str:
+        return str(self.attributes["source"])
+
+    @property
+    def reservation_id(self) -> str:
+        """The correlation id of a saga, else what the data names; empty for a stranger."""
+        named = self.data.get("reservationId", "") if isinstance(self.data, dict) else ""
+        return str(self.attributes.get("correlationid") or named)
+
+    @property
+    def traceparent(self) -> str:
+        return str(self.attributes.get("traceparent", ""))
+
+
+def read(headers: Mapping[str, str], body: bytes) -> Envelope:
+    """The CloudEvent of an HTTP request, binary or structured; data that is not JSON stays bytes. Raises Malformed."""
+    try:
+        event = from_http(headers, body, data_unmarshaller=_unmarshal)
+    except Exception as error:  # from_http lets JSON, base64 and type errors of many classes out
+        raise Malformed(f"This is not a CloudEvent: {error}") from error
+    attributes = event.get_attributes()
+    if attributes.get("specversion") != "1.0":
+        raise Malformed("This is not a CloudEvent of specversion 1.0.")
+    for name in ("id", "source", "type"):
+        if not isinstance(attributes.get(name), str) or not attributes[name]:
+            raise Malformed(f"This is not a CloudEvent: {name} must be a non-empty string.")
+    return Envelope(attributes, event.get_data())
+
+
+def _unmarshal(data: Any) -> Any:
+    # a structured event carries its data as JSON already, a binary one as the bytes of the body
+    if not isinstance(data, bytes):
+        return data
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+
+
+def json_data(envelope: Envelope) -> object:
+    """The data of an event that must be JSON. Raises Malformed."""
+    if isinstance(envelope.data, bytes):
+        raise Malformed(f"The data of this {envelope.type} is not JSON.")
+    return envelope.data
+
+
+def event_of(envelope: Envelope, cls: type[Event]) -> Event:
+    """What the envelope says, as a word of the glossary. Raises Malformed and Invalid."""
+    return fields.into(cls, json_data(envelope))
+
+
+def say(event: Event, source: str, cause: Envelope | None = None) -> CloudEvent:
+    """A word of the glossary as a CloudEvent from `source`, caused by `cause`."""
+    type_ = type(event).__name__
+    attributes = {"id": event_id(type_, event.reservation_id), "type": type_, "source": source}
+    if cause is not None:
+        attributes["causationid"] = cause.id
+    return _event(attributes, event, cause)
+
+
+def forward(envelope: Envelope, command: Command) -> CloudEvent:
+    """A command from outside, cleaned: its own id, source and type, our data, and none of its extensions."""
+    return _event({name: envelope.attributes[name] for name in ("id", "source", "type")}, command, envelope)
+
+
+def _event(attributes: dict[str, str], said: Event, cause: Envelope | None) -> CloudEvent:
+    about_the_saga = {
+        "subject": f"reservations/{said.reservation_id}",
+        "time": clock.text(clock.now()),
+        "datacontenttype": JSON,
+        "partitionkey": said.reservation_id,
+        "correlationid": said.reservation_id,
+        "traceparent": next_traceparent(cause.traceparent if cause else ""),
+    }
+    return CloudEvent(attributes | about_the_saga, fields.as_json(said))
+
+
+def pack(event: CloudEvent) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the structured mode."""
+    headers, body = to_structured(event)
+    return headers, body
+
+
+def next_traceparent(traceparent: str) -> str:
+    """The same trace with a new span; a new trace where there was none (W3C Trace Context, section 3.2)."""
+    match = _TRACEPARENT.fullmatch(traceparent)
+    trace, flags = match.groups() if match else (secrets.token_hex(16), "01")
+    return f"00-{trace}-{secrets.token_hex(8)}-{flags}"
+
+
+def trace_id(traceparent: str) -> str:
+    """The trace id, empty where the header is none."""
+    match = _TRACEPARENT.fullmatch(traceparent)
+    return match[1] if match else ""

@@ -1,0 +1,28 @@
+"""The functions of dashboard-projector: wiring only. What events mean for it is in projection.py."""
+
+import compensation
+import dashboard_api
+import functions_framework
+import projection
+from flask import Request
+from flask.typing import ResponseReturnValue
+
+from airline import policy, web
+
+
+@functions_framework.http
+def dashboard(request: Request) -> ResponseReturnValue:
+    """HTTP: customerInfos and the events of a reservation, read only."""
+    return web.serve(dashboard_api.app, request)
+
+
+@functions_framework.http
+def project_dashboard(request: Request) -> ResponseReturnValue:
+    """Every event -> nothing."""
+    return policy.observe(request, projection.project)
+
+
+@functions_framework.http
+def dashboard_housekeeping(request: Request) -> ResponseReturnValue:
+    """Every five minutes: report what is canceled but not yet compensated."""
+    return policy.tidy(request, compensation.keep_house)

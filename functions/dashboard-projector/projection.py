@@ -1,0 +1,179 @@
+"""The dashboard's projection: what every event says, merged per reservation, and the events themselves.
+
+Order and repetition do not matter. An event is kept once, by its id; what it says of a reservation is written as a
+fact (a date, a flag that is only ever set), so any order of the same events makes the same row. Customers are a query
+over these rows: a counter could be doubled, a count of rows cannot.
+"""
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    Integer,
+    MetaData,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from airline import clock, fields, store, wire
+from airline.columns import Instant
+from airline.events import BY_TYPE, Event
+from airline.wire import Envelope
+
+metadata = MetaData()
+EVENTS = Table(
+    "events",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("reservation_id", String(12), nullable=False, index=True),
+    Column("type", String(40), nullable=False),
+    Column("source", String(255), nullable=False),
+    Column("causation_id", String(255)),
+    Column("said_at", Instant, nullable=False),
+    Column("data", Text, nullable=False),
+)
+RESERVATIONS = Table(
+    "reservations",
+    metadata,
+    Column("reservation_id", String(12), primary_key=True),
+    Column("customer_id", Integer, index=True),
+    Column("reserve_date", Date),
+    Column("placed", Boolean, nullable=False, default=False),
+    Column("seats_held", Boolean, nullable=False, default=False),
+    Column("seats_returned", Boolean, nullable=False, default=False),
+    Column("paid", Boolean, nullable=False, default=False),
+    Column("refunded", Boolean, nullable=False, default=False),
+    Column("confirmed", Boolean, nullable=False, default=False),
+    Column("canceled_at", Instant),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What an event says of its reservation: a flag to set, and fields of its data to copy."""
+
+    flag: str | None = None
+    copied: tuple[str, ...] = ()
+
+
+FACTS = {
+    "ReservationPlaced": Fact("placed", ("customer_id", "reserve_date")),
+    "RemainingSeatsDecreased": Fact("seats_held"),
+    "SeatsSoldOut": Fact(),
+    "Paid": Fact("paid"),
+    "PaymentFailed": Fact(),
+    "ReservationConfirmed": Fact("confirmed"),
+    "ReservationCanceled": Fact(),
+    "RemainingSeatsIncreased": Fact("seats_returned"),
+    "PaymentRefunded": Fact("refunded"),
+}
+
+
+def project(envelope: Envelope, transaction: Connection) -> None:
+    """Merges one event of a saga; what is no word of the glossary, or only a command, is not kept."""
+    if envelope.type not in FACTS or not envelope.source.startswith("/airline/"):
+        return
+    event = wire.event_of(envelope, BY_TYPE[envelope.type])
+    said_at = _said_at(envelope)
+    kept = store.insert_if_absent(
+        transaction,
+        EVENTS,
+        id=envelope.id,
+        reservation_id=event.reservation_id,
+        type=envelope.type,
+        source=envelope.source,
+        causation_id=envelope.attributes.get("causationid"),
+        said_at=said_at,
+        data=json.dumps(fields.as_json(event)),
+    )
+    if kept:
+        _merge(envelope.type, event, said_at, transaction)
+
+
+def _merge(type_: str, event: Event, said_at: datetime, transaction: Connection) -> None:
+    facts: dict[str, Any] = {name: getattr(event, name) for name in FACTS[type_].copied}
+    if flag := FACTS[type_].flag:
+        facts[flag] = True
+    if type_ == "ReservationCanceled":
+        facts["canceled_at"] = said_at
+    if not facts:
+        return
+    if transaction.execute(_setting(tuple(facts)), facts | {"of": event.reservation_id}).rowcount == 0:
+        store.insert_if_absent(transaction, RESERVATIONS, reservation_id=event.reservation_id)
+        transaction.execute(_setting(tuple(facts)), facts | {"of": event.reservation_id})
+
+
+@functools.cache
+def _setting(names: tuple[str, ...]) -> Update:
+    chosen: dict[str, Any] = {name: bindparam(name) for name in names}
+    return update(RESERVATIONS).where(RESERVATIONS.c.reservation_id == bindparam("of")).values(chosen)
+
+
+def customers() -> Select[Any]:
+    """One row per customer: how many reservations were placed, confirmed, canceled; the latest date of one."""
+    canceled = RESERVATIONS.c.canceled_at.is_not(None)
+    return (
+        select(
+            RESERVATIONS.c.customer_id.label("customer_id"),
+            func.count().label("flight_count"),
+            func.max(RESERVATIONS.c.reserve_date).label("recent_reserve_date"),
+            func.sum(case((and_(RESERVATIONS.c.confirmed, ~canceled), 1), else_=0)).label("confirmed_count"),
+            func.sum(case((canceled, 1), else_=0)).label("canceled_count"),
+        )
+        .where(RESERVATIONS.c.placed)
+        .group_by(RESERVATIONS.c.customer_id)
+    )
+
+
+def history(reservation_id: str, connection: Connection) -> list[Row[Any]]:
+    """The events of one reservation, oldest first."""
+    query = select(EVENTS).where(EVENTS.c.reservation_id == reservation_id).order_by(EVENTS.c.said_at, EVENTS.c.id)
+    return list(connection.execute(query))
+
+
+def uncompensated(before: datetime, connection: Connection) -> list[str]:
+    """Reservations canceled before that moment whose seats or money have not come back."""
+    owed = or_(
+        and_(RESERVATIONS.c.seats_held, ~RESERVATIONS.c.seats_returned),
+        and_(RESERVATIONS.c.paid, ~RESERVATIONS.c.refunded),
+    )
+    query = select(RESERVATIONS.c.reservation_id).where(RESERVATIONS.c.canceled_at < before, owed)
+    return list(connection.execute(query.order_by(RESERVATIONS.c.canceled_at)).scalars())
+
+
+def _said_at(envelope: Envelope) -> datetime:
+    try:
+        return fields.instant(envelope.attributes.get("time"))
+    except ValueError:
+        return clock.now()  # `time` is optional in CloudEvents
+
+
+def as_json(row: Row[Any]) -> Mapping[str, Any]:
+    """An event of the history as JSON has it."""
+    return {
+        "id": row.id,
+        "type": row.type,
+        "source": row.source,
+        "causationId": row.causation_id,
+        "time": clock.text(row.said_at),
+        "data": json.loads(row.data),
+    }

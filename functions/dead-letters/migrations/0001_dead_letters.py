@@ -1,0 +1,36 @@
+"""The dead letters."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from airline.columns import Instant
+
+revision = "dead_letters_0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "dead_letters",
+        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("event_id", sa.String(255), nullable=False),
+        sa.Column("type", sa.String(255), nullable=False),
+        sa.Column("source", sa.String(255), nullable=False),
+        sa.Column("reservation_id", sa.String(255), nullable=False),
+        sa.Column("function", sa.String(255), nullable=False),
+        sa.Column("code", sa.Integer()),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("first_at", Instant(), nullable=False),
+        sa.Column("last_at", Instant(), nullable=False),
+        sa.Column("attributes", sa.Text(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+    )
+    op.create_index("ix_dead_letters_reservation_id", "dead_letters", ["reservation_id"])
+
+
+def downgrade() -> None:
+    for table in ("dead_letters",):
+        op.drop_table(table)

@@ -1,0 +1,254 @@
+"""Flights and the holds on their seats: every rule about seats is here.
+
+The hold of a reservation is this service's memory of it. It is one row, made or moved by the first delivery and
+never deleted:
+
+    (none) -> HELD -> RELEASED       seats taken, then given back
+    (none) -> REFUSED                there were none
+    (none) -> CANCELED               canceled before it was heard of; the late request then does nothing
+
+Locks are taken in one order, hold then flight, so two events about one reservation never wait for each other.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Connection,
+    Date,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from airline import clock, fields, store
+from airline.commands import COMMANDS
+from airline.errors import Conflict, NotFound
+from airline.events import (
+    RemainingSeatsDecreased,
+    RemainingSeatsIncreased,
+    ReservationCanceled,
+    ReservationPlaced,
+    SeatsSoldOut,
+)
+from airline.settings import settings
+
+SOURCE = "/airline/flight-seats"
+
+metadata = MetaData()
+FLIGHTS = Table(
+    "flights",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("flight_code", String(20), nullable=False),
+    Column("takeoff_date", Date, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("remaining_seats_count", Integer, nullable=False),
+    CheckConstraint("remaining_seats_count >= 0", name="never_oversold"),
+    CheckConstraint("remaining_seats_count <= capacity", name="never_more_seats_than_built"),
+)
+HOLDS = Table(
+    "holds",
+    metadata,
+    Column("reservation_id", String(12), primary_key=True),
+    Column("flight_id", Integer, nullable=False, index=True),
+    Column("seat_qty", Integer, nullable=False),
+    Column("status", String(8), nullable=False),
+    Column("said", Text),  # the data of the event that its last move said, to be said again
+    CheckConstraint("seat_qty > 0", name="a_party_has_somebody"),
+)
+NUMBERS = Table("flight_numbers", metadata, Column("latest", Integer, primary_key=True, autoincrement=False))
+COMMANDS.to_metadata(metadata)
+
+SOLD_OUT = "not enough seats left"
+UNKNOWN_FLIGHT = "unknown flight"
+DEPARTED = "flight has departed"
+
+_TAKE = (
+    update(FLIGHTS)
+    .where(
+        FLIGHTS.c.id == bindparam("flight"),
+        FLIGHTS.c.remaining_seats_count >= bindparam("seats"),
+        FLIGHTS.c.takeoff_date >= bindparam("earliest"),
+    )
+    .values(remaining_seats_count=FLIGHTS.c.remaining_seats_count - bindparam("seats"))
+)
+_GIVE_BACK = (
+    update(FLIGHTS)
+    .where(FLIGHTS.c.id == bindparam("flight"))
+    .values(remaining_seats_count=FLIGHTS.c.remaining_seats_count + bindparam("seats"))
+)
+_FLIGHT = select(FLIGHTS).where(FLIGHTS.c.id == bindparam("flight"))
+_HOLD = select(HOLDS).where(HOLDS.c.reservation_id == bindparam("reservation"))
+_MOVE = (
+    update(HOLDS)
+    .where(HOLDS.c.reservation_id == bindparam("reservation"), HOLDS.c.status == bindparam("before"))
+    .values(status=bindparam("after"))
+)
+_REMEMBER = (
+    update(HOLDS)
+    .where(HOLDS.c.reservation_id == bindparam("reservation"))
+    .values(status=bindparam("after"), said=bindparam("words"))
+)
+
+
+def decrease_remaining_seats(
+    placed: ReservationPlaced, transaction: Connection
+) -> RemainingSeatsDecreased | SeatsSoldOut | None:
+    """Takes seats for the whole party or for nobody; a repeat says the same again, unless undone since."""
+    seats = placed.seat_qty
+    first = store.insert_if_absent(
+        transaction,
+        HOLDS,
+        reservation_id=placed.reservation_id,
+        flight_id=placed.flight_id,
+        seat_qty=seats,
+        status="HELD",
+    )
+    if not first:
+        return _said_before(placed.reservation_id, transaction)
+    wanted = {"flight": placed.flight_id, "seats": seats, "earliest": _earliest_takeoff()}
+    taken = transaction.execute(_TAKE, wanted).rowcount == 1
+    flight = transaction.execute(_FLIGHT, {"flight": placed.flight_id}).one_or_none()
+    said = _held(placed, flight) if taken and flight else _refused(placed, flight)
+    _remember(placed.reservation_id, "HELD" if taken else "REFUSED", said, transaction)
+    return said
+
+
+def restore_seats(canceled: ReservationCanceled, transaction: Connection) -> RemainingSeatsIncreased | None:
+    """Gives back what was really held, once; remembers a cancel that came before its reservation."""
+    identity = canceled.reservation_id
+    tombstone = {"flight_id": canceled.flight_id, "seat_qty": canceled.seat_qty, "status": "CANCELED"}
+    if store.insert_if_absent(transaction, HOLDS, reservation_id=identity, **tombstone):
+        return None
+    released = {"reservation": identity, "before": "HELD", "after": "RELEASED"}
+    if transaction.execute(_MOVE, released).rowcount == 0:
+        return _released_before(identity, transaction)
+    hold = transaction.execute(_HOLD, {"reservation": identity}).one()
+    transaction.execute(_GIVE_BACK, {"flight": hold.flight_id, "seats": hold.seat_qty})
+    flight = transaction.execute(_FLIGHT, {"flight": hold.flight_id}).one()
+    said = RemainingSeatsIncreased(
+        reservation_id=identity,
+        flight_id=hold.flight_id,
+        seat_qty=hold.seat_qty,
+        remaining_seats_count=flight.remaining_seats_count,
+    )
+    _remember(identity, "RELEASED", said, transaction)
+    return said
+
+
+def add_flight(values: Mapping[str, Any], transaction: Connection) -> Row[Any]:
+    """A new flight with the next free number; its capacity is what remains at first."""
+    number = _next_number(transaction)
+    transaction.execute(insert(FLIGHTS).values(id=number, capacity=values["remaining_seats_count"], **values))
+    return find_flight(number, transaction)
+
+
+def find_flight(number: int, connection: Connection) -> Row[Any]:
+    """The flight of that number. Raises NotFound."""
+    flight = connection.execute(_FLIGHT, {"flight": number}).one_or_none()
+    if flight is None:
+        raise NotFound(f"There is no flight {number}.")
+    return flight
+
+
+def change_flight(number: int, values: Mapping[str, Any], transaction: Connection) -> Row[Any]:
+    """Changes a flight. A new number of remaining seats changes the capacity by as much; holds stay as they are."""
+    changes = dict(values)
+    if "remaining_seats_count" in changes:
+        changes["capacity"] = FLIGHTS.c.capacity + changes["remaining_seats_count"] - FLIGHTS.c.remaining_seats_count
+    if changes:
+        transaction.execute(update(FLIGHTS).where(FLIGHTS.c.id == number).values(changes))
+    return find_flight(number, transaction)
+
+
+def remove_flight(number: int, transaction: Connection) -> None:
+    """Removes a flight that nobody holds seats on. Raises NotFound and Conflict."""
+    # the row lock first: a hold that is being made is either visible below or will find no flight
+    if transaction.execute(select(FLIGHTS.c.id).where(FLIGHTS.c.id == number).with_for_update()).first() is None:
+        raise NotFound(f"There is no flight {number}.")
+    held = select(func.count()).where(HOLDS.c.flight_id == number, HOLDS.c.status == "HELD")
+    if count := transaction.execute(held).scalar_one():
+        raise Conflict(f"Flight {number} has {count} reservations that hold seats; cancel them first.")
+    transaction.execute(delete(FLIGHTS).where(FLIGHTS.c.id == number))
+
+
+def _held(placed: ReservationPlaced, flight: Row[Any]) -> RemainingSeatsDecreased:
+    return RemainingSeatsDecreased(
+        reservation_id=placed.reservation_id,
+        customer_id=placed.customer_id,
+        flight_id=placed.flight_id,
+        flight_code=flight.flight_code,
+        takeoff_date=flight.takeoff_date,
+        seat_qty=placed.seat_qty,
+        cost=flight.cost,
+        amount=flight.cost * placed.seat_qty,
+        remaining_seats_count=flight.remaining_seats_count,
+        payment_method=placed.payment_method,
+        expires_at=placed.expires_at,
+    )
+
+
+def _refused(placed: ReservationPlaced, flight: Row[Any] | None) -> SeatsSoldOut:
+    return SeatsSoldOut(
+        reservation_id=placed.reservation_id,
+        flight_id=placed.flight_id,
+        seat_qty=placed.seat_qty,
+        remaining_seats_count=flight.remaining_seats_count if flight else 0,
+        reason=_why_not(flight),
+    )
+
+
+def _why_not(flight: Row[Any] | None) -> str:
+    if flight is None:
+        return UNKNOWN_FLIGHT
+    return DEPARTED if flight.takeoff_date < _earliest_takeoff() else SOLD_OUT
+
+
+def _earliest_takeoff() -> date:
+    return clock.today() if settings().refuse_departed_flights else date.min
+
+
+def _said_before(reservation_id: str, transaction: Connection) -> RemainingSeatsDecreased | SeatsSoldOut | None:
+    hold = transaction.execute(_HOLD, {"reservation": reservation_id}).one()
+    if hold.status == "HELD":
+        return fields.into(RemainingSeatsDecreased, json.loads(hold.said))
+    return fields.into(SeatsSoldOut, json.loads(hold.said)) if hold.status == "REFUSED" else None
+
+
+def _released_before(reservation_id: str, transaction: Connection) -> RemainingSeatsIncreased | None:
+    hold = transaction.execute(_HOLD, {"reservation": reservation_id}).one()
+    return fields.into(RemainingSeatsIncreased, json.loads(hold.said)) if hold.status == "RELEASED" else None
+
+
+def _remember(
+    reservation_id: str,
+    status: str,
+    said: RemainingSeatsDecreased | SeatsSoldOut | RemainingSeatsIncreased,
+    transaction: Connection,
+) -> None:
+    words = json.dumps(fields.as_json(said))
+    transaction.execute(_REMEMBER, {"reservation": reservation_id, "after": status, "words": words})
+
+
+def _next_number(transaction: Connection) -> int:
+    while True:
+        transaction.execute(update(NUMBERS).values(latest=NUMBERS.c.latest + 1))
+        number: int = transaction.execute(select(NUMBERS.c.latest)).scalar_one()
+        if transaction.execute(_FLIGHT, {"flight": number}).one_or_none() is None:
+            return number

@@ -1,0 +1,86 @@
+"""The resource `flights` over HTTP."""
+
+from pathlib import Path
+from typing import Any
+
+import flights
+from flask import Response, request
+from flights import FLIGHTS
+from sqlalchemy import Connection, Row, select
+
+from airline import commands, fields, hal, paging, store, web
+from airline.events import Event
+from airline.fields import Field
+
+LARGEST_COST = 10**12
+
+app = web.api("flight-seats", Path(__file__).with_name("flights.openapi.json"))
+
+_SPEC = {
+    "flightCode": Field(fields.text(1, 20)),
+    "takeoffDate": Field(fields.day),
+    "cost": Field(fields.integer(0, LARGEST_COST)),
+    "remainingSeatsCount": Field(fields.COUNT),
+}
+_COLUMNS = {
+    "flightCode": FLIGHTS.c.flight_code,
+    "takeoffDate": FLIGHTS.c.takeoff_date,
+    "cost": FLIGHTS.c.cost,
+    "remainingSeatsCount": FLIGHTS.c.remaining_seats_count,
+}
+_SORTABLE = _COLUMNS | {"id": FLIGHTS.c.id}
+
+
+@app.get("/flights")
+def list_flights() -> Response:
+    page = paging.asked(request, _SORTABLE)
+    wanted = fields.read(request.args, {"minSeats": Field(fields.COUNT, 0)})
+    query = select(FLIGHTS).where(FLIGHTS.c.remaining_seats_count >= wanted["minSeats"])
+    with store.reading() as connection:
+        rows, total = paging.rows(connection, query, page, _SORTABLE)
+    return hal.collection(request, "flights", map(_as_resource, rows), page, total)
+
+
+@app.post("/flights")
+def add_flight() -> Response:
+    values = _columns(fields.read(web.json_object(request), _SPEC))
+
+    def work(transaction: Connection) -> tuple[Response, Event | None]:
+        return hal.created(_as_resource(flights.add_flight(values, transaction))), None
+
+    return commands.carry_out(request, work, flights.SOURCE)
+
+
+@app.get("/flights/<int:number>")
+def read_flight(number: int) -> Response:
+    with store.reading() as connection:
+        return hal.answer(_as_resource(flights.find_flight(number, connection)))
+
+
+@app.patch("/flights/<int:number>")
+def change_flight(number: int) -> Response:
+    body = web.json_object(request)
+    values = _columns(fields.read(body, {name: field for name, field in _SPEC.items() if name in body}))
+
+    def work(transaction: Connection) -> tuple[Response, Event | None]:
+        return hal.answer(_as_resource(flights.change_flight(number, values, transaction))), None
+
+    return commands.carry_out(request, work, flights.SOURCE)
+
+
+@app.delete("/flights/<int:number>")
+def remove_flight(number: int) -> Response:
+    def work(transaction: Connection) -> tuple[Response, Event | None]:
+        flights.remove_flight(number, transaction)
+        return Response(status=204), None
+
+    return commands.carry_out(request, work, flights.SOURCE)
+
+
+def _columns(values: dict[str, Any]) -> dict[str, Any]:
+    return {_COLUMNS[name].name: value for name, value in values.items()}
+
+
+def _as_resource(flight: Row[Any]) -> dict[str, Any]:
+    values = {name: flight._mapping[column] for name, column in _COLUMNS.items()}
+    return hal.item(request, f"/flights/{flight.id}", "flight", {"flightId": flight.id} | values)

@@ -1,0 +1,27 @@
+"""The functions of flight-seats: wiring only. The rules are in flights.py."""
+
+import flights
+import flights_api
+import functions_framework
+from flask import Request
+from flask.typing import ResponseReturnValue
+
+from airline import policy, web
+
+
+@functions_framework.http
+def flight_seats(request: Request) -> ResponseReturnValue:
+    """HTTP: the resource flights."""
+    return web.serve(flights_api.app, request)
+
+
+@functions_framework.http
+def decrease_seats(request: Request) -> ResponseReturnValue:
+    """ReservationPlaced -> RemainingSeatsDecreased or SeatsSoldOut."""
+    return policy.reply(request, flights.decrease_remaining_seats, flights.SOURCE)
+
+
+@functions_framework.http
+def restore_seats(request: Request) -> ResponseReturnValue:
+    """ReservationCanceled -> RemainingSeatsIncreased, if seats had been held."""
+    return policy.reply(request, flights.restore_seats, flights.SOURCE)

@@ -1,0 +1,38 @@
+"""The functions of payment: wiring only. The rules are in payments.py, the provider's in provider.py."""
+
+import functions_framework
+import payments
+import payments_api
+import unfinished
+from flask import Request
+from flask.typing import ResponseReturnValue
+
+from airline import policy, web
+
+
+@functions_framework.http
+def payment(request: Request) -> ResponseReturnValue:
+    """HTTP: the resource payments, read only."""
+    return web.serve(payments_api.app, request)
+
+
+@functions_framework.http
+def charge_payment(request: Request) -> ResponseReturnValue:
+    """RemainingSeatsDecreased -> Paid or PaymentFailed."""
+    return policy.reply_in_steps(
+        request, payments.begin_charge, payments.charge, payments.record_charge, payments.SOURCE
+    )
+
+
+@functions_framework.http
+def refund_payment(request: Request) -> ResponseReturnValue:
+    """ReservationCanceled -> PaymentRefunded, if money had been taken."""
+    return policy.reply_in_steps(
+        request, payments.begin_refund, payments.refund, payments.record_refund, payments.SOURCE
+    )
+
+
+@functions_framework.http
+def payment_housekeeping(request: Request) -> ResponseReturnValue:
+    """Every five minutes: finish what was left half done, send what is unsent."""
+    return policy.tidy(request, unfinished.keep_house)

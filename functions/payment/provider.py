@@ -1,0 +1,74 @@
+"""The test payment provider: somebody else's company, with its own durable ledger, apart from payment's tables.
+
+It keeps what a real one keeps: at most one charge and one refund per idempotency key, whatever is asked how often.
+How it answers is chosen per reservation by `paymentMethod`: accept, decline, or slow (accepts after a while).
+"""
+
+import functools
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Boolean, Column, Engine, MetaData, String, Table, select
+
+from airline import clock, store
+from airline.columns import Instant
+from airline.settings import settings
+
+DECLINED = "declined by the provider"
+SLOW_SECONDS = 3.0
+
+metadata = MetaData()
+LEDGER = Table(
+    "ledger",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("kind", String(6), primary_key=True),
+    Column("accepted", Boolean, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the provider answered: the money was taken, or it was not, and why."""
+
+    accepted: bool
+    reason: str | None = None
+
+
+def charge(key: str, amount: int, method: str) -> Receipt:
+    """Takes `amount` once for `key`, or declines once; asked again, gives the first answer."""
+    known = _answer(key)
+    if known is None and method == "slow":
+        time.sleep(SLOW_SECONDS)
+    accepted = known if known is not None else _enter(key, "charge", method != "decline", amount)
+    return Receipt(accepted, None if accepted else DECLINED)
+
+
+def refund(key: str) -> None:
+    """Gives back once what was taken for `key`; nothing, if nothing was."""
+    with store.reading(_ledger()) as connection:
+        taken = connection.execute(select(LEDGER).where(LEDGER.c.key == key, LEDGER.c.kind == "charge")).one_or_none()
+    if taken is not None and taken.accepted:
+        _enter(key, "refund", True, taken.amount)
+
+
+def _answer(key: str) -> bool | None:
+    query = select(LEDGER.c.accepted).where(LEDGER.c.key == key, LEDGER.c.kind == "charge")
+    with store.reading(_ledger()) as connection:
+        return connection.execute(query).scalar_one_or_none()
+
+
+def _enter(key: str, kind: str, accepted: bool, amount: int) -> bool:
+    row = {"key": key, "kind": kind, "accepted": accepted, "amount": amount, "at": clock.now()}
+    # of two that ask at once, the first is entered and both are told what stands in the ledger
+    first = store.commit(lambda transaction: store.insert_if_absent(transaction, LEDGER, **row), _ledger())
+    return accepted if first else bool(_answer(key))
+
+
+@functools.cache
+def _ledger() -> Engine:
+    made = store.engine(settings().provider_database_url)
+    store.commit(metadata.create_all, made)
+    return made

@@ -1,0 +1,69 @@
+"""Commands that come from outside as CloudEvents: judged here, then put into the broker.
+
+In structured mode the type is in the body, where no gateway looks, so this is the place that keeps strangers from
+speaking for the airline. The 202 is given only after the broker's own.
+"""
+
+import json
+from pathlib import Path
+
+import reservations
+import reservations_api
+from flask import Response, request
+
+from airline import fields, hal, ids, outbox, web, wire
+from airline.errors import Forbidden, Invalid
+from airline.events import CancellationRequested, Command, ReservationRequested
+from airline.fields import Field
+from airline.wire import Envelope
+
+OURS = "/airline"
+LONGEST_ATTRIBUTE = 255
+
+app = web.api("reserve-commands", Path(__file__).with_name("incoming.openapi.json"))
+
+
+@app.post("/events")
+def accept() -> Response:
+    envelope = wire.read(dict(request.headers), request.get_data())
+    command = judged(envelope)
+    _, body = wire.pack(wire.forward(envelope, command))
+    outbox.deliver(body)
+    status = f"{hal.base_url(request)}/reservations/{command.reservation_id}"
+    answer = {"reservationId": command.reservation_id, "_links": {"status": {"href": status}}}
+    return Response(json.dumps(answer), 202, {"Location": status}, content_type=hal.HAL_JSON)
+
+
+def judged(envelope: Envelope) -> Command:
+    """The command in the envelope. Raises Forbidden for anything else, Malformed and Invalid for a broken one."""
+    if envelope.source == OURS or envelope.source.startswith(f"{OURS}/"):
+        raise Forbidden(f"Only the airline itself speaks as {OURS}.")
+    for name in ("id", "source"):
+        if len(str(envelope.attributes[name])) > LONGEST_ATTRIBUTE:
+            wrong = f"must have at most {LONGEST_ATTRIBUTE} characters"
+            raise Invalid(f"{name} {wrong}", {name: wrong})
+    if envelope.type == ReservationRequested.__name__:
+        return _reservation(envelope)
+    if envelope.type == CancellationRequested.__name__:
+        return _cancellation(envelope)
+    raise Forbidden(f"{envelope.type} is not a command; ReservationRequested and CancellationRequested are.")
+
+
+def _reservation(envelope: Envelope) -> ReservationRequested:
+    columns = reservations_api.wanted(wire.json_data(envelope))
+    return ReservationRequested(reservation_id=reservations.promised_id(envelope.source, envelope.id), **columns)
+
+
+def _cancellation(envelope: Envelope) -> CancellationRequested:
+    spec = {
+        "reservationId": Field(_reservation_id),
+        "reason": Field(fields.text(), reservations.CANCELED_BY_CUSTOMER),
+    }
+    values = fields.read(wire.json_data(envelope), spec)
+    return CancellationRequested(reservation_id=values["reservationId"], reason=values["reason"])
+
+
+def _reservation_id(value: object) -> str:
+    if not isinstance(value, str) or not ids.is_reservation_id(value):
+        raise ValueError(f"must be {ids.LENGTH} characters of Crockford base32")
+    return value

@@ -1,0 +1,47 @@
+"""The functions of reserve: wiring only. The rules are in reservations.py."""
+
+import functions_framework
+import incoming
+import overdue
+import reservations
+import reservations_api
+from flask import Request
+from flask.typing import ResponseReturnValue
+
+from airline import policy, web
+
+
+@functions_framework.http
+def reserve(request: Request) -> ResponseReturnValue:
+    """HTTP: the resource reservations."""
+    return web.serve(reservations_api.app, request)
+
+
+@functions_framework.http
+def reserve_commands(request: Request) -> ResponseReturnValue:
+    """HTTP: commands from outside, as CloudEvents."""
+    return web.serve(incoming.app, request)
+
+
+@functions_framework.http
+def place_reservation(request: Request) -> ResponseReturnValue:
+    """ReservationRequested -> ReservationPlaced."""
+    return policy.announce(request, reservations.place_reservation, reservations.SOURCE)
+
+
+@functions_framework.http
+def confirm_reservation(request: Request) -> ResponseReturnValue:
+    """Paid -> ReservationConfirmed."""
+    return policy.reply(request, reservations.confirm_reservation, reservations.SOURCE)
+
+
+@functions_framework.http
+def cancel_reservation(request: Request) -> ResponseReturnValue:
+    """SeatsSoldOut, PaymentFailed or CancellationRequested -> ReservationCanceled."""
+    return policy.announce(request, reservations.cancel_reservation, reservations.SOURCE)
+
+
+@functions_framework.http
+def reserve_housekeeping(request: Request) -> ResponseReturnValue:
+    """Every five minutes: expire what is overdue, send what is unsent."""
+    return policy.tidy(request, overdue.keep_house)

@@ -1,0 +1,111 @@
+"""The resource `reservations` over HTTP."""
+
+from pathlib import Path
+from typing import Any
+
+import reservations
+from flask import Response, request
+from reservations import RESERVATIONS
+from sqlalchemy import Connection, Row, select
+
+from airline import clock, commands, fields, hal, ids, paging, store, web
+from airline.events import Event
+from airline.fields import Field
+
+PAYMENT_METHODS = ("accept", "decline", "slow")
+
+app = web.api("reserve", Path(__file__).with_name("reservations.openapi.json"))
+
+_COLUMNS = {
+    "reservationId": RESERVATIONS.c.id,
+    "customerId": RESERVATIONS.c.customer_id,
+    "flightId": RESERVATIONS.c.flight_id,
+    "seatQty": RESERVATIONS.c.seat_qty,
+    "reserveDate": RESERVATIONS.c.reserve_date,
+    "paymentMethod": RESERVATIONS.c.payment_method,
+    "status": RESERVATIONS.c.status,
+    "reason": RESERVATIONS.c.reason,
+    "createdAt": RESERVATIONS.c.created_at,
+    "expiresAt": RESERVATIONS.c.expires_at,
+}
+_SORTABLE = {
+    name: _COLUMNS[name] for name in ("customerId", "flightId", "seatQty", "reserveDate", "status", "createdAt")
+}
+_SORTABLE["id"] = RESERVATIONS.c.id
+
+
+def wanted(body: object) -> dict[str, Any]:
+    """The columns that a client may set; `status` and the rest are the server's. Raises Invalid."""
+    spec = {
+        "customerId": Field(fields.IDENTITY),
+        "flightId": Field(fields.IDENTITY),
+        "seatQty": Field(fields.SEATS),
+        "reserveDate": Field(fields.day, clock.today()),
+        "paymentMethod": Field(fields.one_of(*PAYMENT_METHODS), PAYMENT_METHODS[0]),
+    }
+    return {_COLUMNS[name].name: value for name, value in fields.read(body, spec).items()}
+
+
+@app.get("/reservations")
+def list_reservations() -> Response:
+    page = paging.asked(request, _SORTABLE)
+    query = select(RESERVATIONS)
+    if "customerId" in request.args:
+        asked = fields.read(request.args, {"customerId": Field(fields.IDENTITY)})
+        query = query.where(RESERVATIONS.c.customer_id == asked["customerId"])
+    with store.reading() as connection:
+        rows, total = paging.rows(connection, query, page, _SORTABLE)
+    return hal.collection(request, "reservations", map(_as_resource, rows), page, total)
+
+
+@app.post("/reservations")
+def reserve() -> Response:
+    columns = wanted(web.json_object(request))
+    key = commands.key_of(request)
+    identity = reservations.promised_id("Idempotency-Key", key) if key else ids.random_reservation_id()
+
+    def work(transaction: Connection) -> tuple[Response, Event | None]:
+        row = reservations.place(identity, columns, transaction)
+        return hal.created(_as_resource(row)), reservations.placed(row)
+
+    return commands.carry_out(request, work, reservations.SOURCE)
+
+
+@app.get("/reservations/<identity>")
+def read_reservation(identity: str) -> Response:
+    with store.reading() as connection:
+        return hal.answer(_as_resource(reservations.find(identity, connection)))
+
+
+@app.patch("/reservations/<identity>")
+def change_reservation(identity: str) -> Response:
+    spec = {
+        "status": Field(fields.one_of("CANCELED")),
+        "reason": Field(fields.text(), reservations.CANCELED_BY_CUSTOMER),
+    }
+    reason = fields.read(web.json_object(request), spec)["reason"]
+
+    def work(transaction: Connection) -> tuple[Response, Event | None]:
+        canceled = reservations.cancel(identity, reason, transaction)
+        return hal.answer(_as_resource(reservations.find(identity, transaction))), canceled
+
+    return commands.carry_out(request, work, reservations.SOURCE)
+
+
+@app.delete("/reservations/<identity>")
+def cancel_reservation(identity: str) -> Response:
+    def work(transaction: Connection) -> tuple[Response, Event | None]:
+        canceled = reservations.cancel(identity, reservations.CANCELED_BY_CUSTOMER, transaction)
+        return Response(status=204), canceled
+
+    return commands.carry_out(request, work, reservations.SOURCE)
+
+
+def _as_resource(row: Row[Any]) -> dict[str, Any]:
+    values = {name: row._mapping[column] for name, column in _COLUMNS.items()}
+    resource = hal.item(request, f"/reservations/{row.id}", "reservation", values)
+    here = hal.base_url(request)
+    resource["_links"]["events"] = {"href": f"{here}/reservations/{row.id}/events"}
+    if row.status == "CANCELED":
+        resource["_links"]["alternatives"] = {"href": f"{here}/flights?minSeats={row.seat_qty}&sort=takeoffDate"}
+    return resource
