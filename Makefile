@@ -1,0 +1,91 @@
+# Targets say what they do in `make help`. Needed: Python 3.11 or newer and make; everything else goes into .venv.
+# PYTHON chooses the interpreter, ARGS is passed on: make run PYTHON=python3.12 ARGS="--free-ports"
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run status test check lint format types tests lock manifests clean
+
+IN_VENV := $(VENV)/bin/python -m
+FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
+ROOMS := airline broker laptop tests benchmarks
+empty :=
+space := $(empty) $(empty)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.laptop ## the whole airline on this machine, until Ctrl-C
+	@$(IN_VENV) laptop run $(ARGS)
+
+status: $(VENV)/.laptop ## each function awake or asleep, its starts, the backlog of its Triggers
+	@$(IN_VENV) laptop status $(ARGS)
+
+test: check ## everything that needs no cluster: lint, types and all tests
+
+check: lint types tests ## what CI runs
+
+lint: $(VENV)/.dev ## ruff: faults and format, edits nothing
+	@$(IN_VENV) ruff check .
+	@$(IN_VENV) ruff format --check .
+
+format: $(VENV)/.dev ## ruff: format, and mend what can be mended safely
+	@$(IN_VENV) ruff check --fix .
+	@$(IN_VENV) ruff format .
+
+# each folder of functions by itself: together, their main.py would be one module several times
+types: $(VENV)/.dev ## mypy, strict
+	@failed=0; \
+	MYPYPATH=$(subst $(space),:,. $(FUNCTIONS)) $(IN_VENV) mypy --explicit-package-bases $(ROOMS) || failed=1; \
+	for folder in $(FUNCTIONS); do echo "$$folder:"; $(IN_VENV) mypy "$$folder" || failed=1; done; exit $$failed
+
+# the closing line of pytest is repeated below the coverage, where CI looks for it
+tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for some of them
+	@rm -f .coverage .coverage.*
+	@set -o pipefail; $(VENV)/bin/python -u -m coverage run --parallel-mode -m pytest $(ARGS) | tee $(VENV)/pytest.log
+	@$(IN_VENV) coverage combine --quiet
+	@$(IN_VENV) coverage report --skip-covered --skip-empty
+	@tail -n 1 $(VENV)/pytest.log
+
+lock: $(VENV)/.dev ## write requirements/*.txt anew from *.in; ARGS=--upgrade takes newer versions
+	@$(IN_VENV) pip install --quiet --disable-pip-version-check uv
+	@cd requirements && for set in functions laptop dev; do \
+	  "$(abspath $(VENV))/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links $(ARGS) "$$set.in" -o "$$set.txt" || exit 1; \
+	  echo "requirements/$$set.txt"; \
+	done
+
+manifests: ## what a cluster gets, as one YAML stream (needs kubectl)
+	@kubectl kustomize broker/kafka
+	@echo ---
+	@kubectl kustomize knative/base
+
+clean: ## forget all data of `make run`; the environment stays
+	@if $(PYTHON) -c 'import json, os; os.kill(json.load(open(".airline/state.json"))["pid"], 0)' 2>/dev/null; then \
+	  echo "The airline is running on these data: end it with Ctrl-C first." >&2; exit 1; \
+	fi
+	@rm -rf .airline
+
+# Stamps: what is installed is installed again only after its list has changed.
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, $(PYTHON) is older or missing." \
+	    "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making the environment $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "This Python cannot make environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.laptop: requirements/laptop.txt | $(VENV)/bin/python
+	@echo "Installing $$(grep -c == $<) packages into $(VENV), once; this takes about half a minute ..."
+	@$(IN_VENV) pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt | $(VENV)/.laptop
+	@echo "Installing $$(grep -c == $<) packages for tests and checks, once ..."
+	@$(IN_VENV) pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@

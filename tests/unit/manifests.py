@@ -1,0 +1,211 @@
+"""Reads what the tests hold against each other: manifests, function sources, the glossary and the README.
+
+Sources are parsed, never imported: five `main.py` would collide, and a missing file names itself.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+BASE = ROOT / "knative" / "base"
+KAFKA = ROOT / "broker" / "kafka"
+
+SERVING = "serving.knative.dev/v1"
+EVENTING = "eventing.knative.dev/v1"
+SOURCES = "sources.knative.dev/v1"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One YAML document and the file it stands in."""
+
+    file: Path
+    content: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.content["metadata"]["name"])
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        spec: dict[str, Any] = self.content["spec"]
+        return spec
+
+    def metadata(self, key: str) -> dict[str, str]:
+        """`labels` or `annotations`, empty where there are none."""
+        found: dict[str, str] = self.content["metadata"].get(key, {})
+        return found
+
+    def is_a(self, kind: str, api_version: str) -> bool:
+        return (self.content["kind"], self.content["apiVersion"]) == (kind, api_version)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@cache
+def manifests(folder: Path = BASE) -> tuple[Manifest, ...]:
+    """Every document of a kustomization, in the order in which it lists its files."""
+    return tuple(_documents(folder))
+
+
+def of_kind(kind: str, api_version: str, folder: Path = BASE) -> dict[str, Manifest]:
+    """By name, the manifests of one kind."""
+    return {found.name: found for found in manifests(folder) if found.is_a(kind, api_version)}
+
+
+def kustomization(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    return content
+
+
+def services() -> dict[str, Manifest]:
+    return of_kind("Service", SERVING)
+
+
+def functions() -> dict[str, Manifest]:
+    """The Services that run a function: all but the gateway."""
+    return {name: service for name, service in services().items() if name != "gateway"}
+
+
+def triggers() -> dict[str, Manifest]:
+    return of_kind("Trigger", EVENTING)
+
+
+def template(service: Manifest) -> dict[str, Any]:
+    """What a pod of a Service is made from."""
+    found: dict[str, Any] = service.spec["template"]["spec"]
+    return found
+
+
+def scaling(service: Manifest) -> dict[str, str]:
+    """The annotations of a Service's template: how it scales."""
+    found: dict[str, str] = service.spec["template"]["metadata"]["annotations"]
+    return found
+
+
+def container(service: Manifest) -> dict[str, Any]:
+    (only,) = template(service)["containers"]
+    found: dict[str, Any] = only
+    return found
+
+
+def env(service: Manifest) -> dict[str, str]:
+    """The plain values of its environment; what comes from Secrets is left out."""
+    return {entry["name"]: entry["value"] for entry in container(service).get("env", []) if "value" in entry}
+
+
+def folder_of(service: Manifest) -> str:
+    """The folder under functions/ that a Service is made of, from the name of its image."""
+    return str(container(service)["image"]).rpartition("/")[2].partition(":")[0]
+
+
+def heard_by(trigger: Manifest) -> str:
+    return str(trigger.spec["subscriber"]["ref"]["name"])
+
+
+def heard_type(trigger: Manifest) -> str | None:
+    """The event type that a Trigger lets pass; None: every event."""
+    attributes: dict[str, str] = trigger.spec.get("filter", {}).get("attributes", {})
+    return attributes.get("type")
+
+
+def function_folders() -> list[str]:
+    return sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py"))
+
+
+def targets(folder: str) -> dict[str, ast.FunctionDef]:
+    """What functions-framework can serve from a folder: the decorated public functions of its main.py."""
+    tree = ast.parse((ROOT / "functions" / folder / "main.py").read_text())
+    found = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list)
+    return {node.name: node for node in found if not node.name.startswith("_")}
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Which wrapper of airline/policy.py a target calls, with which rules of its folder ("module.name")."""
+
+    wrapper: str
+    rules: tuple[str, ...]
+
+
+def wiring(service: Manifest) -> Wiring | None:
+    """How a target is wired; None: not by airline/policy.py, so it speaks HTTP."""
+    target = targets(folder_of(service))[env(service)["FUNCTION_TARGET"]]
+    calls = [node for node in ast.walk(target) if isinstance(node, ast.Call)]
+    wrapped = [call for call in calls if ast.unparse(call.func).startswith("policy.")]
+    if not wrapped:
+        return None
+    (call,) = wrapped
+    rules = (ast.unparse(argument) for argument in call.args if isinstance(argument, ast.Attribute))
+    return Wiring(
+        ast.unparse(call.func).removeprefix("policy."),
+        tuple(rule for rule in rules if not rule.endswith(".SOURCE")),
+    )
+
+
+def glossary() -> dict[str, ast.ClassDef]:
+    """By name, every class in airline/events.py."""
+    tree = ast.parse((ROOT / "airline" / "events.py").read_text())
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def is_frozen_dataclass(node: ast.ClassDef) -> bool:
+    calls = [decorator for decorator in node.decorator_list if isinstance(decorator, ast.Call)]
+    return any(
+        ast.unparse(call.func).endswith("dataclass") and "frozen=True" in map(ast.unparse, call.keywords)
+        for call in calls
+    )
+
+
+def known_settings() -> set[str]:
+    """Every string in airline/settings.py that looks like the name of an environment variable."""
+    tree = ast.parse((ROOT / "airline" / "settings.py").read_text())
+    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return {text for text in texts if isinstance(text, str) and re.fullmatch(r"[A-Z][A-Z_]+", text)}
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """A row of the README's event table."""
+
+    said_by: frozenset[str]
+    heard_by: frozenset[str]
+
+
+def documented_events() -> dict[str, EventRow]:
+    """The README's event table, the one with the columns event, said by, heard by; names stand in backticks."""
+    lines = iter((ROOT / "README.md").read_text().splitlines())
+    columns = next(
+        (head for line in lines if {"event", "said by", "heard by"} <= set(head := _cells(line.lower()))), None
+    )
+    assert columns, "README.md has no table with the columns event, said by, heard by"
+    next(lines)  # the line of dashes
+    rows: dict[str, EventRow] = {}
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        row = dict(zip(columns, map(_names, _cells(line)), strict=True))
+        rows |= {event: EventRow(row["said by"], row["heard by"]) for event in row["event"]}
+    return rows
+
+
+def _documents(folder: Path) -> Iterator[Manifest]:
+    for resource in kustomization(folder)["resources"]:
+        file = folder / resource
+        yield from (Manifest(file, content) for content in yaml.safe_load_all(file.read_text()))
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def _names(cell: str) -> frozenset[str]:
+    return frozenset(re.findall(r"`([^`]+)`", cell))

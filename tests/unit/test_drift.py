@@ -1,0 +1,150 @@
+"""Functions, Services, Triggers, the glossary and the documented event table say the same."""
+
+import importlib
+import re
+from collections.abc import Callable
+from graphlib import TopologicalSorter
+from typing import Any
+
+import pytest
+
+from airline import policy
+from tests.unit.manifests import (
+    Manifest,
+    documented_events,
+    env,
+    folder_of,
+    function_folders,
+    functions,
+    glossary,
+    heard_by,
+    heard_type,
+    is_frozen_dataclass,
+    targets,
+    triggers,
+    wiring,
+)
+
+SPEAKING = {"reply", "announce", "reply_in_steps"}  # the wrappers whose policies are heard
+OUTSIDE = "outside"  # says the commands in the event table; not one of our Services
+
+each_function = pytest.mark.parametrize("service", functions().values(), ids=str)
+each_trigger = pytest.mark.parametrize("trigger", triggers().values(), ids=str)
+
+
+def kebab(type_: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", type_).lower()
+
+
+def hearers(type_: str) -> set[str]:
+    """The Services with a Trigger for exactly this type: those without a filter hear everything anyway."""
+    return {heard_by(trigger) for trigger in triggers().values() if heard_type(trigger) == type_}
+
+
+def rule(name: str) -> Callable[..., Any]:
+    """The function behind "module.name"; the modules of all folders have different names."""
+    module, _, attribute = name.partition(".")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def dialogue() -> dict[str, tuple[set[str], set[str]]]:
+    """By Service, what its policy hears and what it says, both from the signatures of its rules."""
+    wired = {name: wiring(service) for name, service in functions().items()}
+    speaking = {name: found.rules for name, found in wired.items() if found and found.wrapper in SPEAKING}
+    return {name: (set(policy.hears(rule(rules[0]))), policy.says(rule(rules[-1]))) for name, rules in speaking.items()}
+
+
+@each_function
+def test_a_service_runs_the_target_of_its_name(service: Manifest) -> None:
+    target = service.name.replace("-", "_")
+
+    assert env(service)["FUNCTION_TARGET"] == target
+    assert target in targets(folder_of(service))
+
+
+@pytest.mark.parametrize("folder", function_folders())
+def test_every_target_has_a_service(folder: str) -> None:
+    served = {env(service)["FUNCTION_TARGET"] for service in functions().values() if folder_of(service) == folder}
+
+    assert set(targets(folder)) == served
+
+
+def test_every_image_has_a_folder_and_every_folder_an_image() -> None:
+    assert {folder_of(service) for service in functions().values()} == set(function_folders())
+
+
+@each_trigger
+def test_a_trigger_is_named_after_its_service_and_what_it_hears(trigger: Manifest) -> None:
+    assert trigger.name == f"{heard_by(trigger)}-on-{kebab(heard_type(trigger) or 'EveryEvent')}"
+
+
+def test_triggers_hear_exactly_the_words_of_the_glossary() -> None:
+    heard = {type_ for trigger in triggers().values() if (type_ := heard_type(trigger))}
+
+    assert heard <= set(glossary())
+
+
+def test_the_triggers_of_a_policy_are_what_its_rule_hears() -> None:
+    by_trigger = {
+        name: {heard_type(trigger) for trigger in triggers().values() if heard_by(trigger) == name}
+        for name in functions()
+    }
+
+    assert {name: heard for name, (heard, _) in dialogue().items()} == {
+        name: heard for name, heard in by_trigger.items() if heard and None not in heard
+    }
+
+
+def test_only_the_dashboard_hears_everything() -> None:
+    unfiltered = [heard_by(trigger) for trigger in triggers().values() if heard_type(trigger) is None]
+
+    assert unfiltered == ["project-dashboard"]
+
+
+@pytest.mark.parametrize("name", ["project-dashboard", "dead-letters"])
+def test_who_is_sent_everything_never_replies(name: str) -> None:
+    # the reply would come back to the one who made it, or fail again, for ever
+    found = wiring(functions()[name])
+
+    assert found
+    assert found.wrapper == "observe"
+
+
+def test_housekeeping_is_wired_to_bear_lost_and_doubled_ticks() -> None:
+    ticked = {name for name, service in functions().items() if (found := wiring(service)) and found.wrapper == "tidy"}
+
+    assert ticked == {name for name in functions() if name.endswith("-housekeeping")}
+
+
+def test_the_words_of_the_glossary_are_frozen_dataclasses() -> None:
+    assert [name for name, node in glossary().items() if not is_frozen_dataclass(node)] == []
+
+
+def test_the_readme_documents_exactly_the_words_of_the_glossary() -> None:
+    assert set(documented_events()) == set(glossary())
+
+
+@pytest.mark.parametrize("type_", glossary())
+def test_the_readme_names_who_hears_a_word(type_: str) -> None:
+    assert documented_events()[type_].heard_by == hearers(type_)
+
+
+@pytest.mark.parametrize("type_", glossary())
+def test_the_readme_names_who_says_a_word(type_: str) -> None:
+    said_by = documented_events()[type_].said_by
+    policies = {name for name, (_, says) in dialogue().items() if type_ in says}
+
+    assert said_by
+    assert said_by & set(dialogue()) == policies
+    assert said_by <= set(functions()) | {OUTSIDE}
+
+
+def test_no_reply_leads_back_to_what_caused_it() -> None:
+    # the Kafka broker has no time to live: a circle of Triggers and replies would turn for ever
+    causes: dict[str, set[str]] = {}
+    for hears, says in dialogue().values():
+        for said in says:
+            causes.setdefault(said, set()).update(hears)
+
+    TopologicalSorter(causes).prepare()
