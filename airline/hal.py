@@ -53,8 +53,8 @@ def _links(request: Request, page: Page, pages: int) -> dict[str, dict[str, str]
     if pages <= 1 and page.number == 0:
         return links
     numbers = {"first": 0, "prev": page.number - 1, "next": page.number + 1, "last": max(pages - 1, 0)}
-    asked = {key: value for key, value in request.args.items(multi=True) if key != "page"}
+    asked = [(key, value) for key, value in request.args.items(multi=True) if key != "page"]
     for relation, number in numbers.items():
         if 0 <= number < max(pages, 1):
-            links[relation] = {"href": f"{here}?{urlencode({'page': number} | asked)}"}
+            links[relation] = {"href": f"{here}?{urlencode([('page', number), *asked])}"}
     return links

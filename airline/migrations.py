@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Connection, make_url
 
 from airline import store
 
@@ -18,7 +18,13 @@ ENVIRONMENT = Path(__file__).with_name("migration")
 
 def upgrade(folder: Path, url: URL) -> None:
     """Runs the revisions that the database has not seen, in one transaction where the database can."""
-    store.commit(lambda transaction: command.upgrade(config(folder, transaction), "head"), store.engine(url))
+
+    def work(transaction: Connection) -> None:
+        if transaction.dialect.name == "sqlite":
+            transaction.exec_driver_sql("BEGIN IMMEDIATE")  # sqlite3 would not, as CREATE TABLE writes no rows
+        command.upgrade(config(folder, transaction), "head")
+
+    store.commit(work, store.engine(url))
 
 
 def config(folder: Path, connection: object) -> Config:

@@ -147,8 +147,7 @@ def _understood(envelope: Envelope, policy: Callable[[HeardEvent, Connection], o
 def _said(event: Event | None, source: str, cause: Envelope) -> Response:
     if event is None:
         return _nothing()
-    headers, body = wire.pack(wire.say(event, source, cause))
-    return Response(body, 200, headers)
+    return Response(wire.pack(wire.say(event, source, cause)), 200, content_type=wire.CLOUD_EVENT_JSON)
 
 
 def _nothing() -> Response:

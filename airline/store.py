@@ -8,11 +8,12 @@ import atexit
 import fcntl
 import functools
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Insert, Row, Select, Table, Update, create_engine, event
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -26,6 +27,8 @@ ATTEMPTS = 5
 RERUN_SQLSTATES = {"40001", "40P01"}
 """serialization_failure and deadlock_detected; MySQL and MariaDB say 1213 and 1205."""
 RERUN_ERRNOS = {1205, 1213}
+
+_threads = threading.local()
 
 
 def database() -> Engine:
@@ -52,40 +55,49 @@ def _server(url: URL) -> Engine:
 
 
 def _sqlite(url: URL) -> Engine:
-    made = create_engine(url, pool_size=settings().threads, max_overflow=0) if url.database else create_engine(url)
+    # in this mode sqlite3 itself says BEGIN IMMEDIATE before the first statement that writes
+    arguments = {"isolation_level": "IMMEDIATE"}
+    if not url.database:
+        return create_engine(url, connect_args=arguments)
+    made = create_engine(url, connect_args=arguments, pool_size=settings().threads, max_overflow=0)
     event.listen(made, "connect", _prepare_sqlite)
-    event.listen(made, "begin", _begin_immediate)
     return made
 
 
 def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # sqlite3 would open its transactions too late, and deferred
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=20000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=20000"):
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
-
-
 @contextmanager
-def _writers_turn(url: URL) -> Iterator[None]:
+def _writers_turn(engine: Engine) -> Iterator[None]:
     """First come, first served among the writers of one SQLite file, across threads and processes."""
-    if url.get_backend_name() != "sqlite" or not url.database:
+    if engine.dialect.name != "sqlite" or not engine.url.database:
         yield
         return
-    lock = os.open(f"{url.database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = _lock_of_this_thread(engine.url.database)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(lock)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _lock_of_this_thread(database: str) -> int:
+    # a lock belongs to an open file, so each thread opens its own
+    locks = vars(_threads).setdefault("locks", {})
+    if database not in locks:
+        locks[database] = os.open(f"{database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor: int = locks[database]
+    return descriptor
 
 
 @contextmanager
 def reading(source: Engine | None = None) -> Iterator[Connection]:
     """A connection for queries: it sees one state of the database and waits for no writer."""
-    with _reachable(), (source or database()).connect().execution_options(reading=True) as connection:
+    with _reachable(), (source or database()).connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
         yield connection
 
 
@@ -93,17 +105,20 @@ def commit(work: Callable[[Connection], T], target: Engine | None = None) -> T:
     """Runs `work` in one transaction and commits it; whatever it raises rolls back.
 
     A violated key, a deadlock or a serialization failure runs it again: by then the other one is visible.
-    Raises TryAgain when that did not help or the database is out of reach.
+    Raises TryAgain when that did not help or the database is out of reach, IntegrityError when a rule of the
+    database stays violated.
     """
     target = target or database()
     for _ in range(ATTEMPTS):
         try:
-            with _reachable(), _writers_turn(target.url), target.begin() as transaction:
+            with _reachable(), _writers_turn(target), target.begin() as transaction:
                 return work(transaction)
         except DBAPIError as error:
             if not _rerun_helps(error):
                 raise
             latest = error
+    if isinstance(latest, IntegrityError):
+        raise latest
     raise TryAgain("The database is too busy; try again.") from latest
 
 
@@ -143,3 +158,19 @@ def insert_if_absent(transaction: Connection, table: Table, **row: Any) -> bool:
     Returns whether the row is ours. This is how a first delivery is told from a repeat.
     """
     return transaction.execute(_if_absent(table, transaction.dialect.name), row).rowcount == 1
+
+
+def updated(transaction: Connection, statement: Update, values: Mapping[str, Any], row: Select[Any]) -> Row[Any] | None:
+    """The one row after an update, None where the update found none; one statement where the database can.
+
+    `row` finds the same row by the same values (MySQL has no UPDATE ... RETURNING).
+    """
+    if transaction.dialect.update_returning:
+        return transaction.execute(_returning(statement), values).one_or_none()
+    changed = transaction.execute(statement, values).rowcount
+    return transaction.execute(row, values).one() if changed else None
+
+
+@functools.cache
+def _returning(statement: Update) -> Any:
+    return statement.returning(*statement.table.c)

@@ -9,14 +9,17 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from airline import logs, policy, problems
 from airline.errors import AirlineError, Invalid, Malformed, Unsupported
+from airline.fields import LARGEST_ID
 from airline.logs import log
 
+NUMBER = f"<int(max={LARGEST_ID}):number>"
+"""A number in a path; no database keeps a larger one, so there is nothing at such a path."""
 LARGEST_BODY = 64 * 1024
 """Bytes of a request body; a whole reservation has 200."""
 
@@ -31,6 +34,7 @@ def api(name: str, openapi: Path) -> Flask:
     app.add_url_rule(
         "/openapi.json", "openapi", lambda: Response(openapi.read_bytes(), content_type="application/json")
     )
+    app.before_request(_refuse_nul)
     app.register_error_handler(AirlineError, problems.refusal)
     app.register_error_handler(HTTPException, _refused_by_flask)
     app.register_error_handler(Exception, problems.crash)
@@ -57,6 +61,12 @@ def json_object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Invalid("The body must be a JSON object.")
     return body
+
+
+def _refuse_nul() -> None:
+    # PostgreSQL takes it in no text, not even to compare with
+    if "\0" in request.path or any("\0" in value for value in request.args.values()):
+        raise Malformed("The address must not contain the character NUL.")
 
 
 def _refuse_constant(name: str) -> None:

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudevents.conversion import to_structured
-from cloudevents.http import CloudEvent as CloudEvent  # noqa: PLC0414 - re-exported to the rest of the kit
 from cloudevents.http import from_http
 
 from airline import clock, fields
@@ -22,6 +20,10 @@ from airline.events import Command, Event
 from airline.ids import event_id
 
 JSON = "application/json"
+CLOUD_EVENT_JSON = "application/cloudevents+json"
+
+CloudEvent = dict[str, Any]
+"""An event in the JSON format of CloudEvents 1.0: context attributes, and `data`."""
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})", re.ASCII)
 
 
@@ -71,9 +73,7 @@ def read(headers: Mapping[str, str], body: bytes) -> Envelope:
 
 
 def _unmarshal(data: Any) -> Any:
-    # a structured event carries its data as JSON already, a binary one as the bytes of the body
-    if not isinstance(data, bytes):
-        return data
+    # from_http hands over the bytes of a binary event, but the JSON text of a structured one's data
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
@@ -106,22 +106,22 @@ def forward(envelope: Envelope, command: Command) -> CloudEvent:
     return _event({name: envelope.attributes[name] for name in ("id", "source", "type")}, command, envelope)
 
 
-def _event(attributes: dict[str, str], said: Event, cause: Envelope | None) -> CloudEvent:
-    about_the_saga = {
+def _event(attributes: CloudEvent, said: Event, cause: Envelope | None) -> CloudEvent:
+    return attributes | {
+        "specversion": "1.0",
         "subject": f"reservations/{said.reservation_id}",
         "time": clock.text(clock.now()),
         "datacontenttype": JSON,
         "partitionkey": said.reservation_id,
         "correlationid": said.reservation_id,
         "traceparent": next_traceparent(cause.traceparent if cause else ""),
+        "data": fields.as_json(said),
     }
-    return CloudEvent(attributes | about_the_saga, fields.as_json(said))
 
 
-def pack(event: CloudEvent) -> tuple[dict[str, str], bytes]:
-    """Headers and body of the structured mode."""
-    headers, body = to_structured(event)
-    return headers, body
+def pack(event: CloudEvent) -> bytes:
+    """The body of the structured mode; its content type is CLOUD_EVENT_JSON."""
+    return json.dumps(event).encode()
 
 
 def next_traceparent(traceparent: str) -> str:

@@ -29,7 +29,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
-    func,
     insert,
     select,
     update,
@@ -66,11 +65,12 @@ HOLDS = Table(
     "holds",
     metadata,
     Column("reservation_id", String(12), primary_key=True),
-    Column("flight_id", Integer, nullable=False, index=True),
+    Column("flight_id", Integer, nullable=False),
     Column("seat_qty", Integer, nullable=False),
     Column("status", String(8), nullable=False),
     Column("said", Text),  # the data of the event that its last move said, to be said again
     CheckConstraint("seat_qty > 0", name="a_party_has_somebody"),
+    sqlite_with_rowid=False,
 )
 NUMBERS = Table("flight_numbers", metadata, Column("latest", Integer, primary_key=True, autoincrement=False))
 COMMANDS.to_metadata(metadata)
@@ -123,10 +123,9 @@ def decrease_remaining_seats(
     if not first:
         return _said_before(placed.reservation_id, transaction)
     wanted = {"flight": placed.flight_id, "seats": seats, "earliest": _earliest_takeoff()}
-    taken = transaction.execute(_TAKE, wanted).rowcount == 1
-    flight = transaction.execute(_FLIGHT, {"flight": placed.flight_id}).one_or_none()
-    said = _held(placed, flight) if taken and flight else _refused(placed, flight)
-    _remember(placed.reservation_id, "HELD" if taken else "REFUSED", said, transaction)
+    flight = store.updated(transaction, _TAKE, wanted, _FLIGHT)
+    said = _held(placed, flight) if flight else _refused(placed, transaction)
+    _remember(placed.reservation_id, "HELD" if flight else "REFUSED", said, transaction)
     return said
 
 
@@ -140,14 +139,7 @@ def restore_seats(canceled: ReservationCanceled, transaction: Connection) -> Rem
     if transaction.execute(_MOVE, released).rowcount == 0:
         return _released_before(identity, transaction)
     hold = transaction.execute(_HOLD, {"reservation": identity}).one()
-    transaction.execute(_GIVE_BACK, {"flight": hold.flight_id, "seats": hold.seat_qty})
-    flight = transaction.execute(_FLIGHT, {"flight": hold.flight_id}).one()
-    said = RemainingSeatsIncreased(
-        reservation_id=identity,
-        flight_id=hold.flight_id,
-        seat_qty=hold.seat_qty,
-        remaining_seats_count=flight.remaining_seats_count,
-    )
+    said = _given_back(hold, transaction)
     _remember(identity, "RELEASED", said, transaction)
     return said
 
@@ -178,14 +170,23 @@ def change_flight(number: int, values: Mapping[str, Any], transaction: Connectio
 
 
 def remove_flight(number: int, transaction: Connection) -> None:
-    """Removes a flight that nobody holds seats on. Raises NotFound and Conflict."""
-    # the row lock first: a hold that is being made is either visible below or will find no flight
-    if transaction.execute(select(FLIGHTS.c.id).where(FLIGHTS.c.id == number).with_for_update()).first() is None:
-        raise NotFound(f"There is no flight {number}.")
-    held = select(func.count()).where(HOLDS.c.flight_id == number, HOLDS.c.status == "HELD")
-    if count := transaction.execute(held).scalar_one():
-        raise Conflict(f"Flight {number} has {count} reservations that hold seats; cancel them first.")
-    transaction.execute(delete(FLIGHTS).where(FLIGHTS.c.id == number))
+    """Removes a flight that nobody holds seats on, that is, all of whose seats remain. Raises NotFound and Conflict."""
+    nobody_aboard = FLIGHTS.c.remaining_seats_count == FLIGHTS.c.capacity
+    if transaction.execute(delete(FLIGHTS).where(FLIGHTS.c.id == number, nobody_aboard)).rowcount == 0:
+        flight = find_flight(number, transaction)
+        held = flight.capacity - flight.remaining_seats_count
+        raise Conflict(f"{held} seats of flight {number} are held; cancel those reservations first.")
+
+
+def _given_back(hold: Row[Any], transaction: Connection) -> RemainingSeatsIncreased:
+    seats = {"flight": hold.flight_id, "seats": hold.seat_qty}
+    flight = store.updated(transaction, _GIVE_BACK, seats, _FLIGHT)
+    return RemainingSeatsIncreased(
+        reservation_id=hold.reservation_id,
+        flight_id=hold.flight_id,
+        seat_qty=hold.seat_qty,
+        remaining_seats_count=flight.remaining_seats_count if flight else 0,
+    )
 
 
 def _held(placed: ReservationPlaced, flight: Row[Any]) -> RemainingSeatsDecreased:
@@ -204,7 +205,8 @@ def _held(placed: ReservationPlaced, flight: Row[Any]) -> RemainingSeatsDecrease
     )
 
 
-def _refused(placed: ReservationPlaced, flight: Row[Any] | None) -> SeatsSoldOut:
+def _refused(placed: ReservationPlaced, transaction: Connection) -> SeatsSoldOut:
+    flight = transaction.execute(_FLIGHT, {"flight": placed.flight_id}).one_or_none()
     return SeatsSoldOut(
         reservation_id=placed.reservation_id,
         flight_id=placed.flight_id,

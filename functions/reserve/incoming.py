@@ -5,6 +5,7 @@ speaking for the airline. The 202 is given only after the broker's own.
 """
 
 import json
+import re
 from pathlib import Path
 
 import reservations
@@ -12,13 +13,14 @@ import reservations_api
 from flask import Response, request
 
 from airline import fields, hal, ids, outbox, web, wire
-from airline.errors import Forbidden, Invalid
+from airline.errors import Forbidden
 from airline.events import CancellationRequested, Command, ReservationRequested
 from airline.fields import Field
 from airline.wire import Envelope
 
 OURS = "/airline"
 LONGEST_ATTRIBUTE = 255
+_URI = re.compile(r"(?:[!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})+", re.ASCII)  # RFC 3986; a broker refuses the rest
 
 app = web.api("reserve-commands", Path(__file__).with_name("incoming.openapi.json"))
 
@@ -27,8 +29,7 @@ app = web.api("reserve-commands", Path(__file__).with_name("incoming.openapi.jso
 def accept() -> Response:
     envelope = wire.read(dict(request.headers), request.get_data())
     command = judged(envelope)
-    _, body = wire.pack(wire.forward(envelope, command))
-    outbox.deliver(body)
+    outbox.deliver(wire.pack(wire.forward(envelope, command)))
     status = f"{hal.base_url(request)}/reservations/{command.reservation_id}"
     answer = {"reservationId": command.reservation_id, "_links": {"status": {"href": status}}}
     return Response(json.dumps(answer), 202, {"Location": status}, content_type=hal.HAL_JSON)
@@ -38,10 +39,7 @@ def judged(envelope: Envelope) -> Command:
     """The command in the envelope. Raises Forbidden for anything else, Malformed and Invalid for a broken one."""
     if envelope.source == OURS or envelope.source.startswith(f"{OURS}/"):
         raise Forbidden(f"Only the airline itself speaks as {OURS}.")
-    for name in ("id", "source"):
-        if len(str(envelope.attributes[name])) > LONGEST_ATTRIBUTE:
-            wrong = f"must have at most {LONGEST_ATTRIBUTE} characters"
-            raise Invalid(f"{name} {wrong}", {name: wrong})
+    fields.read(envelope.attributes, {"id": Field(fields.text(1, LONGEST_ATTRIBUTE)), "source": Field(_uri)})
     if envelope.type == ReservationRequested.__name__:
         return _reservation(envelope)
     if envelope.type == CancellationRequested.__name__:
@@ -61,6 +59,13 @@ def _cancellation(envelope: Envelope) -> CancellationRequested:
     }
     values = fields.read(wire.json_data(envelope), spec)
     return CancellationRequested(reservation_id=values["reservationId"], reason=values["reason"])
+
+
+def _uri(value: object) -> str:
+    source: str = fields.text(1, LONGEST_ATTRIBUTE)(value)
+    if not _URI.fullmatch(source):
+        raise ValueError("must be a URI reference")
+    return source
 
 
 def _reservation_id(value: object) -> str:

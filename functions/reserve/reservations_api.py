@@ -62,7 +62,8 @@ def list_reservations() -> Response:
 def reserve() -> Response:
     columns = wanted(web.json_object(request))
     key = commands.key_of(request)
-    identity = reservations.promised_id("Idempotency-Key", key) if key else ids.random_reservation_id()
+    # as ours: no command from outside can have this source, so none can ask for the id that a key has made
+    identity = reservations.promised_id(reservations.SOURCE, key) if key else ids.random_reservation_id()
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         row = reservations.place(identity, columns, transaction)

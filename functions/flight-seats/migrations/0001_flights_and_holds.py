@@ -31,8 +31,8 @@ def upgrade() -> None:
         sa.Column("status", sa.String(8), nullable=False),
         sa.Column("said", sa.Text()),
         sa.CheckConstraint("seat_qty > 0", name="a_party_has_somebody"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_holds_flight_id", "holds", ["flight_id"])
     op.create_table("flight_numbers", sa.Column("latest", sa.Integer(), primary_key=True, autoincrement=False))
     op.create_table(
         "commands",

@@ -1,0 +1,44 @@
+"""What happens to reservation R1 of customer 7, as events with the usual values."""
+
+from datetime import UTC, date, datetime
+
+from airline.events import RemainingSeatsDecreased, ReservationCanceled, ReservationPlaced
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def placed(reservation_id: str = "R1", seats: int = 3, flight: int = 1, method: str = "accept") -> ReservationPlaced:
+    """A reservation was placed."""
+    return ReservationPlaced(
+        reservation_id=reservation_id,
+        customer_id=7,
+        flight_id=flight,
+        seat_qty=seats,
+        reserve_date=date(2024, 11, 21),
+        payment_method=method,
+        expires_at=NOON,
+    )
+
+
+def canceled(reservation_id: str = "R1", seats: int = 3, flight: int = 1) -> ReservationCanceled:
+    """A reservation was canceled."""
+    return ReservationCanceled(
+        reservation_id=reservation_id, customer_id=7, flight_id=flight, seat_qty=seats, reason="changed my mind"
+    )
+
+
+def decreased(reservation_id: str = "R1", amount: int = 600, method: str = "accept") -> RemainingSeatsDecreased:
+    """Seats are held."""
+    return RemainingSeatsDecreased(
+        reservation_id=reservation_id,
+        customer_id=7,
+        flight_id=1,
+        flight_code="ACE890",
+        takeoff_date=date(2025, 12, 25),
+        seat_qty=3,
+        cost=amount // 3,
+        amount=amount,
+        remaining_seats_count=2,
+        payment_method=method,
+        expires_at=NOON,
+    )

@@ -1,0 +1,32 @@
+"""Ids of reservations and of events."""
+
+from airline import ids
+
+
+def test_a_reservation_id_can_be_read_out_on_the_phone() -> None:
+    identity = ids.random_reservation_id()
+    assert ids.is_reservation_id(identity)
+    assert not set(identity) & set("ILOU")
+
+
+def test_random_ids_differ() -> None:
+    assert len({ids.random_reservation_id() for _ in range(1000)}) == 1000
+
+
+def test_parts_do_not_run_into_each_other() -> None:
+    assert ids.derived_reservation_id("s", "a", "bc") != ids.derived_reservation_id("s", "ab", "c")
+
+
+def test_a_derived_id_stays_the_same_for_ever() -> None:
+    assert ids.derived_reservation_id("secret", "/agency/7", "order-1") == "SCMT1ZNYDVHG"
+
+
+def test_what_is_too_long_or_has_other_letters_is_no_reservation_id() -> None:
+    assert not ids.is_reservation_id("ABC")
+    assert not ids.is_reservation_id("ABCDEFGHIJKL")
+
+
+def test_the_same_fact_has_the_same_event_id_for_ever() -> None:
+    assert ids.event_id("Paid", "R1") == ids.event_id("Paid", "R1")
+    assert ids.event_id("Paid", "R1") != ids.event_id("Paid", "R2")
+    assert ids.event_id("Paid", "R1") == "f1afb933-c8c8-56d5-ac34-cc30356289bd"

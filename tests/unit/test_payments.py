@@ -1,0 +1,147 @@
+"""Rules of payment: nobody is charged twice, everybody is refunded once, whatever crosses and whoever dies."""
+
+from datetime import timedelta
+from typing import Any
+
+import payments
+import provider
+import pytest
+
+from airline.errors import TryAgain
+from airline.events import Paid, PaymentFailed, PaymentRefunded
+from tests.unit.conftest import Service
+from tests.unit.sayings import NOON, canceled, decreased
+
+
+def charge(till: Service, event: Any) -> Any:
+    """All three steps of a charge, as the wrapper takes them."""
+    intent = till.run(payments.begin_charge, event)
+    return till.run(payments.record_charge, intent, payments.charge(intent)) if intent else None
+
+
+def refund(till: Service, event: Any) -> Any:
+    """All three steps of a refund."""
+    intent = till.run(payments.begin_refund, event)
+    return till.run(payments.record_refund, intent, payments.refund(intent)) if intent else None
+
+
+def money(bank: Service) -> int:
+    """What the provider took and did not give back."""
+    entries = bank.rows(provider.LEDGER)
+    return sum(entry.amount * (1 if entry.kind == "charge" else -1) for entry in entries if entry.accepted)
+
+
+PAID = Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600)
+REFUNDED = PaymentRefunded(payment_id=1, reservation_id="R1", customer_id=7, amount=600, reason="changed my mind")
+
+
+def test_held_seats_are_charged_once_however_often_they_are_heard_of(till: Service, bank: Service) -> None:
+    assert charge(till, decreased()) == PAID
+    assert charge(till, decreased()) == PAID
+    assert money(bank) == 600
+
+
+def test_a_declined_payment_takes_no_money_and_says_why(till: Service, bank: Service) -> None:
+    failed = PaymentFailed(payment_id=1, reservation_id="R1", customer_id=7, amount=600, reason=provider.DECLINED)
+    assert charge(till, decreased(method="decline")) == failed
+    assert charge(till, decreased(method="decline")) == failed
+    assert money(bank) == 0
+
+
+def test_a_slow_provider_is_waited_for_and_only_the_first_time(
+    till: Service, bank: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(provider.time, "sleep", waits.append)
+    assert charge(till, decreased(method="slow")) == PAID
+    assert charge(till, decreased(method="slow")) == PAID
+    assert waits == [provider.SLOW_SECONDS]
+
+
+def test_a_paid_reservation_that_is_canceled_is_refunded_once(till: Service, bank: Service) -> None:
+    charge(till, decreased())
+    assert refund(till, canceled()) == REFUNDED
+    assert refund(till, canceled()) == REFUNDED
+    assert money(bank) == 0
+
+
+def test_a_declined_payment_is_not_refunded(till: Service, bank: Service) -> None:
+    charge(till, decreased(method="decline"))
+    assert refund(till, canceled()) is None
+    assert money(bank) == 0
+
+
+def test_a_cancel_before_the_charge_is_remembered_and_nothing_is_charged(till: Service, bank: Service) -> None:
+    assert refund(till, canceled()) is None
+    assert charge(till, decreased()) is None
+    assert refund(till, canceled()) is None
+    assert bank.rows(provider.LEDGER) == []
+
+
+def test_a_charge_replayed_after_the_refund_takes_nothing(till: Service, bank: Service) -> None:
+    charge(till, decreased())
+    refund(till, canceled())
+    assert charge(till, decreased()) is None
+    assert money(bank) == 0
+
+
+def test_a_refund_that_crosses_a_charge_waits_for_its_outcome(till: Service, bank: Service) -> None:
+    intent = till.run(payments.begin_charge, decreased())
+    with pytest.raises(TryAgain):
+        till.run(payments.begin_refund, canceled())
+    till.run(payments.record_charge, intent, payments.charge(intent))
+    assert refund(till, canceled()) == REFUNDED
+    assert money(bank) == 0
+
+
+def test_who_dies_before_asking_the_provider_is_redelivered_and_charges_once(till: Service, bank: Service) -> None:
+    till.run(payments.begin_charge, decreased())
+    assert charge(till, decreased()) == PAID
+    assert money(bank) == 600
+
+
+def test_who_dies_before_recording_is_redelivered_and_charges_once(till: Service, bank: Service) -> None:
+    payments.charge(till.run(payments.begin_charge, decreased()))
+    assert charge(till, decreased()) == PAID
+    assert money(bank) == 600
+
+
+def test_who_dies_in_the_middle_of_a_refund_is_redelivered_and_refunds_once(till: Service, bank: Service) -> None:
+    charge(till, decreased())
+    payments.refund(till.run(payments.begin_refund, canceled()))
+    assert charge(till, decreased()) is None
+    assert refund(till, canceled()) == REFUNDED
+    assert money(bank) == 0
+
+
+def test_two_charges_of_one_reservation_at_once_agree(till: Service, bank: Service) -> None:
+    one = till.run(payments.begin_charge, decreased())
+    other = till.run(payments.begin_charge, decreased())
+    receipts = payments.charge(one), payments.charge(other)
+    assert till.run(payments.record_charge, other, receipts[1]) == PAID
+    assert till.run(payments.record_charge, one, receipts[0]) == PAID
+    assert money(bank) == 600
+
+
+def test_a_late_answer_of_the_provider_does_not_undo_a_refund(till: Service, bank: Service) -> None:
+    intent = till.run(payments.begin_charge, decreased())
+    receipt = payments.charge(intent)
+    till.run(payments.record_charge, intent, receipt)
+    refund(till, canceled())
+    assert till.run(payments.record_charge, intent, receipt) is None
+    assert money(bank) == 0
+
+
+def test_the_provider_refunds_nothing_it_never_took(bank: Service) -> None:
+    provider.refund("R9")
+    assert bank.rows(provider.LEDGER) == []
+
+
+def test_only_what_was_left_alone_for_long_is_unfinished(
+    till: Service, noon: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till.run(payments.begin_charge, decreased())
+    assert till.run(lambda tx: payments.unfinished(tx, 10)) == []
+    monkeypatch.setattr(payments.clock, "now", lambda: NOON + timedelta(minutes=3))
+    left = till.run(lambda tx: payments.unfinished(tx, 10))
+    assert [payment.reservation_id for payment in left] == ["R1"]

@@ -1,0 +1,73 @@
+"""Rules of the dashboard: the same events make the same rows in any order and however often."""
+
+import itertools
+import random
+from datetime import date, timedelta
+from typing import Any
+
+import projection
+
+from airline import wire
+from airline.events import Event, ReservationConfirmed
+from tests.unit.conftest import Service
+from tests.unit.sayings import NOON, canceled, decreased, placed
+
+CONFIRMED = ReservationConfirmed(reservation_id="R1", customer_id=7, flight_id=1, seat_qty=3)
+
+
+def envelope(event: Event, source: str = "/airline/reserve") -> wire.Envelope:
+    said = wire.say(event, source)
+    return wire.Envelope({name: value for name, value in said.items() if name != "data"}, said["data"])
+
+
+def hear(board: Service, *events: Event) -> None:
+    for event in events:
+        board.run(projection.project, envelope(event))
+
+
+def customers(board: Service) -> list[Any]:
+    return [tuple(row) for row in board.run(lambda tx: list(tx.execute(projection.customers())))]
+
+
+def test_a_customer_is_counted_by_reservations_and_the_greatest_date(board: Service) -> None:
+    first, second = placed("R1"), placed("R2")
+    hear(board, second, first)
+    assert customers(board) == [(7, 2, date(2024, 11, 21), 0, 0)]
+
+
+def test_every_order_and_every_repetition_makes_the_same_dashboard(board: Service) -> None:
+    story = [placed("R1"), decreased("R1"), CONFIRMED, canceled("R1")]
+    for order in itertools.permutations(story):
+        hear(board, *order, random.Random(1).choice(order))
+        assert customers(board) == [(7, 1, date(2024, 11, 21), 0, 1)]
+    assert len(board.rows(projection.EVENTS)) == len(story)
+
+
+def test_a_confirmed_reservation_counts_as_confirmed_until_it_is_canceled(board: Service) -> None:
+    hear(board, placed("R1"), CONFIRMED)
+    assert customers(board)[0][3:] == (1, 0)
+    hear(board, canceled("R1"))
+    assert customers(board)[0][3:] == (0, 1)
+
+
+def test_a_reservation_nobody_placed_yet_is_nobodys(board: Service) -> None:
+    hear(board, CONFIRMED)
+    assert customers(board) == []
+
+
+def test_strangers_and_commands_are_not_kept(board: Service) -> None:
+    board.run(projection.project, envelope(placed(), source="/somebody/else"))
+    board.run(projection.project, wire.Envelope({"type": "Weather", "source": "/airline/x", "id": "1"}, b"rain"))
+    assert board.rows(projection.EVENTS) == []
+
+
+def test_what_was_canceled_and_did_not_come_back_is_known(board: Service) -> None:
+    hear(board, placed("R1"), decreased("R1"), canceled("R1"), placed("R2"), canceled("R2"))
+    later = NOON + timedelta(days=9999)
+    assert board.run(lambda tx: projection.uncompensated(later, tx)) == ["R1"]
+
+
+def test_a_history_is_told_in_order(board: Service) -> None:
+    hear(board, placed("R1"), CONFIRMED)
+    told = board.run(lambda tx: [projection.as_json(row)["type"] for row in projection.history("R1", tx)])
+    assert sorted(told) == ["ReservationConfirmed", "ReservationPlaced"]

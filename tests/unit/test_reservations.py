@@ -1,0 +1,138 @@
+"""Rules of reserve: the status moves forward only, and a repeat says the same again."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+import reservations
+
+from airline.errors import NotFound
+from airline.events import (
+    CancellationRequested,
+    Paid,
+    PaymentFailed,
+    ReservationCanceled,
+    ReservationConfirmed,
+    ReservationPlaced,
+    ReservationRequested,
+    SeatsSoldOut,
+)
+from tests.unit.conftest import Service
+from tests.unit.sayings import NOON
+
+REQUESTED = ReservationRequested(
+    reservation_id="R1",
+    customer_id=7,
+    flight_id=1,
+    seat_qty=3,
+    reserve_date=date(2024, 11, 21),
+    payment_method="accept",
+)
+PAID = Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600)
+SOLD_OUT = SeatsSoldOut(
+    reservation_id="R1", flight_id=1, seat_qty=3, remaining_seats_count=2, reason="not enough seats left"
+)
+FAILED = PaymentFailed(payment_id=1, reservation_id="R1", customer_id=7, amount=600, reason="declined")
+UNWANTED = CancellationRequested(reservation_id="R1", reason="changed my mind")
+
+
+@pytest.fixture
+def requested(desk: Service, noon: Any) -> Service:
+    desk.run(reservations.place_reservation, REQUESTED)
+    return desk
+
+
+def status(desk: Service) -> tuple[str, str | None]:
+    row = desk.rows(reservations.RESERVATIONS)[0]
+    return row.status, row.reason
+
+
+def test_a_request_becomes_a_pending_reservation_with_a_visible_expiry(desk: Service, noon: Any) -> None:
+    said = desk.run(reservations.place_reservation, REQUESTED)
+    assert said == ReservationPlaced(
+        reservation_id="R1",
+        customer_id=7,
+        flight_id=1,
+        seat_qty=3,
+        reserve_date=date(2024, 11, 21),
+        payment_method="accept",
+        expires_at=NOON + timedelta(minutes=15),
+    )
+    assert status(desk) == ("PENDING", None)
+
+
+def test_a_repeated_request_is_the_same_reservation(requested: Service) -> None:
+    again = requested.run(reservations.place_reservation, REQUESTED)
+    assert again.expires_at == NOON + timedelta(minutes=15)
+    assert len(requested.rows(reservations.RESERVATIONS)) == 1
+
+
+def test_a_paid_reservation_succeeds_and_says_so_as_often_as_asked(requested: Service) -> None:
+    confirmed = ReservationConfirmed(reservation_id="R1", customer_id=7, flight_id=1, seat_qty=3)
+    assert requested.run(reservations.confirm_reservation, PAID) == confirmed
+    assert requested.run(reservations.confirm_reservation, PAID) == confirmed
+    assert status(requested) == ("SUCCEED", None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [(SOLD_OUT, "not enough seats left: 2 remain"), (FAILED, "declined"), (UNWANTED, "changed my mind")],
+    ids=["no seats", "no money", "no wish"],
+)
+def test_a_canceled_reservation_tells_why(requested: Service, cause: Any, reason: str) -> None:
+    said = requested.run(reservations.cancel_reservation, cause)
+    assert said == ReservationCanceled(reservation_id="R1", customer_id=7, flight_id=1, seat_qty=3, reason=reason)
+    assert status(requested) == ("CANCELED", reason)
+
+
+def test_two_cancels_are_one_and_the_first_reason_stays(requested: Service) -> None:
+    first = requested.run(reservations.cancel_reservation, UNWANTED)
+    assert requested.run(reservations.cancel_reservation, SOLD_OUT) == first
+
+
+def test_a_confirmed_reservation_can_be_canceled(requested: Service) -> None:
+    requested.run(reservations.confirm_reservation, PAID)
+    requested.run(reservations.cancel_reservation, UNWANTED)
+    assert status(requested) == ("CANCELED", "changed my mind")
+
+
+def test_a_payment_that_crosses_the_cancel_does_not_revive_the_reservation(requested: Service) -> None:
+    requested.run(reservations.cancel_reservation, UNWANTED)
+    assert requested.run(reservations.confirm_reservation, PAID) is None
+    assert status(requested) == ("CANCELED", "changed my mind")
+
+
+def test_a_request_replayed_after_the_end_says_nothing(requested: Service) -> None:
+    requested.run(reservations.cancel_reservation, UNWANTED)
+    assert requested.run(reservations.place_reservation, REQUESTED) is None
+
+
+def test_what_nobody_placed_can_neither_be_confirmed_nor_canceled(desk: Service) -> None:
+    with pytest.raises(NotFound):
+        desk.run(reservations.confirm_reservation, PAID)
+    with pytest.raises(NotFound):
+        desk.run(reservations.cancel_reservation, UNWANTED)
+
+
+def test_only_what_is_pending_past_its_time_expires(
+    requested: Service, noon: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overdue_after(minutes: int) -> list[str]:
+        monkeypatch.setattr(reservations.clock, "now", lambda: NOON + timedelta(minutes=minutes))
+        return list(requested.run(lambda tx: reservations.expired(tx, 10)))
+
+    assert overdue_after(15) == []
+    assert overdue_after(16) == ["R1"]
+    requested.run(reservations.confirm_reservation, PAID)
+    assert overdue_after(16) == []
+
+
+def test_a_promised_id_is_the_same_each_time_and_differs_by_source_and_by_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    promised = reservations.promised_id("/agency/7", "order-1")
+    assert reservations.promised_id("/agency/7", "order-1") == promised
+    assert reservations.promised_id("/agency/8", "order-1") != promised
+    monkeypatch.setenv("RESERVATION_ID_SECRET", "another")
+    reservations.settings.cache_clear()
+    assert reservations.promised_id("/agency/7", "order-1") != promised

@@ -1,0 +1,117 @@
+"""Transactions: one effect, whoever else is at it, and a clear word when the database is away."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import flights
+import pytest
+from sqlalchemy import Connection, Engine, make_url, select
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from airline import store
+from airline.errors import TryAgain
+from airline.events import RemainingSeatsDecreased
+from tests.unit.sayings import placed
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """A file of flights, with connections for sixteen threads."""
+    monkeypatch.setenv("THREADS", "16")
+    made = store.engine(make_url(f"sqlite:///{tmp_path}/flights.db"))
+    flights.metadata.create_all(made)
+    yield made
+    made.dispose()
+    store.engine.cache_clear()
+
+
+def with_flight(engine: Engine, seats: int) -> None:
+    def work(transaction: Connection) -> None:
+        flight = {"id": 1, "flight_code": "X", "takeoff_date": flights.date(2027, 1, 1), "cost": 1, "capacity": seats}
+        transaction.execute(flights.FLIGHTS.insert().values(remaining_seats_count=seats, **flight))
+
+    store.commit(work, engine)
+
+
+def test_parallel_buyers_never_get_more_seats_than_there_are(engine: Engine) -> None:
+    with_flight(engine, seats=20)
+
+    def buy(number: int) -> Any:
+        return store.commit(lambda tx: flights.decrease_remaining_seats(placed(f"R{number}", seats=1), tx), engine)
+
+    with ThreadPoolExecutor(16) as buyers:
+        said = list(buyers.map(buy, range(60)))
+    assert sum(isinstance(word, RemainingSeatsDecreased) for word in said) == 20
+
+
+def test_one_reservation_delivered_to_many_at_once_takes_its_seats_once(engine: Engine) -> None:
+    with_flight(engine, seats=20)
+
+    def deliver(_: int) -> Any:
+        return store.commit(lambda tx: flights.decrease_remaining_seats(placed(seats=3), tx), engine)
+
+    with ThreadPoolExecutor(16) as workers:
+        said = list(workers.map(deliver, range(32)))
+    assert len(set(said)) == 1
+    with store.reading(engine) as connection:
+        assert connection.execute(select(flights.FLIGHTS.c.remaining_seats_count)).scalar_one() == 17
+
+
+def test_whatever_is_raised_rolls_back(engine: Engine) -> None:
+    def work(transaction: Connection) -> None:
+        store.insert_if_absent(transaction, flights.HOLDS, reservation_id="R1", flight_id=1, seat_qty=1, status="HELD")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.commit(work, engine)
+    with store.reading(engine) as connection:
+        assert connection.execute(select(flights.HOLDS)).all() == []
+
+
+def test_a_violated_key_runs_the_transaction_again(engine: Engine) -> None:
+    runs = iter([IntegrityError("", {}, sqlite3.IntegrityError()), None])
+
+    def work(_: Connection) -> str:
+        if error := next(runs):
+            raise error
+        return "done"
+
+    assert store.commit(work, engine) == "done"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("", {}, sqlite3.OperationalError("disk I/O error")),
+        OperationalError("", {}, sqlite3.OperationalError(1213, "Deadlock found")),
+    ],
+    ids=["out of reach", "deadlocked each time"],
+)
+def test_a_database_that_cannot_do_it_now_says_try_again(engine: Engine, error: OperationalError) -> None:
+    def work(_: Connection) -> None:
+        raise error
+
+    with pytest.raises(TryAgain):
+        store.commit(work, engine)
+
+
+def test_a_reader_waits_for_no_writer(engine: Engine) -> None:
+    with_flight(engine, seats=5)
+    writing, read = threading.Event(), threading.Event()
+
+    def work(transaction: Connection) -> bool:
+        transaction.execute(flights.FLIGHTS.update().values(cost=9))
+        writing.set()
+        return read.wait(10)
+
+    with ThreadPoolExecutor(1) as writer:
+        written = writer.submit(store.commit, work, engine)
+        assert writing.wait(10)
+        with store.reading(engine) as connection:
+            assert connection.execute(select(flights.FLIGHTS.c.cost)).scalar_one() == 1
+        read.set()
+        assert written.result()

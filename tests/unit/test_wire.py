@@ -1,0 +1,88 @@
+"""CloudEvents as they arrive and as we write them."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from airline import wire
+from airline.errors import Invalid, Malformed
+from airline.events import ReservationPlaced
+from airline.ids import event_id
+from tests.unit.sayings import NOON, canceled, placed
+
+BINARY = {
+    "ce-specversion": "1.0",
+    "ce-id": "1",
+    "ce-source": "/agency",
+    "ce-type": "ReservationPlaced",
+    "content-type": "application/json",
+}
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def structured(**changes: Any) -> bytes:
+    event = {"specversion": "1.0", "id": "1", "source": "/agency", "type": "T", "data": {"a": 1}} | changes
+    return json.dumps({name: value for name, value in event.items() if value is not None}).encode()
+
+
+def test_both_modes_are_read() -> None:
+    assert wire.read(BINARY, b'{"a": 1}').data == {"a": 1}
+    read = wire.read({"content-type": "application/cloudevents+json"}, structured())
+    assert (read.id, read.source, read.type, read.data) == ("1", "/agency", "T", {"a": 1})
+
+
+def test_data_in_base64_is_read() -> None:
+    body = structured(data=None, data_base64=base64.b64encode(b'{"a": 1}').decode())
+    assert wire.read({"content-type": "application/cloudevents+json"}, body).data == {"a": 1}
+
+
+def test_data_that_is_not_json_stays_as_it_is_and_no_policy_takes_it() -> None:
+    envelope = wire.read(BINARY | {"content-type": "text/plain"}, b"\xffrain")
+    assert envelope.data == b"\xffrain"
+    with pytest.raises(Malformed):
+        wire.event_of(envelope, ReservationPlaced)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"1", b"null", structured(id=None), structured(source=None), structured(type=None)]
+    + [structured(specversion=version) for version in ("0.3", "1.1", 1)]
+    + [structured(id=""), structured(id=7), structured(type=["T"]), structured(data=None, data_base64=7)],
+)
+def test_what_is_no_cloud_event_is_malformed(body: bytes) -> None:
+    with pytest.raises(Malformed, match="not a CloudEvent"):
+        wire.read({"content-type": "application/cloudevents+json"}, body)
+
+
+def test_every_wrong_field_of_an_event_is_named() -> None:
+    with pytest.raises(Invalid) as refused:
+        wire.event_of(wire.read(BINARY, b'{"reservationId": "R1", "seatQty": -10}'), ReservationPlaced)
+    assert set(refused.value.fields) >= {"customerId", "seatQty", "expiresAt"}
+
+
+def test_what_is_said_can_be_heard() -> None:
+    cloud_event = wire.say(placed(), "/airline/reserve")
+    heard = wire.read({"content-type": wire.CLOUD_EVENT_JSON}, wire.pack(cloud_event))
+    assert wire.event_of(heard, ReservationPlaced) == placed()
+    assert placed().expires_at == NOON
+
+
+def test_what_is_said_names_its_saga_its_cause_and_its_trace() -> None:
+    cause = wire.Envelope(
+        {"id": "cause", "type": "T", "source": "/s", "traceparent": TRACE, "knativearrivaltime": "x"}, {}
+    )
+    said = wire.say(canceled(), "/airline/reserve", cause)
+    assert said["id"] == event_id("ReservationCanceled", "R1")
+    assert (said["partitionkey"], said["correlationid"], said["causationid"]) == ("R1", "R1", "cause")
+    assert said["subject"] == "reservations/R1"
+    assert said["datacontenttype"] == "application/json"
+    assert wire.trace_id(said["traceparent"]) == wire.trace_id(TRACE)
+    assert said["traceparent"] != TRACE
+    assert "knativearrivaltime" not in said
+
+
+@pytest.mark.parametrize("broken", ["", "x", "00-" + "0" * 32 + "-b7ad6b7169203331-01", TRACE + "-x"])
+def test_a_broken_trace_begins_a_new_one(broken: str) -> None:
+    assert len(wire.trace_id(wire.next_traceparent(broken))) == 32
