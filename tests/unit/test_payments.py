@@ -7,6 +7,7 @@ import payments
 import provider
 import pytest
 
+from airline import clock
 from airline.errors import TryAgain
 from airline.events import Paid, PaymentFailed, PaymentRefunded
 from tests.unit.conftest import Service
@@ -22,7 +23,10 @@ def charge(till: Service, event: Any) -> Any:
 def refund(till: Service, event: Any) -> Any:
     """All three steps of a refund."""
     intent = till.run(payments.begin_refund, event)
-    return till.run(payments.record_refund, intent, payments.refund(intent)) if intent else None
+    if intent is None:
+        return None
+    payments.refund(intent)
+    return till.run(payments.record_refund, intent, None)
 
 
 def money(bank: Service) -> int:
@@ -52,7 +56,7 @@ def test_a_slow_provider_is_waited_for_and_only_the_first_time(
     till: Service, bank: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(provider.time, "sleep", waits.append)
+    monkeypatch.setattr("provider.time.sleep", waits.append)
     assert charge(till, decreased(method="slow")) == PAID
     assert charge(till, decreased(method="slow")) == PAID
     assert waits == [provider.SLOW_SECONDS]
@@ -142,6 +146,6 @@ def test_only_what_was_left_alone_for_long_is_unfinished(
 ) -> None:
     till.run(payments.begin_charge, decreased())
     assert till.run(lambda tx: payments.unfinished(tx, 10)) == []
-    monkeypatch.setattr(payments.clock, "now", lambda: NOON + timedelta(minutes=3))
+    monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(minutes=3))
     left = till.run(lambda tx: payments.unfinished(tx, 10))
     assert [payment.reservation_id for payment in left] == ["R1"]

@@ -36,7 +36,7 @@ def test_a_customer_is_counted_by_reservations_and_the_greatest_date(board: Serv
 
 
 def test_every_order_and_every_repetition_makes_the_same_dashboard(board: Service) -> None:
-    story = [placed("R1"), decreased("R1"), CONFIRMED, canceled("R1")]
+    story: list[Event] = [placed("R1"), decreased("R1"), CONFIRMED, canceled("R1")]
     for order in itertools.permutations(story):
         hear(board, *order, random.Random(1).choice(order))
         assert customers(board) == [(7, 1, date(2024, 11, 21), 0, 1)]

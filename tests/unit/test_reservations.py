@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import reservations
 
+from airline import clock, settings
 from airline.errors import NotFound
 from airline.events import (
     CancellationRequested,
@@ -118,7 +119,7 @@ def test_only_what_is_pending_past_its_time_expires(
     requested: Service, noon: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def overdue_after(minutes: int) -> list[str]:
-        monkeypatch.setattr(reservations.clock, "now", lambda: NOON + timedelta(minutes=minutes))
+        monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(minutes=minutes))
         return list(requested.run(lambda tx: reservations.expired(tx, 10)))
 
     assert overdue_after(15) == []
@@ -134,5 +135,5 @@ def test_a_promised_id_is_the_same_each_time_and_differs_by_source_and_by_secret
     assert reservations.promised_id("/agency/7", "order-1") == promised
     assert reservations.promised_id("/agency/8", "order-1") != promised
     monkeypatch.setenv("RESERVATION_ID_SECRET", "another")
-    reservations.settings.cache_clear()
+    settings.settings.cache_clear()
     assert reservations.promised_id("/agency/7", "order-1") != promised

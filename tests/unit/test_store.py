@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 
 def with_flight(engine: Engine, seats: int) -> None:
     def work(transaction: Connection) -> None:
-        flight = {"id": 1, "flight_code": "X", "takeoff_date": flights.date(2027, 1, 1), "cost": 1, "capacity": seats}
+        flight = {"id": 1, "flight_code": "X", "takeoff_date": date(2027, 1, 1), "cost": 1, "capacity": seats}
         transaction.execute(flights.FLIGHTS.insert().values(remaining_seats_count=seats, **flight))
 
     store.commit(work, engine)
