@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from broker.embedded.event import Event
-from broker.embedded.log import Log, WrongSchemaError
+from broker.embedded.log import Log, LogInUseError, WrongSchemaError
 
 UNORDERED, ORDERED = ("airline/unordered", False), ("airline/ordered", True)
 
@@ -140,3 +140,13 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(WrongSchemaError, match="99"):
         Log(tmp_path / "log.db", 10)
+
+
+def test_a_log_has_one_broker_at_a_time(tmp_path: Path) -> None:
+    first = Log(tmp_path / "log.db", 10)
+
+    with pytest.raises(LogInUseError, match="used by another broker"):
+        Log(tmp_path / "log.db", 10)
+
+    first.close()
+    Log(tmp_path / "log.db", 10).close()

@@ -1,0 +1,21 @@
+"""The laptop's broker: reads Brokers and Triggers from Knative manifests and delivers as Knative's class Kafka does.
+
+    python -m broker.embedded --triggers knative/base --service decrease-seats=http://127.0.0.1:40001 --data broker.db
+
+What is the same stands in the modules: event (HTTP forms), filters, manifests (settings and defaults), delivery (what
+each answer means), lanes (order, how much is in flight), ingress (what a publisher is told). tests/broker runs against
+this broker and against real ones.
+
+What differs from class Kafka:
+
+- An event that could neither be delivered nor dead-lettered is kept and shown (`GET /-/kept`) instead of dropped.
+- The end of every delivery is written at once and with its reply; Kafka commits offsets every five seconds. So fewer
+  events come twice after a crash, but at least once is still the promise.
+- Filters are applied when an event comes in, not when a Trigger reads it: a changed filter leaves the backlog alone.
+- `knativekafkaoffset` counts all events of the file, not those of one partition. Events without a key go to the
+  partitions in turn. `--partitions` stands for the topic's setting.
+- Never more than 50 events of a Trigger are in flight; Kafka fetches another 50 while some of the last are under way.
+- Header values are percent-decoded and, where needed, encoded, as CloudEvents asks; see event.
+- CloudEvents 0.3 is refused. There is no cesql, no TLS, no OIDC; such a Trigger is refused at start.
+- Finished events are deleted after an hour, or when there are more than 100,000 of them.
+"""

@@ -1,0 +1,117 @@
+"""What becomes of one event at one Trigger: attempts, backoff, reply, dead letter (Knative: class Kafka).
+
+| answer | counts as |
+|---|---|
+| 2xx with nothing | done |
+| 2xx with one CloudEvent | done, the event goes into the same Broker |
+| 2xx with anything else, or a reply that is too large | failure, not retried, dead letter without code and data |
+| 404, 408, 409, 429, 5xx | failure, retried, dead letter with code and data |
+| other 3xx and 4xx | failure, not retried, dead letter with code and data |
+| no answer: refused, reset, timeout | failure, retried, dead letter without code and data |
+
+The dead-letter sink is called by the same rules and with the same settings, its reply goes into the Broker as well.
+The one difference to class Kafka: where there is no sink, or it failed too, the event is kept instead of dropped.
+"""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from broker.embedded.client import NoAnswerError, Response
+from broker.embedded.event import MAX_BYTES, Event, NotAnEvent, binary_head, is_extension_name, parse_reply, readable
+from broker.embedded.log import StoredEvent
+from broker.embedded.manifests import Delivery, Trigger
+
+ERROR_DATA_BYTES = 1024
+ERROR_HEADER_PREFIX = "kne-"
+_RETRIED = frozenset({404, 408, 409, 429})
+
+# url, header lines, body, timeout in seconds; raises NoAnswerError. Faults for tests are put around this one call.
+Post = Callable[[str, bytes, bytes, float], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """extensions: what a dead letter says about it besides where it happened."""
+
+    reason: str
+    retryable: bool
+    extensions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is left to be written when a delivery has ended; kept_because: set when nobody took the event."""
+
+    event: Event
+    reply: Event | None
+    dead_letter: bool
+    failure: Failure | None
+    kept_because: str | None = None
+
+
+async def deliver(trigger: Trigger, stored: StoredEvent, post: Post, on_retry: Callable[[], None]) -> Outcome:
+    """Brings the event to the Trigger's subscriber, or else to its dead-letter sink, with all retries."""
+    namespace = f"Prefer: reply\r\nKn-Namespace: {trigger.namespace}\r\n".encode("ascii")
+
+    async def send(url: str, event: Event, head: bytes) -> Event | Failure | None:
+        body = event.data or b""
+        return await _send(lambda timeout: post(url, namespace + head, body, timeout), trigger.delivery, on_retry)
+
+    event = stored.delivered
+    answer = await send(trigger.subscriber, event, stored.head)
+    if not isinstance(answer, Failure):
+        return Outcome(event, reply=answer, dead_letter=False, failure=None)
+    letter = event.with_extensions({"knativeerrordest": trigger.subscriber, **answer.extensions})
+    sink = trigger.delivery.dead_letter_sink
+    if sink is None:
+        return Outcome(letter, None, True, answer, kept_because=f"no dead-letter sink; subscriber: {answer.reason}")
+    sink_answer = await send(sink, letter, binary_head(letter))
+    if isinstance(sink_answer, Failure):
+        both = f"dead-letter sink: {sink_answer.reason}; subscriber: {answer.reason}"
+        return Outcome(letter, None, True, answer, kept_because=both)
+    return Outcome(letter, reply=sink_answer, dead_letter=True, failure=answer)
+
+
+def judge(response: Response) -> Event | Failure | None:
+    """The reply event, None for no reply, or the failure."""
+    status = response.status
+    if status >= HTTPStatus.MULTIPLE_CHOICES:
+        retryable = status in _RETRIED or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return Failure(f"status {status}", retryable, _error_extensions(response))
+    try:
+        reply = parse_reply(response.headers, response.body)
+    except NotAnEvent as error:
+        return Failure(f"status {status} with a body that is no event: {error}", retryable=False)
+    if reply is not None and reply.record_bytes > MAX_BYTES:
+        return Failure(f"the reply is larger than {MAX_BYTES} bytes", retryable=False)
+    return reply
+
+
+async def _send(
+    attempt: Callable[[float], Awaitable[Response]], delivery: Delivery, on_retry: Callable[[], None]
+) -> Event | Failure | None:
+    retries = 0
+    while True:
+        try:
+            answer = judge(await attempt(delivery.timeout))
+        except NoAnswerError as error:
+            answer = Failure(str(error), retryable=True)
+        if not isinstance(answer, Failure) or not answer.retryable or retries == delivery.retry:
+            return answer
+        retries += 1
+        await asyncio.sleep(delivery.backoff(retries))
+        on_retry()
+
+
+def _error_extensions(response: Response) -> dict[str, str]:
+    extensions = {"knativeerrorcode": str(response.status)}
+    if response.body:
+        extensions["knativeerrordata"] = base64.b64encode(response.body[:ERROR_DATA_BYTES]).decode("ascii")
+    for name, value in response.headers:
+        extension = name.removeprefix(ERROR_HEADER_PREFIX)
+        if extension != name and is_extension_name(extension):
+            extensions[extension] = readable(value)
+    return extensions

@@ -1,0 +1,123 @@
+"""The broker itself: events come in, go to the log, and from there to every Trigger whose filter wants them."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from broker.embedded.delivery import Outcome, Post
+from broker.embedded.event import MAX_BYTES, Event
+from broker.embedded.groupcommit import GroupCommit
+from broker.embedded.log import Appended, KeptEvent, Log, StoredEvent
+from broker.embedded.manifests import Manifests
+from broker.embedded.subscription import Subscription
+
+GRACE = 1.0  # seconds for deliveries under way when the broker stops, as class Kafka gives them at a rebalance
+PRUNE_EVERY = 500  # new events
+PRUNE_AT_MOST = 2000  # events in one transaction, which others wait for
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownBrokerError(LookupError):
+    """No Broker is served at this path."""
+
+
+class TooLargeError(ValueError):
+    """The event is larger than Kafka takes."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long, and how many, events stay that all Triggers are through with."""
+
+    milliseconds: int = 3_600_000
+    events: int = 100_000
+
+
+class Engine:
+    """All but the constructor needs a running event loop, and happens on its thread."""
+
+    def __init__(self, manifests: Manifests, log: Log, post: Post, retention: Retention) -> None:
+        self._log = log
+        self._retention = retention
+        self._since_prune = 0
+        self._commit = GroupCommit(log, self._announce)
+        ids = log.register_triggers((trigger.key, trigger.ordered) for trigger in manifests.triggers)
+        self._subscriptions = {
+            ids[trigger.key]: Subscription(trigger, ids[trigger.key], log, post, self._finish)
+            for trigger in manifests.triggers
+        }
+        self._by_broker: dict[str, list[Subscription]] = {broker.path: [] for broker in manifests.brokers}
+        for subscription in self._subscriptions.values():
+            self._by_broker[subscription.trigger.broker_path].append(subscription)
+
+    def start(self) -> None:
+        """Goes on where the last run ended."""
+        waiting: dict[int, dict[int, int]] = defaultdict(dict)
+        for (trigger_id, lane), count in self._log.waiting().items():
+            waiting[trigger_id][lane] = count
+        kept = self._log.kept_counts()
+        for trigger_id, subscription in self._subscriptions.items():
+            subscription.kept = kept.get(subscription.trigger.key, 0)
+            subscription.go_on(waiting[trigger_id])
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(subscription.stop(GRACE) for subscription in self._subscriptions.values()))
+        await self._commit.close()
+
+    def serves(self, broker_path: str) -> bool:
+        return broker_path in self._by_broker
+
+    async def publish(self, broker_path: str, event: Event) -> None:
+        """Returns when the event is on disk. Raises UnknownBrokerError, TooLargeError, NotStoredError."""
+        if broker_path not in self._by_broker:
+            raise UnknownBrokerError(broker_path)
+        if event.record_bytes > MAX_BYTES:
+            raise TooLargeError(f"{event.record_bytes} bytes, at most {MAX_BYTES} are taken")
+
+        def change(log: Log) -> list[Appended]:
+            log.check_room()
+            return self._append(broker_path, event, log)
+
+        await self._commit.write(change)
+
+    def status(self) -> dict[str, Any]:
+        triggers = {each.trigger.key: each.figures() for each in self._subscriptions.values()}
+        return {"triggers": triggers, "events": self._log.stored_events}
+
+    def kept_events(self, after: int, limit: int) -> list[KeptEvent]:
+        return self._log.kept_events(after, limit)
+
+    def _append(self, broker_path: str, event: Event, log: Log) -> list[Appended]:
+        wanted = [
+            (each.trigger_id, each.trigger.ordered)
+            for each in self._by_broker[broker_path]
+            if each.trigger.accepts(event.attributes)
+        ]
+        return [log.append(event, wanted)]
+
+    def _announce(self, appended: Appended) -> None:
+        for trigger_id in appended.trigger_ids:
+            self._subscriptions[trigger_id].offer(appended.stored)
+        self._since_prune += 1
+        if self._since_prune >= PRUNE_EVERY:
+            self._since_prune = 0
+            self._commit.begin_writing(self._prune)
+
+    async def _finish(self, of: Subscription, lane: int, stored: StoredEvent, outcome: Outcome) -> None:
+        """The end of a delivery and its reply are one transaction: the reply is in the log if and only if it ended."""
+
+        def change(log: Log) -> list[Appended]:
+            log.delivered(of.trigger_id, lane, stored.offset)
+            if outcome.kept_because is not None:
+                log.keep(of.trigger.key, stored.offset, outcome.event, outcome.kept_because)
+            return [] if outcome.reply is None else self._append(of.trigger.broker_path, outcome.reply, log)
+
+        urgent = outcome.reply is not None or of.trigger.ordered
+        await self._commit.write_surely(change, urgent=urgent)
+
+    def _prune(self, log: Log) -> list[Appended]:
+        log.prune(self._retention.milliseconds, self._retention.events, PRUNE_AT_MOST)
+        return []

@@ -1,0 +1,106 @@
+"""The broker's HTTP side: the ingress `POST /<namespace>/<broker>` and what the broker tells about itself.
+
+Ingress, as class Kafka: 202 the event is on disk; 400 no CloudEvent; 404 unknown broker; 405 not POST; 503 too large,
+or the disk does not take it.
+
+    GET /-/status                 {"triggers": {"<namespace>/<name>": {figures}}, "events": number stored}
+    GET /-/kept?after=ID&limit=N  {"kept": [{"id", "trigger", "offset", "keptAt", "reason", "event"}]}, oldest first
+    GET /healthz                  204
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from broker.embedded.engine import Engine, TooLargeError
+from broker.embedded.event import NotAnEvent, parse, to_structured
+from broker.embedded.groupcommit import NotStoredError
+from broker.embedded.log import KeptEvent
+
+MAX_BODY = 4 * 1_048_576  # structured mode may take more than the event itself
+
+logger = logging.getLogger(__name__)
+
+
+def http_server(engine: Engine) -> web.Server:
+    """To be given to `loop.create_server`. The low-level server: no routes, no middleware, half the time."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path
+        if path.startswith("/-/") or path == "/healthz":
+            return _tell(engine, request) if request.method == "GET" else web.Response(status=405)
+        if request.method != "POST":
+            return web.Response(status=405)
+        if not engine.serves(path):
+            return web.Response(status=404)
+        return await _publish(engine, request)
+
+    return web.Server(handle, request_factory=_request, access_log=None)
+
+
+async def _publish(engine: Engine, request: web.BaseRequest) -> web.Response:
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # curl waits a second for it
+    try:
+        event = parse(request.headers.items(), await request.read())
+        await engine.publish(request.path, event)
+    except NotAnEvent as error:
+        return web.Response(status=400, text=str(error))
+    except (web.HTTPRequestEntityTooLarge, TooLargeError, NotStoredError) as error:
+        logger.warning("refused an event for %s: %s", request.path, error)
+        return web.Response(status=503, text=str(error))
+    return web.Response(status=202)
+
+
+def _tell(engine: Engine, request: web.BaseRequest) -> web.Response:
+    match request.path:
+        case "/-/status":
+            return _json(engine.status())
+        case "/-/kept":
+            return _kept(engine, request)
+        case "/healthz":
+            return web.Response(status=204)
+    return web.Response(status=404)
+
+
+def _kept(engine: Engine, request: web.BaseRequest) -> web.Response:
+    after, limit = request.query.get("after", "0"), request.query.get("limit", "100")
+    if not (after.isdecimal() and limit.isdecimal()):
+        return web.Response(status=400, text="after and limit are numbers")
+    return _json({"kept": list(_kept_documents(engine.kept_events(int(after), min(int(limit), 1000))))})
+
+
+def _kept_documents(kept: Iterable[KeptEvent]) -> Iterable[dict[str, Any]]:
+    for each in kept:
+        yield {
+            "id": each.id,
+            "trigger": each.trigger,
+            "offset": each.offset,
+            "keptAt": datetime.fromtimestamp(each.kept_at, UTC).isoformat(),
+            "reason": each.reason,
+            "event": to_structured(each.event),
+        }
+
+
+def _json(document: dict[str, Any]) -> web.Response:
+    return web.Response(text=json.dumps(document), content_type="application/json")
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)

@@ -1,0 +1,277 @@
+"""The durable log: events, what each Trigger still has to deliver, and what nobody took.
+
+One connection writes; whoever uses it calls begin, the changes, and commit or rollback in turn. A second connection
+reads what is committed. WAL with synchronous FULL: after commit() the change survives a kill and a power cut (macOS: a
+power cut only as far as its fsync goes).
+"""
+
+import fcntl
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TextIO
+
+from broker.embedded.event import Event, binary_head
+from broker.embedded.partitions import partition_of
+
+SCHEMA_VERSION = 1
+SHARE_FOR_INGRESS = 0.8  # of a bounded file; the rest is for replies, without which no delivery could end
+_SCHEMA = """
+CREATE TABLE events (
+    offset INTEGER PRIMARY KEY, partition INTEGER NOT NULL, stored_at INTEGER NOT NULL,
+    attributes TEXT NOT NULL, data BLOB);
+CREATE TABLE triggers (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, ordered INTEGER NOT NULL);
+CREATE TABLE deliveries (
+    trigger_id INTEGER NOT NULL, lane INTEGER NOT NULL, offset INTEGER NOT NULL,
+    PRIMARY KEY (trigger_id, lane, offset)) WITHOUT ROWID;
+CREATE TABLE kept (
+    id INTEGER PRIMARY KEY, trigger_key TEXT NOT NULL, offset INTEGER NOT NULL, kept_at INTEGER NOT NULL,
+    reason TEXT NOT NULL, attributes TEXT NOT NULL, data BLOB);
+"""
+
+
+class WrongSchemaError(RuntimeError):
+    """The file belongs to another version of this broker, or to another program."""
+
+
+class LogInUseError(RuntimeError):
+    """Another broker works on this file."""
+
+
+class LogFullError(RuntimeError):
+    """Events from outside are refused, so that what is in the log already can be ended and answered."""
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    offset: int
+    partition: int
+    event: Event
+
+    @cached_property
+    def delivered(self) -> Event:
+        """As class Kafka hands it out: with where it stood in the log."""
+        where = {"knativekafkapartition": str(self.partition), "knativekafkaoffset": str(self.offset)}
+        return self.event.with_extensions(where)
+
+    @cached_property
+    def head(self) -> bytes:
+        """The header lines of a delivery, made once for all Triggers."""
+        return binary_head(self.delivered)
+
+
+@dataclass(frozen=True)
+class Appended:
+    """A new event of the log and the Triggers that want it."""
+
+    stored: StoredEvent
+    trigger_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class KeptEvent:
+    id: int
+    trigger: str
+    offset: int
+    kept_at: float
+    reason: str
+    event: Event
+
+
+class Log:
+    """partitions: as on the cluster; max_bytes: bound of the file, None for no bound but the disk's."""
+
+    def __init__(self, path: Path, partitions: int, max_bytes: int | None = None) -> None:
+        self._partitions = partitions
+        self._pages_for_ingress: int | None = None
+        self._lock = _locked(path)
+        self._writer = _open(path)
+        _create_schema(self._writer)
+        if max_bytes is not None:
+            (page_size,) = self._writer.execute("PRAGMA page_size").fetchone()
+            self._writer.execute(f"PRAGMA max_page_count = {max_bytes // page_size}")
+            self._pages_for_ingress = int(max_bytes // page_size * SHARE_FOR_INGRESS)
+        self._reader = _open(path)
+        self._reader.execute("PRAGMA query_only = ON")
+        self._lane_count = max(partitions, self._highest_lane() + 1)  # the last run may have had more partitions
+        first, last = self._writer.execute("SELECT min(offset), max(offset) FROM events").fetchone()
+        self._first, self._last = first or 1, last or 0
+        self._before: tuple[int, int] = self._first, self._last
+
+    @property
+    def stored_events(self) -> int:
+        """Exact but for the gaps that make_room leaves."""
+        return self._last - self._first + 1
+
+    def begin(self) -> None:
+        self._before = self._first, self._last
+        self._writer.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """May block for as long as the disk takes; may run in another thread than the changes."""
+        self._writer.execute("COMMIT")
+
+    def rollback(self) -> None:
+        self._first, self._last = self._before
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+
+    def register_triggers(self, triggers: Iterable[tuple[str, bool]]) -> dict[str, int]:
+        """(key, ordered) of all Triggers -> their ids. A Trigger that is gone loses what it had not delivered."""
+        wanted = dict(triggers)
+        self.begin()
+        for trigger_id, key, ordered in self._writer.execute("SELECT id, key, ordered FROM triggers").fetchall():
+            if key not in wanted:
+                self._writer.execute("DELETE FROM deliveries WHERE trigger_id = ?", (trigger_id,))
+                self._writer.execute("DELETE FROM triggers WHERE id = ?", (trigger_id,))
+            elif bool(ordered) != wanted[key]:
+                self._change_order(trigger_id, wanted[key])
+        for key, is_ordered in wanted.items():
+            self._writer.execute("INSERT OR IGNORE INTO triggers (key, ordered) VALUES (?, ?)", (key, is_ordered))
+        self.commit()
+        return dict(self._reader.execute("SELECT key, id FROM triggers").fetchall())
+
+    def check_room(self) -> None:
+        """Raises LogFullError where no more events from outside are to be taken."""
+        if self._pages_for_ingress is not None:
+            (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
+            (free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
+            if pages - free >= self._pages_for_ingress:
+                raise LogFullError("the broker's database is full")
+
+    def append(self, event: Event, trigger_ids: Sequence[tuple[int, bool]]) -> Appended:
+        """Stores the event and, for each (Trigger id, ordered), that it is to be delivered."""
+        offset = self._last + 1
+        partition = partition_of(event.attributes.get("partitionkey"), offset, self._partitions)
+        attributes = json.dumps(event.attributes, ensure_ascii=False, separators=(",", ":"))
+        self._writer.execute(
+            "INSERT INTO events (offset, partition, stored_at, attributes, data) VALUES (?, ?, ?, ?, ?)",
+            (offset, partition, _now_ms(), attributes, event.data),
+        )
+        self._last = offset
+        rows = [(trigger_id, partition if ordered else 0, offset) for trigger_id, ordered in trigger_ids]
+        self._writer.executemany("INSERT INTO deliveries (trigger_id, lane, offset) VALUES (?, ?, ?)", rows)
+        return Appended(StoredEvent(offset, partition, event), tuple(trigger_id for trigger_id, _ in trigger_ids))
+
+    def delivered(self, trigger_id: int, lane: int, offset: int) -> None:
+        self._writer.execute(
+            "DELETE FROM deliveries WHERE trigger_id = ? AND lane = ? AND offset = ?", (trigger_id, lane, offset)
+        )
+
+    def keep(self, trigger_key: str, offset: int, event: Event, reason: str) -> None:
+        self._writer.execute(
+            "INSERT INTO kept (trigger_key, offset, kept_at, reason, attributes, data) VALUES (?, ?, ?, ?, ?, ?)",
+            (trigger_key, offset, _now_ms(), reason, json.dumps(event.attributes, ensure_ascii=False), event.data),
+        )
+
+    def prune(self, older_than_ms: int, more_than: int, at_most: int) -> None:
+        """Deletes up to at_most of the oldest events that all Triggers are through with and that are older, or stand
+        behind more than that many others; the newest stays.
+
+        Works as a log does: from the front, up to the first event that still waits for a delivery.
+        """
+        oldest = "SELECT min(offset) FROM deliveries WHERE trigger_id = ? AND lane = ?"
+        waiting = [self._writer.execute(oldest, lane).fetchone()[0] for lane in self._lanes()]
+        end = min([offset for offset in waiting if offset is not None] + [self._last, self._first + at_most])
+        deleted = self._writer.execute(
+            "DELETE FROM events WHERE offset < ? AND (stored_at <= ? OR offset <= ?)",
+            (end, _now_ms() - older_than_ms, self._last - more_than),
+        ).rowcount
+        if deleted:
+            (self._first,) = self._writer.execute("SELECT min(offset) FROM events").fetchone()
+
+    def make_room(self, among: int) -> None:
+        """Deletes the finished ones among so many of the oldest events, those behind a waiting one as well."""
+        self._writer.execute(
+            "DELETE FROM events WHERE offset IN (SELECT e.offset FROM"
+            " (SELECT offset, partition FROM events WHERE offset < ? ORDER BY offset LIMIT ?) e"
+            " WHERE NOT EXISTS (SELECT 1 FROM triggers t JOIN deliveries d ON d.trigger_id = t.id"
+            " AND d.offset = e.offset AND d.lane = CASE WHEN t.ordered THEN e.partition ELSE 0 END))",
+            (self._last, among),
+        )
+        self._first = self._writer.execute("SELECT min(offset) FROM events").fetchone()[0] or self._first
+
+    def waiting(self) -> dict[tuple[int, int], int]:
+        """(Trigger id, lane) -> number of deliveries to be done."""
+        query = "SELECT trigger_id, lane, count(*) FROM deliveries GROUP BY trigger_id, lane"
+        return {(trigger_id, lane): count for trigger_id, lane, count in self._reader.execute(query).fetchall()}
+
+    def next_deliveries(self, trigger_id: int, lane: int, after: int, limit: int) -> list[StoredEvent]:
+        rows = self._reader.execute(
+            "SELECT e.offset, e.partition, e.attributes, e.data FROM deliveries d JOIN events e ON e.offset = d.offset"
+            " WHERE d.trigger_id = ? AND d.lane = ? AND d.offset > ? ORDER BY d.offset LIMIT ?",
+            (trigger_id, lane, after, limit),
+        ).fetchall()
+        return [StoredEvent(offset, partition, _event(text, data)) for offset, partition, text, data in rows]
+
+    def kept_counts(self) -> dict[str, int]:
+        return dict(self._reader.execute("SELECT trigger_key, count(*) FROM kept GROUP BY trigger_key").fetchall())
+
+    def kept_events(self, after: int, limit: int) -> list[KeptEvent]:
+        rows = self._reader.execute(
+            "SELECT id, trigger_key, offset, kept_at / 1000.0, reason, attributes, data FROM kept"
+            " WHERE id > ? ORDER BY id LIMIT ?",
+            (after, limit),
+        ).fetchall()
+        return [
+            KeptEvent(row_id, key, offset, kept_at, reason, _event(text, data))
+            for row_id, key, offset, kept_at, reason, text, data in rows
+        ]
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+        self._lock.close()
+
+    def _change_order(self, trigger_id: int, ordered: bool) -> None:
+        lane = "(SELECT partition FROM events WHERE events.offset = deliveries.offset)" if ordered else "0"
+        self._writer.execute(f"UPDATE deliveries SET lane = {lane} WHERE trigger_id = ?", (trigger_id,))  # noqa: S608
+        self._writer.execute("UPDATE triggers SET ordered = ? WHERE id = ?", (ordered, trigger_id))
+
+    def _highest_lane(self) -> int:
+        highest = "SELECT max(lane) FROM deliveries WHERE trigger_id = ?"
+        triggers = self._writer.execute("SELECT id FROM triggers").fetchall()
+        return max((self._writer.execute(highest, row).fetchone()[0] or 0 for row in triggers), default=0)
+
+    def _lanes(self) -> list[tuple[int, int]]:
+        triggers = self._writer.execute("SELECT id, ordered FROM triggers").fetchall()
+        return [(key, lane) for key, ordered in triggers for lane in range(self._lane_count if ordered else 1)]
+
+
+def _locked(path: Path) -> TextIO:
+    """The log counts its offsets in memory, so it must be alone; a killed process leaves no lock behind."""
+    file = path.with_name(path.name + ".lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise LogInUseError(f"{path} is used by another broker") from error
+    return file
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA busy_timeout = 5000")
+    return connection
+
+
+def _create_schema(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    elif version != SCHEMA_VERSION:
+        raise WrongSchemaError(f"the broker's database has schema {version}, this broker knows {SCHEMA_VERSION}")
+
+
+def _event(attributes: str, data: bytes | None) -> Event:
+    return Event(json.loads(attributes), data)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,174 @@
+"""Brokers and Triggers read from Knative manifests, with every default applied.
+
+Differences to a cluster: all Brokers are served here, whatever their class annotation says; a `ref` names a Service
+of the command line, its namespace is not looked at; filters are read once, at start.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import yaml
+
+from broker.embedded.durations import seconds
+from broker.embedded.filters import Filter, compile_filter
+
+ORDER_ANNOTATION = "kafka.eventing.knative.dev/delivery.order"
+DEFAULT_TIMEOUT = 600.0  # Knative Kafka: WebClientCloudEventSender.java
+DEFAULT_BACKOFF_DELAY = "PT0.2S"  # Knative Kafka: consumer.go
+BROKER_DEFAULT = {"retry": 10, "backoffPolicy": "exponential", "backoffDelay": "PT0.2S"}  # config-br-defaults
+
+
+class ManifestError(ValueError):
+    """A manifest cannot be served; the message names the object and the reason."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """retry: attempts after the first; delay, timeout: seconds; dead_letter_sink: URL."""
+
+    retry: int
+    policy: str
+    delay: float
+    timeout: float
+    dead_letter_sink: str | None
+
+    def backoff(self, retry: int) -> float:
+        """Seconds to wait before the given retry, counted from 1; without an upper bound, as in class Kafka."""
+        return self.delay * (2**retry if self.policy == "exponential" else retry)
+
+
+@dataclass(frozen=True)
+class Broker:
+    namespace: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        return f"/{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Trigger:
+    namespace: str
+    name: str
+    broker: str
+    accepts: Filter
+    subscriber: str
+    delivery: Delivery
+    ordered: bool
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def broker_path(self) -> str:
+        return f"/{self.namespace}/{self.broker}"
+
+
+@dataclass(frozen=True)
+class Manifests:
+    brokers: tuple[Broker, ...]
+    triggers: tuple[Trigger, ...]
+
+
+def read_manifests(paths: Iterable[Path], services: Mapping[str, str]) -> Manifests:
+    """All Brokers and Triggers in the files and folders; services: name -> URL. Raises ManifestError."""
+    documents = [document for path in paths for document in _documents(path)]
+    brokers = {}
+    for document in documents:
+        if document.get("kind") == "Broker":
+            broker = Broker(*_identity(document))
+            brokers[broker.path] = (broker, (document.get("spec") or {}).get("delivery"))
+    if not brokers:
+        raise ManifestError("the manifests hold no Broker")
+    triggers = {}
+    for document in documents:
+        if document.get("kind") == "Trigger":
+            trigger = _trigger(document, {path: delivery for path, (_, delivery) in brokers.items()}, services)
+            triggers[trigger.key] = trigger
+    return Manifests(tuple(broker for broker, _ in brokers.values()), tuple(triggers.values()))
+
+
+def _documents(path: Path) -> Iterator[dict[str, Any]]:
+    files = sorted(each for each in path.rglob("*") if each.suffix in {".yaml", ".yml"}) if path.is_dir() else [path]
+    for file in files:
+        try:
+            documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise ManifestError(f"{file}: {error}") from error
+        for document in documents:
+            if isinstance(document, dict):
+                yield from document["items"] if document.get("kind") == "List" else [document]
+
+
+def _identity(document: Mapping[str, Any]) -> tuple[str, str]:
+    metadata = document["metadata"]
+    return metadata.get("namespace", "default"), metadata["name"]
+
+
+def _trigger(document: Mapping[str, Any], brokers: Mapping[str, Any], services: Mapping[str, str]) -> Trigger:
+    namespace, name = _identity(document)
+    spec = document["spec"]
+    broker_path = f"/{namespace}/{spec['broker']}"
+    if broker_path not in brokers:
+        raise ManifestError(f"Trigger {namespace}/{name}: its Broker {broker_path} is not among the manifests")
+    delivery = spec.get("delivery")  # replaces the Broker's as a whole
+    if delivery is None:
+        delivery = brokers[broker_path]
+    try:
+        return Trigger(
+            namespace=namespace,
+            name=name,
+            broker=spec["broker"],
+            accepts=compile_filter(spec),
+            subscriber=_destination(spec["subscriber"], services),
+            delivery=_delivery(BROKER_DEFAULT if delivery is None else delivery, services),
+            ordered=_is_ordered(document["metadata"].get("annotations") or {}),
+        )
+    except ValueError as error:
+        raise ManifestError(f"Trigger {namespace}/{name}: {error}") from error
+
+
+def _is_ordered(annotations: Mapping[str, str]) -> bool:
+    order = annotations.get(ORDER_ANNOTATION, "unordered").lower()
+    if order not in {"ordered", "unordered"}:
+        raise ManifestError(f"{ORDER_ANNOTATION} is ordered or unordered, not {order!r}")
+    return order == "ordered"
+
+
+def _delivery(spec: Mapping[str, Any], services: Mapping[str, str]) -> Delivery:
+    policy = spec.get("backoffPolicy", "exponential")
+    if policy not in {"exponential", "linear"}:
+        raise ManifestError(f"backoffPolicy is exponential or linear, not {policy!r}")
+    retry = spec.get("retry", 0)
+    if not isinstance(retry, int) or retry < 0:
+        raise ManifestError(f"retry is a number from 0, not {retry!r}")
+    timeout = seconds(spec["timeout"]) if "timeout" in spec else DEFAULT_TIMEOUT
+    if timeout <= 0:
+        raise ManifestError("timeout must be greater than 0")
+    sink = spec.get("deadLetterSink")
+    return Delivery(
+        retry=retry,
+        policy=policy,
+        delay=seconds(spec.get("backoffDelay", DEFAULT_BACKOFF_DELAY)),
+        timeout=timeout,
+        dead_letter_sink=None if sink is None else _destination(sink, services),
+    )
+
+
+def _destination(destination: Mapping[str, Any], services: Mapping[str, str]) -> str:
+    uri = destination.get("uri")
+    if "ref" not in destination:
+        if not uri or urlsplit(uri).scheme != "http":
+            raise ManifestError(f"a destination without ref needs an absolute http:// uri, not {uri!r}")
+        return str(uri)
+    name = destination["ref"].get("name")
+    if destination["ref"].get("kind") != "Service":
+        raise ManifestError(f"only Services can be subscribers and sinks here, not {destination['ref'].get('kind')}")
+    if name not in services:
+        raise ManifestError(f"no address for Service {name}: give --service {name}=URL")
+    return urljoin(services[name], uri) if uri else services[name]

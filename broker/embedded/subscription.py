@@ -1,0 +1,105 @@
+"""One Trigger at work: its lanes, its deliveries under way, its figures."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from broker.embedded.delivery import Outcome, Post, deliver
+from broker.embedded.lanes import MAX_IN_FLIGHT, Lane
+from broker.embedded.log import Log, StoredEvent
+from broker.embedded.manifests import Trigger
+
+logger = logging.getLogger(__name__)
+
+# Writes what became of the delivery in (Trigger, lane); returns when it is on disk.
+Finish = Callable[["Subscription", int, StoredEvent, Outcome], Awaitable[None]]
+
+
+class Subscription:
+    """Figures are counted since the start of the broker; only backlog and kept are what the database holds."""
+
+    def __init__(self, trigger: Trigger, trigger_id: int, log: Log, post: Post, finish: Finish) -> None:
+        self.trigger = trigger
+        self.trigger_id = trigger_id
+        self.backlog = 0
+        self.kept = 0
+        self._delivered = 0
+        self._retries = 0
+        self._dead_lettered = 0
+        self._log = log
+        self._post = post
+        self._finish = finish
+        self._lanes: dict[int, Lane] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    def go_on(self, waiting: dict[int, int]) -> None:
+        """Starts with what is left from the last run; waiting: lane -> number of deliveries."""
+        self.backlog = sum(waiting.values())
+        for number in waiting:
+            self._lane(number).catch_up()
+
+    def offer(self, stored: StoredEvent) -> None:
+        self.backlog += 1
+        self._lane(stored.partition if self.trigger.ordered else 0).offer(stored)
+
+    async def stop(self, grace: float) -> None:
+        """Starts nothing more and gives up after grace seconds; the next run delivers what has not ended."""
+        self._stopping = True
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def figures(self) -> dict[str, int]:
+        return {
+            "backlog": self.backlog,
+            "inFlight": sum(lane.in_flight for lane in self._lanes.values()),
+            "delivered": self._delivered,
+            "retries": self._retries,
+            "deadLettered": self._dead_lettered,
+            "kept": self.kept,
+        }
+
+    def _lane(self, number: int) -> Lane:
+        if number not in self._lanes:
+            limit = 1 if self.trigger.ordered else MAX_IN_FLIGHT
+            self._lanes[number] = Lane(self.trigger_id, number, limit, self._log, partial(self._start, number))
+        return self._lanes[number]
+
+    def _start(self, lane: int, stored: StoredEvent) -> None:
+        if self._stopping:
+            return
+        task = asyncio.create_task(self._deliver(lane, stored))
+        self._under_way.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A mistake in this program: the event stays in the log and is delivered again after the next start.
+            logger.critical("%s: a delivery broke off", self.trigger.key, exc_info=error)
+
+    async def _deliver(self, lane: int, stored: StoredEvent) -> None:
+        outcome = await deliver(self.trigger, stored, self._post, self._count_retry)
+        await self._finish(self, lane, stored, outcome)
+        self._count(outcome)
+        self._lanes[lane].ended()
+
+    def _count_retry(self) -> None:
+        self._retries += 1
+
+    def _count(self, outcome: Outcome) -> None:
+        self.backlog -= 1
+        if outcome.failure is None:
+            self._delivered += 1
+            return
+        event_id = outcome.event.attributes["id"]
+        if outcome.kept_because is None:
+            self._dead_lettered += 1
+            logger.warning("%s: %s dead-lettered: %s", self.trigger.key, event_id, outcome.failure.reason)
+        else:
+            self.kept += 1
+            logger.error("%s: %s kept: %s", self.trigger.key, event_id, outcome.kept_because)

@@ -1,0 +1,59 @@
+"""The same suite for the embedded broker and for a real one.
+
+    pytest tests/broker                                        starts the embedded broker, behaves as class Kafka
+    pytest tests/broker --broker-url URL --recorder-url URL --broker-class Kafka|MT
+
+or BROKER_URL, RECORDER_URL, BROKER_CLASS. On a cluster apply recorder/service.yaml, broker-kafka.yaml or broker-mt.yaml
+and triggers.yaml into the namespace airline-contract first, and wait until all of them are ready.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.broker.processes import HERE, EmbeddedBroker, running_recorder
+from tests.broker.vocabulary import EXPECTED, Contract
+
+OPTIONS = {
+    "--broker-url": "ingress of the broker under test, without it the embedded one is started",
+    "--recorder-url": "where the recorder of that broker can be asked",
+    "--broker-class": "Kafka (default) or MT",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    for option, explanation in OPTIONS.items():
+        parser.addoption(option, default=None, help=explanation)
+
+
+def _option(config: pytest.Config, name: str) -> str | None:
+    # In a run of all tests pytest reads this file too late for its options.
+    value: str | None = config.getoption(name, default=None)
+    return value or os.environ.get(name.removeprefix("--").replace("-", "_").upper())
+
+
+@pytest.fixture(scope="session")
+def recorder_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    url = _option(pytestconfig, "--recorder-url")
+    if url:
+        yield url
+        return
+    with running_recorder() as local:
+        yield local
+
+
+@pytest.fixture(scope="session")
+def contract(
+    pytestconfig: pytest.Config, recorder_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Contract]:
+    broker_class = _option(pytestconfig, "--broker-class") or "Kafka"
+    assert broker_class in EXPECTED, f"--broker-class is one of {', '.join(EXPECTED)}"
+    url = _option(pytestconfig, "--broker-url")
+    if url:
+        yield Contract(url, broker_class, recorder_url)
+        return
+    manifests = [HERE / "triggers.yaml", HERE / "broker-kafka.yaml"]
+    data = tmp_path_factory.mktemp("broker") / "broker.db"
+    with EmbeddedBroker(manifests, {"recorder": recorder_url}, data).running() as broker:
+        yield Contract(broker.url(), broker_class, recorder_url)

@@ -1,0 +1,39 @@
+"""Deliveries of a Trigger that is ordered, and of those that are not."""
+
+import pytest
+
+from tests.broker.vocabulary import Contract
+
+# With ten partitions, the default of Knative's Kafka broker, these keys are in different ones.
+ONE_KEY, ANOTHER_KEY = "a", "b"
+
+
+def test_the_next_event_of_a_key_waits_for_the_end_of_the_one_before(contract: Contract) -> None:
+    if not contract.expected.keeps_order:
+        pytest.skip("this class knows no order")
+    failing = {"ordered": [{"status": 503, "delay": 0.2}], "sink": [{"status": 204, "delay": 0.4}]}
+
+    first = contract.publish("contract.ordered", failing, partitionkey=ONE_KEY)
+    second = contract.publish("contract.ordered", {"ordered": [{"delay": 0.2}]}, partitionkey=ONE_KEY)
+    third = contract.publish("contract.ordered", partitionkey=ONE_KEY)
+    other = contract.publish("contract.ordered", partitionkey=ANOTHER_KEY)
+
+    (at_third,) = contract.deliveries(third, "ordered", 1)
+    (at_second,) = contract.deliveries(second, "ordered", 1)
+    (letter,) = contract.deliveries(first, "sink", 1)
+    attempts = contract.deliveries(first, "ordered", 2)
+    (at_other,) = contract.deliveries(other, "ordered", 1)
+    assert attempts[-1].at < letter.at
+    assert at_second.at - letter.at >= 0.39
+    assert at_third.at - at_second.at >= 0.19
+    assert at_other.at < letter.at, "another partition does not wait"
+
+
+def test_unordered_events_overtake_one_that_waits_for_its_retry(contract: Contract) -> None:
+    slow = contract.publish("contract.attempts", {"attempts": [{"status": 503}, {"status": 204}]}, partitionkey="k")
+    quick = contract.publish("contract.attempts", partitionkey="k")
+
+    (at_quick,) = contract.deliveries(quick, "attempts", 1)
+    retried = contract.deliveries(slow, "attempts", 2)
+    if contract.expected.acknowledges_before_delivering:
+        assert at_quick.at < retried[1].at
