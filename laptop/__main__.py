@@ -1,0 +1,76 @@
+"""python -m laptop run | status"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from laptop.errors import LaptopError
+from laptop.manifests import seconds
+from laptop.settings import Settings
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code: 0, or 1 after one line that says why."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "status":
+            _status(options)
+        else:
+            _run(options)
+    except LaptopError as error:
+        print(f"laptop: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = Settings()
+    parser = argparse.ArgumentParser(
+        prog="python -m laptop", description="The system of the manifests, on one machine."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="start everything and keep it running until Ctrl-C")
+    run.add_argument("--manifests", type=Path, action="append", help="file or folder; can be given several times")
+    run.add_argument("--functions", type=Path, default=defaults.functions, help="the folder of the source folders")
+    run.add_argument("--free-ports", action="store_true", help="ignore the ports that the manifests name")
+    run.add_argument("--port", type=_port, action="append", default=[], metavar="NAME=PORT")
+    run.add_argument("--window", type=seconds, help="stable window of all Services, for instance 6s")
+    run.add_argument("--python", default=defaults.python, help="the interpreter of functions and broker")
+    status = commands.add_parser("status", help="show each function, awake or asleep")
+    status.add_argument("--json", action="store_true")
+    for command in (run, status):
+        command.add_argument("--data", type=Path, default=defaults.data, help="default: .airline")
+    return parser
+
+
+def _port(text: str) -> tuple[str, int]:
+    name, _, port = text.partition("=")
+    return name, int(port)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from laptop.supervisor import run  # noqa: PLC0415 - `status` starts faster without it
+
+    run(
+        Settings(
+            manifests=tuple(path.resolve() for path in options.manifests or Settings().manifests),
+            data=options.data.resolve(),
+            functions=options.functions.resolve(),
+            ports=dict(options.port),
+            free_ports=options.free_ports,
+            window=options.window,
+            python=options.python,
+        )
+    )
+
+
+def _status(options: argparse.Namespace) -> None:
+    from laptop.status import collect, table  # noqa: PLC0415
+
+    state = collect(options.data.resolve())
+    print(json.dumps(state, indent=1) if options.json else table(state))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

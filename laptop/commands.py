@@ -1,0 +1,118 @@
+"""The command line and the environment of everything that runs."""
+
+import os
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+from laptop.addresses import Addresses
+from laptop.environment import SecretKey, Value, database_url, on_this_machine
+from laptop.manifests import Function, Gateway
+from laptop.process import Command
+from laptop.settings import ROOT, Settings
+from laptop.state import kept_secret
+
+_OF_THE_MACHINE = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+
+
+def function_command(function: Function, settings: Settings, addresses: Addresses) -> Command:
+    """functions-framework with the target's source, as in its image."""
+    source = settings.functions / function.folder / "main.py"
+    here = _environment(function.environment, function.folder, settings, addresses)
+    revision = f"{function.name}-00001"
+    identity = {"K_SERVICE": function.name, "K_CONFIGURATION": function.name, "K_REVISION": revision}
+    port = {"PORT": str(addresses.port(function.name))}
+    sink = {"K_SINK": addresses.of_sink(function.sink), "K_CE_OVERRIDES": function.overrides} if function.sink else {}
+    return Command(
+        name=function.name,
+        arguments=(
+            settings.python,
+            "-m",
+            "functions_framework",
+            "--source",
+            str(source),
+            "--target",
+            function.target,
+        ),
+        environment=_python_environment() | here | identity | port | sink,
+        output=settings.logs / f"{function.name}.log",
+    )
+
+
+def gateway_command(gateway: Gateway, settings: Settings, addresses: Addresses) -> Command:
+    """Caddy with the Caddyfile of the cluster; it takes the held socket by its descriptor."""
+    configuration = ROOT / "gateway" / "Caddyfile"
+    home = str(settings.data / "caddy")
+    here = _environment(gateway.environment, gateway.name, settings, addresses)
+    laptop = {
+        "PORT": str(addresses.port(gateway.name)),
+        "LISTEN": "fd/3",
+        "WEB_ROOT": str(ROOT / "gateway" / "web"),
+        "XDG_DATA_HOME": home,
+        "XDG_CONFIG_HOME": home,
+    }
+    return Command(
+        name=gateway.name,
+        arguments=(_caddy(), "run", "--config", str(configuration), "--adapter", "caddyfile"),
+        environment=_machine_environment() | here | laptop,
+        output=settings.logs / f"{gateway.name}.log",
+    )
+
+
+def broker_command(settings: Settings, addresses: Addresses) -> Command:
+    """The embedded broker with the Triggers of the manifests and the addresses of all Services."""
+    triggers = [word for path in settings.manifests for word in ("--triggers", str(path))]
+    services = [word for name, url in addresses.services.items() for word in ("--service", f"{name}={url}")]
+    data = ("--data", str(settings.data / "broker.db"))
+    return Command(
+        name="broker",
+        arguments=(settings.python, "-m", "broker.embedded", *triggers, *services, *data),
+        environment=_python_environment(),
+        output=settings.logs / "broker.log",
+    )
+
+
+def migrations_command(functions: tuple[Function, ...], settings: Settings, addresses: Addresses) -> Command | None:
+    """One process that brings the databases of all folders up to date; None if no folder has migrations."""
+    pairs: dict[Path, str] = {}
+    for function in functions:
+        folder = settings.functions / function.folder
+        here = _environment(function.environment, function.folder, settings, addresses)
+        if (folder / "migrations").is_dir() and "DATABASE_URL" in here:
+            pairs[folder] = here["DATABASE_URL"]
+    if not pairs:
+        return None
+    words = [word for folder, url in pairs.items() for word in (str(folder), url)]
+    return Command(
+        name="migrations",
+        arguments=(settings.python, "-m", "airline.migrations", *words),
+        environment=_python_environment(),
+        output=settings.logs / "migrations.log",
+    )
+
+
+def _environment(
+    declared: Mapping[str, Value], folder: str, settings: Settings, addresses: Addresses
+) -> dict[str, str]:
+    def secret(key: SecretKey) -> str:
+        return kept_secret(settings.data, key)
+
+    def database(variable: str) -> str:
+        return database_url(variable, folder, settings.data)
+
+    return on_this_machine(declared, secret, addresses.of_service, database)
+
+
+def _python_environment() -> dict[str, str]:
+    """Output unbuffered: what a process wrote before it was killed is in its log."""
+    return {**_machine_environment(), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def _machine_environment() -> dict[str, str]:
+    """What of this terminal's environment everything gets: as in a container, no variable comes in by accident."""
+    return {name: os.environ[name] for name in _OF_THE_MACHINE if name in os.environ}
+
+
+def _caddy() -> str:
+    beside_python = Path(sysconfig.get_path("scripts")) / "caddy"
+    return str(beside_python) if beside_python.exists() else "caddy"

@@ -1,0 +1,62 @@
+"""Reads Kubernetes YAML from files and folders, without judging it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from laptop.errors import ManifestError
+
+Manifest = dict[str, Any]
+# The C loader reads the manifests ten times faster, but not every build of PyYAML has it.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """All manifests of one run, each with its namespace filled in."""
+
+    all: tuple[Manifest, ...]
+
+    def of_kind(self, kind: str, api_group: str = "") -> Iterator[Manifest]:
+        """Manifests of one kind; `api_group` is needed for kinds that several groups have (Service)."""
+        for document in self.all:
+            if document.get("kind") == kind and str(document["apiVersion"]).startswith(api_group):
+                yield document
+
+    def find(self, kind: str, name: str) -> Manifest | None:
+        """The manifest of that kind and name, if there is one."""
+        return next((found for found in self.of_kind(kind) if found["metadata"]["name"] == name), None)
+
+
+def read_documents(paths: Iterable[Path]) -> Documents:
+    """Reads files, and the *.yaml of folders (not of their subfolders). Raises ManifestError."""
+    documents: list[Manifest] = []
+    for path in paths:
+        if not path.exists():
+            raise ManifestError(f"{path}: there are no manifests here")
+        documents += _read_folder(path) if path.is_dir() else _read_file(path, "default")
+    return Documents(tuple(documents))
+
+
+def _read_folder(folder: Path) -> list[Manifest]:
+    kustomization = folder / "kustomization.yaml"
+    namespace = "default"
+    if kustomization.exists():
+        namespace = (yaml.safe_load(kustomization.read_text("utf-8")) or {}).get("namespace", namespace)
+    files = sorted(file for file in folder.glob("*.yaml") if file != kustomization)
+    return [document for file in files for document in _read_file(file, namespace)]
+
+
+def _read_file(file: Path, namespace: str) -> list[Manifest]:
+    try:
+        documents = [found for found in yaml.load_all(file.read_text("utf-8"), _LOADER) if found]
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{file}: not YAML: {' '.join(str(error).split())}") from error
+    for document in documents:
+        if not isinstance(document, dict) or not {"apiVersion", "kind", "metadata"} <= document.keys():
+            raise ManifestError(f"{file}: a manifest needs apiVersion, kind and metadata")
+        document["metadata"].setdefault("namespace", namespace)
+    return documents

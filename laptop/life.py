@@ -1,0 +1,124 @@
+"""The life of a function: asleep, started by the first connection, awake while connections come, asleep again.
+
+    asleep --connection--> starting --READY--> awake --window without a connection--> stopping --exited--> asleep
+
+The listening socket is open in every state: what arrives while the process is away waits in the backlog, and wakes it.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from socket import socket
+
+from laptop.arrivals import connection_arrives
+from laptop.logs import Log, say
+from laptop.manifests import Function
+from laptop.process import Child
+from laptop.readiness import Readiness
+from laptop.refusal import refuse_connections
+
+LOOK_AGAIN = 1.0  # seconds between two looks at the socket of an awake function
+START_DEADLINE = 60.0
+GRACE = 35.0  # seconds to finish calls when put to sleep; gunicorn itself gives up after 30
+STURDY = 5.0  # seconds; what lived longer has not "died quickly"
+REFUSE_AFTER = 3  # quick deaths in a row until callers are told instead of kept waiting
+
+
+@dataclass
+class Life:
+    """What is known about one function; written to state.json."""
+
+    url: str
+    triggers: tuple[str, ...]
+    state: str = "asleep"
+    pid: int | None = None
+    starts: int = 0
+    cold_starts: deque[float] = field(default_factory=lambda: deque(maxlen=20))
+    quick_deaths: int = 0
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a life needs from the supervisor. `launch` starts the process that tells the path when it is ready."""
+
+    listener: socket
+    launch: Callable[[Path], Child]
+    notify: Path
+    log: Log
+    changed: Callable[[], None]
+    gates: asyncio.Event  # open once the databases are there
+
+
+async def live(function: Function, life: Life, means: Means) -> None:
+    """Runs until cancelled."""
+    while True:
+        if not function.min_scale:
+            await connection_arrives(means.listener)
+        await means.gates.wait()
+        began = time.monotonic()
+        child = await _start(life, means)
+        ready = life.state == "awake"
+        if ready:
+            await _stay_awake(function, means, child)
+            if not child.exited.done():
+                _become(life, means, "stopping", child.pid)
+        await child.end(GRACE)
+        _become(life, means, "asleep", None)
+        if child.crashed or not ready:
+            await _recover(function, life, means, child, time.monotonic() - began)
+        else:
+            life.quick_deaths = 0
+
+
+async def _start(life: Life, means: Means) -> Child:
+    """A cold start is measured from the connection noticed (or the wish to be awake) to READY."""
+    began = time.monotonic()
+    with Readiness(means.notify) as ready:
+        child = means.launch(means.notify)
+        life.starts += 1
+        _become(life, means, "starting", child.pid)
+        waited_for: set[asyncio.Future[None] | asyncio.Future[int]] = {ready, child.exited}
+        await asyncio.wait(waited_for, timeout=START_DEADLINE, return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            life.cold_starts.append(round(time.monotonic() - began, 4))
+            _become(life, means, "awake", child.pid)
+        elif not child.exited.done():
+            say(means.log.name, f"not ready after {START_DEADLINE:.0f} s: ended")
+    return child
+
+
+async def _stay_awake(function: Function, means: Means, child: Child) -> None:
+    """Until the window has passed without a connection, or the process has ended."""
+    if function.min_scale:
+        await asyncio.wait({child.exited})
+        return
+    pause = min(LOOK_AGAIN, function.window / 5)
+    while await connection_arrives(means.listener, unless=child.exited, timeout=function.window):
+        await asyncio.wait({child.exited}, timeout=pause)
+        if child.exited.done():
+            return
+
+
+async def _recover(function: Function, life: Life, means: Means, child: Child, lived: float) -> None:
+    """Tells what happened; waits before the next start the longer the more often it died quickly."""
+    means.log.show_crash(child.exited.result())
+    life.quick_deaths = life.quick_deaths + 1 if lived < STURDY else 0
+    pause = backoff(life.quick_deaths)
+    if life.quick_deaths >= REFUSE_AFTER:
+        reason = next(filter(str.strip, reversed(means.log.last_lines())), "no output")
+        await refuse_connections(means.listener, f"{function.name} does not start: {reason}", pause)
+    else:
+        await asyncio.sleep(pause)
+
+
+def backoff(quick_deaths: int) -> float:
+    """Seconds until the next start: at once after a long life, then 0.25, 0.5, 1, ... 10."""
+    return min(10.0, 0.125 * 2**quick_deaths) if quick_deaths else 0.0
+
+
+def _become(life: Life, means: Means, state: str, pid: int | None) -> None:
+    life.state, life.pid = state, pid
+    means.changed()

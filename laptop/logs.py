@@ -1,0 +1,86 @@
+"""Output of children: in files, as they write it; warnings, errors and crashes are repeated on the terminal."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LIMIT = 10_000_000  # bytes per log file; one older part is kept beside it
+_SHOWN = ("WARNING", "ERROR", "CRITICAL", "FATAL", "PANIC")  # Caddy's "warn" is about its own start: left out
+_AT_ONCE = 20  # lines; a storm of errors is in the file
+_READ_AT_ONCE = 1_000_000  # bytes
+
+
+def say(name: str, text: str) -> None:
+    """One line on the terminal, with the name of the service in front."""
+    print(f"{name:>22}  {text}", file=sys.stderr, flush=True)
+
+
+@dataclass
+class Log:
+    """The log file of one service, read on from where it was read last."""
+
+    name: str
+    path: Path
+    position: int = 0
+
+    def __post_init__(self) -> None:
+        self.path.touch()
+        self.position = self.path.stat().st_size
+
+    def show_news(self) -> None:
+        """Repeats what was written since the last call and matters; keeps the file within its limit."""
+        size = self.path.stat().st_size
+        if size == self.position:
+            return
+        notable = list(filter(None, map(_notable, self._read_on(size))))
+        for text in notable[:_AT_ONCE]:
+            say(self.name, text)
+        if len(notable) > _AT_ONCE:
+            say(self.name, f"and {len(notable) - _AT_ONCE} more, see {self.path}")
+        if size > LIMIT:
+            self._cut()
+
+    def show_crash(self, status: int) -> None:
+        """Says that the process ended without being asked to, and what it wrote last."""
+        how = f"signal {-status}" if status < 0 else f"exit code {status}"
+        say(self.name, f"ended by itself ({how}); the end of {self.path}:")
+        for line in self.last_lines():
+            say(self.name, f"  {line}")
+
+    def last_lines(self, count: int = 12) -> list[str]:
+        """The end of the file."""
+        with self.path.open("rb") as file:
+            file.seek(max(0, self.path.stat().st_size - 8192))
+            return file.read().decode("utf-8", "replace").splitlines()[-count:]
+
+    def _read_on(self, size: int) -> Iterator[str]:
+        with self.path.open("rb") as file:
+            file.seek(max(self.position, size - _READ_AT_ONCE))
+            text = file.read(_READ_AT_ONCE)
+        whole = text[: text.rfind(b"\n") + 1]
+        self.position = size - (len(text) - len(whole))
+        return iter(whole.decode("utf-8", "replace").splitlines())
+
+    def _cut(self) -> None:
+        # Truncated in place: the process goes on appending to the file it has open.
+        shutil.copyfile(self.path, self.path.with_suffix(".log.1"))
+        os.truncate(self.path, 0)
+        self.position = 0
+
+
+def _notable(line: str) -> str:
+    """What of a line is worth the terminal; empty for most lines."""
+    if not line.startswith("{"):
+        return line if "[ERROR]" in line or "[CRITICAL]" in line else ""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return ""
+    level = str(entry.get("level") or entry.get("severity") or "").upper()
+    if level not in _SHOWN:
+        return ""
+    return f"{level.lower()}: {entry.get('message') or entry.get('msg') or line}"

@@ -1,0 +1,215 @@
+"""What the manifests say, as values: the only list of functions that the laptop has."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from laptop.documents import Documents, Manifest, read_documents
+from laptop.environment import Value, environment_of
+from laptop.errors import ManifestError
+
+SERVING, EVENTING, SOURCES = "serving.knative.dev/", "eventing.knative.dev/", "sources.knative.dev/"
+STABLE_WINDOW = 60.0  # seconds; Knative: config-autoscaler, stable-window
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Sink:
+    """Where events go: a Service or a Broker by name, or an absolute URI."""
+
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+    uri: str = ""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A Knative Service whose container has FUNCTION_TARGET."""
+
+    name: str
+    namespace: str
+    folder: str
+    target: str
+    threads: int
+    environment: Mapping[str, Value]
+    port: int | None
+    min_scale: int
+    window: float  # seconds without a new connection until it sleeps
+    sink: Sink | None = None
+    overrides: str = ""  # K_CE_OVERRIDES: JSON, or empty when there are none
+    triggers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The Knative Service that is no function: Caddy."""
+
+    name: str
+    environment: Mapping[str, Value]
+    port: int | None
+
+
+@dataclass(frozen=True)
+class Ping:
+    """A PingSource. `data` is the body of its events."""
+
+    name: str
+    namespace: str
+    schedule: str
+    timezone: str
+    data: bytes
+    content_type: str
+    sink: Sink
+    extensions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class System:
+    """Everything that one run starts."""
+
+    functions: tuple[Function, ...]
+    gateway: Gateway | None
+    pings: tuple[Ping, ...]
+    brokers: tuple[str, ...]  # "namespace/name"
+
+
+def read_system(paths: list[Path]) -> System:
+    """Reads the manifests of one run. Raises ManifestError."""
+    documents = read_documents(paths)
+    services = list(documents.of_kind("Service", SERVING))
+    functions = tuple(_function(service, documents) for service in services if _target(service))
+    if not functions:
+        raise ManifestError(f"no Knative Service with FUNCTION_TARGET in {', '.join(map(str, paths))}")
+    return System(
+        functions=functions,
+        gateway=next((_gateway(service, documents) for service in services if _is_gateway(service)), None),
+        pings=tuple(_ping(source) for source in documents.of_kind("PingSource", SOURCES)),
+        brokers=tuple(_path(broker) for broker in documents.of_kind("Broker", EVENTING)),
+    )
+
+
+def seconds(duration: str) -> float:
+    """'6s', '1m30s', '250ms' (Go's notation) in seconds. Raises ManifestError."""
+    parts = _DURATION.findall(duration)
+    if not parts or "".join(number + unit for number, unit in parts) != duration:
+        raise ManifestError(f"{duration!r} is no duration such as 60s or 1m30s")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def _function(service: Manifest, documents: Documents) -> Function:
+    name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+    template = service["spec"]["template"]
+    scaling = template.get("metadata", {}).get("annotations", {})
+    environment = environment_of(_container(service), documents, name)
+    binding = _binding(name, documents)
+    return Function(
+        name=name,
+        namespace=namespace,
+        folder=_folder(service),
+        target=_target(service),
+        threads=_threads(name, template["spec"].get("containerConcurrency"), environment.get("THREADS")),
+        environment=environment,
+        port=_port(service),
+        min_scale=int(scaling.get("autoscaling.knative.dev/min-scale", "0")),
+        window=_window(scaling),
+        sink=_sink(binding["spec"]["sink"], binding["metadata"]["namespace"]) if binding else None,
+        overrides=_overrides(binding) if binding else "",
+        triggers=tuple(_triggers(name, documents)),
+    )
+
+
+def _gateway(service: Manifest, documents: Documents) -> Gateway:
+    name = service["metadata"]["name"]
+    return Gateway(name, environment_of(_container(service), documents, name), _port(service))
+
+
+def _ping(source: Manifest) -> Ping:
+    name, namespace, spec = source["metadata"]["name"], source["metadata"]["namespace"], source["spec"]
+    if "dataBase64" in spec:
+        raise ManifestError(f"PingSource {name}: dataBase64 is not supported on a laptop, use data")
+    return Ping(
+        name=name,
+        namespace=namespace,
+        schedule=spec["schedule"],
+        timezone=spec.get("timezone") or "UTC",
+        data=spec.get("data", "").encode(),
+        content_type=spec.get("contentType") or "application/json",
+        sink=_sink(spec["sink"], namespace),
+        extensions=spec.get("ceOverrides", {}).get("extensions", {}),
+    )
+
+
+def _sink(destination: Manifest, namespace: str) -> Sink:
+    ref = destination.get("ref")
+    uri = destination.get("uri", "")
+    if not ref:
+        return Sink(uri=uri)
+    return Sink(ref["kind"], ref["name"], ref.get("namespace") or namespace, uri)
+
+
+def _binding(service: str, documents: Documents) -> Manifest | None:
+    def is_subject(binding: Manifest) -> bool:
+        subject = binding["spec"]["subject"]
+        return bool(subject["kind"] == "Service" and subject.get("name") == service)
+
+    return next(filter(is_subject, documents.of_kind("SinkBinding", SOURCES)), None)
+
+
+def _overrides(binding: Manifest) -> str:
+    extensions = binding["spec"].get("ceOverrides", {}).get("extensions")
+    return json.dumps({"extensions": extensions}) if extensions else ""
+
+
+def _triggers(service: str, documents: Documents) -> Iterator[str]:
+    for trigger in documents.of_kind("Trigger", EVENTING):
+        if trigger["spec"]["subscriber"].get("ref", {}).get("name") == service:
+            yield _path(trigger)
+
+
+def _threads(service: str, concurrency: int | None, threads: Value | None) -> int:
+    """Knative admits `containerConcurrency` calls at once and gunicorn has THREADS: they must agree."""
+    if not concurrency or str(concurrency) != str(threads):
+        raise ManifestError(
+            f"Service {service}: containerConcurrency is {concurrency} and THREADS is {threads}; "
+            "both must be set, and the same"
+        )
+    return concurrency
+
+
+def _window(scaling: Manifest) -> float:
+    window = scaling.get("autoscaling.knative.dev/window")
+    kept = scaling.get("autoscaling.knative.dev/scale-to-zero-pod-retention-period", "0s")
+    return max(seconds(window) if window else STABLE_WINDOW, seconds(kept))
+
+
+def _container(service: Manifest) -> Manifest:
+    container: Manifest = service["spec"]["template"]["spec"]["containers"][0]
+    return container
+
+
+def _target(service: Manifest) -> str:
+    entries = _container(service).get("env", [])
+    return next((entry.get("value", "") for entry in entries if entry["name"] == "FUNCTION_TARGET"), "")
+
+
+def _folder(service: Manifest) -> str:
+    """The last path segment of the image, without tag and digest, names the source folder."""
+    last = str(_container(service)["image"]).rsplit("/", maxsplit=1)[-1]
+    return re.split("[:@]", last)[0]
+
+
+def _is_gateway(service: Manifest) -> bool:
+    return not _target(service) and _folder(service) == "gateway"
+
+
+def _port(service: Manifest) -> int | None:
+    port = service["metadata"].get("annotations", {}).get("laptop/port")
+    return int(port) if port else None
+
+
+def _path(resource: Manifest) -> str:
+    return f"{resource['metadata']['namespace']}/{resource['metadata']['name']}"

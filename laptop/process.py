@@ -1,0 +1,163 @@
+"""Child processes: started with their listening socket, reaped, ended; and found again after a crash of the supervisor.
+
+Every child leads a process group of its own, so that a terminal's Ctrl-C reaches only the supervisor, which then ends
+things in order. Every child holds a lock on `<data>/run/<name>.pid` through an inherited descriptor and has written its
+id there: the lock says that the id is still that process, however the supervisor ended.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# The shell writes its id and becomes the process; LISTEN_PID must name the process that takes the socket
+# (sd_listen_fds(3): descriptor 3 and up).
+_BECOME = 'echo $$ >&4; LISTEN_PID=$$ exec "$@"'
+_LISTENER, _LIFE, _FIRST_FREE = 3, 4, 10
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run, under which name, with which environment, and where its output goes."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    output: Path
+
+
+@dataclass(eq=False)
+class Child:
+    """A process that was started and its exit status, negative for a signal."""
+
+    name: str
+    pid: int
+    exited: asyncio.Future[int]
+    asked_to_end: bool = False
+
+    @property
+    def crashed(self) -> bool:
+        """Ended otherwise than by finishing or by a SIGTERM from anybody."""
+        return self.exited.done() and self.exited.result() not in {0, -signal.SIGTERM}
+
+    def ask_to_end(self) -> None:
+        """SIGTERM: finish what is in flight, then exit."""
+        self.asked_to_end = True
+        if not self.exited.done():
+            os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group."""
+        self.asked_to_end = True
+        if not self.exited.done():
+            os.killpg(self.pid, signal.SIGKILL)
+
+    async def end(self, grace: float) -> None:
+        """Asks to end, and kills after `grace` seconds."""
+        self.ask_to_end()
+        await asyncio.wait({self.exited}, timeout=grace)
+        self.kill()
+        await self.exited
+
+
+@dataclass
+class Children:
+    """All processes of one supervisor. Needs a running loop with `reap` called at SIGCHLD."""
+
+    run: Path
+    alive: dict[int, Child] = field(default_factory=dict)
+
+    def start(self, command: Command, listener: socket.socket | None = None) -> Child:
+        """Starts a process; its descriptor 3 is the listener (LISTEN_FDS=1)."""
+        child = Child(command.name, _spawn(command, listener, self.run), asyncio.get_running_loop().create_future())
+        self.alive[child.pid] = child
+        return child
+
+    def reap(self) -> None:
+        """Settles `exited` of every child that has ended."""
+        for pid, child in list(self.alive.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                del self.alive[pid]
+                child.exited.set_result(os.waitstatus_to_exitcode(status))
+
+    async def end(self, names: set[str], grace: float) -> None:
+        """Ends the named children at the same time."""
+        await asyncio.gather(*(child.end(grace) for child in list(self.alive.values()) if child.name in names))
+
+    def kill(self) -> None:
+        """SIGKILL to all that is left."""
+        for child in self.alive.values():
+            child.kill()
+
+
+def end_leftovers(run: Path, grace: float = 5.0) -> list[str]:
+    """Ends processes of an earlier supervisor that was killed; returns their names."""
+    left = {path: pid for path in run.glob("*.pid") if (pid := _holder(path))}
+    for pid in left.values():
+        _signal_group(pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    for path, pid in left.items():
+        while _holder(path) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if _holder(path):
+            _signal_group(pid, signal.SIGKILL)
+    return sorted(path.stem for path in left)
+
+
+def _spawn(command: Command, listener: socket.socket | None, run: Path) -> int:
+    output = os.open(command.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    life = _locked(run / f"{command.name}.pid")
+    # Above the numbers they get in the child: a descriptor must not be overwritten before it is copied.
+    sources = {_LIFE: _above(life), 1: _above(output), 2: _above(output)}
+    if listener:
+        sources[_LISTENER] = _above(listener.fileno())
+    try:
+        return os.posix_spawn(
+            "/bin/sh",
+            ["sh", "-c", _BECOME, command.name, *command.arguments],
+            {**command.environment, "LISTEN_FDS": "1"} if listener else command.environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                *((os.POSIX_SPAWN_DUP2, source, target) for target, source in sources.items()),
+            ],
+            setpgroup=0,
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them, a child must not inherit that
+        )
+    finally:
+        for descriptor in (output, life, *sources.values()):
+            os.close(descriptor)
+
+
+def _above(descriptor: int) -> int:
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
+
+
+def _locked(path: Path) -> int:
+    """A new file, as a worker of the process before may still hold the old one while it finishes a call."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def _holder(path: Path) -> int | None:
+    """The process group that holds this file's lock."""
+    with path.open("r+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(file.read() or 0) or None
+        return None
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return  # it ended meanwhile

@@ -1,0 +1,38 @@
+"""What one run is asked to do."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BROKER_PORT = 8086
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All paths are absolute. `window` overrides the stable window of every Service."""
+
+    manifests: tuple[Path, ...] = (ROOT / "knative" / "base", ROOT / "broker" / "kafka")
+    data: Path = ROOT / ".airline"
+    functions: Path = ROOT / "functions"
+    ports: Mapping[str, int] = field(default_factory=dict)
+    free_ports: bool = False
+    window: float | None = None
+    python: str = sys.executable
+
+    @property
+    def run(self) -> Path:
+        """Locks of living processes."""
+        return self.data / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One file per service."""
+        return self.data / "logs"
+
+    def port(self, name: str, wanted: int | None) -> int:
+        """The port of a service: of the command line, else of the manifest, else 0 (a free one)."""
+        if name in self.ports:
+            return self.ports[name]
+        return 0 if self.free_ports or wanted is None else wanted

@@ -1,0 +1,31 @@
+"""The listening sockets, held by the supervisor so that no connection is refused while a process is away."""
+
+import socket
+
+from laptop.errors import PortTaken
+
+HOST = "127.0.0.1"
+BACKLOG = 4096  # a burst waits here while a function starts; the kernel caps it
+
+
+def listen(name: str, port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1; port 0 is a free one. Raises PortTaken with the way out."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise PortTaken(
+            f"port {port}, wanted by {name}, cannot be had ({error.strerror}): end what uses it, "
+            f"or choose another one with --port {name}=PORT, or any free ones with --free-ports"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """http://127.0.0.1:PORT"""
+    host, port = listener.getsockname()
+    return f"http://{host}:{port}"

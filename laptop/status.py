@@ -1,0 +1,85 @@
+"""`python -m laptop status`: each function awake or asleep, its starts, cold starts, and what waits for it."""
+
+import json
+import statistics
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from laptop.errors import LaptopError
+from laptop.state import is_running, read_state
+
+_COUNTS = ("backlog", "inFlight", "retries", "deadLettered")
+_HEADINGS = ("service", "state", "starts", "cold start", "median", "memory", "backlog", "in flight", "retries", "dead")
+
+
+def collect(data: Path) -> dict[str, Any]:
+    """state.json with, for each service, its memory (bytes) and the sums over its Triggers. Raises LaptopError."""
+    state = read_state(data) if is_running(data) else None
+    if state is None:
+        raise LaptopError(f"nothing runs in {data}; `make run` starts it")
+    triggers = _triggers(state["brokerStatus"])
+    memory = _memory()
+    state["memory"] = {name: memory.get(state[f"{name}Pid"]) for name in ("gateway", "broker")}
+    for service in state["services"].values():
+        service["memory"] = memory.get(service["pid"])
+        of_service = [triggers[name] for name in service["triggers"] if name in triggers]
+        service["events"] = {count: sum(trigger.get(count, 0) for trigger in of_service) for count in _COUNTS}
+    return state
+
+
+def table(state: dict[str, Any]) -> str:
+    """The same for people."""
+    rows = [_HEADINGS, *(_row(name, service) for name, service in state["services"].items())]
+    rows += [_resident(name, state) for name in ("gateway", "broker") if state[f"{name}Pid"]]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    return "\n".join("  ".join(_pad(row, widths)).rstrip() for row in rows)
+
+
+def _row(name: str, service: dict[str, Any]) -> tuple[str, ...]:
+    cold = service["coldStarts"]
+    events = [str(service["events"][count]) if service["triggers"] else "" for count in _COUNTS]
+    last, median = (f"{cold[-1]:.2f} s", f"{statistics.median(cold):.2f} s") if cold else ("", "")
+    return (name, service["state"], str(service["starts"]), last, median, _megabytes(service["memory"]), *events)
+
+
+def _resident(name: str, state: dict[str, Any]) -> tuple[str, ...]:
+    return (name, "awake", "", "", "", _megabytes(state["memory"][name]), "", "", "", "")
+
+
+def _pad(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    return [
+        cell.ljust(width) if column < 2 else cell.rjust(width)  # noqa: PLR2004 - words left, numbers right
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+
+
+def _megabytes(size: int | None) -> str:
+    return f"{size / 1e6:.0f} MB" if size else ""
+
+
+def _triggers(url: str | None) -> dict[str, dict[str, int]]:
+    if url is None:
+        return {}
+    try:
+        with urlopen(url, timeout=5) as answer:  # noqa: S310 - our own broker
+            found: dict[str, dict[str, int]] = json.load(answer)["triggers"]
+            return found
+    except URLError as error:
+        raise LaptopError(f"the broker does not answer at {url}: {error.reason}") from error
+
+
+def _memory() -> dict[int, int]:
+    """Resident bytes of each process group; empty where there is no `ps`."""
+    try:
+        listing = subprocess.run(["ps", "-axo", "pgid=,rss="], capture_output=True, text=True, check=True).stdout
+    except FileNotFoundError:
+        return {}
+    groups: dict[int, int] = defaultdict(int)
+    for line in listing.splitlines():
+        group, kilobytes = line.split()
+        groups[int(group)] += int(kilobytes) * 1024
+    return groups

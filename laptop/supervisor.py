@@ -1,0 +1,179 @@
+"""One run: everything started in order, kept running, ended in order. One process, one thread of control."""
+
+import asyncio
+import signal
+import tempfile
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from laptop.addresses import BROKER, Addresses, take_addresses
+from laptop.commands import broker_command, function_command, gateway_command, migrations_command
+from laptop.errors import LaptopError
+from laptop.life import STURDY, Life, Means, backoff, live
+from laptop.logs import say
+from laptop.manifests import Function, System, read_system
+from laptop.process import Child, Children, Command, end_leftovers
+from laptop.run import Run
+from laptop.schedule import check_schedule, keep_pinging
+from laptop.settings import Settings
+from laptop.state import only_run
+from laptop.welcome import answers, say_goodbye, say_welcome
+
+FUNCTIONS_GRACE, REST_GRACE = 3.0, 1.5  # seconds to finish at the end of the run
+READ_LOGS_AWAKE, READ_LOGS_ASLEEP = 1.0, 5.0
+
+
+def run(settings: Settings) -> None:
+    """Runs the manifests until SIGINT or SIGTERM. Raises LaptopError when nothing could be started."""
+    system = _with_window(read_system(list(settings.manifests)), settings.window)
+    for ping in system.pings:
+        check_schedule(ping)
+    with only_run(settings.data):
+        settings.run.mkdir(exist_ok=True)
+        settings.logs.mkdir(exist_ok=True)
+        for name in end_leftovers(settings.run):
+            say("laptop", f"ended {name}, left over from a run that was killed")
+        addresses = take_addresses(system, settings)
+        with tempfile.TemporaryDirectory(prefix="airline-") as sockets:
+            try:
+                asyncio.run(_run(settings, system, addresses, Path(sockets)))
+            finally:
+                addresses.close()
+                (settings.data / "state.json").unlink(missing_ok=True)
+
+
+async def _run(settings: Settings, system: System, addresses: Addresses, sockets: Path) -> None:
+    this = Run(settings, system, addresses, Children(settings.run), sockets)
+    stop = _listen_to_signals(this.children)
+    try:
+        await _until(stop, _start(this))
+        await asyncio.wait({asyncio.ensure_future(stop.wait()), *this.tasks}, return_when=asyncio.FIRST_COMPLETED)
+        for task in this.tasks:
+            if task.done():
+                task.result()
+    finally:
+        await _end(this)
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if task.done():
+        task.result()
+    else:
+        task.cancel()
+
+
+async def _start(this: Run) -> None:
+    for function in this.system.functions:
+        _begin_life(this, function)
+    if BROKER in this.addresses.listeners:
+        _begin_residence(this, broker_command(this.settings, this.addresses))
+    if this.system.gateway:
+        _begin_residence(this, gateway_command(this.system.gateway, this.settings, this.addresses))
+    await _migrate(this)
+    this.gates.set()
+    await _answering(this)
+    for ping in this.system.pings:
+        this.spawn(keep_pinging(ping, this.addresses.of_sink(ping.sink)))
+    this.spawn(_follow_logs(this))
+    this.write()
+    say_welcome(this.state(), this.system)
+
+
+def _begin_life(this: Run, function: Function) -> None:
+    command = function_command(function, this.settings, this.addresses)
+    listener = this.addresses.listeners[function.name]
+    private = this.sockets / function.name
+    private.mkdir()
+
+    def launch(notify: Path) -> Child:
+        # gunicorn puts its control socket into XDG_RUNTIME_DIR, or else into the user's home, one for all functions.
+        told = {"NOTIFY_SOCKET": str(notify), "XDG_RUNTIME_DIR": str(private)}
+        return this.children.start(replace(command, environment={**command.environment, **told}), listener)
+
+    this.lives[function.name] = Life(this.addresses.services[function.name], function.triggers)
+    means = Means(listener, launch, private / "notify", this.log(function.name), this.changed, this.gates)
+    this.spawn(live(function, this.lives[function.name], means))
+
+
+def _begin_residence(this: Run, command: Command) -> None:
+    this.spawn(_keep_running(this, command))
+
+
+async def _keep_running(this: Run, command: Command) -> None:
+    """Broker and gateway: always there, started again at once."""
+    quick_deaths = 0
+    log = this.log(command.name)
+    while True:
+        began = asyncio.get_running_loop().time()
+        child = this.children.start(command, this.addresses.listeners[command.name])
+        this.residents[command.name] = child.pid
+        this.changed()
+        status = await child.exited
+        log.show_crash(status)
+        quick_deaths = quick_deaths + 1 if asyncio.get_running_loop().time() - began < STURDY else 0
+        await asyncio.sleep(backoff(quick_deaths))
+
+
+async def _migrate(this: Run) -> None:
+    command = migrations_command(this.system.functions, this.settings, this.addresses)
+    if command is None:
+        return
+    log = this.log(command.name)
+    say("laptop", "bringing the databases up to date")
+    status = await this.children.start(command).exited
+    if status:
+        log.show_crash(status)
+        raise LaptopError(f"the databases could not be brought up to date, see {log.path}")
+
+
+async def _answering(this: Run) -> None:
+    """Waits until broker and gateway answer."""
+    say("laptop", f"{len(this.system.functions)} functions asleep, starting gateway and broker")
+    state = this.state()
+    for name, url in ((BROKER, state["brokerStatus"]), ("gateway", state["gateway"])):
+        if url and not await answers(url if name == BROKER else f"{url}/healthz"):
+            raise LaptopError(f"{name} does not answer, see {this.log(name).path}")
+
+
+async def _follow_logs(this: Run) -> None:
+    while True:
+        awake = any(life.pid for life in this.lives.values())
+        await asyncio.sleep(READ_LOGS_AWAKE if awake else READ_LOGS_ASLEEP)
+        for log in this.logs.values():
+            log.show_news()
+
+
+async def _end(this: Run) -> None:
+    """Functions finish their calls while broker and gateway are still there for them."""
+    say_goodbye()
+    for task in this.tasks:
+        task.cancel()
+    await asyncio.gather(*this.tasks, return_exceptions=True)
+    await this.children.end(set(this.lives) | {"migrations"}, FUNCTIONS_GRACE)
+    await this.children.end(set(this.residents), REST_GRACE)
+
+
+def _listen_to_signals(children: Children) -> asyncio.Event:
+    stop = asyncio.Event()
+
+    def end() -> None:
+        if stop.is_set():
+            children.kill()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGCHLD, children.reap)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, end)
+    return stop
+
+
+def _with_window(system: System, window: float | None) -> System:
+    if window is None:
+        return system
+    return replace(system, functions=tuple(replace(function, window=window) for function in system.functions))

@@ -1,0 +1,143 @@
+"""Functions on a laptop: asleep, woken, put to sleep, restarted."""
+
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.system import RunningSystem, eventually
+
+
+def call(system: RunningSystem, service: str, path: str = "/") -> dict[str, Any]:
+    answer = requests.get(system.url(service) + path, timeout=30)
+    assert answer.status_code == 200, answer.text
+    content: dict[str, Any] = answer.json()
+    return content
+
+
+def test_the_first_connection_wakes_a_function_and_quiet_puts_it_to_sleep(system: RunningSystem) -> None:
+    system.await_state("report", "asleep")
+    before = system.service("report")["starts"]
+    call(system, "report")
+    system.await_state("report", "awake")
+    awake = system.service("report")
+    assert awake["starts"] == before + 1
+    assert 0 < awake["coldStarts"][-1] < 20
+    system.await_state("report", "asleep")
+    with pytest.raises(ProcessLookupError):
+        os.kill(awake["pid"], 0)
+
+
+def test_a_call_in_flight_is_finished_before_the_function_sleeps(system: RunningSystem) -> None:
+    answer = call(system, "single", "/?seconds=1.5")
+    assert answer["environment"]["K_SERVICE"] == "single"
+
+
+def test_the_environment_is_that_of_the_manifest_with_values_of_the_laptop(system: RunningSystem) -> None:
+    environment = call(system, "report")["environment"]
+    assert environment["COLOUR"] == environment["PICKED"] == "green"
+    assert environment["DATABASE_URL"] == f"sqlite:///{system.data}/sample.db"
+    assert environment["LEDGER_DATABASE_URL"] == f"sqlite:///{system.data}/ledger.db"
+    assert environment["OTHER_URL"] == system.url("single") + "/path"
+    assert environment["PORT"] == str(urlsplit(system.url("report")).port)
+    assert environment["K_REVISION"].startswith("report-")
+    assert len(environment["PASSWORD"]) >= 32
+    assert (system.data / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_min_scale_keeps_a_function_awake_and_brings_it_back(system: RunningSystem) -> None:
+    system.await_state("always", "awake")
+    before = system.service("always")
+    os.kill(before["pid"], signal.SIGKILL)
+    eventually(
+        lambda: system.service("always")["state"] == "awake" and system.service("always")["pid"] != before["pid"],
+        "always is awake again",
+    )
+    assert call(system, "always")["pid"]
+
+
+def test_a_function_that_crashed_is_asleep_and_the_next_call_wakes_it(system: RunningSystem) -> None:
+    with pytest.raises(requests.ConnectionError):
+        requests.get(system.url("crashing") + "/crash", timeout=30)
+    assert call(system, "crashing")["pid"]
+    eventually(lambda: "crashing  ended by itself (signal 9)" in system.said(), "the crash is on the terminal")
+
+
+def test_a_function_that_does_not_start_answers_503_with_the_reason(system: RunningSystem) -> None:
+    answer = requests.get(system.url("broken") + "/", timeout=30)
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "nowhere/main.py" in answer.json()["detail"]
+    assert "nowhere/main.py" in system.said()
+
+
+def test_a_ping_source_sends_cloud_events_on_schedule(system: RunningSystem) -> None:
+    def kept() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = requests.get(system.url("keep") + "/", timeout=30).json()
+        return found
+
+    events = eventually(lambda: len(kept()) >= 2 and kept(), "two ticks arrive")
+    headers = events[0]["headers"]
+    assert headers["ce-type"] == "dev.knative.sources.ping"
+    assert headers["ce-source"] == "/apis/v1/namespaces/sample/pingsources/every-second"
+    assert headers["ce-specversion"] == "1.0"
+    assert headers["ce-partitionkey"] == "clock"
+    assert headers["content-type"] == "application/json"
+    assert events[0]["body"] == '{"tick": true}'
+    assert events[0]["headers"]["ce-id"] != events[1]["headers"]["ce-id"]
+
+
+SLEEPS = 32
+
+
+@pytest.mark.parametrize("service", ["single", "report"])
+def test_not_one_request_fails_while_a_function_is_put_to_sleep_again_and_again(
+    system: RunningSystem, service: str
+) -> None:
+    """Requests arrive at every moment of falling asleep: the stop signal is sent by hand, under traffic."""
+    url, done = system.url(service), threading.Event()
+    failures: list[str] = []
+
+    def knock() -> int:
+        count = 0
+        while not done.is_set():
+            try:
+                answer = requests.get(url, headers={"connection": "close"}, timeout=30)
+                failures.extend([] if answer.ok else [answer.text])
+            except requests.RequestException as error:
+                failures.append(repr(error))
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(4) as pool:
+        counts = [pool.submit(knock) for _ in range(4)]
+        for _ in range(SLEEPS):
+            put_to_sleep(system, service)
+        done.set()
+    assert failures == []
+    assert sum(count.result() for count in counts) > SLEEPS
+
+
+def test_a_kept_alive_connection_is_answered_while_its_function_is_put_to_sleep(system: RunningSystem) -> None:
+    parts = urlsplit(system.url("report"))
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    for _ in range(20):
+        connection.request("GET", "/")
+        assert connection.getresponse().read()
+        put_to_sleep(system, "report", wait=False)
+        connection.request("GET", "/")  # http.client opens a new connection where the answer said close
+        assert connection.getresponse().read()
+    connection.close()
+
+
+def put_to_sleep(system: RunningSystem, service: str, *, wait: bool = True) -> None:
+    pid = eventually(lambda: system.service(service)["state"] == "awake" and system.service(service)["pid"], "awake")
+    os.kill(pid, signal.SIGTERM)
+    if wait:
+        eventually(lambda: system.service(service)["pid"] != pid, f"{service} is away")

@@ -1,0 +1,97 @@
+"""The whole system as a test sees it: `python -m laptop run` in its own folder, on free ports."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parent.parent
+Found = TypeVar("Found")
+
+
+def eventually(look: Callable[[], Found], what: str, within: float = 20.0) -> Found:
+    """The first true answer of `look`; fails the test after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        time.sleep(0.02)
+    return found
+
+
+@dataclass(frozen=True)
+class RunningSystem:
+    """A system that runs; addresses come from its state.json."""
+
+    process: subprocess.Popen[bytes]
+    data: Path
+    terminal: Path
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What state.json says now."""
+        state: dict[str, Any] = json.loads((self.data / "state.json").read_text("utf-8"))
+        return state
+
+    @property
+    def gateway(self) -> str:
+        """Base URL of the gateway."""
+        return str(self.state["gateway"])
+
+    @property
+    def broker(self) -> str:
+        """Ingress URL of the broker."""
+        return str(self.state["broker"])
+
+    def url(self, service: str) -> str:
+        """Base URL of a Service."""
+        return str(self.state["services"][service]["url"])
+
+    def service(self, name: str) -> dict[str, Any]:
+        """state, pid, starts, coldStarts, triggers of a Service."""
+        service: dict[str, Any] = self.state["services"][name]
+        return service
+
+    def await_state(self, service: str, state: str, within: float = 20.0) -> None:
+        """Waits until a Service is asleep, awake, ..."""
+        eventually(lambda: self.service(service)["state"] == state, f"{service} is {state}", within)
+
+    def said(self) -> str:
+        """What the terminal shows so far."""
+        return self.terminal.read_text("utf-8")
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Sends a signal and returns the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=20)
+
+
+def start_system(data: Path, *arguments: str) -> RunningSystem:
+    """Starts a system without waiting for it."""
+    data.mkdir(parents=True, exist_ok=True)
+    terminal = data / "terminal.txt"
+    command = [sys.executable, "-m", "laptop", "run", "--data", str(data), "--free-ports", *arguments]
+    with terminal.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        )
+    return RunningSystem(process, data, terminal)
+
+
+@contextmanager
+def running_system(data: Path, *arguments: str) -> Iterator[RunningSystem]:
+    """Starts a system, waits until it is open, and ends it. `arguments` go to `python -m laptop run`."""
+    system = start_system(data, *arguments)
+    try:
+        eventually(lambda: "Stop:" in system.said() or system.process.poll() is not None, "the system is up", 60)
+        assert system.process.poll() is None, system.said()
+        yield system
+    finally:
+        system.end()
