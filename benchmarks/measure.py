@@ -65,19 +65,19 @@ def function(folder: Path, target: str, threads: int, **env: str) -> Iterator[tu
     """A function that answers; ended afterwards."""
     process, port = spawn(folder, target, threads, **env)
     try:
-        await_answer(port)
+        await_answer(port, request(b"{}", EMPTY_EVENT))
         yield psutil.Process(process.pid), port
     finally:
         process.terminate()
         process.wait(timeout=20)
 
 
-def await_answer(port: int) -> None:
-    """Returns when an event was answered, be it refused; asks again every millisecond until somebody listens."""
-    while True:
+def await_answer(port: int, message: bytes) -> None:
+    """Returns when a request was answered; asks again every millisecond until somebody listens."""
+    answered = False
+    while not answered:
         try:
-            call(port, request(b"{}", EMPTY_EVENT))
-            return
+            answered = bool(call(port, message))
         except ConnectionError:
             time.sleep(0.001)
 

@@ -12,8 +12,8 @@ from laptop.settings import Settings
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0, or 1 after one line that says why."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         if options.command == "status":
             _status(options)
         else:

@@ -1,12 +1,12 @@
 """Notices connections on a listening socket without being in their way.
 
 The function accepts; the supervisor only watches the same socket. It watches for one event at a time and looks away
-until it cares again, so that traffic costs it one wake-up a second at most. Where the function accepts faster than the
-supervisor looks, an arrival goes unnoticed: then a later one is seen, or the function sleeps and the next one wakes it.
+until it cares again, so that traffic costs it one wake-up a second at most. An awake function often accepts faster than
+the supervisor looks, and the kernel reports only what still waits: that arrival goes unnoticed. Whoever wants to know
+whether a function is idle must look at its log, too. A sleeping function accepts nothing: its first is seen.
 """
 
 import asyncio
-import select
 import socket
 
 
@@ -31,8 +31,3 @@ async def connection_arrives(
         return noticed.done()
     finally:
         loop.remove_reader(listener)
-
-
-def connection_waits(listener: socket.socket) -> bool:
-    """Whether a connection is in the backlog that nobody has accepted."""
-    return bool(select.select([listener], [], [], 0)[0])

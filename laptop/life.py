@@ -91,15 +91,18 @@ async def _start(life: Life, means: Means) -> Child:
 
 
 async def _stay_awake(function: Function, means: Means, child: Child) -> None:
-    """Until the window has passed without a connection, or the process has ended."""
+    """Until the window has passed without a connection and without a line in the log, or the process has ended."""
     if function.min_scale:
         await asyncio.wait({child.exited})
         return
     pause = min(LOOK_AGAIN, function.window / 5)
-    while await connection_arrives(means.listener, unless=child.exited, timeout=function.window):
-        await asyncio.wait({child.exited}, timeout=pause)
-        if child.exited.done():
-            return
+    quiet_left = function.window
+    while quiet_left > 0 and not child.exited.done():
+        if await connection_arrives(means.listener, unless=child.exited, timeout=quiet_left):
+            await asyncio.wait({child.exited}, timeout=pause)
+            quiet_left = function.window
+        else:
+            quiet_left = function.window - means.log.quiet_for()
 
 
 async def _recover(function: Function, life: Life, means: Means, child: Child, lived: float) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,10 @@ class Log:
             say(self.name, f"and {len(notable) - _AT_ONCE} more, see {self.path}")
         if size > LIMIT:
             self._cut()
+
+    def quiet_for(self) -> float:
+        """Seconds since the last line was written."""
+        return time.time() - self.path.stat().st_mtime
 
     def show_crash(self, status: int) -> None:
         """Says that the process ended without being asked to, and what it wrote last."""

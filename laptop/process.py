@@ -38,7 +38,11 @@ class Child:
     name: str
     pid: int
     exited: asyncio.Future[int]
-    asked_to_end: bool = False
+
+    async def wait(self) -> int:
+        """The exit status. To be used instead of awaiting `exited`: cancelling an await cancels its future for all."""
+        await asyncio.wait({self.exited})
+        return self.exited.result()
 
     @property
     def crashed(self) -> bool:
@@ -47,13 +51,11 @@ class Child:
 
     def ask_to_end(self) -> None:
         """SIGTERM: finish what is in flight, then exit."""
-        self.asked_to_end = True
         if not self.exited.done():
             os.kill(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL to the whole group."""
-        self.asked_to_end = True
         if not self.exited.done():
             os.killpg(self.pid, signal.SIGKILL)
 
@@ -62,7 +64,7 @@ class Child:
         self.ask_to_end()
         await asyncio.wait({self.exited}, timeout=grace)
         self.kill()
-        await self.exited
+        await self.wait()
 
 
 @dataclass

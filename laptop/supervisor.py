@@ -54,7 +54,10 @@ async def _run(settings: Settings, system: System, addresses: Addresses, sockets
             if task.done():
                 task.result()
     finally:
-        await _end(this)
+        try:
+            await _end(this)
+        finally:
+            this.children.kill()
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
@@ -113,7 +116,7 @@ async def _keep_running(this: Run, command: Command) -> None:
         child = this.children.start(command, this.addresses.listeners[command.name])
         this.residents[command.name] = child.pid
         this.changed()
-        status = await child.exited
+        status = await child.wait()
         log.show_crash(status)
         quick_deaths = quick_deaths + 1 if asyncio.get_running_loop().time() - began < STURDY else 0
         await asyncio.sleep(backoff(quick_deaths))
@@ -125,7 +128,7 @@ async def _migrate(this: Run) -> None:
         return
     log = this.log(command.name)
     say("laptop", "bringing the databases up to date")
-    status = await this.children.start(command).exited
+    status = await this.children.start(command).wait()
     if status:
         log.show_crash(status)
         raise LaptopError(f"the databases could not be brought up to date, see {log.path}")
@@ -169,7 +172,8 @@ def _listen_to_signals(children: Children) -> asyncio.Event:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGCHLD, children.reap)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, end)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means to outlive the terminal
+            loop.add_signal_handler(number, end)
     return stop
 
 

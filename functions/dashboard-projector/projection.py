@@ -117,9 +117,16 @@ def _merge(type_: str, event: Event, said_at: datetime, transaction: Connection)
         facts["canceled_at"] = said_at
     if not facts:
         return
-    if transaction.execute(_setting(tuple(facts)), facts | {"of": event.reservation_id}).rowcount == 0:
-        store.insert_if_absent(transaction, RESERVATIONS, reservation_id=event.reservation_id)
-        transaction.execute(_setting(tuple(facts)), facts | {"of": event.reservation_id})
+    row = {"reservation_id": event.reservation_id} | facts
+    # most often it is placed first, and anything else comes to a row that is there
+    if type_ == "ReservationPlaced" and store.insert_if_absent(transaction, RESERVATIONS, **row):
+        return
+    if not _set(facts, event, transaction) and not store.insert_if_absent(transaction, RESERVATIONS, **row):
+        _set(facts, event, transaction)
+
+
+def _set(facts: Mapping[str, Any], event: Event, transaction: Connection) -> bool:
+    return transaction.execute(_setting(tuple(facts)), {**facts, "of": event.reservation_id}).rowcount == 1
 
 
 @functools.cache

@@ -39,10 +39,9 @@ class Receipt:
 
 def charge(key: str, amount: int, method: str) -> Receipt:
     """Takes `amount` once for `key`, or declines once; asked again, gives the first answer."""
-    known = _answer(key)
-    if known is None and method == "slow":
+    if method == "slow" and _answer(key) is None:
         time.sleep(SLOW_SECONDS)
-    accepted = known if known is not None else _enter(key, "charge", method != "decline", amount)
+    accepted = _enter(key, "charge", method != "decline", amount)
     return Receipt(accepted, None if accepted else DECLINED)
 
 

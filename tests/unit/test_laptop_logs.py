@@ -1,0 +1,64 @@
+"""What the laptop shows of its functions' logs, and how it keeps them small."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from laptop import logs
+from laptop.life import backoff
+from laptop.logs import Log
+
+
+def test_warnings_errors_and_gunicorns_complaints_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log("reserve", tmp_path / "reserve.log")
+    entries = [
+        json.dumps({"level": "INFO", "message": "all is well"}),
+        json.dumps({"level": "WARNING", "message": "the outbox waits"}),
+        json.dumps({"severity": "error", "message": "no database"}),
+        "[2026-11-23 08:00:00] [1] [ERROR] Worker (pid:2) exited with code 1.",
+        "just a line",
+        "{not JSON",
+    ]
+    log.path.write_text("\n".join(entries) + "\n", "utf-8")
+    log.show_news()
+    shown = capsys.readouterr().err
+    assert "reserve  warning: the outbox waits" in shown
+    assert "reserve  error: no database" in shown
+    assert "[ERROR] Worker" in shown
+    assert len(shown.splitlines()) == 3
+
+
+def test_a_line_is_shown_once_and_only_when_it_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log("reserve", tmp_path / "reserve.log")
+    line = json.dumps({"level": "ERROR", "message": "no database"})
+    log.path.write_text(line[:10], "utf-8")
+    log.show_news()
+    log.path.write_text(line + "\n", "utf-8")
+    log.show_news()
+    log.show_news()
+    assert capsys.readouterr().err.count("no database") == 1
+
+
+def test_a_storm_of_errors_stays_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log("reserve", tmp_path / "reserve.log")
+    log.path.write_text((json.dumps({"level": "ERROR", "message": "again"}) + "\n") * 100, "utf-8")
+    log.show_news()
+    assert "and 80 more" in capsys.readouterr().err
+
+
+def test_a_log_file_is_kept_within_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "LIMIT", 1000)
+    log = Log("reserve", tmp_path / "reserve.log")
+    with log.path.open("a", encoding="utf-8") as writer:  # as a child: it goes on with the file it has open
+        writer.write("x" * 999 + "\n" + "y" * 100 + "\n")
+        writer.flush()
+        log.show_news()
+        writer.write("afterwards\n")
+    assert log.path.read_text("utf-8") == "afterwards\n"
+    assert log.path.with_suffix(".log.1").stat().st_size == 1101
+
+
+def test_pauses_grow_with_quick_deaths_up_to_a_limit() -> None:
+    assert [backoff(deaths) for deaths in range(5)] == [0.0, 0.25, 0.5, 1.0, 2.0]
+    assert backoff(50) == 10.0

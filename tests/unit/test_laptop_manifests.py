@@ -1,0 +1,135 @@
+"""What the laptop reads in manifests."""
+
+import copy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from laptop.environment import SecretKey, Value, database_url, on_this_machine
+from laptop.errors import ManifestError
+from laptop.manifests import Ping, Sink, read_system, seconds
+from laptop.schedule import check_schedule, event_headers, ticks
+
+SERVICE: dict[str, Any] = yaml.safe_load("""
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: decrease-seats, annotations: {laptop/port: "8083"}}
+spec:
+  template:
+    metadata: {annotations: {autoscaling.knative.dev/min-scale: "1", autoscaling.knative.dev/window: 30s}}
+    spec:
+      containerConcurrency: 1
+      containers:
+        - image: registry.example:5000/airline/flight-seats:v1
+          env: [{name: FUNCTION_TARGET, value: decrease_seats}, {name: THREADS, value: "1"}]
+""")
+PING = Ping("often", "airline", "*/5 * * * *", "UTC", b"{}", "application/json", Sink(), {"partitionkey": "clock"})
+
+
+def written(folder: Path, *manifests: dict[str, Any]) -> list[Path]:
+    (folder / "all.yaml").write_text(yaml.safe_dump_all(manifests), "utf-8")
+    (folder / "kustomization.yaml").write_text("namespace: airline\n", "utf-8")
+    return [folder]
+
+
+def test_a_service_with_a_target_is_a_function(tmp_path: Path) -> None:
+    (function,) = read_system(written(tmp_path, SERVICE)).functions
+    assert (function.name, function.namespace, function.folder) == ("decrease-seats", "airline", "flight-seats")
+    assert (function.target, function.threads, function.port) == ("decrease_seats", 1, 8083)
+    assert (function.min_scale, function.window) == (1, 30.0)
+
+
+def test_the_stable_window_is_that_of_knative_where_none_is_named(tmp_path: Path) -> None:
+    service = copy.deepcopy(SERVICE)
+    del service["spec"]["template"]["metadata"]
+    (function,) = read_system(written(tmp_path, service)).functions
+    assert (function.min_scale, function.window) == (0, 60.0)
+
+
+@pytest.mark.parametrize("concurrency", [0, 4])
+def test_threads_and_container_concurrency_must_agree(tmp_path: Path, concurrency: int) -> None:
+    service = copy.deepcopy(SERVICE)
+    service["spec"]["template"]["spec"]["containerConcurrency"] = concurrency
+    with pytest.raises(ManifestError, match=f"decrease-seats: containerConcurrency is {concurrency} and THREADS is 1"):
+        read_system(written(tmp_path, service))
+
+
+def test_a_missing_config_map_is_named(tmp_path: Path) -> None:
+    service = copy.deepcopy(SERVICE)
+    service["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": "nowhere"}}]
+    with pytest.raises(ManifestError, match="Service decrease-seats: there is no ConfigMap nowhere"):
+        read_system(written(tmp_path, service))
+
+
+def test_an_empty_folder_and_broken_yaml_are_said_clearly(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="no Knative Service with FUNCTION_TARGET"):
+        read_system([tmp_path])
+    (tmp_path / "broken.yaml").write_text("a: [", "utf-8")
+    with pytest.raises(ManifestError, match=r"broken\.yaml: not YAML"):
+        read_system([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("6s", 6), ("1m30s", 90), ("250ms", 0.25), ("1h", 3600), ("0s", 0), ("1.5s", 1.5)]
+)
+def test_durations_are_gos(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "6", "s", "6s!", "PT6S"])
+def test_anything_else_is_no_duration(text: str) -> None:
+    with pytest.raises(ManifestError, match="is no duration"):
+        seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("variable", "file"),
+    [("DATABASE_URL", "payment"), ("PROVIDER_DATABASE_URL", "provider"), ("OLD_LEDGER_DATABASE_URL", "old-ledger")],
+)
+def test_every_database_is_a_file_of_its_own(variable: str, file: str) -> None:
+    assert database_url(variable, "payment", Path("/data")) == f"sqlite:////data/{file}.db"
+
+
+@pytest.mark.parametrize(
+    ("on_a_cluster", "here"),
+    [
+        ("http://reserve.airline.svc.cluster.local", "http://here/reserve"),
+        ("http://reserve.airline.svc.cluster.local:80/x", "http://here/reserve/x"),
+        ("http://reserve.airline.svc/x", "http://here/reserve/x"),
+        ("https://example.com/reserve", "https://example.com/reserve"),
+    ],
+)
+def test_addresses_of_the_cluster_become_those_of_this_machine(on_a_cluster: str, here: str) -> None:
+    values: dict[str, Value] = {
+        "URL": on_a_cluster,
+        "KEY": SecretKey("secrets", "KEY"),
+        "DATABASE_URL": "postgresql://x",
+    }
+    machine = on_this_machine(values, lambda key: f"secret {key.key}", lambda name: f"http://here/{name}", str.lower)
+    assert machine == {"URL": here, "KEY": "secret KEY", "DATABASE_URL": "database_url"}
+
+
+def test_a_schedule_has_five_fields_or_six_with_seconds() -> None:
+    start = datetime(2026, 11, 23, 8, 1, 30, tzinfo=UTC)
+    assert next(ticks(PING, start)) == datetime(2026, 11, 23, 8, 5, tzinfo=UTC)
+    often = Ping("often", "airline", "*/10 * * * * *", "UTC", b"", "", Sink())
+    assert next(ticks(often, start)) == datetime(2026, 11, 23, 8, 1, 40, tzinfo=UTC)
+    daily = Ping("daily", "airline", "@daily", "Asia/Seoul", b"", "", Sink())
+    assert next(ticks(daily, start)).astimezone(UTC) == datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("schedule", "zone"), [("every day", "UTC"), ("* * * * *", "Mars/Base")])
+def test_a_schedule_that_nobody_understands_is_refused(schedule: str, zone: str) -> None:
+    with pytest.raises(ManifestError, match="PingSource wrong"):
+        check_schedule(Ping("wrong", "airline", schedule, zone, b"", "", Sink()))
+
+
+def test_a_tick_is_a_cloud_event_with_a_fresh_id() -> None:
+    first, second = event_headers(PING), event_headers(PING)
+    assert first["ce-type"] == "dev.knative.sources.ping"
+    assert first["ce-source"] == "/apis/v1/namespaces/airline/pingsources/often"
+    assert first["ce-partitionkey"] == "clock"
+    assert first["ce-id"] != second["ce-id"]
