@@ -116,6 +116,15 @@ def load(process: psutil.Process, port: int, messages: Sequence[bytes], clients:
     return Load((cpu_seconds(process) - before) / len(messages), latencies)
 
 
+def paced(process: psutil.Process, port: int, messages: Sequence[bytes], rate: float) -> float:
+    """CPU seconds a call at so many calls a second: with pauses between them a call finds its caches cold."""
+    before, start = cpu_seconds(process), time.perf_counter()
+    for number, message in enumerate(messages):
+        time.sleep(max(0.0, start + number / rate - time.perf_counter()))
+        call(port, message)
+    return (cpu_seconds(process) - before) / len(messages)
+
+
 def cpu_seconds(process: psutil.Process) -> float:
     """User and system time of a process and its children, the ended ones included."""
     times = [process.cpu_times(), *(child.cpu_times() for child in process.children(recursive=True))]

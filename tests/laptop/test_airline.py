@@ -172,8 +172,12 @@ def test_a_stranger_cannot_speak_for_the_airline(airline: Airline, type_: str) -
 def test_a_broken_event_at_the_ingress_is_found_in_the_dead_letters_with_its_reason(
     system: RunningSystem, airline: Airline
 ) -> None:
-    event = {"specversion": "1.0", "id": str(uuid4()), "source": "/airline/reserve", "type": "ReservationPlaced"}
-    event |= {"correlationid": "BROKEN000001", "data": {"reservationId": "BROKEN000001", "seatQty": -10}}
+    event: dict[str, Any] = {"specversion": "1.0", "id": str(uuid4()), "source": "/airline/reserve"}
+    event |= {
+        "type": "ReservationPlaced",
+        "correlationid": "BROKEN000001",
+        "data": {"reservationId": "BROKEN000001", "seatQty": -10},
+    }
     headers = {"Content-Type": "application/cloudevents+json"}
     assert requests.post(system.broker, data=json.dumps(event), headers=headers, timeout=30).status_code == 202
     letters = eventually(lambda: airline.dead_letters(reservationId="BROKEN000001"), "the letter is there")
