@@ -28,7 +28,8 @@ def item(request: Request, path: str, name: str, values: Mapping[str, Any]) -> d
 def answer(body: Mapping[str, Any], status: int = 200, location: str | None = None) -> Response:
     """A HAL document as response."""
     headers = {"Location": location} if location else {}
-    return Response(json.dumps(body, ensure_ascii=False), status, headers, content_type=HAL_JSON)
+    text = json.dumps(body, ensure_ascii=False).encode(errors="replace")  # a stranger's event may have half a character
+    return Response(text, status, headers, content_type=HAL_JSON)
 
 
 def created(body: Mapping[str, Any]) -> Response:

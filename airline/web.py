@@ -14,12 +14,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from airline import logs, policy, problems
-from airline.errors import AirlineError, Invalid, Malformed, Unsupported
+from airline.errors import AirlineError, Invalid, Malformed, NotFound, Unsupported
 from airline.fields import LARGEST_ID
 from airline.logs import log
 
-NUMBER = f"<int(max={LARGEST_ID}):number>"
-"""A number in a path; no database keeps a larger one, so there is nothing at such a path."""
 LARGEST_BODY = 64 * 1024
 """Bytes of a request body; a whole reservation has 200."""
 
@@ -34,7 +32,7 @@ def api(name: str, openapi: Path) -> Flask:
     app.add_url_rule(
         "/openapi.json", "openapi", lambda: Response(openapi.read_bytes(), content_type="application/json")
     )
-    app.before_request(_refuse_nul)
+    app.before_request(_refuse_what_no_database_takes)
     app.register_error_handler(AirlineError, problems.refusal)
     app.register_error_handler(HTTPException, _refused_by_flask)
     app.register_error_handler(Exception, problems.crash)
@@ -63,8 +61,11 @@ def json_object(request: Request) -> dict[str, Any]:
     return body
 
 
-def _refuse_nul() -> None:
-    # PostgreSQL takes it in no text, not even to compare with
+def _refuse_what_no_database_takes() -> None:
+    # not even to compare with: databases answer with errors that would look like defects of ours
+    number = (request.view_args or {}).get("number", 0)
+    if number > LARGEST_ID:
+        raise NotFound(f"There is no number {number} here.")
     if "\0" in request.path or any("\0" in value for value in request.args.values()):
         raise Malformed("The address must not contain the character NUL.")
 

@@ -34,7 +34,7 @@ def list_customers() -> Response:
     return hal.collection(request, "customerInfos", map(_as_resource, rows), page, total)
 
 
-@app.get(f"/customerInfos/{web.NUMBER}")
+@app.get("/customerInfos/<int:number>")
 def read_customer(number: int) -> Response:
     query = _CUSTOMERS.where(projection.RESERVATIONS.c.customer_id == number)
     with store.reading() as connection:

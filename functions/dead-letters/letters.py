@@ -6,9 +6,10 @@ kilobyte of the answer; some versions send it plain).
 """
 
 import base64
-import binascii
+import codecs
 import hashlib
 import json
+import re
 from typing import Any
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Row, String, Table, Text, select, update
@@ -37,6 +38,9 @@ LETTERS = Table(
 )
 LONGEST = 255
 
+_STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+
 
 def keep(envelope: Envelope, transaction: Connection) -> None:
     """Keeps one letter; the same event given up on by the same function again is counted."""
@@ -61,13 +65,13 @@ def _identity(envelope: Envelope) -> str:
 def _row(envelope: Envelope) -> dict[str, Any]:
     code = str(envelope.attributes.get("knativeerrorcode", ""))
     return {
-        "event_id": envelope.id[:LONGEST],
-        "type": envelope.type[:LONGEST],
-        "source": envelope.source[:LONGEST],
-        "reservation_id": envelope.reservation_id[:LONGEST],
-        "function": str(envelope.attributes.get("knativeerrordest", ""))[:LONGEST],
-        "code": int(code) if code.isdecimal() else None,
-        "reason": _reason(envelope, code),
+        "event_id": _storable(envelope.id)[:LONGEST],
+        "type": _storable(envelope.type)[:LONGEST],
+        "source": _storable(envelope.source)[:LONGEST],
+        "reservation_id": _storable(envelope.reservation_id)[:LONGEST],
+        "function": _storable(envelope.attributes.get("knativeerrordest", ""))[:LONGEST],
+        "code": int(code) if _STATUS.fullmatch(code) else None,
+        "reason": _storable(_reason(envelope, code)),
         "attributes": json.dumps(dict(envelope.attributes)),
         "data": _data(envelope.data),
     }
@@ -84,12 +88,21 @@ def _reason(envelope: Envelope, code: str) -> str:
 
 def _decoded(text: str) -> str:
     try:
-        return base64.b64decode(text, validate=True).decode(errors="replace")
-    except binascii.Error:
+        # not final: a broker that cuts at one kilobyte may cut a character in two
+        return codecs.getincrementaldecoder("utf-8")().decode(base64.b64decode(text, validate=True))
+    except ValueError:
         return text
+
+
+def _storable(value: object) -> str:
+    # a letter is kept whatever is in it; `attributes` has these characters, as JSON escapes them
+    return _UNSTORABLE.sub("\ufffd", str(value))
 
 
 def _data(data: Any) -> str:
     if isinstance(data, bytes):
         return json.dumps({"base64": base64.b64encode(data).decode()})
-    return json.dumps(data)
+    try:
+        return json.dumps(data, allow_nan=False)
+    except ValueError:
+        return json.dumps(json.dumps(data))  # with NaN in it, which is no JSON: kept as text

@@ -51,13 +51,13 @@ def add_flight() -> Response:
     return commands.carry_out(request, work, flights.SOURCE)
 
 
-@app.get(f"/flights/{web.NUMBER}")
+@app.get("/flights/<int:number>")
 def read_flight(number: int) -> Response:
     with store.reading() as connection:
         return hal.answer(_as_resource(flights.find_flight(number, connection)))
 
 
-@app.patch(f"/flights/{web.NUMBER}")
+@app.patch("/flights/<int:number>")
 def change_flight(number: int) -> Response:
     body = web.json_object(request)
     values = _columns(fields.read(body, {name: field for name, field in _SPEC.items() if name in body}))
@@ -68,7 +68,7 @@ def change_flight(number: int) -> Response:
     return commands.carry_out(request, work, flights.SOURCE)
 
 
-@app.delete(f"/flights/{web.NUMBER}")
+@app.delete("/flights/<int:number>")
 def remove_flight(number: int) -> Response:
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         flights.remove_flight(number, transaction)

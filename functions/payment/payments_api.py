@@ -39,7 +39,7 @@ def list_payments() -> Response:
     return hal.collection(request, "payments", map(_as_resource, rows), page, total)
 
 
-@app.get(f"/payments/{web.NUMBER}")
+@app.get("/payments/<int:number>")
 def read_payment(number: int) -> Response:
     with store.reading() as connection:
         payment = connection.execute(_QUERY.where(PAYMENTS.c.id == number)).one_or_none()

@@ -1,0 +1,176 @@
+"""Bad input: a clear refusal that names the field, nothing half done, never a 5xx."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.hosting import FOLDER_OF, Airline
+from tests.integration.recording_broker import RecordingBroker
+from tests.integration.vocabulary import assert_refused, href, place
+
+WISH: dict[str, Any] = {"customerId": 1, "flightId": 1, "seatQty": 3, "reserveDate": "2026-03-01"}
+FLIGHT: dict[str, Any] = {"flightCode": "ACE890", "takeoffDate": "2025-12-25", "cost": 1, "remainingSeatsCount": 5}
+COMMANDS = {"/reservations": ("reserve", WISH), "/flights": ("flight-seats", FLIGHT)}
+
+JSON = "application/json"
+BROKEN: dict[str, tuple[bytes, str, int]] = {
+    "an empty body": (b"", JSON, 400),
+    "no JSON": (b"{", JSON, 400),
+    "a form": (b"seatQty=3", "application/x-www-form-urlencoded", 415),
+    "text": (b"{}", "text/plain", 415),
+    "no content type": (b"{}", "", 415),
+    "no text at all": (b"\xff\xfe\xfa", JSON, 400),
+    "NaN": (b'{"seatQty": NaN}', JSON, 400),
+    "Infinity": (b'{"seatQty": -Infinity}', JSON, 400),
+    "a number of 5000 digits": (b'{"seatQty": ' + b"9" * 5000 + b"}", JSON, 400),
+    "lists in lists in lists": (b"[" * 60_000, JSON, 400),
+    "objects in objects": (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, JSON, 400),
+    "too large": (b'{"flightCode": "' + b"x" * 65_536 + b'"}', JSON, 413),
+    "far too large": (b" " * 12_000_000, JSON, 413),
+    "a list": (b"[]", JSON, 422),
+    "null": (b"null", JSON, 422),
+    "a string": (b'"seatQty"', JSON, 422),
+}
+
+NO_NUMBERS: tuple[object, ...] = (None, True, False, "", "three", "3.5", 3.5, "1e3", "0x3", [3], {"n": 3}, "٣")
+NO_DATES: tuple[object, ...] = (
+    *(
+        None,
+        True,
+        20260301,
+        "",
+        "tomorrow",
+        "2026-02-30",
+        "2026-13-01",
+        "01.03.2026",
+        "2026-3-1",
+        "20260301",
+        "0000-01-01",
+    ),
+    *("2026-03-01T", "2026-03-01Tnoon", "2026-03-01T25:00:00Z", "2026-03-01 12:00", "2026-W09-7", ["2026-03-01"]),
+    *("2026-03-01\n", "\x002026-03-01", "\uff12026-03-01", "12026-03-01", "-2026-03-01"),
+)
+NO_TEXTS: tuple[object, ...] = (
+    None,
+    1,
+    True,
+    [],
+    {},
+    "",
+    "x" * 201,
+    "a\nb",
+    "a\x00b",
+    "\x1b[31m",
+    "\x7f",
+    "\x85",
+    "\ud800",
+)
+
+WRONG: dict[tuple[str, str], tuple[object, ...]] = {
+    ("/reservations", "seatQty"): (*NO_NUMBERS, 0, -10, "-1", "0", 1001, 2**31, 10**18, 1e300, "9" * 20, "9" * 5000),
+    ("/reservations", "customerId"): (*NO_NUMBERS, 0, -1, 2**31, "2147483648", 10**30),
+    ("/reservations", "flightId"): (*NO_NUMBERS, 0, -1, 2**31, 2**63),
+    ("/reservations", "reserveDate"): NO_DATES,
+    ("/reservations", "paymentMethod"): (None, "", "cash", "ACCEPT", 1, ["accept"], {}),
+    ("/flights", "remainingSeatsCount"): (*NO_NUMBERS, -1, 1_000_001),
+    ("/flights", "cost"): (*NO_NUMBERS, -1, "-1", 10**12 + 1, 2**63),
+    ("/flights", "takeoffDate"): NO_DATES,
+    ("/flights", "flightCode"): (*NO_TEXTS, "x" * 21),
+}
+WRONG_QUERIES = {
+    "page": ("-1", "x", "1.5", "", "1000001", "9" * 30),
+    "size": ("0", "-1", "1001", "x", ""),
+    "sort": ("name", "id,down", ",", "", "id;DROP TABLE reservations", "id,asc,desc"),
+}
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+@pytest.mark.parametrize(("body", "content_type", "status"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_body_is_refused(airline: Airline, path: str, body: bytes, content_type: str, status: int) -> None:
+    service, _ = COMMANDS[path]
+    before = airline.contents(FOLDER_OF[service])
+
+    answer = airline.function(service).post(path, data=body, content_type=content_type)
+
+    assert_refused(answer, status)
+    assert airline.contents(FOLDER_OF[service]) == before
+
+
+@pytest.mark.parametrize(("path", "field"), WRONG, ids=[" ".join(wrong) for wrong in WRONG])
+def test_a_wrong_value_is_refused_by_the_name_of_its_field(
+    airline: Airline, broker: RecordingBroker, path: str, field: str
+) -> None:
+    service, wish = COMMANDS[path]
+    before = airline.contents(FOLDER_OF[service])
+
+    for value in WRONG[path, field]:
+        assert_refused(airline.function(service).post(path, json=wish | {field: value}), 422, field)
+
+    assert airline.contents(FOLDER_OF[service]) == before
+    assert broker.accepted == []
+
+
+def test_a_number_beyond_all_numbers_is_refused(airline: Airline) -> None:
+    body = b'{"customerId": 1, "flightId": 1, "seatQty": 1e400}'
+
+    answer = airline.function("reserve").post("/reservations", data=body, content_type=JSON)
+
+    assert_refused(answer, 422, "seatQty")
+
+
+@pytest.mark.parametrize("field", FLIGHT)
+def test_a_flight_is_not_changed_to_a_wrong_value(airline: Airline, field: str) -> None:
+    before = airline.contents("flight-seats")
+
+    for value in WRONG["/flights", field]:
+        change = FLIGHT | {field: value}
+        assert_refused(airline.function("flight-seats").patch("/flights/1001", json=change), 422, field)
+
+    assert airline.contents("flight-seats") == before
+
+
+@pytest.mark.parametrize("reason", NO_TEXTS)
+def test_a_reservation_is_not_canceled_for_an_unreadable_reason(airline: Airline, reason: object) -> None:
+    here = href(place(airline), "self")
+    before = airline.contents("reserve")
+
+    change = {"status": "CANCELED", "reason": reason}
+
+    assert_refused(airline.function("reserve").patch(here, json=change), 422, "reason")
+    assert airline.contents("reserve") == before
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_everything_that_is_missing_is_named_at_once(airline: Airline, path: str) -> None:
+    service, wish = COMMANDS[path]
+    required = set(wish) - {"reserveDate"}
+
+    assert_refused(airline.function(service).post(path, json={}), 422, *required)
+
+
+@pytest.mark.parametrize("path", ["/reservations", "/flights", "/payments", "/customerInfos", "/dead-letters"])
+@pytest.mark.parametrize("parameter", WRONG_QUERIES)
+def test_a_wrong_query_is_refused_by_the_name_of_its_parameter(airline: Airline, path: str, parameter: str) -> None:
+    service = {"/payments": "payment", "/customerInfos": "dashboard", "/dead-letters": "dead-letters"}.get(path)
+
+    for value in WRONG_QUERIES[parameter]:
+        function = airline.function(service or COMMANDS[path][0])
+        assert_refused(function.get(path, query_string={parameter: value}), 422, parameter)
+
+
+@pytest.mark.parametrize(("path", "parameter"), [("/reservations", "customerId"), ("/flights", "minSeats")])
+def test_a_wrong_filter_is_refused_by_its_name(airline: Airline, path: str, parameter: str) -> None:
+    for value in ("", "x", "-1", "9" * 30):
+        function = airline.function(COMMANDS[path][0])
+        assert_refused(function.get(path, query_string={parameter: value}), 422, parameter)
+
+
+def test_a_refusal_stays_small_enough_for_a_dead_letter(airline: Airline) -> None:
+    reserve = airline.function("reserve")
+    invalid = reserve.post("/reservations", json={"paymentMethod": "x" * 60_000})
+    unknown = reserve.get(f"/reservations/{'x' * 3000}")
+
+    assert_refused(invalid, 422, "customerId", "flightId", "seatQty", "paymentMethod")
+    assert_refused(unknown, 404)
+    assert len(invalid.data) < 700
+    assert len(unknown.data) < 700

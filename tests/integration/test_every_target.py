@@ -1,0 +1,168 @@
+"""What a broker and a probe may rely on, whichever target of whichever main.py they call."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from airline import ids, policy
+from tests.integration.hosting import FOLDER_OF, Airline
+from tests.integration.recording_broker import RecordingBroker
+from tests.integration.vocabulary import RESERVATION, assert_refused, body_of, event, tick
+from tests.unit.manifests import functions, wiring
+
+WIRED = {name: found for name, service in functions().items() if (found := wiring(service))}
+SPEAKING = {name: found for name, found in WIRED.items() if found.wrapper in ("reply", "reply_in_steps", "announce")}
+BEFORE = {
+    "cancel-reservation": ("place-reservation", "ReservationRequested"),
+    "confirm-reservation": ("place-reservation", "ReservationRequested"),
+    "restore-seats": ("decrease-seats", "ReservationPlaced"),
+    "refund-payment": ("charge-payment", "RemainingSeatsDecreased"),
+}
+"""What has to have happened for a policy to have something to say: who heard what."""
+
+
+def rule(name: str) -> Any:
+    module, _, attribute = name.partition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
+HEARD = [(name, word) for name, found in SPEAKING.items() for word in sorted(policy.hears(rule(found.rules[0])))]
+
+
+def assert_fit_for_a_broker(answer: TestResponse, cause: dict[str, Any]) -> None:
+    """204 and nothing, or one structured CloudEvent about the same saga, whose id says what it is."""
+    if answer.status_code == 204:
+        assert answer.data == b""
+        return
+    assert (answer.status_code, answer.content_type) == (200, "application/cloudevents+json")
+    said = body_of(answer)
+    assert said["specversion"] == "1.0"
+    assert said["id"] == ids.event_id(said["type"], RESERVATION)
+    assert said["source"] == f"/airline/{FOLDER_OF[SAYS[said['type']]]}"
+    assert said["datacontenttype"] == "application/json"
+    assert said["partitionkey"] == said["correlationid"] == said["data"]["reservationId"] == RESERVATION
+    assert said["causationid"] == cause["id"]
+    assert said["traceparent"].split("-")[1] == cause["traceparent"].split("-")[1]
+    assert said["traceparent"] != cause["traceparent"]
+    assert not {name for name in said if name.startswith("knative")}
+
+
+SAYS = {word: name for name, found in SPEAKING.items() for word in policy.says(rule(found.rules[-1]))}
+
+
+def prepare(airline: Airline, service: str) -> None:
+    if service in BEFORE:
+        earlier, word = BEFORE[service]
+        assert airline.function(earlier).hear(event(word)).status_code in (200, 204)
+
+
+def as_kafka_delivers(cause: dict[str, Any]) -> dict[str, str]:
+    """Binary mode, with what the broker adds."""
+    headers = {f"ce-{name}": str(value) for name, value in cause.items() if name not in ("data", "datacontenttype")}
+    added = {
+        "ce-knativekafkaoffset": "7",
+        "ce-knativekafkapartition": "0",
+        "Kn-Namespace": "airline",
+        "Prefer": "reply",
+    }
+    return headers | added | {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize("service", FOLDER_OF)
+def test_a_function_is_ready(airline: Airline, service: str) -> None:
+    answer = airline.function(service).get("/healthz")
+
+    assert (answer.status_code, answer.data) == (204, b"")
+
+
+@pytest.mark.parametrize("service", FOLDER_OF)
+def test_a_function_whose_database_is_away_is_not_ready(airline: Airline, service: str, tmp_path: Path) -> None:
+    airline.settings["DATABASE_URL"] = f"sqlite:///{tmp_path / 'no such folder' / 'x.db'}"
+
+    assert_refused(airline.function(service).get("/healthz"), 503)
+
+
+@pytest.mark.parametrize(("service", "word"), HEARD)
+def test_a_policy_replies_with_nothing_or_one_event(airline: Airline, service: str, word: str) -> None:
+    prepare(airline, service)
+
+    answer = airline.function(service).hear(event(word))
+
+    assert_fit_for_a_broker(answer, event(word))
+    assert answer.status_code == (204 if SPEAKING[service].wrapper == "announce" else 200)
+
+
+@pytest.mark.parametrize(("service", "word"), HEARD)
+def test_a_policy_announces_only_events_fit_for_a_broker(
+    airline: Airline, broker: RecordingBroker, service: str, word: str
+) -> None:
+    prepare(airline, service)
+    airline.function(service).hear(event(word))
+
+    for said in broker.accepted:
+        assert said["id"] == ids.event_id(said["type"], RESERVATION)
+        assert said["partitionkey"] == said["correlationid"] == RESERVATION
+        assert said["causationid"]
+    assert bool(broker.accepted) == (FOLDER_OF[service] == "reserve")
+
+
+@pytest.mark.parametrize(("service", "word"), HEARD)
+def test_a_redelivery_is_answered_with_the_same_event(airline: Airline, service: str, word: str) -> None:
+    prepare(airline, service)
+    function = airline.function(service)
+
+    first, again = function.hear(event(word)), function.hear(event(word))
+
+    assert_fit_for_a_broker(again, event(word))
+    assert again.status_code == first.status_code
+    if first.data:
+        assert (body_of(again)["id"], body_of(again)["data"]) == (body_of(first)["id"], body_of(first)["data"])
+
+
+@pytest.mark.parametrize(("service", "word"), HEARD)
+def test_a_policy_hears_an_event_as_the_kafka_broker_delivers_it(airline: Airline, service: str, word: str) -> None:
+    prepare(airline, service)
+    cause = event(word)
+
+    answer = airline.function(service).post("/", data=json.dumps(cause["data"]), headers=as_kafka_delivers(cause))
+
+    assert_fit_for_a_broker(answer, cause)
+
+
+@pytest.mark.parametrize(("service", "word"), HEARD)
+@pytest.mark.parametrize("data", [None, [], "text", {}, {"reservationId": 1}])
+def test_a_broken_event_is_refused_for_good_and_changes_nothing(
+    airline: Airline, service: str, word: str, data: object
+) -> None:
+    prepare(airline, service)
+    before = airline.contents(FOLDER_OF[service])
+
+    answer = airline.function(service).hear(event(word) | {"data": data})
+
+    assert answer.status_code in (400, 422)  # what a broker dead-letters at once
+    assert answer.content_type == "application/problem+json"
+    assert airline.contents(FOLDER_OF[service]) == before
+
+
+@pytest.mark.parametrize("service", SPEAKING)
+def test_a_policy_refuses_what_it_does_not_hear(airline: Airline, service: str) -> None:
+    assert_refused(airline.function(service).hear(event("ReservationConfirmed")), 422)
+
+
+@pytest.mark.parametrize("service", [name for name, found in WIRED.items() if found.wrapper in ("observe", "tidy")])
+def test_who_observes_or_keeps_house_never_replies(airline: Airline, service: str) -> None:
+    for heard in (event("ReservationPlaced"), event("ReservationCanceled"), tick()):
+        assert_fit_for_a_broker(airline.function(service).hear(heard), heard)
+        assert airline.function(service).hear(heard).status_code == 204
+
+
+@pytest.mark.parametrize("service", WIRED)
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000, b"\xff", b'{"specversion": "1.0"}'])
+def test_what_is_no_event_is_refused_for_good(airline: Airline, service: str, body: bytes) -> None:
+    answer = airline.function(service).post("/", data=body, headers={"Content-Type": "application/cloudevents+json"})
+
+    assert_refused(answer, 400)

@@ -1,0 +1,96 @@
+"""The resource flights over HTTP."""
+
+import pytest
+
+from tests.integration.hosting import Airline
+from tests.integration.vocabulary import assert_refused, body_of, event, href
+
+ACE890 = {"remainingSeatsCount": "5", "flightCode": "ACE890", "takeoffDate": "2025-12-25", "cost": "200000"}
+
+
+def test_the_first_flight_has_number_one_and_its_numbers_are_numbers(airline: Airline) -> None:
+    answer = airline.function("flight-seats").post("/flights", json=ACE890)
+
+    assert (answer.status_code, answer.content_type) == (201, "application/hal+json")
+    assert answer.headers["Location"] == "http://localhost/flights/1"
+    assert body_of(answer) == {
+        "flightId": 1,
+        "flightCode": "ACE890",
+        "takeoffDate": "2025-12-25",
+        "cost": 200000,
+        "remainingSeatsCount": 5,
+        "_links": {"self": {"href": "http://localhost/flights/1"}, "flight": {"href": "http://localhost/flights/1"}},
+    }
+
+
+def test_flights_are_numbered_one_by_one_past_the_samples(airline: Airline) -> None:
+    flights = airline.function("flight-seats")
+
+    numbers = [body_of(flights.post("/flights", json=ACE890))["flightId"] for _ in range(3)]
+
+    assert numbers == [1, 2, 3]
+    assert body_of(flights.get("/flights/1001"))["flightCode"] == "KE081"
+
+
+def test_flights_are_listed_by_page_size_and_sort(airline: Airline) -> None:
+    page = body_of(airline.function("flight-seats").get("/flights?page=0&size=2&sort=cost,desc"))
+
+    assert [flight["flightId"] for flight in page["_embedded"]["flights"]] == [1001, 1002]
+    assert page["page"] == {"size": 2, "totalElements": 5, "totalPages": 3, "number": 0}
+    assert href(page, "last") == "http://localhost/flights?page=2&size=2&sort=cost%2Cdesc"
+
+
+def test_flights_with_room_for_a_party_are_found(airline: Airline) -> None:
+    page = body_of(airline.function("flight-seats").get("/flights?minSeats=100&sort=takeoffDate"))
+
+    assert [flight["flightId"] for flight in page["_embedded"]["flights"]] == [1001, 1002]
+
+
+def test_changing_one_value_keeps_the_others(airline: Airline) -> None:
+    flights = airline.function("flight-seats")
+    before = body_of(flights.get("/flights/1001"))
+
+    answer = flights.patch("/flights/1001", json={"cost": "1"})
+
+    assert answer.status_code == 200
+    assert body_of(answer) == before | {"cost": 1}
+
+
+def test_setting_the_remaining_seats_changes_the_capacity_by_as_much(airline: Airline) -> None:
+    airline.function("decrease-seats").hear(event("ReservationPlaced", seatQty=3))
+    flights = airline.function("flight-seats")
+
+    flights.patch("/flights/1001", json={"remainingSeatsCount": 10})
+
+    assert airline.rows("flight-seats", "SELECT capacity, remaining_seats_count FROM flights WHERE id = 1001") == [
+        (13, 10)
+    ]
+    airline.function("restore-seats").hear(event("ReservationCanceled"))
+    assert body_of(flights.get("/flights/1001"))["remainingSeatsCount"] == 13
+
+
+def test_a_flight_that_nobody_is_booked_on_can_be_removed(airline: Airline) -> None:
+    flights = airline.function("flight-seats")
+
+    assert (answer := flights.delete("/flights/1005")).status_code == 204
+    assert answer.data == b""
+    assert_refused(flights.get("/flights/1005"), 404)
+
+
+def test_a_flight_with_seats_held_cannot_be_removed_until_they_are_given_back(airline: Airline) -> None:
+    flights = airline.function("flight-seats")
+    airline.function("decrease-seats").hear(event("ReservationPlaced"))
+
+    assert_refused(flights.delete("/flights/1001"), 409)
+    assert flights.get("/flights/1001").status_code == 200
+
+    airline.function("restore-seats").hear(event("ReservationCanceled"))
+    assert flights.delete("/flights/1001").status_code == 204
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+@pytest.mark.parametrize("number", ["9", "0", "-1", "one", "2147483648", "9" * 30])
+def test_an_unknown_flight_is_not_found(airline: Airline, method: str, number: str) -> None:
+    wish = {"json": {"cost": 1}} if method == "PATCH" else {}
+
+    assert_refused(airline.function("flight-seats").open(method, f"/flights/{number}", **wish), 404)

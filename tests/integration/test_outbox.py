@@ -1,0 +1,153 @@
+"""What was decided is said, sooner or later: the outbox, and the housekeeping after it."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.integration.conftest import Clock
+from tests.integration.hosting import Airline
+from tests.integration.recording_broker import RecordingBroker
+from tests.integration.vocabulary import RESERVATION, body_of, event, href, place, tick
+
+
+def unsent(airline: Airline, folder: str = "reserve") -> int:
+    ((count,),) = airline.rows(folder, "SELECT COUNT(*) FROM outbox")
+    return int(count)
+
+
+def keep_house(airline: Airline, service: str = "reserve-housekeeping") -> None:
+    answer = airline.function(service).hear(tick())
+    assert (answer.status_code, answer.data) == (204, b""), answer.text
+
+
+def test_a_reservation_is_placed_while_the_broker_is_away_and_told_later(
+    airline_without_broker: Airline, broker: RecordingBroker
+) -> None:
+    airline = airline_without_broker
+    reservation = place(airline)
+    keep_house(airline)
+    assert unsent(airline) == 1
+
+    airline.sink = broker.url
+    keep_house(airline)
+
+    assert [said["data"]["reservationId"] for said in broker.accepted] == [reservation["reservationId"]]
+    assert unsent(airline) == 0
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+def test_an_event_that_the_broker_refuses_does_not_block_the_others(
+    airline_without_broker: Airline, broker: RecordingBroker, status: int
+) -> None:
+    airline = airline_without_broker
+    canceled = place(airline)
+    airline.function("reserve").delete(href(canceled, "self"))
+    place(airline)
+    broker.refusals["ReservationCanceled"] = status
+    airline.sink = broker.url
+
+    keep_house(airline)
+    assert broker.heard() == ["ReservationPlaced", "ReservationPlaced"]
+    assert unsent(airline) == 1
+
+    broker.refusals.clear()
+    keep_house(airline)
+    assert broker.heard()[-1] == "ReservationCanceled"
+    assert unsent(airline) == 0
+
+
+def test_what_was_sent_is_not_sent_again(airline: Airline, broker: RecordingBroker) -> None:
+    place(airline)
+
+    keep_house(airline)
+
+    assert broker.heard() == ["ReservationPlaced"]
+
+
+def test_a_policy_that_announces_answers_204_while_the_broker_is_away(airline_without_broker: Airline) -> None:
+    airline = airline_without_broker
+
+    answer = airline.function("place-reservation").hear(event("ReservationRequested"))
+
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert unsent(airline) == 1
+
+
+def test_a_reservation_that_stays_pending_expires(airline: Airline, broker: RecordingBroker, held_clock: Clock) -> None:
+    airline.settings["RESERVATION_EXPIRES_AFTER"] = "60"
+    here = href(place(airline), "self")
+
+    held_clock.passes(timedelta(seconds=60))
+    keep_house(airline)
+    assert body_of(airline.function("reserve").get(here))["status"] == "PENDING"
+
+    held_clock.passes(timedelta(seconds=1))
+    keep_house(airline)
+    expired = body_of(airline.function("reserve").get(here))
+    assert (expired["status"], expired["reason"]) == ("CANCELED", "expired")
+    assert broker.heard() == ["ReservationPlaced", "ReservationCanceled"]
+    assert broker.accepted[-1]["data"]["reason"] == "expired"
+
+
+def test_only_what_is_pending_expires(airline: Airline, broker: RecordingBroker, held_clock: Clock) -> None:
+    confirmed, canceled = place(airline), place(airline)
+    airline.function("confirm-reservation").hear(event("Paid", reservationId=confirmed["reservationId"]))
+    airline.function("reserve").delete(href(canceled, "self"))
+
+    held_clock.passes(timedelta(days=1))
+    keep_house(airline)
+
+    statuses = [body_of(airline.function("reserve").get(href(one, "self"))) for one in (confirmed, canceled)]
+    assert [(one["status"], one["reason"]) for one in statuses] == [
+        ("SUCCEED", None),
+        ("CANCELED", "canceled by customer"),
+    ]
+    assert broker.heard().count("ReservationCanceled") == 1
+
+
+def test_a_tick_that_comes_twice_expires_once(airline: Airline, broker: RecordingBroker, held_clock: Clock) -> None:
+    place(airline)
+    held_clock.passes(timedelta(days=1))
+
+    keep_house(airline)
+    keep_house(airline)
+
+    assert broker.heard() == ["ReservationPlaced", "ReservationCanceled"]
+
+
+def test_a_charge_that_was_left_half_done_is_finished_and_told(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise ConnectionError("no answer came")
+
+    with monkeypatch.context() as cut:
+        cut.setattr("payments.provider.charge", lost)
+        assert airline.function("charge-payment").hear(event("RemainingSeatsDecreased")).status_code == 500
+
+    held_clock.passes(timedelta(minutes=3))
+    keep_house(airline, "payment-housekeeping")
+
+    (payment,) = body_of(airline.function("payment").get("/payments"))["_embedded"]["payments"]
+    assert (payment["reservationId"], payment["status"]) == (RESERVATION, "PAID")
+    assert broker.heard() == ["Paid"]
+    assert unsent(airline, "payment") == 0
+
+
+def test_a_reservation_that_is_paid_at_the_last_moment_does_not_expire(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reservation = place(airline)
+    house, confirming = airline.function("reserve-housekeeping"), airline.function("confirm-reservation")
+    listed = iter([[reservation["reservationId"]], []])
+
+    def paid_meanwhile() -> list[str]:
+        confirming.hear(event("Paid", reservationId=reservation["reservationId"]))
+        return next(listed)
+
+    monkeypatch.setattr("overdue._overdue", paid_meanwhile)
+    held_clock.passes(timedelta(days=1))
+    house.hear(tick())
+
+    assert body_of(airline.function("reserve").get(href(reservation, "self")))["status"] == "SUCCEED"
+    assert broker.heard() == ["ReservationPlaced"]

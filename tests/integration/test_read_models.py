@@ -1,0 +1,100 @@
+"""Payments, customerInfos and the story of a reservation: what events have told, over HTTP."""
+
+import pytest
+
+from tests.integration.hosting import Airline
+from tests.integration.vocabulary import RESERVATION, assert_refused, body_of, event, href
+
+COLLECTIONS = {"payment": "payments", "dashboard": "customerInfos"}
+
+
+@pytest.mark.parametrize(("service", "name"), COLLECTIONS.items())
+def test_a_collection_that_nothing_was_told_of_is_an_empty_list(airline: Airline, service: str, name: str) -> None:
+    page = body_of(airline.function(service).get(f"/{name}"))
+
+    assert page["_embedded"] == {name: []}
+    assert page["page"]["totalElements"] == 0
+
+
+def test_a_customer_has_counts_and_the_latest_date(airline: Airline) -> None:
+    project = airline.function("project-dashboard")
+    for identity, date in [("000000000001", "2026-05-05"), ("000000000002", "2026-01-01")]:
+        project.hear(event("ReservationPlaced", reservationId=identity, reserveDate=date))
+    project.hear(event("ReservationConfirmed", reservationId="000000000001"))
+    project.hear(event("ReservationCanceled", reservationId="000000000002"))
+
+    dashboard = airline.function("dashboard")
+
+    (customer,) = body_of(dashboard.get("/customerInfos"))["_embedded"]["customerInfos"]
+    assert customer == {
+        "customerId": 7,
+        "flightCount": 2,
+        "recentReserveDate": "2026-05-05",
+        "confirmedCount": 1,
+        "canceledCount": 1,
+        "_links": {
+            "self": {"href": "http://localhost/customerInfos/7"},
+            "customerInfo": {"href": "http://localhost/customerInfos/7"},
+        },
+    }
+    assert body_of(dashboard.get(href(customer, "self"))) == customer
+
+
+@pytest.mark.parametrize("sort", ["flightCount,desc", "recentReserveDate", "confirmedCount", "canceledCount", "id"])
+def test_customers_are_sorted_by_any_of_their_counts(airline: Airline, sort: str) -> None:
+    placed = event("ReservationPlaced")
+    airline.function("project-dashboard").hear(placed)
+
+    page = body_of(airline.function("dashboard").get(f"/customerInfos?sort={sort}"))
+
+    assert page["page"]["totalElements"] == 1
+
+
+def test_the_story_of_a_reservation_names_the_cause_of_each_event(airline: Airline) -> None:
+    placed, confirmed = event("ReservationPlaced"), event("ReservationConfirmed") | {"causationid": "the payment"}
+    for told in (placed, confirmed, placed):
+        airline.function("project-dashboard").hear(told)
+
+    story = body_of(airline.function("dashboard").get(f"/reservations/{RESERVATION}/events"))
+
+    assert story["reservationId"] == RESERVATION
+    assert href(story, "self") == f"http://localhost/reservations/{RESERVATION}/events"
+    assert {(told["type"], told["causationId"]) for told in story["_embedded"]["events"]} == {
+        ("ReservationPlaced", None),
+        ("ReservationConfirmed", "the payment"),
+    }
+    assert placed["data"] in [told["data"] for told in story["_embedded"]["events"]]
+
+
+def test_a_payment_is_read_by_number_and_by_reservation(airline: Airline) -> None:
+    airline.function("charge-payment").hear(event("RemainingSeatsDecreased"))
+    payment = airline.function("payment")
+
+    (listed,) = body_of(payment.get(f"/payments?reservationId={RESERVATION}"))["_embedded"]["payments"]
+
+    assert (listed["status"], listed["amount"], listed["reason"]) == ("PAID", 2_940_000, None)
+    assert body_of(payment.get(href(listed, "payment"))) == listed
+    assert body_of(payment.get("/payments?reservationId=ANOTHER"))["page"]["totalElements"] == 0
+
+
+def test_a_cancel_that_came_before_its_charge_is_no_payment(airline: Airline) -> None:
+    airline.function("refund-payment").hear(event("ReservationCanceled"))
+    payment = airline.function("payment")
+
+    assert body_of(payment.get("/payments"))["page"]["totalElements"] == 0
+    assert_refused(payment.get("/payments/1"), 404)
+
+
+@pytest.mark.parametrize(
+    ("service", "path"),
+    [
+        ("payment", "/payments/1"),
+        ("payment", "/payments/2147483648"),
+        ("dashboard", "/customerInfos/1"),
+        ("dashboard", "/customerInfos/99999999999999999999"),
+        ("dashboard", "/reservations/000000000000/events"),
+        ("dead-letters", "/dead-letters/none"),
+    ],
+)
+def test_what_was_never_heard_of_is_not_found(airline: Airline, service: str, path: str) -> None:
+    assert_refused(airline.function(service).get(path), 404)
