@@ -3,9 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect
-from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy import DateTime, Dialect, Text
+from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+LONG_TEXT = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
+"""Text that others may make longer than the 64 KiB of MySQL's TEXT."""
 
 
 class Instant(TypeDecorator[datetime]):

@@ -65,15 +65,15 @@ def key_of(request: Request) -> str | None:
 
 def carry_out(request: Request, work: Work, source: str) -> Response:
     """Runs a command once, in one transaction, and sends its event. Raises Conflict, Invalid, TryAgain."""
-    key = key_of(request)
+    key, trace = key_of(request), request.headers.get("traceparent", "")
     if key is None:
-        return outbox.commit(work, source)
+        return outbox.commit(work, source, traceparent=trace)
     fingerprint, claim = _fingerprint(request), str(uuid4())
     earlier = store.commit(lambda transaction: _claim(transaction, key, fingerprint, claim))
     if earlier is not None:
         return earlier
     try:
-        return outbox.commit(lambda transaction: _keep(transaction, key, claim, work), source)
+        return outbox.commit(lambda transaction: _keep(transaction, key, claim, work), source, traceparent=trace)
     except BaseException:
         store.commit(lambda transaction: transaction.execute(_mine(delete(COMMANDS), key, claim)))
         raise

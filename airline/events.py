@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, get_args
 
+ReservationId = Annotated[str, "1 to 12 characters; ours are 12 of Crockford base32"]
 Number = Annotated[int, "identity of a flight, customer or payment, from 1"]
 Seats = Annotated[int, "seats of one party, from 1"]
 Count = Annotated[int, "seats of one flight, from 0"]
@@ -19,7 +20,7 @@ Money = Annotated[int, "whole units of the one currency, from 0"]
 class ReservationPlaced:
     """A reservation is PENDING: seats and payment are wanted until `expires_at`."""
 
-    reservation_id: str
+    reservation_id: ReservationId
     customer_id: Number
     flight_id: Number
     seat_qty: Seats
@@ -32,7 +33,7 @@ class ReservationPlaced:
 class RemainingSeatsDecreased:
     """The whole party has seats. `cost` is one seat, `amount` all of them."""
 
-    reservation_id: str
+    reservation_id: ReservationId
     customer_id: Number
     flight_id: Number
     flight_code: str
@@ -49,7 +50,7 @@ class RemainingSeatsDecreased:
 class SeatsSoldOut:
     """No seats for this party: all or nothing. `remaining_seats_count` is what is left for smaller ones."""
 
-    reservation_id: str
+    reservation_id: ReservationId
     flight_id: Number
     seat_qty: Seats
     remaining_seats_count: Count
@@ -61,7 +62,7 @@ class Paid:
     """The provider took the money."""
 
     payment_id: Number
-    reservation_id: str
+    reservation_id: ReservationId
     customer_id: Number
     amount: Money
 
@@ -71,7 +72,7 @@ class PaymentFailed:
     """The provider declined; no money was taken."""
 
     payment_id: Number
-    reservation_id: str
+    reservation_id: ReservationId
     customer_id: Number
     amount: Money
     reason: str
@@ -81,7 +82,7 @@ class PaymentFailed:
 class ReservationConfirmed:
     """The reservation is SUCCEED: seats are held and paid."""
 
-    reservation_id: str
+    reservation_id: ReservationId
     customer_id: Number
     flight_id: Number
     seat_qty: Seats
@@ -91,7 +92,7 @@ class ReservationConfirmed:
 class ReservationCanceled:
     """The reservation is CANCELED, for a reason that the customer can read. Compensation starts here."""
 
-    reservation_id: str
+    reservation_id: ReservationId
     customer_id: Number
     flight_id: Number
     seat_qty: Seats
@@ -102,7 +103,7 @@ class ReservationCanceled:
 class RemainingSeatsIncreased:
     """The seats of a canceled reservation are back. Said only if they had been held."""
 
-    reservation_id: str
+    reservation_id: ReservationId
     flight_id: Number
     seat_qty: Seats
     remaining_seats_count: Count
@@ -113,7 +114,7 @@ class PaymentRefunded:
     """The money of a canceled reservation went back. Said only if it had been taken."""
 
     payment_id: Number
-    reservation_id: str
+    reservation_id: ReservationId
     customer_id: Number
     amount: Money
     reason: str
@@ -123,7 +124,7 @@ class PaymentRefunded:
 class ReservationRequested:
     """Command: somebody outside asks for seats. `reservation_id` was promised by reserve-commands."""
 
-    reservation_id: str
+    reservation_id: ReservationId
     customer_id: Number
     flight_id: Number
     seat_qty: Seats
@@ -135,7 +136,7 @@ class ReservationRequested:
 class CancellationRequested:
     """Command: somebody outside asks to cancel."""
 
-    reservation_id: str
+    reservation_id: ReservationId
     reason: str
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from airline import clock
 from airline.errors import Invalid
-from airline.events import BY_TYPE, Count, Event, Money, Number, Seats
+from airline.events import BY_TYPE, Count, Event, Money, Number, ReservationId, Seats
 
 E = TypeVar("E", bound=Event)
 Reader = Callable[[object], Any]
@@ -134,9 +134,10 @@ def _value(value: object, field: Field) -> object:
 
 
 _READERS: dict[object, Reader] = {
+    ReservationId: text(1, 12),
     Number: IDENTITY,
     Seats: SEATS,
-    Count: COUNT,
+    Count: integer(0, LARGEST_ID),
     Money: MONEY,
     str: text(minimum=0, maximum=4 * LONGEST_TEXT),
     date: day,

@@ -14,6 +14,8 @@ from sqlalchemy import URL, Connection, make_url
 from airline import store
 
 ENVIRONMENT = Path(__file__).with_name("migration")
+EXACT = {"mariadb": "utf8mb4_nopad_bin", "mysql": "utf8mb4_0900_bin"}
+"""Collations in which texts are equal only if they are the same, as they are in SQLite and PostgreSQL."""
 
 
 def upgrade(folder: Path, url: URL) -> None:
@@ -22,9 +24,17 @@ def upgrade(folder: Path, url: URL) -> None:
     def work(transaction: Connection) -> None:
         if transaction.dialect.name == "sqlite":
             transaction.exec_driver_sql("BEGIN IMMEDIATE")  # sqlite3 would not, as CREATE TABLE writes no rows
+        if transaction.dialect.name in store.MYSQL:
+            _compare_exactly(transaction)
         command.upgrade(config(folder, transaction), "head")
 
     store.commit(work, store.engine(url))
+
+
+def _compare_exactly(connection: Connection) -> None:
+    # by default ids are equal there that differ in case, accents or trailing blanks; new tables take it from here
+    server = "mariadb" if getattr(connection.dialect, "is_mariadb", False) else "mysql"
+    connection.exec_driver_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {EXACT[server]}")
 
 
 def config(folder: Path, connection: object) -> Config:

@@ -35,7 +35,12 @@ BATCH = 500
 _SENT = delete(OUTBOX).where(OUTBOX.c.id == bindparam("sent"))
 
 
-def commit(work: Callable[[Connection], tuple[T, Event | None]], source: str, cause: wire.Envelope | None = None) -> T:
+def commit(
+    work: Callable[[Connection], tuple[T, Event | None]],
+    source: str,
+    cause: wire.Envelope | None = None,
+    traceparent: str = "",
+) -> T:
     """Runs `work` in one transaction, its event beside the effect; then sends the event and returns the rest.
 
     Raises what `work` and `store.commit` raise. That the event could not be sent is only logged.
@@ -43,7 +48,7 @@ def commit(work: Callable[[Connection], tuple[T, Event | None]], source: str, ca
 
     def attempt(transaction: Connection) -> tuple[T, wire.CloudEvent | None]:
         result, event = work(transaction)
-        said = wire.say(event, source, cause) if event else None
+        said = wire.say(event, source, cause, traceparent) if event else None
         if said:
             _add(transaction, said)
         return result, said

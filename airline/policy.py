@@ -29,17 +29,25 @@ def reply(request: Request, policy: Policy[HeardEvent], source: str) -> Response
     """Runs a policy and replies with what it says; the broker puts the reply back into the stream."""
 
     def respond(envelope: Envelope) -> Response:
-        event = _understood(envelope, policy)
+        event = understood(envelope, policy)
         return _said(store.commit(lambda transaction: policy(event, transaction)), source, envelope)
 
     return _handled(request, respond)
 
 
-def announce(request: Request, policy: Policy[HeardEvent], source: str) -> Response:
-    """Runs a policy whose event must not be lost with the reply: it goes through the outbox, the answer is 204."""
+def announce(
+    request: Request,
+    policy: Policy[HeardEvent],
+    source: str,
+    understand: Callable[[Envelope, Policy[HeardEvent]], HeardEvent] | None = None,
+) -> Response:
+    """Runs a policy whose event must not be lost with the reply: it goes through the outbox, the answer is 204.
+
+    `understand` reads what the policy hears where that takes more than the glossary: a command from outside.
+    """
 
     def respond(envelope: Envelope) -> Response:
-        event = _understood(envelope, policy)
+        event = (understand or understood)(envelope, policy)
         outbox.commit(lambda transaction: (None, policy(event, transaction)), source, envelope)
         return _nothing()
 
@@ -59,7 +67,7 @@ def reply_in_steps(
     """
 
     def respond(envelope: Envelope) -> Response:
-        event = _understood(envelope, begin)
+        event = understood(envelope, begin)
         intent = store.commit(lambda transaction: begin(event, transaction))
         if intent is None:
             return _nothing()
@@ -109,6 +117,15 @@ def ready() -> Response:
     return _nothing()
 
 
+def understood(envelope: Envelope, policy: Callable[[HeardEvent, Connection], object]) -> HeardEvent:
+    """What an envelope says to a policy, as a word of the glossary. Raises Malformed and Invalid."""
+    cls = hears(policy).get(envelope.type)
+    if cls is None:
+        raise Invalid(f"{envelope.type} is not heard here.")
+    event: HeardEvent = wire.event_of(envelope, cls)  # type: ignore[assignment]
+    return event
+
+
 def _handled(request: Request, respond: Callable[[Envelope], Response]) -> Response:
     logs.configure()
     try:
@@ -134,14 +151,6 @@ def _logged(envelope: Envelope, respond: Callable[[Envelope], Response]) -> Resp
         return problems.crash(error)
     log.info("handled %s", envelope.type, extra={"fields": {"status": response.status_code}})
     return response
-
-
-def _understood(envelope: Envelope, policy: Callable[[HeardEvent, Connection], object]) -> HeardEvent:
-    cls = hears(policy).get(envelope.type)
-    if cls is None:
-        raise Invalid(f"{envelope.type} is not heard here.")
-    event: HeardEvent = wire.event_of(envelope, cls)  # type: ignore[assignment]
-    return event
 
 
 def _said(event: Event | None, source: str, cause: Envelope) -> Response:

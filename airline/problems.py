@@ -12,7 +12,7 @@ from airline.errors import STATUS, AirlineError, Invalid
 from airline.logs import log
 
 PROBLEM_JSON = "application/problem+json"
-LONGEST_DETAIL = 300
+LONGEST_DETAIL = 200
 MOST_FIELDS = 5
 
 
@@ -22,7 +22,7 @@ def problem(status: HTTPStatus, detail: str, fields: dict[str, str] | None = Non
     body["detail"] = detail[:LONGEST_DETAIL]
     if fields:
         body["errors"] = [{"field": name, "message": what} for name, what in list(fields.items())[:MOST_FIELDS]]
-    return Response(json.dumps(body), status.value, content_type=PROBLEM_JSON)
+    return Response(json.dumps(body, ensure_ascii=False), status.value, content_type=PROBLEM_JSON)
 
 
 def refusal(error: AirlineError) -> Response:

@@ -13,20 +13,28 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Insert, Row, Select, Table, Update, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Insert, Row, Select, Table, Update, create_engine, event, func
 from sqlalchemy.dialects import mysql, postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from airline.errors import TryAgain
+from airline.errors import Invalid, TryAgain
 from airline.settings import settings
 
 T = TypeVar("T")
 ATTEMPTS = 5
+CONNECT_SECONDS = 5
+"""A server that is not there is given up on well before the broker gives up on us."""
 RERUN_SQLSTATES = {"40001", "40P01"}
-"""serialization_failure and deadlock_detected; MySQL and MariaDB say 1213 and 1205."""
-RERUN_ERRNOS = {1205, 1213}
+"""serialization_failure and deadlock_detected, in MySQL one and the same."""
+RERUN_ERRNOS = {1020, 1205, 1213}
+"""MySQL and MariaDB: record has changed since last read, lock wait timeout, deadlock."""
+CHECK_ERRNOS = {3819, 4025}
+"""A violated CHECK in MySQL and in MariaDB, which their driver takes for trouble with the server."""
+MYSQL = ("mysql", "mariadb")
+PRESENT = 2**63 - 1
+"""What MySQL is made to say of a row that was there; no id that it gives by itself."""
 
 _threads = threading.local()
 
@@ -45,8 +53,12 @@ def engine(url: URL) -> Engine:
 
 
 def _server(url: URL) -> Engine:
+    arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+    if url.get_backend_name() in MYSQL:
+        arguments["sql_mode"] = "TRADITIONAL"  # whatever the server says: what does not fit is refused, not cut
     return create_engine(
         url,
+        connect_args=arguments,
         isolation_level="READ COMMITTED",
         pool_size=settings().threads,
         max_overflow=0,
@@ -94,7 +106,7 @@ def _lock_of_this_thread(database: str) -> int:
 
 @contextmanager
 def reading(source: Engine | None = None) -> Iterator[Connection]:
-    """A connection for queries: it sees one state of the database and waits for no writer."""
+    """A connection for queries, which wait for no writer. On SQLite all of them see one state of the database."""
     with _reachable(), (source or database()).connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")
@@ -105,8 +117,8 @@ def commit(work: Callable[[Connection], T], target: Engine | None = None) -> T:
     """Runs `work` in one transaction and commits it; whatever it raises rolls back.
 
     A violated key, a deadlock or a serialization failure runs it again: by then the other one is visible.
-    Raises TryAgain when that did not help or the database is out of reach, IntegrityError when a rule of the
-    database stays violated.
+    Raises TryAgain when that did not help or the database is out of reach, Invalid when a value does not fit,
+    IntegrityError when a rule of the database stays violated.
     """
     target = target or database()
     for _ in range(ATTEMPTS):
@@ -123,22 +135,30 @@ def commit(work: Callable[[Connection], T], target: Engine | None = None) -> T:
 
 
 def _rerun_helps(error: DBAPIError) -> bool:
-    origin = error.orig
     return (
         isinstance(error, IntegrityError)
-        or getattr(origin, "sqlstate", None) in RERUN_SQLSTATES
-        or (bool(origin.args) and origin.args[0] in RERUN_ERRNOS if origin else False)
+        or getattr(error.orig, "sqlstate", None) in RERUN_SQLSTATES
+        or _first_argument(error) in RERUN_ERRNOS
     )
+
+
+def _first_argument(error: DBAPIError) -> object:
+    """The error number, in MySQL's driver."""
+    return error.orig.args[0] if error.orig and error.orig.args else None
 
 
 @contextmanager
 def _reachable() -> Iterator[None]:
     try:
         yield
-    except PoolTimeout as error:
-        raise TryAgain("The database is too busy; try again.") from error
-    except OperationalError as error:
-        if _rerun_helps(error):
+    except (PoolTimeout, OSError) as error:
+        raise TryAgain("The database is too busy or its folder is away; try again.") from error
+    except DataError as error:
+        raise Invalid("A value is longer or larger than the database can keep.") from error
+    except DBAPIError as error:
+        if _first_argument(error) in CHECK_ERRNOS:
+            raise IntegrityError(error.statement, error.params, error.orig or error) from error
+        if _rerun_helps(error) or not (isinstance(error, OperationalError) or error.connection_invalidated):
             raise
         raise TryAgain("The database is out of reach; try again.") from error
 
@@ -149,7 +169,11 @@ def _if_absent(table: Table, dialect: str) -> Insert:
         return sqlite.insert(table).on_conflict_do_nothing()
     if dialect == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
-    return mysql.insert(table).prefix_with("IGNORE")
+    # not INSERT IGNORE, which cuts what does not fit; and the row that is there gets locked for us alone, so that
+    # two who find it and then change it do not deadlock
+    key = next(iter(table.primary_key.columns))
+    unchanged = func.if_(func.last_insert_id(PRESENT), key, key)
+    return mysql.insert(table).inline().on_duplicate_key_update({key.name: unchanged})
 
 
 def insert_if_absent(transaction: Connection, table: Table, **row: Any) -> bool:
@@ -157,7 +181,10 @@ def insert_if_absent(transaction: Connection, table: Table, **row: Any) -> bool:
 
     Returns whether the row is ours. This is how a first delivery is told from a repeat.
     """
-    return transaction.execute(_if_absent(table, transaction.dialect.name), row).rowcount == 1
+    dialect = transaction.dialect.name
+    result = transaction.execute(_if_absent(table, dialect), row)
+    # MySQL counts the row that was there as well
+    return bool(result.lastrowid != PRESENT if dialect in MYSQL else result.rowcount == 1)
 
 
 def updated(transaction: Connection, statement: Update, values: Mapping[str, Any], row: Select[Any]) -> Row[Any] | None:

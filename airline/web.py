@@ -13,7 +13,7 @@ from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from airline import logs, policy, problems
+from airline import logs, policy, problems, wire
 from airline.errors import AirlineError, Invalid, Malformed, NotFound, Unsupported
 from airline.fields import LARGEST_ID
 from airline.logs import log
@@ -42,7 +42,7 @@ def api(name: str, openapi: Path) -> Flask:
 def serve(app: Flask, request: Request) -> BaseResponse:
     """Answers the request that functions-framework got with the application, and logs one line."""
     logs.configure()
-    with logs.about(traceparent=request.headers.get("traceparent", "")):
+    with logs.about(traceId=wire.trace_id(request.headers.get("traceparent", ""))):
         response = BaseResponse.from_app(app, request.environ)
         log.info("%s %s", request.method, request.path, extra={"fields": {"status": response.status_code}})
     return response

@@ -92,21 +92,21 @@ def event_of(envelope: Envelope, cls: type[Event]) -> Event:
     return fields.into(cls, json_data(envelope))
 
 
-def say(event: Event, source: str, cause: Envelope | None = None) -> CloudEvent:
-    """A word of the glossary as a CloudEvent from `source`, caused by `cause`."""
+def say(event: Event, source: str, cause: Envelope | None = None, traceparent: str = "") -> CloudEvent:
+    """A word of the glossary as a CloudEvent from `source`, caused by `cause`, or by a call that had a traceparent."""
     type_ = type(event).__name__
     attributes = {"id": event_id(type_, event.reservation_id), "type": type_, "source": source}
     if cause is not None:
         attributes["causationid"] = cause.id
-    return _event(attributes, event, cause)
+    return _event(attributes, event, cause.traceparent if cause else traceparent)
 
 
 def forward(envelope: Envelope, command: Command) -> CloudEvent:
     """A command from outside, cleaned: its own id, source and type, our data, and none of its extensions."""
-    return _event({name: envelope.attributes[name] for name in ("id", "source", "type")}, command, envelope)
+    return _event({name: envelope.attributes[name] for name in ("id", "source", "type")}, command, envelope.traceparent)
 
 
-def _event(attributes: CloudEvent, said: Event, cause: Envelope | None) -> CloudEvent:
+def _event(attributes: CloudEvent, said: Event, traceparent: str) -> CloudEvent:
     return attributes | {
         "specversion": "1.0",
         "subject": f"reservations/{said.reservation_id}",
@@ -114,7 +114,7 @@ def _event(attributes: CloudEvent, said: Event, cause: Envelope | None) -> Cloud
         "datacontenttype": JSON,
         "partitionkey": said.reservation_id,
         "correlationid": said.reservation_id,
-        "traceparent": next_traceparent(cause.traceparent if cause else ""),
+        "traceparent": next_traceparent(traceparent),
         "data": fields.as_json(said),
     }
 

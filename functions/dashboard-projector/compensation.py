@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import projection
-
 from airline import clock, store
 from airline.logs import about, log
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import projection
 from flask import Response, request
 from sqlalchemy import Row
 
+import projection
 from airline import hal, paging, store, web
 from airline.errors import NotFound
 

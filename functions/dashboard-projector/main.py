@@ -1,12 +1,12 @@
 """The functions of dashboard-projector: wiring only. What events mean for it is in projection.py."""
 
-import compensation
-import dashboard_api
 import functions_framework
-import projection
 from flask import Request
 from flask.typing import ResponseReturnValue
 
+import compensation
+import dashboard_api
+import projection
 from airline import policy, web
 
 

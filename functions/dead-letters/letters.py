@@ -12,10 +12,10 @@ import json
 import re
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Row, String, Table, Text, select, update
+from sqlalchemy import Column, Connection, Integer, MetaData, Row, String, Table, select, update
 
 from airline import clock, store
-from airline.columns import Instant
+from airline.columns import LONG_TEXT, Instant
 from airline.wire import Envelope
 
 metadata = MetaData()
@@ -29,12 +29,12 @@ LETTERS = Table(
     Column("reservation_id", String(255), nullable=False, index=True),
     Column("function", String(255), nullable=False),
     Column("code", Integer),
-    Column("reason", Text, nullable=False),
+    Column("reason", LONG_TEXT, nullable=False),
     Column("times", Integer, nullable=False),
     Column("first_at", Instant, nullable=False),
     Column("last_at", Instant, nullable=False),
-    Column("attributes", Text, nullable=False),
-    Column("data", Text, nullable=False),
+    Column("attributes", LONG_TEXT, nullable=False),
+    Column("data", LONG_TEXT, nullable=False),
 )
 LONGEST = 255
 

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import letters
 from flask import Response, request
-from letters import LETTERS
 from sqlalchemy import Row, select
 
+import letters
 from airline import hal, paging, store, web
 from airline.errors import NotFound
+from letters import LETTERS
 
 app = web.api("dead-letters", Path(__file__).with_name("letters.openapi.json"))
 

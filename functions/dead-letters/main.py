@@ -1,11 +1,11 @@
 """The function of dead-letters: wiring only. What is kept of a letter is in letters.py."""
 
 import functions_framework
-import letters
-import letters_api
 from flask import Request
 from flask.typing import ResponseReturnValue
 
+import letters
+import letters_api
 from airline import policy, web
 
 

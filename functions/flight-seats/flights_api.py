@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import flights
 from flask import Response, request
-from flights import FLIGHTS
 from sqlalchemy import Connection, Row, select
 
+import flights
 from airline import commands, fields, hal, paging, store, web
 from airline.events import Event
 from airline.fields import Field
+from flights import FLIGHTS
 
 LARGEST_COST = 10**12
 

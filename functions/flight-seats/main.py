@@ -1,11 +1,11 @@
 """The functions of flight-seats: wiring only. The rules are in flights.py."""
 
-import flights
-import flights_api
 import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue
 
+import flights
+import flights_api
 from airline import policy, web
 
 

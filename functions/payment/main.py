@@ -1,12 +1,12 @@
 """The functions of payment: wiring only. The rules are in payments.py, the provider's in provider.py."""
 
 import functions_framework
-import payments
-import payments_api
-import unfinished
 from flask import Request
 from flask.typing import ResponseReturnValue
 
+import payments
+import payments_api
+import unfinished
 from airline import policy, web
 
 

@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import provider
-from provider import Receipt
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -32,11 +30,13 @@ from sqlalchemy import (
     update,
 )
 
+import provider
 from airline import clock, store
 from airline.columns import Instant
 from airline.errors import TryAgain
 from airline.events import Paid, PaymentFailed, PaymentRefunded, RemainingSeatsDecreased, ReservationCanceled
 from airline.outbox import OUTBOX
+from provider import Receipt
 
 SOURCE = "/airline/payment"
 LONGEST_REASON = 200

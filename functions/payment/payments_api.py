@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from flask import Response, request
-from payments import PAYMENTS
 from sqlalchemy import Row, select
 
 from airline import hal, paging, store, web
 from airline.errors import NotFound
+from payments import PAYMENTS
 
 app = web.api("payment", Path(__file__).with_name("payments.openapi.json"))
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import payments
 from sqlalchemy import Row
 
+import payments
 from airline import outbox, store
 from airline.logs import about, log
 

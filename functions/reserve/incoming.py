@@ -8,14 +8,15 @@ import json
 import re
 from pathlib import Path
 
-import reservations
-import reservations_api
 from flask import Response, request
 
-from airline import fields, hal, ids, outbox, web, wire
+import reservations
+import reservations_api
+from airline import fields, hal, ids, outbox, policy, web, wire
 from airline.errors import Forbidden
 from airline.events import CancellationRequested, Command, ReservationRequested
 from airline.fields import Field
+from airline.policy import HeardEvent, Policy
 from airline.wire import Envelope
 
 OURS = "/airline"
@@ -45,6 +46,15 @@ def judged(envelope: Envelope) -> Command:
     if envelope.type == CancellationRequested.__name__:
         return _cancellation(envelope)
     raise Forbidden(f"{envelope.type} is not a command; ReservationRequested and CancellationRequested are.")
+
+
+def understood(envelope: Envelope, rule: Policy[HeardEvent]) -> HeardEvent:
+    """What an event says to a policy that also hears commands, which may come straight from the broker's ingress."""
+    if envelope.type == ReservationRequested.__name__ and not envelope.reservation_id:
+        return _reservation(envelope)  # type: ignore[return-value]
+    if envelope.type == CancellationRequested.__name__:
+        return _cancellation(envelope)  # type: ignore[return-value]
+    return policy.understood(envelope, rule)
 
 
 def _reservation(envelope: Envelope) -> ReservationRequested:

@@ -1,13 +1,13 @@
 """The functions of reserve: wiring only. The rules are in reservations.py."""
 
 import functions_framework
+from flask import Request
+from flask.typing import ResponseReturnValue
+
 import incoming
 import overdue
 import reservations
 import reservations_api
-from flask import Request
-from flask.typing import ResponseReturnValue
-
 from airline import policy, web
 
 
@@ -26,7 +26,7 @@ def reserve_commands(request: Request) -> ResponseReturnValue:
 @functions_framework.http
 def place_reservation(request: Request) -> ResponseReturnValue:
     """ReservationRequested -> ReservationPlaced."""
-    return policy.announce(request, reservations.place_reservation, reservations.SOURCE)
+    return policy.announce(request, reservations.place_reservation, reservations.SOURCE, understand=incoming.understood)
 
 
 @functions_framework.http
@@ -38,7 +38,9 @@ def confirm_reservation(request: Request) -> ResponseReturnValue:
 @functions_framework.http
 def cancel_reservation(request: Request) -> ResponseReturnValue:
     """SeatsSoldOut, PaymentFailed or CancellationRequested -> ReservationCanceled."""
-    return policy.announce(request, reservations.cancel_reservation, reservations.SOURCE)
+    return policy.announce(
+        request, reservations.cancel_reservation, reservations.SOURCE, understand=incoming.understood
+    )
 
 
 @functions_framework.http

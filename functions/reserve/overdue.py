@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import reservations
 from sqlalchemy import Connection
 
+import reservations
 from airline import outbox, store
 from airline.events import ReservationCanceled
 from airline.logs import log

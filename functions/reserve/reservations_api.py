@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import reservations
 from flask import Response, request
-from reservations import RESERVATIONS
 from sqlalchemy import Connection, Row, select
 
+import reservations
 from airline import clock, commands, fields, hal, ids, paging, store, web
 from airline.events import Event
 from airline.fields import Field
+from reservations import RESERVATIONS
 
 PAYMENT_METHODS = ("accept", "decline", "slow")
 

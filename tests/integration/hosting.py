@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import functions_framework
-import provider
 from flask import Flask
 from functions_framework import _function_registry
 from sqlalchemy import URL
 from werkzeug.test import Client, TestResponse
 
+import provider
 from airline import logs, migrations, outbox, store
 from airline.settings import settings
 from tests.unit.manifests import function_folders, targets

@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import reservations
 from sqlalchemy import Connection
 from werkzeug.test import TestResponse
 
+import reservations
 from airline import commands
 from tests.integration.conftest import Clock
 from tests.integration.hosting import Airline

@@ -142,6 +142,16 @@ def test_a_reservation_and_its_cancel_come_from_outside_as_events(airline: Airli
     airline.eventually_remaining(flight, 5)
 
 
+def test_a_command_may_go_straight_to_the_brokers_ingress(system: RunningSystem, airline: Airline) -> None:
+    flight = airline.add_flight(seats=5)
+    event = {"specversion": "1.0", "id": str(uuid4()), "source": "/agency/8", "type": "ReservationRequested"}
+    wish = {"customerId": 44, "flightId": str(flight), "seatQty": 2}
+    headers = {"Content-Type": "application/cloudevents+json"}
+    assert requests.post(system.broker, json=event | {"data": wish}, headers=headers, timeout=30).status_code == 202
+    eventually(lambda: (airline.customer(44) or {}).get("confirmedCount") == 1, "it is confirmed")
+    airline.eventually_remaining(flight, 3)
+
+
 def test_a_command_sent_twice_is_one_reservation(airline: Airline) -> None:
     flight = airline.add_flight(seats=5)
     wish = {"customerId": 42, "flightId": flight, "seatQty": 1}

@@ -1,29 +1,33 @@
-"""Each service in memory: its tables, and a way to run one of its rules in a transaction of its own."""
+"""Each service in memory: its tables, and a way to run one of its rules in a transaction of its own.
+
+`tests/databases` runs the same tests on its own `database`.
+"""
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from typing import Any
 
+import pytest
+from sqlalchemy import Engine, MetaData, StaticPool, create_engine, select
+
 import flights
 import payments
 import projection
 import provider
-import pytest
 import reservations
-from sqlalchemy import Engine, MetaData, StaticPool, create_engine, select
-
 from airline import clock, settings, store
 from tests.unit.sayings import NOON
 
 
-class Service:
-    """A service's database in memory."""
+Database = Callable[[MetaData], Engine]
+"""Where a service keeps its tables, which are there and empty."""
 
-    def __init__(self, metadata: MetaData) -> None:
-        self.engine: Engine = create_engine(
-            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False, "isolation_level": "IMMEDIATE"}
-        )
-        metadata.create_all(self.engine)
+
+class Service:
+    """A service's database, and its rules."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
 
     def run(self, rule: Callable[..., Any], *arguments: Any) -> Any:
         """What the rule says, after its transaction was committed."""
@@ -51,15 +55,28 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
 
 
 @pytest.fixture
-def desk() -> Service:
-    """The reserve service."""
-    return Service(reservations.metadata)
+def database() -> Database:
+    """In memory."""
+
+    def made(metadata: MetaData) -> Engine:
+        arguments = {"check_same_thread": False, "isolation_level": "IMMEDIATE"}
+        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args=arguments)
+        metadata.create_all(engine)
+        return engine
+
+    return made
 
 
 @pytest.fixture
-def seats() -> Service:
+def desk(database: Database) -> Service:
+    """The reserve service."""
+    return Service(database(reservations.metadata))
+
+
+@pytest.fixture
+def seats(database: Database) -> Service:
     """The flight-seats service, with flight 1: five seats at 200."""
-    service = Service(flights.metadata)
+    service = Service(database(flights.metadata))
     service.run(lambda tx: tx.execute(flights.NUMBERS.insert().values(latest=0)))
     values = {"flight_code": "ACE890", "takeoff_date": date(2025, 12, 25), "cost": 200, "remaining_seats_count": 5}
     service.run(flights.add_flight, values)
@@ -67,20 +84,20 @@ def seats() -> Service:
 
 
 @pytest.fixture
-def bank(monkeypatch: pytest.MonkeyPatch) -> Service:
+def bank(database: Database, monkeypatch: pytest.MonkeyPatch) -> Service:
     """The provider, with its ledger."""
-    service = Service(provider.metadata)
+    service = Service(database(provider.metadata))
     monkeypatch.setattr(provider, "_ledger", lambda: service.engine)
     return service
 
 
 @pytest.fixture
-def till(bank: Service) -> Service:
+def till(database: Database, bank: Service) -> Service:
     """The payment service."""
-    return Service(payments.metadata)
+    return Service(database(payments.metadata))
 
 
 @pytest.fixture
-def board() -> Service:
+def board(database: Database) -> Service:
     """The dashboard."""
-    return Service(projection.metadata)
+    return Service(database(projection.metadata))

@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-import payments
-import provider
 import pytest
 
+import payments
+import provider
 from airline import clock
 from airline.errors import TryAgain
 from airline.events import Paid, PaymentFailed, PaymentRefunded

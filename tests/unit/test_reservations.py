@@ -4,8 +4,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-import reservations
 
+import reservations
 from airline import clock, settings
 from airline.errors import NotFound
 from airline.events import (

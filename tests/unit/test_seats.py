@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-import flights
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+import flights
 from airline import clock, settings
 from airline.errors import Conflict, NotFound
 from airline.events import RemainingSeatsDecreased, RemainingSeatsIncreased, SeatsSoldOut

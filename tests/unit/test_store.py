@@ -8,11 +8,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import flights
 import pytest
 from sqlalchemy import Connection, Engine, make_url, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+import flights
 from airline import store
 from airline.errors import TryAgain
 from airline.events import RemainingSeatsDecreased

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from airline.columns import Instant
+from airline.columns import LONG_TEXT, Instant
 
 revision = "dead_letters_0001"
 down_revision = None
@@ -21,12 +21,12 @@ def upgrade() -> None:
         sa.Column("reservation_id", sa.String(255), nullable=False),
         sa.Column("function", sa.String(255), nullable=False),
         sa.Column("code", sa.Integer()),
-        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("reason", LONG_TEXT, nullable=False),
         sa.Column("times", sa.Integer(), nullable=False),
         sa.Column("first_at", Instant(), nullable=False),
         sa.Column("last_at", Instant(), nullable=False),
-        sa.Column("attributes", sa.Text(), nullable=False),
-        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("attributes", LONG_TEXT, nullable=False),
+        sa.Column("data", LONG_TEXT, nullable=False),
     )
     op.create_index("ix_dead_letters_reservation_id", "dead_letters", ["reservation_id"])
 
