@@ -33,6 +33,14 @@ def _option(config: pytest.Config, name: str) -> str | None:
     return value or os.environ.get(name.removeprefix("--").replace("-", "_").upper())
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if _option(config, "--broker-url"):
+        elsewhere = pytest.mark.skip(reason="about the embedded broker, not about the one at --broker-url")
+        for item in items:
+            if item.path.parent == HERE and item.path.name.startswith("test_embedded_"):
+                item.add_marker(elsewhere)
+
+
 @pytest.fixture(scope="session")
 def recorder_url(pytestconfig: pytest.Config) -> Iterator[str]:
     url = _option(pytestconfig, "--recorder-url")
@@ -51,6 +59,7 @@ def contract(
     assert broker_class in EXPECTED, f"--broker-class is one of {', '.join(EXPECTED)}"
     url = _option(pytestconfig, "--broker-url")
     if url:
+        assert _option(pytestconfig, "--recorder-url"), "--broker-url needs the --recorder-url of the same cluster"
         yield Contract(url, broker_class, recorder_url)
         return
     manifests = [HERE / "triggers.yaml", HERE / "broker-kafka.yaml"]

@@ -54,9 +54,8 @@ def test_an_event_without_data_arrives_without_data(contract: Contract) -> None:
     ("members", "content_type", "body"),
     [
         ({"data": {"a": [1, "ä"]}, "datacontenttype": "application/json"}, "application/json", {"a": [1, "ä"]}),
-        ({"data": {"a": 1}}, "application/json", {"a": 1}),
         ({"data": "text", "datacontenttype": "text/plain"}, "text/plain", b"text"),
-        ({"data_base64": base64.b64encode(b"\x00\xff").decode(), "datacontenttype": "a/b"}, "a/b", b"\x00\xff"),
+        ({"datacontenttype": "a/b", "data_base64": base64.b64encode(b"\x00\xff").decode()}, "a/b", b"\x00\xff"),
     ],
 )
 def test_a_structured_event_is_delivered_in_binary_mode(
@@ -72,6 +71,30 @@ def test_a_structured_event_is_delivered_in_binary_mode(
     assert delivery.attributes["count"] == "3"
 
 
+def test_structured_data_of_no_type_arrive_as_the_class_types_them(contract: Contract) -> None:
+    event_id = uuid.uuid4().hex
+
+    contract.post(STRUCTURED, json.dumps(structured(event_id, "contract.plain", data={"a": 1})).encode())
+
+    delivery = received(contract, event_id)
+    assert delivery.headers.get("content-type") == contract.expected.untyped_structured_data_arrive_as
+    assert json.loads(delivery.body) == {"a": 1}
+
+
+def test_base64_data_may_stand_before_their_type_where_the_class_reads_so(contract: Contract) -> None:
+    # Class MT stumbles over the space that stands between the name and the data.
+    event_id = uuid.uuid4().hex
+    event = structured(event_id, "contract.plain", data_base64="AP8=", datacontenttype="a/b")
+
+    answer = contract.post(STRUCTURED, json.dumps(event).encode())
+
+    if contract.expected.reads_base64_before_its_type:
+        delivery = received(contract, event_id)
+        assert (delivery.headers["content-type"], delivery.body) == ("a/b", b"\x00\xff")
+    else:
+        assert answer.status_code == 400
+
+
 @pytest.mark.parametrize("mode", ["binary", "structured"])
 def test_a_reply_goes_to_all_triggers_that_want_it(contract: Contract, mode: str) -> None:
     reply_id = uuid.uuid4().hex
@@ -82,7 +105,8 @@ def test_a_reply_goes_to_all_triggers_that_want_it(contract: Contract, mode: str
 
     contract.publish("contract.attempts", {"attempts": [answer]}, partitionkey="7")
 
-    assert received(contract, reply_id).body == b"{}"
+    trimmed = mode == "binary" or contract.expected.trims_structured_data
+    assert received(contract, reply_id).body == (b"{}" if trimmed else b" {}")
     delivery = received(contract, reply_id, "replies")
     assert delivery.attributes["type"] == "contract.reply"
     assert "partitionkey" not in delivery.attributes

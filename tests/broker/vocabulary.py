@@ -24,11 +24,20 @@ class Expected:
     linear_three_tenths: tuple[float, ...]
     bad_reply_is_retried: bool
     bad_reply_extensions: frozenset[str]
-    error_data_bytes: int
+    incomplete_reply_extensions: frozenset[str]  # MT: its ingress refuses the reply with 400
+    ignores_incomplete_replies_without_a_body: bool
+    timeout_extensions: frozenset[str]
+    error_data_bytes: int  # of a refusal's body, that a dead letter carries whole
+    survives_longer_refusals: bool  # MT: one byte more, and its channel dispatcher dies with all that is in flight
     added_extensions: frozenset[str]
     refuses_large_events: bool
     republishes_replies_of_the_sink: bool
     turns_error_headers_into_extensions: bool
+    falls_back_to_the_sink_of_the_broker: bool
+    refuses_capitals_in_structured_names: bool
+    reads_base64_before_its_type: bool
+    untyped_structured_data_arrive_as: str | None
+    trims_structured_data: bool
     keeps_order: bool
     acknowledges_before_delivering: bool
 
@@ -39,11 +48,20 @@ EXPECTED = {
         linear_three_tenths=(0.3, 0.6),
         bad_reply_is_retried=False,
         bad_reply_extensions=frozenset({"knativeerrordest"}),
+        incomplete_reply_extensions=frozenset({"knativeerrordest"}),
+        ignores_incomplete_replies_without_a_body=True,
+        timeout_extensions=frozenset({"knativeerrordest"}),
         error_data_bytes=1024,
+        survives_longer_refusals=True,
         added_extensions=frozenset({"knativekafkapartition", "knativekafkaoffset"}),
         refuses_large_events=True,
         republishes_replies_of_the_sink=True,
         turns_error_headers_into_extensions=True,
+        falls_back_to_the_sink_of_the_broker=False,
+        refuses_capitals_in_structured_names=True,
+        reads_base64_before_its_type=True,
+        untyped_structured_data_arrive_as="application/json",
+        trims_structured_data=True,
         keeps_order=True,
         acknowledges_before_delivering=True,
     ),
@@ -52,11 +70,20 @@ EXPECTED = {
         linear_three_tenths=(0.0, 0.3),
         bad_reply_is_retried=True,
         bad_reply_extensions=frozenset(),
-        error_data_bytes=700,
+        incomplete_reply_extensions=frozenset({"knativeerrordest", "knativeerrorcode", "knativeerrordata"}),
+        ignores_incomplete_replies_without_a_body=False,
+        timeout_extensions=frozenset(),
+        error_data_bytes=768,
+        survives_longer_refusals=False,
         added_extensions=frozenset({"knativearrivaltime"}),
         refuses_large_events=False,
         republishes_replies_of_the_sink=False,
         turns_error_headers_into_extensions=False,
+        falls_back_to_the_sink_of_the_broker=True,
+        refuses_capitals_in_structured_names=False,
+        reads_base64_before_its_type=False,
+        untyped_structured_data_arrive_as=None,
+        trims_structured_data=False,
         keeps_order=False,
         acknowledges_before_delivering=False,
     ),
