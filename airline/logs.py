@@ -26,6 +26,11 @@ def about(**what: str) -> Iterator[None]:
         _about.reset(token)
 
 
+def note(**what: str) -> None:
+    """Adds fields that were not known when the surrounding `about` began, until it ends; what is there stays."""
+    _about.set(what | _about.get())
+
+
 class JsonLine(logging.Formatter):
     """One line, one JSON object. Secrets never get here: requests and settings are not logged."""
 

@@ -5,6 +5,8 @@ Not imported by any function: Alembic has no place in a cold start.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -12,29 +14,54 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, make_url
 
 from airline import store
+from airline.errors import TryAgain
 
 ENVIRONMENT = Path(__file__).with_name("migration")
 EXACT = {"mariadb": "utf8mb4_nopad_bin", "mysql": "utf8mb4_0900_bin"}
 """Collations in which texts are equal only if they are the same, as they are in SQLite and PostgreSQL."""
+PATIENCE = 60
+"""Seconds that an upgrade waits for another one."""
 
 
 def upgrade(folder: Path, url: URL) -> None:
-    """Runs the revisions that the database has not seen, in one transaction where the database can."""
+    """Runs the revisions that the database has not seen, in one transaction where the database can.
+
+    Raises TryAgain when another upgrade of the same database takes too long.
+    """
 
     def work(transaction: Connection) -> None:
-        if transaction.dialect.name == "sqlite":
-            transaction.exec_driver_sql("BEGIN IMMEDIATE")  # sqlite3 would not, as CREATE TABLE writes no rows
-        if transaction.dialect.name in store.MYSQL:
-            _compare_exactly(transaction)
-        command.upgrade(config(folder, transaction), "head")
+        with _alone(transaction):
+            command.upgrade(config(folder, transaction), "head")
 
     store.commit(work, store.engine(url))
 
 
-def _compare_exactly(connection: Connection) -> None:
-    # by default ids are equal there that differ in case, accents or trailing blanks; new tables take it from here
-    server = "mariadb" if getattr(connection.dialect, "is_mariadb", False) else "mysql"
-    connection.exec_driver_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {EXACT[server]}")
+@contextmanager
+def _alone(transaction: Connection) -> Iterator[None]:
+    """Of two upgrades at once the second waits, and then finds nothing to do."""
+    if transaction.dialect.name in store.MYSQL:
+        with _mysql_alone(transaction):
+            yield
+    elif transaction.dialect.name == "postgresql":
+        transaction.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('airline.migrations'))")
+        yield
+    else:
+        transaction.exec_driver_sql("BEGIN IMMEDIATE")  # sqlite3 would not, as CREATE TABLE writes no rows
+        yield
+
+
+@contextmanager
+def _mysql_alone(transaction: Connection) -> Iterator[None]:
+    if not transaction.exec_driver_sql(f"SELECT GET_LOCK(DATABASE(), {PATIENCE})").scalar():
+        raise TryAgain("Another upgrade of this database is under way.")
+    try:
+        # by default ids are equal there that differ in case, accents or trailing blanks; new tables take it from here
+        server = "mariadb" if getattr(transaction.dialect, "is_mariadb", False) else "mysql"
+        transaction.exec_driver_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {EXACT[server]}")
+        yield
+        transaction.exec_driver_sql("COMMIT")  # the others must see it before they get the lock
+    finally:
+        transaction.exec_driver_sql("SELECT RELEASE_LOCK(DATABASE())")
 
 
 def config(folder: Path, connection: object) -> Config:

@@ -13,7 +13,7 @@ from airline import clock, store, wire
 from airline.columns import Instant
 from airline.errors import BrokerAway, TryAgain
 from airline.events import Event
-from airline.logs import log
+from airline.logs import log, note
 from airline.settings import settings
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def commit(
 
     result, said = store.commit(attempt)
     if said:
+        trace = wire.trace_id(said["traceparent"])
+        note(reservationId=said["correlationid"], eventId=said["id"], traceId=trace)
         _send(said["id"], wire.pack(said))
     return result
 

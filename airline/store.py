@@ -168,7 +168,8 @@ def _if_absent(table: Table, dialect: str) -> Insert:
     if dialect == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     if dialect == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
+        # psycopg forgets the count when its cursor is closed, as it is at once after an INSERT
+        return postgresql.insert(table).inline().on_conflict_do_nothing().execution_options(preserve_rowcount=True)
     # not INSERT IGNORE, which cuts what does not fit; and the row that is there gets locked for us alone, so that
     # two who find it and then change it do not deadlock
     key = next(iter(table.primary_key.columns))

@@ -32,6 +32,7 @@ def api(name: str, openapi: Path) -> Flask:
     app.add_url_rule(
         "/openapi.json", "openapi", lambda: Response(openapi.read_bytes(), content_type="application/json")
     )
+    app.before_request(_note_reservation)
     app.before_request(_refuse_what_no_database_takes)
     app.register_error_handler(AirlineError, problems.refusal)
     app.register_error_handler(HTTPException, _refused_by_flask)
@@ -59,6 +60,11 @@ def json_object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Invalid("The body must be a JSON object.")
     return body
+
+
+def _note_reservation() -> None:
+    if request.path.startswith("/reservations/"):
+        logs.note(reservationId=(request.view_args or {}).get("identity", ""))
 
 
 def _refuse_what_no_database_takes() -> None:
