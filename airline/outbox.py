@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Column, Connection, MetaData, Row, String, Table, Text, bindparam, delete, select, tuple_
+from sqlalchemy import Column, Connection, MetaData, Row, String, Table, Text, bindparam, delete, func, select, tuple_
 
 from airline import clock, store, wire
 from airline.columns import Instant
@@ -28,10 +28,11 @@ OUTBOX = Table(
     Column("created_at", Instant, nullable=False),
 )
 """A service that has an outbox declares it with `OUTBOX.to_metadata(...)` beside its own tables."""
-TIMEOUT = (3.05, 10)
+TIMEOUT = (3.05, 3.05)
 """Seconds to connect to the broker, and to wait for its 202."""
 BATCH = 500
 
+_UNSENT = select(func.count(), func.min(OUTBOX.c.created_at))
 _SENT = delete(OUTBOX).where(OUTBOX.c.id == bindparam("sent"))
 
 
@@ -73,6 +74,13 @@ def drain() -> int:
                 return sent
         rows = _waiting(rows[-1])
     return sent
+
+
+def unsent() -> dict[str, int | str | None]:
+    """How many events wait to be sent, and since when the oldest does, as JSON has it."""
+    with store.reading() as connection:
+        count, oldest = connection.execute(_UNSENT).one()
+    return {"unsent": count, "oldest": oldest and clock.text(oldest)}
 
 
 def _waiting(after: Row[Any] | None) -> Sequence[Row[Any]]:

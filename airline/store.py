@@ -13,13 +13,29 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Insert, Row, Select, Table, Update, create_engine, event, func
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    Insert,
+    Row,
+    Select,
+    Table,
+    UniqueConstraint,
+    Update,
+    create_engine,
+    event,
+    false,
+    func,
+)
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from airline.errors import Invalid, TryAgain
+from airline.logs import log
 from airline.settings import settings
 
 T = TypeVar("T")
@@ -160,6 +176,7 @@ def _reachable() -> Iterator[None]:
             raise IntegrityError(error.statement, error.params, error.orig or error) from error
         if _rerun_helps(error) or not (isinstance(error, OperationalError) or error.connection_invalidated):
             raise
+        log.warning("the database is out of reach: %s", error.orig)
         raise TryAgain("The database is out of reach; try again.") from error
 
 
@@ -167,20 +184,28 @@ def _reachable() -> Iterator[None]:
 def _if_absent(table: Table, dialect: str) -> Insert:
     if dialect == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
+    key = _key(table)
     if dialect == "postgresql":
-        # psycopg forgets the count when its cursor is closed, as it is at once after an INSERT
-        return postgresql.insert(table).inline().on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-    # not INSERT IGNORE, which cuts what does not fit; and the row that is there gets locked for us alone, so that
-    # two who find it and then change it do not deadlock
-    key = next(iter(table.primary_key.columns))
-    unchanged = func.if_(func.last_insert_id(PRESENT), key, key)
-    return mysql.insert(table).inline().on_duplicate_key_update({key.name: unchanged})
+        # not DO NOTHING, which locks nothing; and psycopg forgets the count with its cursor, that is at once
+        either = postgresql.insert(table).inline()
+        locking = either.on_conflict_do_update(index_elements=key, set_={key[0]: key[0]}, where=false())
+        return locking.execution_options(preserve_rowcount=True)
+    # not IGNORE, which cuts what does not fit
+    unchanged = func.if_(func.last_insert_id(PRESENT), key[0], key[0])
+    return mysql.insert(table).inline().on_duplicate_key_update({key[0].name: unchanged})
+
+
+def _key(table: Table) -> list[Column[Any]]:
+    """What a row is known by: the primary key, unless that is only a number and something else is unique."""
+    unique = (constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint))
+    return list(next(unique, table.primary_key).columns)
 
 
 def insert_if_absent(transaction: Connection, table: Table, **row: Any) -> bool:
-    """Inserts the row unless its key is there; waits for another transaction that is inserting it.
+    """Inserts the row unless its key is there; waits for another transaction that is inserting or changing it.
 
-    Returns whether the row is ours. This is how a first delivery is told from a repeat.
+    Returns whether the row is new. This is how a first delivery is told from a repeat. Either way the row is locked
+    for us until the end, so that what is read of it next cannot change before it is acted upon.
     """
     dialect = transaction.dialect.name
     result = transaction.execute(_if_absent(table, dialect), row)

@@ -1,4 +1,4 @@
-"""The resource `payments` over HTTP, read only: money moves by events alone."""
+"""The resource `payments` and the provider's ledger over HTTP, read only: money moves by events alone."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,11 @@ from typing import Any
 from flask import Response, request
 from sqlalchemy import Row, select
 
-from airline import hal, paging, store, web
+import provider
+from airline import hal, outbox, paging, store, web
 from airline.errors import NotFound
 from payments import PAYMENTS
+from provider import LEDGER
 
 app = web.api("payment", Path(__file__).with_name("payments.openapi.json"))
 
@@ -24,6 +26,8 @@ _COLUMNS = {
 _SORTABLE = {name: _COLUMNS[name] for name in ("reservationId", "customerId", "amount", "status")} | {
     "id": PAYMENTS.c.id
 }
+_ENTRY_COLUMNS = {column.name: column for column in LEDGER.columns}
+_ENTRY_SORTABLE = {**_ENTRY_COLUMNS, "id": LEDGER.c.key + LEDGER.c.kind}
 # a remembered cancel is no payment
 _QUERY = select(PAYMENTS).where(PAYMENTS.c.status != "CANCELED")
 
@@ -46,6 +50,26 @@ def read_payment(number: int) -> Response:
     if payment is None:
         raise NotFound(f"There is no payment {number}.")
     return hal.answer(_as_resource(payment))
+
+
+@app.get("/ledger")
+def list_entries() -> Response:
+    page = paging.asked(request, _ENTRY_SORTABLE)
+    query = select(LEDGER)
+    if key := request.args.get("key"):
+        query = query.where(LEDGER.c.key == key)
+    with provider.statement() as connection:
+        rows, total = paging.rows(connection, query, page, _ENTRY_SORTABLE)
+    return hal.collection(request, "entries", map(_as_entry, rows), page, total)
+
+
+@app.get("/outbox")
+def read_outbox() -> Response:
+    return hal.answer(outbox.unsent())
+
+
+def _as_entry(row: Row[Any]) -> dict[str, Any]:
+    return hal.entry(request, row._asdict(), "reservation", f"/reservations/{row.key}")
 
 
 def _as_resource(row: Row[Any]) -> dict[str, Any]:

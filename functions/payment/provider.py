@@ -6,9 +6,11 @@ How it answers is chosen per reservation by `paymentMethod`: accept, decline, or
 
 import functools
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Boolean, Column, Engine, MetaData, String, Table, select
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Engine, MetaData, String, Table, select
+from sqlalchemy.dialects.mysql import VARCHAR
 
 from airline import clock, store
 from airline.columns import Instant
@@ -21,7 +23,8 @@ metadata = MetaData()
 LEDGER = Table(
     "ledger",
     metadata,
-    Column("key", String(64), primary_key=True),
+    # MySQL would take keys for equal that differ in case
+    Column("key", String(64).with_variant(VARCHAR(64, collation="utf8mb4_bin"), *store.MYSQL), primary_key=True),
     Column("kind", String(6), primary_key=True),
     Column("accepted", Boolean, nullable=False),
     Column("amount", BigInteger, nullable=False),
@@ -47,15 +50,20 @@ def charge(key: str, amount: int, method: str) -> Receipt:
 
 def refund(key: str) -> None:
     """Gives back once what was taken for `key`; nothing, if nothing was."""
-    with store.reading(_ledger()) as connection:
+    with statement() as connection:
         taken = connection.execute(select(LEDGER).where(LEDGER.c.key == key, LEDGER.c.kind == "charge")).one_or_none()
     if taken is not None and taken.accepted:
         _enter(key, "refund", True, taken.amount)
 
 
+def statement() -> AbstractContextManager[Connection]:
+    """A look at the ledger, as a provider's statement of account gives it."""
+    return store.reading(_ledger())
+
+
 def _answer(key: str) -> bool | None:
     query = select(LEDGER.c.accepted).where(LEDGER.c.key == key, LEDGER.c.kind == "charge")
-    with store.reading(_ledger()) as connection:
+    with statement() as connection:
         return connection.execute(query).scalar_one_or_none()
 
 

@@ -2,11 +2,8 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection
-
 import reservations
 from airline import outbox, store
-from airline.events import ReservationCanceled
 from airline.logs import log
 
 BATCH = 500
@@ -28,9 +25,4 @@ def _overdue() -> Sequence[str]:
 
 
 def _expire(identity: str) -> None:
-    def work(transaction: Connection) -> tuple[None, ReservationCanceled | None]:
-        # a Paid may have confirmed it since it was listed
-        confirmed = reservations.find(identity, transaction).status == "SUCCEED"
-        return None, None if confirmed else reservations.cancel(identity, reservations.EXPIRED, transaction)
-
-    outbox.commit(work, reservations.SOURCE)
+    outbox.commit(lambda transaction: (None, reservations.expire(identity, transaction)), reservations.SOURCE)

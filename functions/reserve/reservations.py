@@ -79,6 +79,7 @@ _CANCEL = (
     .where(RESERVATIONS.c.id == bindparam("reservation"), RESERVATIONS.c.status != "CANCELED")
     .values(status="CANCELED", reason=bindparam("why"))
 )
+_EXPIRE = _CANCEL.where(RESERVATIONS.c.status == "PENDING")
 
 
 def place_reservation(requested: ReservationRequested, transaction: Connection) -> ReservationPlaced | None:
@@ -123,6 +124,13 @@ def cancel(reservation_id: str, reason: str, transaction: Connection) -> Reserva
         seat_qty=row.seat_qty,
         reason=row.reason,
     )
+
+
+def expire(reservation_id: str, transaction: Connection) -> ReservationCanceled | None:
+    """Cancels what is still PENDING; a Paid may have confirmed it since it was listed."""
+    if transaction.execute(_EXPIRE, {"reservation": reservation_id, "why": EXPIRED}).rowcount == 0:
+        return None
+    return cancel(reservation_id, EXPIRED, transaction)
 
 
 def place(identity: str, wanted: Mapping[str, Any], transaction: Connection) -> Row[Any]:

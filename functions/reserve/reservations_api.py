@@ -7,7 +7,7 @@ from flask import Response, request
 from sqlalchemy import Connection, Row, select
 
 import reservations
-from airline import clock, commands, fields, hal, ids, paging, store, web
+from airline import clock, commands, fields, hal, ids, outbox, paging, store, web
 from airline.events import Event
 from airline.fields import Field
 from reservations import RESERVATIONS
@@ -32,6 +32,11 @@ _SORTABLE = {
     name: _COLUMNS[name] for name in ("customerId", "flightId", "seatQty", "reserveDate", "status", "createdAt")
 }
 _SORTABLE["id"] = RESERVATIONS.c.id
+_FILTERS = {
+    "customerId": Field(fields.IDENTITY, None),
+    "flightId": Field(fields.IDENTITY, None),
+    "status": Field(fields.one_of("PENDING", "SUCCEED", "CANCELED"), None),
+}
 
 
 def wanted(body: object) -> dict[str, Any]:
@@ -49,10 +54,7 @@ def wanted(body: object) -> dict[str, Any]:
 @app.get("/reservations")
 def list_reservations() -> Response:
     page = paging.asked(request, _SORTABLE)
-    query = select(RESERVATIONS)
-    if "customerId" in request.args:
-        asked = fields.read(request.args, {"customerId": Field(fields.IDENTITY)})
-        query = query.where(RESERVATIONS.c.customer_id == asked["customerId"])
+    query = paging.filtered(select(RESERVATIONS), fields.read(request.args, _FILTERS), _COLUMNS)
     with store.reading() as connection:
         rows, total = paging.rows(connection, query, page, _SORTABLE)
     return hal.collection(request, "reservations", map(_as_resource, rows), page, total)
@@ -100,6 +102,11 @@ def cancel_reservation(identity: str) -> Response:
         return Response(status=204), canceled
 
     return commands.carry_out(request, work, reservations.SOURCE)
+
+
+@app.get("/outbox")
+def read_outbox() -> Response:
+    return hal.answer(outbox.unsent())
 
 
 def _as_resource(row: Row[Any]) -> dict[str, Any]:

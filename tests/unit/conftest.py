@@ -18,7 +18,6 @@ import reservations
 from airline import clock, settings, store
 from tests.unit.sayings import NOON
 
-
 Database = Callable[[MetaData], Engine]
 """Where a service keeps its tables, which are there and empty."""
 

@@ -1,0 +1,108 @@
+"""The services of the unit tests, on real databases: `server` is each of the three in turn."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, Engine, MetaData
+
+import flights
+import letters
+import payments
+import projection
+import reservations
+from airline import migrations, settings, store
+from tests.databases import servers
+from tests.databases.servers import Files, Server
+from tests.unit.conftest import Database, bank, board, desk, environment, noon, seats, till
+
+__all__ = ["bank", "board", "desk", "environment", "noon", "seats", "till"]
+
+THREADS = "16"
+"""Connections of each database, so many can be at it at once."""
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+FOLDERS = {
+    reservations.metadata: FUNCTIONS / "reserve",
+    flights.metadata: FUNCTIONS / "flight-seats",
+    payments.metadata: FUNCTIONS / "payment",
+    projection.metadata: FUNCTIONS / "dashboard-projector",
+    letters.metadata: FUNCTIONS / "dead-letters",
+}
+EMPTY = {"sqlite": "DELETE FROM {}", "postgresql": "TRUNCATE {} RESTART IDENTITY", "mysql": "TRUNCATE {}"}
+NO_MARIADB = "no MariaDB server is installed here; Debian: apt-get install mariadb-server-core mariadb-client-core"
+
+Make = Callable[[MetaData], Engine]
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql", "mariadb"])
+def server(request: pytest.FixtureRequest) -> Iterator[Files | Server]:
+    """A running one, which ends with its tests."""
+    started = _started(request.param)
+    yield started
+    started.remove()
+
+
+@pytest.fixture(scope="session")
+def databases(server: Files | Server) -> Iterator[Make]:
+    """The migrated database of each service, made when it is first asked for."""
+    made: dict[MetaData, Engine] = {}
+
+    def migrated(metadata: MetaData) -> Engine:
+        if metadata not in made:
+            made[metadata] = _migrated(metadata, server.database(f"airline_{len(made)}"))
+        return made[metadata]
+
+    yield migrated
+    for engine in made.values():
+        engine.dispose()
+
+
+@pytest.fixture
+def database(databases: Make) -> Database:
+    """Migrated, and emptied of what the test before and the migrations left there."""
+
+    def empty(metadata: MetaData) -> Engine:
+        engine = databases(metadata)
+        with engine.begin() as connection:
+            for table in metadata.sorted_tables:
+                connection.exec_driver_sql(EMPTY[engine.dialect.name].format(table.name))
+        return engine
+
+    return empty
+
+
+def _started(name: str) -> Files | Server:
+    if name == "sqlite":
+        return Files()
+    made = servers.postgresql() if name == "postgresql" else servers.mariadb()
+    if made is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(NO_MARIADB)
+    made.start()
+    return made
+
+
+def _migrated(metadata: MetaData, url: URL) -> Engine:
+    engine = engine_of(url)
+    if folder := FOLDERS.get(metadata):
+        migrations.upgrade(folder, url)
+    else:
+        metadata.create_all(engine)  # the provider's, who is no part of the airline
+    return engine
+
+
+def engine_of(url: URL) -> Engine:
+    """The engine that a function would have, with connections for many threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THREADS", THREADS)
+        settings.settings.cache_clear()
+        engine = store.engine(url)
+    settings.settings.cache_clear()
+    return engine
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says so where a part of the suite was left out."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_MARIADB in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests were skipped: {NO_MARIADB}")

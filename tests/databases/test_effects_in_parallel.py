@@ -1,0 +1,162 @@
+"""The same event delivered to many at once, and events that cross: one effect, on connections of their own."""
+
+import itertools
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Request, Response
+from sqlalchemy import Connection, select
+from werkzeug.test import EnvironBuilder
+
+import letters
+import payments
+import projection
+import provider
+import reservations
+from airline import commands, outbox, store, wire
+from airline.errors import Conflict, TryAgain
+from airline.events import Event, Paid, PaymentRefunded, ReservationConfirmed
+from tests.databases.crowd import at_once, ruled
+from tests.unit.conftest import Database, Service
+from tests.unit.sayings import NOON, canceled, decreased, placed
+from tests.unit.test_payments import charge, money, refund
+from tests.unit.test_projection import envelope
+from tests.unit.test_reservations import PAID, REQUESTED, UNWANTED
+
+MANY = 16
+CONFIRMED = ReservationConfirmed(reservation_id="R1", customer_id=7, flight_id=1, seat_qty=3)
+
+
+@pytest.fixture
+def at_the_desk(desk: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """The reserve service as the one of this process, without a broker."""
+    monkeypatch.setattr(store, "database", lambda: desk.engine)
+    return desk
+
+
+def until_it_works(work: Callable[[], Any]) -> Any:
+    """As a broker does: TryAgain is tried again."""
+    while True:
+        try:
+            return work()
+        except TryAgain:
+            continue
+
+
+def test_one_charge_delivered_to_many_at_once_is_charged_once(till: Service, bank: Service) -> None:
+    said = at_once([lambda: charge(till, decreased())] * MANY)
+    assert said == [Paid(payment_id=said[0].payment_id, reservation_id="R1", customer_id=7, amount=600)] * MANY
+    assert money(bank) == 600
+    assert len(till.rows(payments.PAYMENTS)) == 1
+
+
+def test_many_refunds_at_once_are_one(till: Service, bank: Service) -> None:
+    paid = charge(till, decreased())
+    said = at_once([lambda: refund(till, canceled())] * MANY)
+    again = PaymentRefunded(
+        payment_id=paid.payment_id, reservation_id="R1", customer_id=7, amount=600, reason="changed my mind"
+    )
+    assert said == [again] * MANY
+    assert [entry.kind for entry in bank.rows(provider.LEDGER)].count("refund") == 1
+    assert money(bank) == 0
+
+
+def test_a_refund_that_races_its_own_charge_leaves_no_money_taken(till: Service, bank: Service) -> None:
+    for number in range(15):
+        identity = f"R{number}"
+        taking = [lambda identity=identity: charge(till, decreased(identity))] * 2
+        giving = [lambda identity=identity: until_it_works(lambda: refund(till, canceled(identity)))] * 2
+        at_once([*taking, *giving])
+    assert money(bank) == 0
+    assert {row.status for row in till.rows(payments.PAYMENTS)} <= {"CANCELED", "REFUNDED"}
+
+
+def test_a_cancel_that_races_its_payment_ends_canceled(desk: Service) -> None:
+    for _ in range(15):
+        desk.run(lambda transaction: transaction.execute(reservations.RESERVATIONS.delete()))
+        desk.run(reservations.place_reservation, REQUESTED)
+        confirm = ruled(desk.engine, reservations.confirm_reservation, PAID)
+        cancel = ruled(desk.engine, reservations.cancel_reservation, UNWANTED)
+        said = at_once([confirm, cancel, confirm, cancel])
+        assert said[1] == said[3]
+        assert [row.status for row in desk.rows(reservations.RESERVATIONS)] == ["CANCELED"]
+
+
+def test_one_request_delivered_to_many_at_once_is_one_reservation(desk: Service) -> None:
+    said = at_once([ruled(desk.engine, reservations.place_reservation, REQUESTED)] * MANY)
+    assert len(set(said)) == 1
+    assert len(desk.rows(reservations.RESERVATIONS)) == 1
+
+
+def test_events_that_arrive_at_once_in_any_order_make_the_same_dashboard(board: Service) -> None:
+    story: list[Event] = [placed("R1"), decreased("R1"), CONFIRMED, canceled("R1")]
+    orders = list(itertools.permutations([envelope(event) for event in story]))
+    random.Random(4).shuffle(orders)
+
+    def hear(order: tuple[wire.Envelope, ...]) -> Callable[[], Any]:
+        return lambda: [board.run(projection.project, each) for each in order]
+
+    at_once([hear(order) for order in orders])
+    [row] = board.rows(projection.RESERVATIONS)
+    assert (row.placed, row.seats_held, row.confirmed, row.canceled_at is not None) == (True, True, True, True)
+    assert len(board.rows(projection.EVENTS)) == len(story)
+
+
+def test_a_letter_given_up_on_many_times_at_once_is_one_that_counts_them(database: Database) -> None:
+    engine = database(letters.metadata)
+    letter = wire.Envelope({"id": "1", "source": "/x", "type": "T", "knativeerrordest": "f"}, {})
+    at_once([ruled(engine, letters.keep, letter)] * MANY)
+    with store.reading(engine) as connection:
+        assert connection.execute(select(letters.LETTERS.c.times)).scalars().all() == [MANY]
+
+
+def test_a_command_sent_many_times_at_once_by_one_key_is_carried_out_once(at_the_desk: Service) -> None:
+    def work(transaction: Connection) -> tuple[Response, None]:
+        row = reservations.place(f"R{len(at_the_desk.rows(reservations.RESERVATIONS))}", columns, transaction)
+        return Response(row.id, 201), None
+
+    def send() -> str:
+        request = Request(EnvironBuilder("/", method="POST", headers=[("Idempotency-Key", "k")]).get_environ())
+        try:
+            return str(commands.carry_out(request, work, reservations.SOURCE).get_data(as_text=True))
+        except Conflict:
+            return "in flight"
+
+    columns = {"customer_id": 7, "flight_id": 1, "seat_qty": 3, "reserve_date": NOON.date(), "payment_method": "accept"}
+    answers = at_once([send] * MANY)
+    assert set(answers) <= {"R0", "in flight"}
+    assert "R0" in answers
+    assert len(at_the_desk.rows(reservations.RESERVATIONS)) == 1
+
+
+def test_a_command_whose_process_died_is_taken_over_by_one(at_the_desk: Service) -> None:
+    old = {"fingerprint": "f", "claim": "of the dead", "claimed_at": NOON}
+    at_the_desk.run(lambda tx: store.insert_if_absent(tx, commands.COMMANDS, key="k", **old))
+
+    def claim(number: int) -> Callable[[], bool]:
+        def work(transaction: Connection) -> bool:
+            return commands._claim(transaction, "k", "f", f"claim {number}") is None
+
+        def taken() -> bool:
+            try:
+                return store.commit(work, at_the_desk.engine)
+            except Conflict:
+                return False
+
+        return taken
+
+    assert sum(at_once([claim(number) for number in range(MANY)])) == 1
+
+
+def test_the_outbox_is_sent_oldest_first_over_many_pages(at_the_desk: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    monkeypatch.setattr(outbox, "deliver", sent.append)
+    monkeypatch.setattr(outbox, "BATCH", 2)
+    later = NOON.replace(microsecond=1000)
+    rows = [{"id": each, "body": each, "created_at": later if each in "de" else NOON} for each in "daebc"]
+    at_the_desk.run(lambda transaction: transaction.execute(outbox.OUTBOX.insert(), rows))
+    assert outbox.drain() == 5
+    assert sent == [b"a", b"b", b"c", b"d", b"e"]
+    assert at_the_desk.rows(outbox.OUTBOX) == []

@@ -1,0 +1,70 @@
+"""The projection is rebuilt on every database, while events arrive on other connections."""
+
+import random
+
+from sqlalchemy import Connection, update
+
+import history
+import rebuild
+from airline import store
+from airline.events import Event, Paid
+from projection import EVENTS, RESERVATIONS, project
+from tests.databases.crowd import at_once, ruled
+from tests.unit.conftest import Service
+from tests.unit.sayings import NOON, canceled, decreased, placed
+from tests.unit.test_projection import envelope, hear
+from tests.unit.test_rebuild import *  # noqa: F403
+
+SAGAS = [f"R{number}" for number in range(30)]
+
+
+def late(identity: str) -> list[Event]:
+    """What is said of a reservation while the projection is rebuilt."""
+    paid = Paid(payment_id=1, reservation_id=identity, customer_id=7, amount=600)
+    return [decreased(identity), paid, canceled(identity)]
+
+
+def corrupt(transaction: Connection) -> None:
+    transaction.execute(update(RESERVATIONS).values(placed=False, paid=True, confirmed=True, customer_id=None))
+
+
+def test_no_event_is_lost_that_arrives_while_rows_are_repaired(board: Service) -> None:
+    hear(board, *map(placed, SAGAS))
+    board.run(corrupt)
+    differing = board.run(rebuild.compare).differing
+    assert sorted(differing) == sorted(SAGAS)
+
+    calls = [ruled(board.engine, project, envelope(event)) for identity in SAGAS for event in late(identity)]
+    calls += [ruled(board.engine, rebuild.repair, identity) for identity in SAGAS * 2]
+    random.Random(1).shuffle(calls)
+    at_once(calls)
+
+    assert board.run(rebuild.compare) == rebuild.Comparison(4 * len(SAGAS), len(SAGAS), 0, [])
+
+
+def test_an_event_that_is_not_committed_yet_is_waited_for_or_waits(board: Service) -> None:
+    hear(board, placed("R1"))
+    board.run(corrupt)
+
+    def project_slowly(transaction: Connection) -> None:
+        project(envelope(decreased("R1")), transaction)
+        project(envelope(canceled("R1")), transaction)
+
+    for _ in range(10):
+        at_once([lambda: store.commit(project_slowly, board.engine), ruled(board.engine, rebuild.repair, "R1")])
+
+    assert board.run(rebuild.compare) == rebuild.Comparison(3, 1, 0, [])
+
+
+def test_history_is_pruned_while_late_events_arrive(board: Service, noon: object) -> None:
+    hear(board, *(event for identity in SAGAS for event in (placed(identity), canceled(identity))))
+
+    calls = [ruled(board.engine, project, envelope(event)) for identity in SAGAS for event in late(identity)[:2]]
+    calls += [ruled(board.engine, history.prune_some, NOON.replace(hour=13)) for _ in range(8)]
+    at_once(calls)
+
+    assert all(row.seats_held and row.paid and row.placed and row.canceled_at for row in board.rows(RESERVATIONS))
+    kept = {row.reservation_id for row in board.rows(EVENTS)}
+    pruned = {row.reservation_id for row in board.rows(RESERVATIONS) if row.pruned}
+    assert kept | pruned == set(SAGAS)
+    assert board.run(rebuild.compare).differing == []

@@ -1,0 +1,6 @@
+"""The rules of every service, told in the unit tests, hold on each real database: these are the same tests."""
+
+from tests.unit.test_payments import *  # noqa: F403
+from tests.unit.test_projection import *  # noqa: F403
+from tests.unit.test_reservations import *  # noqa: F403
+from tests.unit.test_seats import *  # noqa: F403
