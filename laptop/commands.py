@@ -64,9 +64,11 @@ def broker_command(settings: Settings, addresses: Addresses) -> Command:
     triggers = [word for path in settings.manifests for word in ("--triggers", str(path))]
     services = [word for name, url in addresses.services.items() for word in ("--service", f"{name}={url}")]
     data = ("--data", str(settings.data / "broker.db"))
+    disturb = ("--disturb", settings.disturb) if settings.disturb else ()
+    bound = ("--max-bytes", str(settings.broker_bytes)) if settings.broker_bytes else ()
     return Command(
         name="broker",
-        arguments=(settings.python, "-m", "broker.embedded", *triggers, *services, *data),
+        arguments=(settings.python, "-m", "broker.embedded", *triggers, *services, *data, *disturb, *bound),
         environment=_python_environment(),
         output=settings.logs / "broker.log",
     )

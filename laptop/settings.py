@@ -11,7 +11,10 @@ BROKER_PORT = 8086
 
 @dataclass(frozen=True)
 class Settings:
-    """All paths are absolute. `window` overrides the stable window of every Service."""
+    """All paths are absolute. `window` overrides the stable window of every Service.
+
+    `disturb` and `broker_bytes` go to the embedded broker as its --disturb and --max-bytes.
+    """
 
     manifests: tuple[Path, ...] = (ROOT / "knative" / "base", ROOT / "broker" / "kafka")
     data: Path = ROOT / ".airline"
@@ -20,6 +23,8 @@ class Settings:
     free_ports: bool = False
     window: float | None = None
     python: str = sys.executable
+    disturb: str | None = None
+    broker_bytes: int | None = None
 
     @property
     def run(self) -> Path:

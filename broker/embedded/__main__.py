@@ -2,6 +2,7 @@
 
 Takes its listening socket from whoever started it if LISTEN_FDS and LISTEN_PID say so (systemd's protocol), so that a
 restart refuses no connection. Ends on SIGTERM and SIGINT with 0; a kill at any moment loses nothing acknowledged.
+`--disturb` has it deliver twice, late and again on purpose, see faults.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from broker.embedded.client import post
 from broker.embedded.engine import Engine, Retention
+from broker.embedded.faults import Disturbance, disturbed, read_disturbance
 from broker.embedded.ingress import http_server
 from broker.embedded.log import Log, LogInUseError, WrongSchemaError
 from broker.embedded.manifests import ManifestError, read_manifests
@@ -37,8 +39,9 @@ def main() -> int:
         return 2
     _allow_open_files()
     retention = Retention(int(arguments.retention_seconds * 1000), arguments.retention_events)
+    delivering = disturbed(post, arguments.disturb) if arguments.disturb else post
     listener = _passed_socket() or socket.create_server((arguments.host, arguments.port), backlog=512)
-    asyncio.run(_serve(Engine(manifests, log, post, retention), log, listener, arguments.stop_at_end_of_input))
+    asyncio.run(_serve(Engine(manifests, log, delivering, retention), log, listener, arguments.stop_at_end_of_input))
     return 0
 
 
@@ -79,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     add("--retention-seconds", type=float, default=3600.0, help="how long finished events stay")
     add("--retention-events", type=int, default=100_000, help="how many finished events stay at most")
     add("--max-bytes", type=int, default=None, help="bound of the database file; a full one answers 503")
+    add("--disturb", type=_disturbance, metavar="SPEC", help="for tests: seed=7,twice=0.1,late=0.1,lost=0.05,latest=5")
     add(
         "--stop-at-end-of-input",
         action="store_true",
@@ -92,6 +96,13 @@ def _service(text: str) -> tuple[str, str]:
     if not separator or not url.startswith("http://"):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=http://...")
     return name, url
+
+
+def _disturbance(text: str) -> Disturbance:
+    try:
+        return read_disturbance(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _passed_socket() -> socket.socket | None:

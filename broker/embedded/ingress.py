@@ -55,6 +55,8 @@ async def _publish(engine: Engine, request: web.BaseRequest) -> web.Response:
         await engine.publish(request.path, event)
     except NotAnEvent as error:
         return web.Response(status=400, text=str(error))
+    except ConnectionResetError:
+        return web.Response(status=400)  # the publisher is gone before its body was here
     except (web.HTTPRequestEntityTooLarge, TooLargeError, NotStoredError) as error:
         logger.warning("refused an event for %s: %s", request.path, error)
         return web.Response(status=503, text=str(error))

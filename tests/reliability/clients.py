@@ -1,0 +1,184 @@
+"""Customers: they place, cancel, go away, and ask again with the same key whenever they got no answer."""
+
+import heapq
+import itertools
+import sqlite3
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.reliability.laws import ACKNOWLEDGED
+from tests.reliability.plan import Cancel, Wish
+from tests.reliability.town import Town
+
+TIMEOUT = 40.0  # seconds; the gateway gives up after 35
+PENDING_AT_MOST = 150  # more reservations under way than this wait outside, or all of them would expire
+Send = Callable[[str, float], requests.Response]
+
+
+@dataclass
+class Told:
+    """What clients were told, and nothing else; shared by all of them."""
+
+    placed: dict[str, Wish] = field(default_factory=dict)
+    canceled: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def finished(self) -> int:
+        """Wishes that were acknowledged or given up."""
+        return self.counts["acknowledged"] + self.counts["given up"]
+
+    def count(self, what: str) -> None:
+        """One more of these."""
+        with self.lock:
+            self.counts[what] += 1
+
+    def write(self, data: Path, flights: list[int]) -> None:
+        """As acknowledged.db, for the laws."""
+        path = data / "acknowledged.db"
+        path.unlink(missing_ok=True)
+        rows = [(identity, wish.customer, flights[wish.flight], wish.seats) for identity, wish in self.placed.items()]
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(ACKNOWLEDGED)
+            connection.executemany("INSERT INTO placed VALUES (?, ?, ?, ?)", rows)
+            connection.executemany("INSERT INTO canceled VALUES (?)", [(identity,) for identity in self.canceled])
+            connection.commit()
+
+
+class Client(threading.Thread):
+    """Takes wishes from the common queue until it is empty, and cancels what is due in between."""
+
+    def __init__(self, town: Town, flights: list[int], wishes: deque[Wish], told: Told, patience: float) -> None:
+        super().__init__(daemon=True)  # a run that breaks off waits for nobody
+        self._town = town
+        self._flights = flights
+        self._wishes = wishes
+        self._told = told
+        self._patience = patience
+        self._session = requests.Session()
+        self._due: list[tuple[float, int, str, Wish, Cancel]] = []
+        self._order = itertools.count()
+
+    def run(self) -> None:
+        while self._wishes or self._due:
+            if self._due and self._due[0][0] <= time.monotonic():
+                _, number, identity, wish, cancel = heapq.heappop(self._due)
+                self._cancel(number, identity, wish, cancel)
+            elif self._wishes and self._may_place():
+                self._take()
+            else:
+                time.sleep(0.05)
+
+    def _may_place(self) -> bool:
+        pending = self._town.query("reserve", "SELECT count(*) FROM reservations WHERE status = 'PENDING'")
+        return not pending or pending[0][0] < PENDING_AT_MOST
+
+    def _take(self) -> None:
+        try:
+            wish = self._wishes.popleft()
+        except IndexError:
+            return  # another client was faster
+        answer = self._until_answered(self._placing(wish), once=wish.road == "POST once", hasty=wish.hasty)
+        if answer is None:
+            self._told.count("given up")
+        elif answer.status_code in {201, 202}:
+            self._acknowledged(wish, str(answer.json()["reservationId"]))
+            if wish.hasty and wish.road != "POST once":
+                self._compare(wish, answer)
+        else:
+            self._told.faults.append(f"{wish} was answered {answer.status_code}: {answer.text[:300]}")
+            self._told.count("given up")
+
+    def _compare(self, wish: Wish, first: requests.Response) -> None:
+        """Asked once more with the same key, the answer is the same."""
+        second = self._until_answered(self._placing(wish))
+        self._told.count("same answer again")
+        if second is not None and second.json()["reservationId"] != first.json()["reservationId"]:
+            self._told.faults.append(f"{wish} was answered {first.text} and then {second.text}")
+
+    def _acknowledged(self, wish: Wish, identity: str) -> None:
+        with self._told.lock:
+            self._told.placed[identity] = wish
+            self._told.counts["acknowledged"] += 1
+            self._told.counts[f"by {wish.road}"] += 1
+        for cancel in wish.cancels:
+            due = time.monotonic() + cancel.after
+            heapq.heappush(self._due, (due, next(self._order), identity, wish, cancel))
+
+    def _placing(self, wish: Wish) -> Send:
+        data = {
+            "customerId": wish.customer,
+            "flightId": self._flights[wish.flight],
+            "seatQty": wish.seats,
+            "reserveDate": wish.day,
+            "paymentMethod": wish.method,
+        }
+        if wish.road == "event":
+            return self._event("ReservationRequested", wish.key, data)
+        headers = {} if wish.road == "POST once" else {"Idempotency-Key": wish.key}
+        return lambda gateway, timeout: self._session.post(
+            f"{gateway}/reservations", json=data, headers=headers, timeout=timeout
+        )
+
+    def _event(self, type_: str, identity: str, data: dict[str, Any]) -> Send:
+        event = {"specversion": "1.0", "id": identity, "source": "/harness", "type": type_, "data": data}
+        headers = {"Content-Type": "application/cloudevents+json"}
+        return lambda gateway, timeout: self._session.post(
+            f"{gateway}/events", json=event, headers=headers, timeout=timeout
+        )
+
+    def _cancel(self, number: int, identity: str, wish: Wish, cancel: Cancel) -> None:
+        # a reservation that was asked for by an event may not be there yet; one that was posted must be
+        not_yet = {404} if wish.road == "event" else set()
+        answer = self._until_answered(self._canceling(number, identity, wish, cancel), again=not_yet)
+        if answer is None:
+            self._told.count("cancels given up")
+        elif answer.ok:
+            with self._told.lock:
+                self._told.canceled.add(identity)
+                self._told.counts[f"canceled by {cancel.road}"] += 1
+        else:
+            self._told.faults.append(f"{cancel} of {identity} was answered {answer.status_code}: {answer.text[:300]}")
+
+    def _canceling(self, number: int, identity: str, wish: Wish, cancel: Cancel) -> Send:
+        if cancel.road == "event":
+            return self._event("CancellationRequested", f"{wish.key}-cancel-{number}", {"reservationId": identity})
+        body = {"status": "CANCELED", "reason": "thought better of it"} if cancel.road == "PATCH" else None
+        return lambda gateway, timeout: self._session.request(
+            cancel.road, f"{gateway}/reservations/{identity}", json=body, timeout=timeout
+        )
+
+    def _until_answered(
+        self, send: Send, *, once: bool = False, hasty: bool = False, again: Iterable[int] = ()
+    ) -> requests.Response | None:
+        """The first answer that is no failure and none of `again`; None when patience has run out."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            answer = self._answer(send, 0.02 if hasty else TIMEOUT)
+            if answer is not None and answer.status_code < 500 and answer.status_code not in {409, *again}:
+                return answer
+            if once or time.monotonic() > deadline:
+                return None
+            self._told.count("asked again")
+            hasty = False
+            time.sleep(0.2)
+
+    def _answer(self, send: Send, timeout: float) -> requests.Response | None:
+        state = self._town.state()
+        if not state or not state["gateway"]:
+            return None
+        try:
+            return send(state["gateway"], timeout)
+        except requests.RequestException as error:
+            self._told.count(f"no answer: {type(error).__name__}")
+            return None

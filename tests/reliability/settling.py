@@ -1,0 +1,97 @@
+"""After the storm: everything comes to rest by itself, but for dead letters, which somebody has to send again."""
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from tests.reliability.town import Town
+
+ADDED_BY_BROKERS = ("knativeerror", "knativekafka")
+
+
+@dataclass
+class Settled:
+    """How it came to rest. letters counts by function and code what was sent again; not_at_rest is empty, if it did."""
+
+    letters: Counter[str] = field(default_factory=Counter)
+    rounds: int = 0
+    seconds: float = 0.0
+    not_at_rest: dict[str, int] = field(default_factory=dict)
+
+
+def settle(town: Town, within: float, calm: float) -> Settled:
+    """Waits until nothing was under way for `calm` seconds, and sends dead letters again."""
+    settled, sent = Settled(), Counter[str]()
+    began = quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < calm:
+        if time.monotonic() - began > within:
+            settled.not_at_rest = under_way(town)
+            return settled
+        busy = backlog(town) > 0
+        letters = [] if busy else _unsent(town, sent)
+        if letters:
+            settled.rounds += 1
+            for name, event, where in letters:
+                _send_again(town, event)
+                sent[name] += 1
+                settled.letters[where] += 1
+        if busy or letters or any(under_way(town).values()):
+            quiet_since = time.monotonic()
+        time.sleep(0.2)
+    settled.seconds = time.monotonic() - began - calm
+    return settled
+
+
+def backlog(town: Town) -> int:
+    """Deliveries that the broker still has to do."""
+    status = requests.get(town.system.state["brokerStatus"], timeout=30).json()
+    return sum(trigger["backlog"] for trigger in status["triggers"].values())
+
+
+def under_way(town: Town) -> dict[str, int]:
+    """How much is not at its end in which table."""
+    return {
+        "deliveries": _count(town, "broker", "deliveries"),
+        "reservations PENDING": _count(town, "reserve", "reservations WHERE status = 'PENDING'"),
+        "payments half done": _count(town, "payment", "payments WHERE status IN ('CHARGING', 'REFUNDING')"),
+        "outbox of reserve": _count(town, "reserve", "outbox"),
+        "outbox of payment": _count(town, "payment", "outbox"),
+    }
+
+
+def _count(town: Town, database: str, what: str) -> int:
+    return int(town.query(database, f"SELECT count(*) FROM {what}")[0][0])
+
+
+def _unsent(town: Town, sent: Counter[str]) -> list[tuple[str, dict[str, Any], str]]:
+    """Dead letters, and events that not even the dead-letter sink took, since the last look."""
+    found = []
+    for identity, times, function, code, attributes, data in town.query(
+        "dead-letters", "SELECT id, times, function, code, attributes, data FROM dead_letters"
+    ):
+        name = f"{identity} {times}"  # given up again is a new letter
+        if not sent[name]:
+            found.append(
+                (
+                    name,
+                    json.loads(attributes) | {"data": json.loads(data)},
+                    f"{town.names.get(function, function)} {code}",
+                )
+            )
+    for identity, trigger, attributes, data in town.query(
+        "broker", "SELECT id, trigger_key, attributes, data FROM kept"
+    ):
+        if not sent[f"kept {identity}"]:
+            found.append((f"kept {identity}", json.loads(attributes) | {"data": json.loads(data)}, f"kept {trigger}"))
+    return found
+
+
+def _send_again(town: Town, event: dict[str, Any]) -> None:
+    original = {name: value for name, value in event.items() if not name.startswith(ADDED_BY_BROKERS)}
+    headers = {"Content-Type": "application/cloudevents+json"}
+    answer = requests.post(town.system.broker, json=original, headers=headers, timeout=30)
+    assert answer.status_code == 202, f"the broker answered {answer.status_code} to a dead letter sent again"

@@ -1,0 +1,105 @@
+"""Disasters: SIGKILL to what runs, a broker that is away, a database that is away.
+
+Killed is only what this run has started: the supervisor is our child, and everything else is the supervisor's.
+"""
+
+import os
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from random import Random
+
+import psutil
+
+from tests.reliability.plan import FUNCTIONS, Strike
+from tests.reliability.town import Town, kill_group
+from tests.system import eventually
+
+
+class Striker:
+    """done counts what was really hit; a function that is asleep is replaced by one that is awake."""
+
+    def __init__(self, town: Town, seed: int, keep_the_provider_busy: Callable[[], None]) -> None:
+        self.done: Counter[str] = Counter()
+        self._town = town
+        self._dice = Random(f"striker {seed}")
+        self._keep_the_provider_busy = keep_the_provider_busy
+
+    def strike(self, strike: Strike) -> str:
+        """Does it and says what was hit; `nothing` if nobody was there."""
+        hit = self._hit(strike)
+        self.done[hit] += 1
+        return hit
+
+    def _hit(self, strike: Strike) -> str:
+        if strike.what == "supervisor":
+            return self._kill_supervisor(strike.seconds)
+        if strike.what == "provider's call":
+            return self._kill_in_the_providers_call()
+        if strike.what.startswith("database "):
+            return self._take_database_away(strike.what.removeprefix("database "), strike.seconds)
+        if strike.how == "away":
+            return self._take_broker_away(strike.seconds)
+        return self._kill_resident(strike.what) if strike.what not in FUNCTIONS else self._kill_function(strike)
+
+    def _kill_supervisor(self, seconds: float) -> str:
+        """What it leaves behind goes on without it, until the next one finds and ends it."""
+        self._town.system.end(signal.SIGKILL)
+        time.sleep(seconds)
+        self._town.start()
+        return "supervisor"
+
+    def _kill_in_the_providers_call(self) -> str:
+        self._keep_the_provider_busy()
+        asked = "SELECT 1 FROM payments WHERE status = 'CHARGING' AND payment_method = 'slow'"
+        eventually(lambda: self._town.query("payment", asked), "a slow charge is under way", 60)
+        return "provider's call" if self._kill("charge-payment", "group") else "nothing"
+
+    def _kill_resident(self, name: str) -> str:
+        eventually(lambda: self._town.pid(name), f"{name} runs", 30)
+        return name if self._kill(name, "group") else "nothing"
+
+    def _kill_function(self, strike: Strike) -> str:
+        awake = [name for name in FUNCTIONS if self._town.pid(name)]
+        if not awake:
+            return "nothing"
+        name = strike.what if strike.what in awake else self._dice.choice(awake)
+        return f"{name} ({strike.how})" if self._kill(name, strike.how) else "nothing"
+
+    def _kill(self, name: str, how: str) -> bool:
+        pid = self._town.pid(name)
+        if pid is None:
+            return False
+        try:
+            if how == "group":
+                kill_group(pid)
+            elif how == "master":
+                os.kill(pid, signal.SIGKILL)
+            else:
+                for worker in psutil.Process(pid).children():
+                    worker.kill()
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            return False  # it went to sleep that very moment
+        return True
+
+    def _take_broker_away(self, seconds: float) -> str:
+        """Stopped, not killed: the laptop would start another one at once."""
+        pid = eventually(lambda: self._town.pid("broker"), "the broker runs", 30)
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        return "broker away"
+
+    def _take_database_away(self, name: str, seconds: float) -> str:
+        """A transaction that does not end: whoever wants to write waits his time and is told so with 503."""
+        with closing(sqlite3.connect(self._town.data / f"{name}.db", timeout=60, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            time.sleep(seconds)
+            connection.execute("ROLLBACK")
+        return f"database {name} away"

@@ -1,0 +1,45 @@
+"""The short version of the harness: the whole system, disturbed and killed again and again, keeps all laws."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.reliability import harness
+from tests.reliability.plan import Strike, Wish, strikes, wishes
+
+SHORT = [
+    "--seed=3",
+    "--reservations=160",
+    "--kills=14",
+    "--patience=6",
+    "--expires-after=6",
+    "--housekeeping=*/2 * * * * *",
+    "--retry=2",
+    "--calm=2",
+    "--settle-within=60",
+    "--disturb=twice=0.1,late=0.1,lost=0.05,latest=1.5",
+]
+
+
+@pytest.mark.timeout(180)
+def test_nothing_is_lost_and_nothing_doubled_while_everything_is_killed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = harness.main([*SHORT, f"--data={tmp_path / 'run'}"])
+    said = capsys.readouterr().out
+    assert code == 0, said
+    for struck in ("supervisor", "broker", "gateway", "provider's call"):
+        assert f"-> {struck}\n" in said
+    for hit in ("twice", "late", "lost"):
+        assert f" {hit}" in next(line for line in said.splitlines() if line.startswith("deliveries"))
+
+
+def test_a_seed_repeats_the_wishes_and_the_strikes_and_another_one_does_not() -> None:
+    def drawn(seed: int) -> tuple[Sequence[Wish], Sequence[Strike]]:
+        return list(wishes(seed, 50, 20)), strikes(seed, 50, 20, broker_away=1, database_away=1)
+
+    assert drawn(7) == drawn(7)
+    assert drawn(7)[0] != drawn(8)[0]
+    assert drawn(7)[1] != drawn(8)[1]
+    assert len(drawn(7)[1]) == 22

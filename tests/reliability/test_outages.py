@@ -1,0 +1,117 @@
+"""What the whole system does while one of its parts is away, and that everything ends once it is back."""
+
+import os
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.reliability.town import Town, hurried_manifests
+from tests.saga import Airline
+from tests.system import ROOT, eventually
+
+SAMPLE_FLIGHT = 1001  # 180 seats
+Start = Callable[..., tuple[Town, Airline]]
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Start]:
+    """Starts the system with housekeeping every other second."""
+    towns: list[Town] = []
+
+    def start(*arguments: str) -> tuple[Town, Airline]:
+        base = hurried_manifests(tmp_path / "manifests", 900, "*/2 * * * * *")
+        manifests = ("--manifests", str(base), "--manifests", str(ROOT / "broker" / "kafka"))
+        towns.append(Town(tmp_path, (*manifests, *arguments)))
+        towns[0].start()
+        return towns[0], Airline(towns[0].system.gateway)
+
+    yield start
+    for town in towns:
+        town.end()
+
+
+@contextmanager
+def stopped(town: Town, name: str) -> Iterator[None]:
+    """The process neither works nor ends; the laptop sees nothing to start again."""
+    pid = town.pid(name)
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def out_of_reach(town: Town, database: str) -> Iterator[None]:
+    """Nobody else can read or write; possible only while nobody has it open.
+
+    A renamed or removed file would be a lie: those who have it open would go on, the others would find a new one.
+    """
+    with closing(sqlite3.connect(town.data / f"{database}.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+@contextmanager
+def read_only(town: Town, database: str) -> Iterator[None]:
+    """A transaction that does not end: whoever wants to write waits."""
+    with closing(sqlite3.connect(town.data / f"{database}.db", timeout=60, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def unsent(town: Town) -> int:
+    return int(town.query("reserve", "SELECT count(*) FROM outbox")[0][0])
+
+
+def test_reservations_are_taken_while_the_broker_is_away_and_housekeeping_sends_what_waited(started: Start) -> None:
+    town, airline = started()
+    with stopped(town, "broker"), ThreadPoolExecutor(3) as pool:
+        placed = list(pool.map(lambda _: airline.place_reservation(SAMPLE_FLIGHT, 1), range(3)))
+        assert unsent(town) == 3
+        assert {airline.reservation(identity)["status"] for identity in placed} == {"PENDING"}
+    assert {airline.outcome(identity)["status"] for identity in placed} == {"SUCCEED"}
+    eventually(lambda: unsent(town) == 0, "the outbox is empty")
+    assert airline.get(f"/flights/{SAMPLE_FLIGHT}")["remainingSeatsCount"] == 177
+
+
+def test_a_database_that_is_away_is_told_with_503_and_its_events_are_delivered_once_it_is_back(started: Start) -> None:
+    town, airline = started()
+    with out_of_reach(town, "flight-seats"):
+        placed = airline.place_reservation(SAMPLE_FLIGHT, 3)
+        refused = requests.get(f"{airline.gateway}/flights", timeout=60)
+        assert (refused.status_code, refused.json()["detail"]) == (503, "The database is out of reach; try again.")
+        eventually(lambda: "refused" in (town.data / "logs" / "decrease-seats.log").read_text(), "it was tried", 30)
+        assert airline.reservation(placed)["status"] == "PENDING"
+    assert airline.outcome(placed, within=60)["status"] == "SUCCEED"
+    assert airline.get(f"/flights/{SAMPLE_FLIGHT}")["remainingSeatsCount"] == 177
+    assert airline.dead_letters() == []
+
+
+def test_a_broker_without_room_refuses_and_loses_nothing_it_has_acknowledged(started: Start) -> None:
+    town, airline = started("--broker-bytes", "400000")
+    flight = airline.add_flight(seats=2000)
+    placed, asked = [], []
+    with read_only(town, "dashboard-projector"):  # hears every event: none of them can be forgotten
+        for _ in range(300):
+            placed.append(airline.place_reservation(flight, 1))
+            answer = airline.say("ReservationRequested", {"customerId": 2, "flightId": flight, "seatQty": 1})
+            if answer.status_code != 202:
+                break
+            asked.append(answer.json()["reservationId"])
+        assert answer.status_code == 503
+        eventually(lambda: unsent(town) > 0, "the outbox keeps what the broker does not take")
+    for identity in placed + asked:
+        assert airline.outcome(identity, within=90)["status"] == "SUCCEED"
+    eventually(lambda: unsent(town) == 0, "the outbox is empty")
+    assert airline.get(f"/flights/{flight}")["remainingSeatsCount"] == 2000 - len(placed + asked)
+    eventually(lambda: airline.customer(2)["confirmedCount"] == len(asked), "the dashboard has heard of all", 60)

@@ -1,0 +1,100 @@
+"""The system under test in a folder of its own: started, found again, killed and started again."""
+
+import os
+import signal
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from laptop.process import end_leftovers
+from tests.system import ROOT, RunningSystem, eventually, start_system
+
+START_WITHIN = 90.0
+
+
+@dataclass
+class Town:
+    """arguments go to `python -m laptop run`, at each start; names: of which function each URL was, of all starts."""
+
+    data: Path
+    arguments: Sequence[str]
+    names: dict[str, str] = field(default_factory=dict)
+    _system: RunningSystem | None = field(default=None)
+
+    @property
+    def system(self) -> RunningSystem:
+        """The run that is, or was just killed."""
+        assert self._system is not None, "start it first"
+        return self._system
+
+    def start(self) -> None:
+        """Starts the system and waits until it is open."""
+        (self.data / "state.json").unlink(missing_ok=True)  # that of a killed one names ports that are gone
+        self._system = start_system(self.data, *self.arguments)
+        process = self._system.process
+        eventually(
+            lambda: "Stop:" in self.system.said() or process.poll() is not None, "the system is up", START_WITHIN
+        )
+        assert process.poll() is None, self.system.said()
+        self.names |= {service["url"]: name for name, service in self.system.state["services"].items()}
+
+    def end(self) -> None:
+        """Ends the system in order, or what a killed supervisor has left."""
+        if self._system is not None and self._system.process.poll() is None:
+            self._system.end()
+        if (self.data / "run").exists():
+            end_leftovers(self.data / "run")
+
+    def state(self) -> dict[str, Any] | None:
+        """state.json, None while there is none."""
+        try:
+            return self.system.state
+        except FileNotFoundError:
+            return None
+
+    def pid(self, name: str) -> int | None:
+        """The living process of a function, `broker` or `gateway`, if it is a child of this very supervisor."""
+        state = self.state() or {}
+        pid = state.get(f"{name}Pid") or state.get("services", {}).get(name, {}).get("pid")
+        try:
+            return pid if pid and psutil.Process(pid).ppid() == self.system.process.pid else None
+        except psutil.NoSuchProcess:
+            return None
+
+    def query(self, database: str, sql: str) -> list[Any]:
+        """Rows of one of the databases; none while the file is not there."""
+        path = self.data / f"{database}.db"
+        if not path.exists():
+            return []
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+
+def kill_group(pid: int) -> None:
+    """SIGKILL to a process of the laptop and its workers; each leads a group of its own."""
+    os.killpg(pid, signal.SIGKILL)
+
+
+def hurried_manifests(folder: Path, expires_after: int, schedule: str, retry: int = 10) -> Path:
+    """knative/base in a hurry: reservations expire after so many seconds, housekeeping follows this schedule, and
+    Triggers give up after so many retries."""
+    folder.mkdir(parents=True)
+    for file in sorted((ROOT / "knative" / "base").glob("*.yaml")):
+        documents = [document for document in yaml.safe_load_all(file.read_text("utf-8")) if document]
+        for document in documents:
+            if document["kind"] == "PingSource":
+                document["spec"]["schedule"] = schedule
+            elif document["kind"] == "Trigger":
+                document["spec"]["delivery"]["retry"] = retry
+            elif document["kind"] == "ConfigMap" and "RESERVATION_EXPIRES_AFTER" in document["data"]:
+                document["data"]["RESERVATION_EXPIRES_AFTER"] = str(expires_after)
+        (folder / file.name).write_text(yaml.safe_dump_all(documents), "utf-8")
+    return folder
