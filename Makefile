@@ -12,7 +12,7 @@ SHELL := /bin/bash
 
 IN_VENV := $(VENV)/bin/python -m
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := airline broker laptop tests benchmarks
+ROOMS := airline broker laptop cli tests benchmarks
 empty :=
 space := $(empty) $(empty)
 

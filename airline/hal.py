@@ -25,6 +25,12 @@ def item(request: Request, path: str, name: str, values: Mapping[str, Any]) -> d
     return {key: plain(value) for key, value in values.items()} | {"_links": {"self": href, name: href}}
 
 
+def entry(request: Request, values: Mapping[str, Any], name: str, path: str) -> dict[str, Any]:
+    """Something in a collection that has no address of its own: its values, and a link to what it is about."""
+    href = {"href": base_url(request) + path}
+    return {key: plain(value) for key, value in values.items()} | {"_links": {name: href}}
+
+
 def answer(body: Mapping[str, Any], status: int = 200, location: str | None = None) -> Response:
     """A HAL document as response."""
     headers = {"Location": location} if location else {}

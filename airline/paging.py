@@ -48,6 +48,11 @@ def _sorts(args: "MultiDict[str, str]", sortable: Mapping[str, Any]) -> list[tup
     return sorts
 
 
+def filtered(query: Select[Any], wanted: Mapping[str, Any], columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
+    """The query for rows with these values; None stands for any."""
+    return query.where(*(columns[name] == value for name, value in wanted.items() if value is not None))
+
+
 def rows(
     connection: Connection, query: Select[Any], page: Page, sortable: Mapping[str, ColumnElement[Any]]
 ) -> tuple[list[Row[Any]], int]:

@@ -8,6 +8,8 @@ from datetime import timedelta
 
 from sqlalchemy import URL, make_url
 
+LONGEST_HISTORY = 36_500
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -31,6 +33,8 @@ class Settings:
     """RESERVATION_EXPIRES_AFTER, seconds: how long a reservation may stay PENDING."""
     refuse_departed_flights: bool
     """REFUSE_DEPARTED_FLIGHTS: sell no seats on flights whose takeoff date has passed."""
+    event_history: timedelta | None
+    """EVENT_HISTORY_DAYS: how long the dashboard keeps the events of reservations that ended; 0: for ever."""
 
 
 @functools.cache
@@ -51,7 +55,15 @@ def read(env: Mapping[str, str]) -> Settings:
         reservation_id_secret=env.get("RESERVATION_ID_SECRET", ""),
         reservation_expires_after=timedelta(seconds=int(env.get("RESERVATION_EXPIRES_AFTER", "900"))),
         refuse_departed_flights=env.get("REFUSE_DEPARTED_FLIGHTS", "false").lower() == "true",
+        event_history=_history(env.get("EVENT_HISTORY_DAYS", "365")),
     )
+
+
+def _history(days: str) -> timedelta | None:
+    kept = int(days)
+    if not 0 <= kept <= LONGEST_HISTORY:
+        raise ValueError(f"EVENT_HISTORY_DAYS must be between 0 and {LONGEST_HISTORY}")
+    return timedelta(days=kept) if kept else None
 
 
 def _database_url(env: Mapping[str, str], name: str) -> URL:

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudevents.http import from_http
+from cloudevents import conversion
+from cloudevents.http import CloudEvent as HttpEvent
 
 from airline import clock, fields
 from airline.errors import Malformed
@@ -33,6 +34,8 @@ class Envelope:
 
     attributes: Mapping[str, Any]
     data: Any
+    content: bytes | None = None
+    """The data's own bytes, where it came as bytes: in binary mode and as `data_base64`."""
 
     @property
     def id(self) -> str:
@@ -60,7 +63,7 @@ class Envelope:
 def read(headers: Mapping[str, str], body: bytes) -> Envelope:
     """The CloudEvent of an HTTP request, binary or structured; data that is not JSON stays bytes. Raises Malformed."""
     try:
-        event = from_http(headers, body, data_unmarshaller=_unmarshal)
+        event = conversion.from_http(_AsSent, headers, body, data_unmarshaller=lambda data: data)
     except Exception as error:  # from_http lets JSON, base64 and type errors of many classes out
         raise Malformed(f"This is not a CloudEvent: {error}") from error
     attributes = event.get_attributes()
@@ -69,13 +72,25 @@ def read(headers: Mapping[str, str], body: bytes) -> Envelope:
     for name in ("id", "source", "type"):
         if not isinstance(attributes.get(name), str) or not attributes[name]:
             raise Malformed(f"This is not a CloudEvent: {name} must be a non-empty string.")
-    return Envelope(attributes, event.get_data())
+    # from_http hands over the bytes of a binary event, but the JSON text of a structured one's data
+    data = event.get_data()
+    return Envelope(attributes, _unmarshal(data), data if isinstance(data, bytes) else None)
+
+
+class _AsSent(HttpEvent):
+    """Without the id and the time that the library makes up for an event that has none."""
+
+    @classmethod
+    def create(cls, attributes: Mapping[str, Any], data: Any) -> "_AsSent":
+        event = cls(attributes, data)
+        for name in {"id", "time"} - attributes.keys():
+            del event[name]
+        return event
 
 
 def _unmarshal(data: Any) -> Any:
-    # from_http hands over the bytes of a binary event, but the JSON text of a structured one's data
     try:
-        return json.loads(data)
+        return None if data is None else json.loads(data)
     except (ValueError, RecursionError):
         return data
 

@@ -1,14 +1,18 @@
-"""The read models over HTTP: customerInfos, and the events of one reservation."""
+"""The read models over HTTP: customerInfos, and the story of one reservation."""
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response, request
 from sqlalchemy import Row
 
 import projection
-from airline import hal, paging, store, web
+import rebuild
+import timeline
+from airline import clock, fields, hal, paging, store, web
 from airline.errors import NotFound
+from airline.fields import Field
 
 app = web.api("dashboard", Path(__file__).with_name("dashboard.openapi.json"))
 
@@ -44,14 +48,27 @@ def read_customer(number: int) -> Response:
     return hal.answer(_as_resource(row))
 
 
+@app.post("/customerInfos/rebuild")
+def rebuild_projection() -> Response:
+    asked = fields.read(request.args, {"dryRun": Field(fields.one_of("true", "false"), "false")})
+    return hal.answer(rebuild.rebuild(dry_run=asked["dryRun"] == "true"))
+
+
 @app.get("/reservations/<identity>/events")
 def list_events(identity: str) -> Response:
     with store.reading() as connection:
-        events = [projection.as_json(row) for row in projection.history(identity, connection)]
-    if not events:
+        history = projection.history(identity, connection)
+    if not history:
         raise NotFound(f"Nothing has been heard of reservation {identity}.")
-    here = {"href": f"{hal.base_url(request)}/reservations/{identity}/events"}
-    return hal.answer({"reservationId": identity, "_embedded": {"events": events}, "_links": {"self": here}})
+    events, waiting = timeline.story(history, clock.now())
+    here = hal.base_url(request)
+    links = {
+        "self": {"href": f"{here}/reservations/{identity}/events"},
+        "deadLetters": {"href": f"{here}/dead-letters?{urlencode({'reservationId': identity})}"},
+    }
+    return hal.answer(
+        {"reservationId": identity, "waitsFor": waiting, "_embedded": {"events": events}, "_links": links}
+    )
 
 
 def _as_resource(row: Row[Any]) -> dict[str, Any]:

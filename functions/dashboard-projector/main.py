@@ -12,7 +12,7 @@ from airline import policy, web
 
 @functions_framework.http
 def dashboard(request: Request) -> ResponseReturnValue:
-    """HTTP: customerInfos and the events of a reservation, read only."""
+    """HTTP: customerInfos, their rebuild, and the story of a reservation."""
     return web.serve(dashboard_api.app, request)
 
 
@@ -24,5 +24,5 @@ def project_dashboard(request: Request) -> ResponseReturnValue:
 
 @functions_framework.http
 def dashboard_housekeeping(request: Request) -> ResponseReturnValue:
-    """Every five minutes: report what is canceled but not yet compensated."""
+    """Every five minutes: report what is canceled but not yet compensated, prune old history."""
     return policy.tidy(request, compensation.keep_house)

@@ -3,6 +3,9 @@
 Order and repetition do not matter. An event is kept once, by its id; what it says of a reservation is written as a
 fact (a date, a flag that is only ever set), so any order of the same events makes the same row. Customers are a query
 over these rows: a counter could be doubled, a count of rows cannot.
+
+The events are the history: what a saga's timeline shows, and what a row can be made from again (rebuild.py). Those of
+reservations that ended are pruned when they are older than EVENT_HISTORY_DAYS (history.py); the row stays.
 """
 
 import functools
@@ -48,7 +51,9 @@ EVENTS = Table(
     Column("type", String(40), nullable=False),
     Column("source", String(255), nullable=False),
     Column("causation_id", String(255)),
-    Column("said_at", Instant, nullable=False),
+    Column("said_at", Instant, nullable=False, index=True),
+    Column("customer_id", Integer),  # what reservations copy of it, so that rows can be made anew in SQL
+    Column("reserve_date", Date),
     Column("data", Text, nullable=False),
 )
 RESERVATIONS = Table(
@@ -64,6 +69,7 @@ RESERVATIONS = Table(
     Column("refunded", Boolean, nullable=False, default=False),
     Column("confirmed", Boolean, nullable=False, default=False),
     Column("canceled_at", Instant),
+    Column("pruned", Boolean, nullable=False, default=False),  # events are missing from its history
 )
 
 
@@ -75,6 +81,7 @@ class Fact:
     copied: tuple[str, ...] = ()
 
 
+CANCELED = "ReservationCanceled"
 FACTS = {
     "ReservationPlaced": Fact("placed", ("customer_id", "reserve_date")),
     "RemainingSeatsDecreased": Fact("seats_held"),
@@ -82,10 +89,17 @@ FACTS = {
     "Paid": Fact("paid"),
     "PaymentFailed": Fact(),
     "ReservationConfirmed": Fact("confirmed"),
-    "ReservationCanceled": Fact(),
+    CANCELED: Fact(),
     "RemainingSeatsIncreased": Fact("seats_returned"),
     "PaymentRefunded": Fact("refunded"),
 }
+
+
+OWED = or_(
+    and_(RESERVATIONS.c.seats_held, ~RESERVATIONS.c.seats_returned),
+    and_(RESERVATIONS.c.paid, ~RESERVATIONS.c.refunded),
+)
+"""Seats or money that a canceled reservation has not given back or got back."""
 
 
 def project(envelope: Envelope, transaction: Connection) -> None:
@@ -94,6 +108,7 @@ def project(envelope: Envelope, transaction: Connection) -> None:
         return
     event = wire.event_of(envelope, BY_TYPE[envelope.type])
     said_at = _said_at(envelope)
+    copied = {name: getattr(event, name) for name in FACTS[envelope.type].copied}
     kept = store.insert_if_absent(
         transaction,
         EVENTS,
@@ -104,20 +119,23 @@ def project(envelope: Envelope, transaction: Connection) -> None:
         causation_id=envelope.attributes.get("causationid"),
         said_at=said_at,
         data=json.dumps(fields.as_json(event)),
+        **copied,
     )
     if kept:
-        _merge(envelope.type, event, said_at, transaction)
+        _merge(envelope.type, event, copied | _facts(envelope.type, said_at), transaction)
 
 
-def _merge(type_: str, event: Event, said_at: datetime, transaction: Connection) -> None:
-    facts: dict[str, Any] = {name: getattr(event, name) for name in FACTS[type_].copied}
-    if flag := FACTS[type_].flag:
-        facts[flag] = True
-    if type_ == "ReservationCanceled":
-        facts["canceled_at"] = said_at
+def _facts(type_: str, said_at: datetime) -> dict[str, Any]:
+    if type_ == CANCELED:
+        return {"canceled_at": said_at}
+    flag = FACTS[type_].flag
+    return {flag: True} if flag else {}
+
+
+def _merge(type_: str, event: Event, facts: Mapping[str, Any], transaction: Connection) -> None:
     if not facts:
         return
-    row = {"reservation_id": event.reservation_id} | facts
+    row = {"reservation_id": event.reservation_id, **facts}
     # most often it is placed first, and anything else comes to a row that is there
     if type_ == "ReservationPlaced" and store.insert_if_absent(transaction, RESERVATIONS, **row):
         return
@@ -159,11 +177,7 @@ def history(reservation_id: str, connection: Connection) -> list[Row[Any]]:
 
 def uncompensated(before: datetime, connection: Connection) -> list[str]:
     """Reservations canceled before that moment whose seats or money have not come back."""
-    owed = or_(
-        and_(RESERVATIONS.c.seats_held, ~RESERVATIONS.c.seats_returned),
-        and_(RESERVATIONS.c.paid, ~RESERVATIONS.c.refunded),
-    )
-    query = select(RESERVATIONS.c.reservation_id).where(RESERVATIONS.c.canceled_at < before, owed)
+    query = select(RESERVATIONS.c.reservation_id).where(RESERVATIONS.c.canceled_at < before, OWED)
     return list(connection.execute(query.order_by(RESERVATIONS.c.canceled_at)).scalars())
 
 
@@ -172,15 +186,3 @@ def _said_at(envelope: Envelope) -> datetime:
         return fields.instant(envelope.attributes.get("time"))
     except ValueError:
         return clock.now()  # `time` is optional in CloudEvents
-
-
-def as_json(row: Row[Any]) -> Mapping[str, Any]:
-    """An event of the history as JSON has it."""
-    return {
-        "id": row.id,
-        "type": row.type,
-        "source": row.source,
-        "causationId": row.causation_id,
-        "time": clock.text(row.said_at),
-        "data": json.loads(row.data),
-    }

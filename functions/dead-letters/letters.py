@@ -3,6 +3,11 @@
 The broker sends the event as it was, with the extensions `knativeerrordest` (who failed), `knativeerrorcode` (the
 last HTTP status; absent where nobody answered or the answer was no event) and `knativeerrordata` (base64 of the first
 kilobyte of the answer; some versions send it plain).
+
+    OPEN -> REPLAYED       sent to the broker again, which took it
+    OPEN -> DISCARDED      somebody decided that nothing is to be done, and said why
+
+A letter that comes again, after any decision, is OPEN again: `times` counts.
 """
 
 import base64
@@ -11,12 +16,17 @@ import hashlib
 import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Row, String, Table, select, update
+from sqlalchemy import Boolean, Column, Connection, Index, Integer, MetaData, Row, String, Table, select, update
 
 from airline import clock, store
 from airline.columns import LONG_TEXT, Instant
+from airline.errors import NotFound
 from airline.wire import Envelope
+
+LONGEST = 255
+LONGEST_NOTE = 500
 
 metadata = MetaData()
 LETTERS = Table(
@@ -28,6 +38,10 @@ LETTERS = Table(
     Column("source", String(255), nullable=False),
     Column("reservation_id", String(255), nullable=False, index=True),
     Column("function", String(255), nullable=False),
+    Column("destination", String(255), nullable=False),
+    Column("status", String(9), nullable=False),
+    Column("note", String(LONGEST_NOTE)),
+    Column("decided_at", Instant),
     Column("code", Integer),
     Column("reason", LONG_TEXT, nullable=False),
     Column("times", Integer, nullable=False),
@@ -35,26 +49,38 @@ LETTERS = Table(
     Column("last_at", Instant, nullable=False),
     Column("attributes", LONG_TEXT, nullable=False),
     Column("data", LONG_TEXT, nullable=False),
+    Column("in_base64", Boolean, nullable=False),  # `data` is the base64 of what was no JSON
+    Index("ix_dead_letters_open", "status", "last_at"),
 )
-LONGEST = 255
 
 _STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
+_JSON = re.compile(r"\s*[^;\s]+[/+]json\s*(;.*)?", re.ASCII | re.IGNORECASE)
+_IN_CLUSTER = re.compile(r"([^.]+)\.[^.]+\.svc(\..*)?")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def keep(envelope: Envelope, transaction: Connection) -> None:
-    """Keeps one letter; the same event given up on by the same function again is counted."""
+    """Keeps one letter; the same event given up on by the same function again is counted, and OPEN again."""
     now = clock.now()
     identity = _identity(envelope)
-    row = _row(envelope) | {"first_at": now, "last_at": now, "times": 1}
-    if not store.insert_if_absent(transaction, LETTERS, id=identity, **row):
-        latest = {"code": row["code"], "reason": row["reason"], "last_at": now, "times": LETTERS.c.times + 1}
-        transaction.execute(update(LETTERS).where(LETTERS.c.id == identity).values(latest))
+    row = _row(envelope) | {"status": "OPEN", "decided_at": None, "last_at": now}
+    if not store.insert_if_absent(transaction, LETTERS, id=identity, **row, first_at=now, times=1):
+        again = update(LETTERS).where(LETTERS.c.id == identity).values(row | {"times": LETTERS.c.times + 1})
+        transaction.execute(again)
 
 
-def find(identity: str, connection: Connection) -> Row[Any] | None:
-    """The letter of that id, if there is one."""
-    return connection.execute(select(LETTERS).where(LETTERS.c.id == identity)).one_or_none()
+def find(identity: str, connection: Connection) -> Row[Any]:
+    """The letter of that id. Raises NotFound."""
+    letter = connection.execute(select(LETTERS).where(LETTERS.c.id == identity)).one_or_none()
+    if letter is None:
+        raise NotFound(f"There is no dead letter {identity}.")
+    return letter
+
+
+def data_of(letter: Row[Any]) -> Any:
+    """The data as they are shown: JSON, or {"base64": ...}."""
+    data = json.loads(letter.data)
+    return {"base64": data} if letter.in_base64 else data
 
 
 def _identity(envelope: Envelope) -> str:
@@ -64,17 +90,30 @@ def _identity(envelope: Envelope) -> str:
 
 def _row(envelope: Envelope) -> dict[str, Any]:
     code = str(envelope.attributes.get("knativeerrorcode", ""))
+    destination = _storable(envelope.attributes.get("knativeerrordest", ""))
+    json_text = _json_text(envelope)
     return {
         "event_id": _storable(envelope.id)[:LONGEST],
         "type": _storable(envelope.type)[:LONGEST],
         "source": _storable(envelope.source)[:LONGEST],
         "reservation_id": _storable(envelope.reservation_id)[:LONGEST],
-        "function": _storable(envelope.attributes.get("knativeerrordest", ""))[:LONGEST],
+        "function": _service(destination)[:LONGEST],
+        "destination": destination[:LONGEST],
         "code": int(code) if _STATUS.fullmatch(code) else None,
         "reason": _storable(_reason(envelope, code)),
         "attributes": json.dumps(dict(envelope.attributes)),
-        "data": _data(envelope.data),
+        "data": json.dumps(base64.b64encode(envelope.content or b"").decode()) if json_text is None else json_text,
+        "in_base64": json_text is None,
     }
+
+
+def _service(destination: str) -> str:
+    try:
+        host = urlsplit(destination).hostname or ""
+    except ValueError:
+        return destination
+    named = _IN_CLUSTER.fullmatch(host)
+    return named[1] if named else destination
 
 
 def _reason(envelope: Envelope, code: str) -> str:
@@ -99,10 +138,13 @@ def _storable(value: object) -> str:
     return _UNSTORABLE.sub("\ufffd", str(value))
 
 
-def _data(data: Any) -> str:
-    if isinstance(data, bytes):
-        return json.dumps({"base64": base64.b64encode(data).decode()})
+def _json_text(envelope: Envelope) -> str | None:
+    """The data as JSON; None where they came as bytes that would not come out of it the same."""
+    data, content = envelope.data, envelope.content
+    said_json = _JSON.fullmatch(str(envelope.attributes.get("datacontenttype", "application/json")))
+    if content is not None and (isinstance(data, bytes) or data is None or not said_json):
+        return None
     try:
         return json.dumps(data, allow_nan=False)
-    except ValueError:
-        return json.dumps(json.dumps(data))  # with NaN in it, which is no JSON: kept as text
+    except ValueError:  # NaN or Infinity in it, which are no JSON
+        return json.dumps(json.dumps(data)) if content is None else None

@@ -1,4 +1,4 @@
-"""Dead letters over HTTP, read only."""
+"""Dead letters over HTTP: to be read, replayed and discarded."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import Any
 from flask import Response, request
 from sqlalchemy import Row, select
 
+import decisions
 import letters
-from airline import hal, paging, store, web
-from airline.errors import NotFound
+from airline import clock, fields, hal, paging, store, web
+from airline.errors import Invalid
+from airline.fields import Field
 from letters import LETTERS
 
 app = web.api("dead-letters", Path(__file__).with_name("letters.openapi.json"))
@@ -20,6 +22,10 @@ _COLUMNS = {
     "source": LETTERS.c.source,
     "reservationId": LETTERS.c.reservation_id,
     "function": LETTERS.c.function,
+    "destination": LETTERS.c.destination,
+    "status": LETTERS.c.status,
+    "note": LETTERS.c.note,
+    "decidedAt": LETTERS.c.decided_at,
     "code": LETTERS.c.code,
     "reason": LETTERS.c.reason,
     "times": LETTERS.c.times,
@@ -27,29 +33,52 @@ _COLUMNS = {
     "lastAt": LETTERS.c.last_at,
 }
 _SORTABLE = {name: _COLUMNS[name] for name in ("lastAt", "firstAt", "type", "times")} | {"id": LETTERS.c.id}
-_FILTERS = {name: _COLUMNS[name] for name in ("reservationId", "type", "function")}
+_KINDS = {name: _COLUMNS[name].name for name in ("reservationId", "type", "function")}
+_KIND = {name: Field(fields.text(0, letters.LONGEST), None) for name in _KINDS}
+_FILTERS = {"status": Field(fields.one_of("OPEN", "REPLAYED", "DISCARDED"), None)}
 
 
 @app.get("/dead-letters")
 def list_letters() -> Response:
     page = paging.asked(request, _SORTABLE)
-    query = select(LETTERS)
-    for name, column in _FILTERS.items():
-        if wanted := request.args.get(name):
-            query = query.where(column == wanted)
+    wanted = fields.read(request.args, _FILTERS) | {name: request.args.get(name) or None for name in _KINDS}
+    query = paging.filtered(select(LETTERS), wanted, _COLUMNS)
     with store.reading() as connection:
         rows, total = paging.rows(connection, query, page, _SORTABLE)
     return hal.collection(request, "deadLetters", map(_as_resource, rows), page, total)
 
 
-@app.get("/dead-letters/<identity>")
+@app.get("/dead-letters/<string(length=32):identity>")
 def read_letter(identity: str) -> Response:
     with store.reading() as connection:
-        letter = letters.find(identity, connection)
-    if letter is None:
-        raise NotFound(f"There is no dead letter {identity}.")
-    whole = {"attributes": json.loads(letter.attributes), "data": json.loads(letter.data)}
-    return hal.answer(_as_resource(letter) | whole)
+        return hal.answer(_whole(letters.find(identity, connection)))
+
+
+@app.post("/dead-letters/<string(length=32):identity>/replay")
+def replay_letter(identity: str) -> Response:
+    return hal.answer(_whole(decisions.replay(identity)))
+
+
+@app.post("/dead-letters/replay")
+def replay_letters() -> Response:
+    body = web.json_object(request)
+    if unknown := sorted(body.keys() - _KIND - {"before"}):  # misspelt, it would let everything through
+        raise Invalid("Only " + ", ".join(_KINDS) + " can be asked for.", dict.fromkeys(unknown, "is not known here"))
+    asked = fields.read(body, _KIND | {"before": Field(fields.instant, clock.now())})
+    before = asked.pop("before")
+    done = decisions.replay_all({_KINDS[name]: value for name, value in asked.items() if value is not None}, before)
+    return hal.answer({"replayed": done.replayed, "remaining": done.remaining, "before": clock.text(done.before)})
+
+
+@app.post("/dead-letters/<string(length=32):identity>/discard")
+def discard_letter(identity: str) -> Response:
+    note = fields.read(web.json_object(request), {"note": Field(fields.text(1, letters.LONGEST_NOTE))})["note"]
+    return hal.answer(_whole(store.commit(lambda transaction: decisions.discard(identity, note, transaction))))
+
+
+def _whole(letter: Row[Any]) -> dict[str, Any]:
+    whole = {"attributes": json.loads(letter.attributes), "data": letters.data_of(letter)}
+    return _as_resource(letter) | whole
 
 
 def _as_resource(row: Row[Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The function of dead-letters: wiring only. What is kept of a letter is in letters.py."""
+"""The function of dead-letters: wiring only. letters.py has what is kept, decisions.py what is done about it."""
 
 import functions_framework
 from flask import Request
@@ -11,7 +11,7 @@ from airline import policy, web
 
 @functions_framework.http
 def dead_letters(request: Request) -> ResponseReturnValue:
-    """The dead-letter sink (POST /), always answered with an empty 204; and HTTP to read what it keeps."""
+    """The dead-letter sink (POST /), always answered with an empty 204; and HTTP for those who decide."""
     if request.method == "POST" and request.path == "/":
         return policy.observe(request, letters.keep)
     return web.serve(letters_api.app, request)

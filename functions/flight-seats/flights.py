@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    func,
     insert,
     select,
     update,
@@ -68,6 +69,7 @@ HOLDS = Table(
     Column("flight_id", Integer, nullable=False),
     Column("seat_qty", Integer, nullable=False),
     Column("status", String(8), nullable=False),
+    Column("amount", BigInteger),  # of the whole party; null unless seats were held
     Column("said", Text),  # the data of the event that its last move said, to be said again
     CheckConstraint("seat_qty > 0", name="a_party_has_somebody"),
     sqlite_with_rowid=False,
@@ -103,7 +105,11 @@ _MOVE = (
 _REMEMBER = (
     update(HOLDS)
     .where(HOLDS.c.reservation_id == bindparam("reservation"))
-    .values(status=bindparam("after"), said=bindparam("words"))
+    .values(
+        status=bindparam("after"),
+        said=bindparam("words"),
+        amount=func.coalesce(bindparam("price", type_=BigInteger), HOLDS.c.amount),
+    )
 )
 
 
@@ -244,8 +250,9 @@ def _remember(
     said: RemainingSeatsDecreased | SeatsSoldOut | RemainingSeatsIncreased,
     transaction: Connection,
 ) -> None:
-    words = json.dumps(fields.as_json(said))
-    transaction.execute(_REMEMBER, {"reservation": reservation_id, "after": status, "words": words})
+    price = said.amount if isinstance(said, RemainingSeatsDecreased) else None
+    move = {"reservation": reservation_id, "after": status, "price": price, "words": json.dumps(fields.as_json(said))}
+    transaction.execute(_REMEMBER, move)
 
 
 def _next_number(transaction: Connection) -> int:

@@ -1,4 +1,4 @@
-"""The resource `flights` over HTTP."""
+"""The resource `flights` over HTTP, and the holds on their seats, read only."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import flights
 from airline import commands, fields, hal, paging, store, web
 from airline.events import Event
 from airline.fields import Field
-from flights import FLIGHTS
+from flights import FLIGHTS, HOLDS
 
 LARGEST_COST = 10**12
 
@@ -27,8 +27,23 @@ _COLUMNS = {
     "takeoffDate": FLIGHTS.c.takeoff_date,
     "cost": FLIGHTS.c.cost,
     "remainingSeatsCount": FLIGHTS.c.remaining_seats_count,
+    "capacity": FLIGHTS.c.capacity,
 }
 _SORTABLE = _COLUMNS | {"id": FLIGHTS.c.id}
+_HOLD_COLUMNS = {
+    "reservationId": HOLDS.c.reservation_id,
+    "flightId": HOLDS.c.flight_id,
+    "seatQty": HOLDS.c.seat_qty,
+    "status": HOLDS.c.status,
+    "amount": HOLDS.c.amount,
+}
+_HOLD_FILTERS = {
+    "status": Field(fields.one_of("HELD", "REFUSED", "RELEASED", "CANCELED"), None),
+    "flightId": Field(fields.IDENTITY, None),
+}
+_HOLD_SORTABLE = {name: _HOLD_COLUMNS[name] for name in ("flightId", "seatQty", "status", "amount")} | {
+    "id": HOLDS.c.reservation_id
+}
 
 
 @app.get("/flights")
@@ -77,6 +92,15 @@ def remove_flight(number: int) -> Response:
     return commands.carry_out(request, work, flights.SOURCE)
 
 
+@app.get("/holds")
+def list_holds() -> Response:
+    page = paging.asked(request, _HOLD_SORTABLE)
+    query = paging.filtered(select(HOLDS), fields.read(request.args, _HOLD_FILTERS), _HOLD_COLUMNS)
+    with store.reading() as connection:
+        rows, total = paging.rows(connection, query, page, _HOLD_SORTABLE)
+    return hal.collection(request, "holds", map(_as_hold, rows), page, total)
+
+
 def _columns(values: dict[str, Any]) -> dict[str, Any]:
     return {_COLUMNS[name].name: value for name, value in values.items()}
 
@@ -84,3 +108,8 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
 def _as_resource(flight: Row[Any]) -> dict[str, Any]:
     values = {name: flight._mapping[column] for name, column in _COLUMNS.items()}
     return hal.item(request, f"/flights/{flight.id}", "flight", {"flightId": flight.id} | values)
+
+
+def _as_hold(hold: Row[Any]) -> dict[str, Any]:
+    values = {name: hold._mapping[column] for name, column in _HOLD_COLUMNS.items()}
+    return hal.entry(request, values, "reservation", f"/reservations/{hold.reservation_id}")

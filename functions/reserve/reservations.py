@@ -29,7 +29,7 @@ from sqlalchemy import (
 from airline import clock, ids, store
 from airline.columns import Instant
 from airline.commands import COMMANDS
-from airline.errors import NotFound
+from airline.errors import NotFound, TryAgain
 from airline.events import (
     CancellationRequested,
     Paid,
@@ -98,7 +98,7 @@ def place_reservation(requested: ReservationRequested, transaction: Connection) 
 def confirm_reservation(paid: Paid, transaction: Connection) -> ReservationConfirmed | None:
     """Seats are held and paid: SUCCEED. If it was canceled meanwhile, the cancel refunds; nothing is said."""
     transaction.execute(_CONFIRM, {"reservation": paid.reservation_id})
-    row = find(paid.reservation_id, transaction)
+    row = _moved(paid.reservation_id, transaction)
     if row.status == "CANCELED":
         return None
     return ReservationConfirmed(
@@ -114,9 +114,9 @@ def cancel_reservation(
 
 
 def cancel(reservation_id: str, reason: str, transaction: Connection) -> ReservationCanceled:
-    """Cancels at any moment, any number of times; the first reason stays. Raises NotFound."""
+    """Cancels at any moment, any number of times; the first reason stays. Raises NotFound and TryAgain."""
     transaction.execute(_CANCEL, {"reservation": reservation_id, "why": reason[:LONGEST_REASON]})
-    row = find(reservation_id, transaction)
+    row = _moved(reservation_id, transaction)
     return ReservationCanceled(
         reservation_id=row.id,
         customer_id=row.customer_id,
@@ -179,6 +179,14 @@ def expired(connection: Connection, limit: int) -> Sequence[str]:
 def promised_id(source: str, event_id: str) -> str:
     """The id of the reservation that a command event asks for: the same before and after it is placed."""
     return ids.derived_reservation_id(settings().reservation_id_secret, source, event_id)
+
+
+def _moved(identity: str, transaction: Connection) -> Row[Any]:
+    row = find(identity, transaction)
+    if row.status == "PENDING":
+        # the move found nothing, and the very next statement sees what another transaction has placed in between
+        raise TryAgain(f"Reservation {identity} was placed at this very moment; try again.")
+    return row
 
 
 def _reason(cause: SeatsSoldOut | PaymentFailed | CancellationRequested) -> str:

@@ -24,13 +24,13 @@ def late(identity: str) -> list[Event]:
     return [decreased(identity), paid, canceled(identity)]
 
 
-def corrupt(transaction: Connection) -> None:
+def corrupt_all(transaction: Connection) -> None:
     transaction.execute(update(RESERVATIONS).values(placed=False, paid=True, confirmed=True, customer_id=None))
 
 
 def test_no_event_is_lost_that_arrives_while_rows_are_repaired(board: Service) -> None:
     hear(board, *map(placed, SAGAS))
-    board.run(corrupt)
+    board.run(corrupt_all)
     differing = board.run(rebuild.compare).differing
     assert sorted(differing) == sorted(SAGAS)
 
@@ -44,7 +44,7 @@ def test_no_event_is_lost_that_arrives_while_rows_are_repaired(board: Service) -
 
 def test_an_event_that_is_not_committed_yet_is_waited_for_or_waits(board: Service) -> None:
     hear(board, placed("R1"))
-    board.run(corrupt)
+    board.run(corrupt_all)
 
     def project_slowly(transaction: Connection) -> None:
         project(envelope(decreased("R1")), transaction)

@@ -77,6 +77,15 @@ WRONG: dict[tuple[str, str], tuple[object, ...]] = {
     ("/flights", "takeoffDate"): NO_DATES,
     ("/flights", "flightCode"): (*NO_TEXTS, "x" * 21),
 }
+COLLECTIONS = {
+    "/reservations": "reserve",
+    "/flights": "flight-seats",
+    "/holds": "flight-seats",
+    "/payments": "payment",
+    "/ledger": "payment",
+    "/customerInfos": "dashboard",
+    "/dead-letters": "dead-letters",
+}
 WRONG_QUERIES = {
     "page": ("-1", "x", "1.5", "", "1000001", "9" * 30),
     "size": ("0", "-1", "1001", "x", ""),
@@ -148,21 +157,36 @@ def test_everything_that_is_missing_is_named_at_once(airline: Airline, path: str
     assert_refused(airline.function(service).post(path, json={}), 422, *required)
 
 
-@pytest.mark.parametrize("path", ["/reservations", "/flights", "/payments", "/customerInfos", "/dead-letters"])
+@pytest.mark.parametrize(("path", "service"), COLLECTIONS.items())
 @pytest.mark.parametrize("parameter", WRONG_QUERIES)
-def test_a_wrong_query_is_refused_by_the_name_of_its_parameter(airline: Airline, path: str, parameter: str) -> None:
-    service = {"/payments": "payment", "/customerInfos": "dashboard", "/dead-letters": "dead-letters"}.get(path)
-
+def test_a_wrong_query_is_refused_by_the_name_of_its_parameter(
+    airline: Airline, path: str, service: str, parameter: str
+) -> None:
     for value in WRONG_QUERIES[parameter]:
-        function = airline.function(service or COMMANDS[path][0])
+        function = airline.function(service)
         assert_refused(function.get(path, query_string={parameter: value}), 422, parameter)
 
 
-@pytest.mark.parametrize(("path", "parameter"), [("/reservations", "customerId"), ("/flights", "minSeats")])
-def test_a_wrong_filter_is_refused_by_its_name(airline: Airline, path: str, parameter: str) -> None:
+@pytest.mark.parametrize(
+    ("service", "path", "parameter"),
+    [
+        *(("reserve", "/reservations", name) for name in ("customerId", "flightId", "status")),
+        ("flight-seats", "/flights", "minSeats"),
+        ("flight-seats", "/holds", "flightId"),
+        ("flight-seats", "/holds", "status"),
+        ("dead-letters", "/dead-letters", "status"),
+    ],
+)
+def test_a_wrong_filter_is_refused_by_its_name(airline: Airline, service: str, path: str, parameter: str) -> None:
     for value in ("", "x", "-1", "9" * 30):
-        function = airline.function(COMMANDS[path][0])
-        assert_refused(function.get(path, query_string={parameter: value}), 422, parameter)
+        assert_refused(airline.function(service).get(path, query_string={parameter: value}), 422, parameter)
+
+
+@pytest.mark.parametrize("value", ["", "yes", "TRUE", "1"])
+def test_a_rebuild_that_is_not_clearly_wanted_is_refused(airline: Airline, value: str) -> None:
+    dashboard = airline.function("dashboard")
+
+    assert_refused(dashboard.post("/customerInfos/rebuild", query_string={"dryRun": value}), 422, "dryRun")
 
 
 def test_a_refusal_stays_small_enough_for_a_dead_letter(airline: Airline) -> None:

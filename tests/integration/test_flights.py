@@ -19,6 +19,7 @@ def test_the_first_flight_has_number_one_and_its_numbers_are_numbers(airline: Ai
         "takeoffDate": "2025-12-25",
         "cost": 200000,
         "remainingSeatsCount": 5,
+        "capacity": 5,
         "_links": {"self": {"href": "http://localhost/flights/1"}, "flight": {"href": "http://localhost/flights/1"}},
     }
 
@@ -60,11 +61,9 @@ def test_setting_the_remaining_seats_changes_the_capacity_by_as_much(airline: Ai
     airline.function("decrease-seats").hear(event("ReservationPlaced", seatQty=3))
     flights = airline.function("flight-seats")
 
-    flights.patch("/flights/1001", json={"remainingSeatsCount": 10})
+    changed = body_of(flights.patch("/flights/1001", json={"remainingSeatsCount": 10}))
 
-    assert airline.rows("flight-seats", "SELECT capacity, remaining_seats_count FROM flights WHERE id = 1001") == [
-        (13, 10)
-    ]
+    assert (changed["capacity"], changed["remainingSeatsCount"]) == (13, 10)
     airline.function("restore-seats").hear(event("ReservationCanceled"))
     assert body_of(flights.get("/flights/1001"))["remainingSeatsCount"] == 13
 
@@ -94,3 +93,32 @@ def test_an_unknown_flight_is_not_found(airline: Airline, method: str, number: s
     wish = {"json": {"cost": 1}} if method == "PATCH" else {}
 
     assert_refused(airline.function("flight-seats").open(method, f"/flights/{number}", **wish), 404)
+
+
+def test_holds_tell_what_each_reservation_has_got(airline: Airline) -> None:
+    decrease, restore = airline.function("decrease-seats"), airline.function("restore-seats")
+    for identity, seats in [("000000000001", 2), ("000000000002", 3), ("000000000003", 900)]:
+        decrease.hear(event("ReservationPlaced", reservationId=identity, seatQty=seats))
+    for identity in ("000000000002", "000000000004"):
+        restore.hear(event("ReservationCanceled", reservationId=identity))
+
+    page = body_of(airline.function("flight-seats").get("/holds?sort=id"))
+
+    assert [(hold["reservationId"], hold["status"], hold["amount"]) for hold in page["_embedded"]["holds"]] == [
+        ("000000000001", "HELD", 1_960_000),
+        ("000000000002", "RELEASED", 2_940_000),
+        ("000000000003", "REFUSED", None),
+        ("000000000004", "CANCELED", None),
+    ]
+    assert href(page["_embedded"]["holds"][0], "reservation") == "http://localhost/reservations/000000000001"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"), [("status=HELD", 2), ("flightId=1002", 1), ("status=HELD&flightId=1001", 1), ("flightId=9", 0)]
+)
+def test_holds_are_found_by_status_and_flight(airline: Airline, query: str, found: int) -> None:
+    decrease = airline.function("decrease-seats")
+    for identity, flight, seats in [("1", 1001, 1), ("2", 1002, 1), ("3", 1001, 900)]:
+        decrease.hear(event("ReservationPlaced", reservationId=identity, flightId=flight, seatQty=seats))
+
+    assert body_of(airline.function("flight-seats").get(f"/holds?{query}"))["page"]["totalElements"] == found

@@ -10,8 +10,8 @@ from tests.integration.recording_broker import RecordingBroker
 from tests.integration.vocabulary import RESERVATION, body_of, event, href, place, tick
 
 
-def unsent(airline: Airline, folder: str = "reserve") -> int:
-    ((count,),) = airline.rows(folder, "SELECT COUNT(*) FROM outbox")
+def unsent(airline: Airline) -> int:
+    ((count,),) = airline.rows("reserve", "SELECT COUNT(*) FROM outbox")
     return int(count)
 
 
@@ -26,7 +26,8 @@ def test_a_reservation_is_placed_while_the_broker_is_away_and_told_later(
     airline = airline_without_broker
     reservation = place(airline)
     keep_house(airline)
-    assert unsent(airline) == 1
+    waiting = body_of(airline.function("reserve").get("/outbox"))
+    assert (waiting["unsent"], waiting["oldest"] >= reservation["createdAt"]) == (1, True)
 
     airline.sink = broker.url
     keep_house(airline)
@@ -131,7 +132,7 @@ def test_a_charge_that_was_left_half_done_is_finished_and_told(
     (payment,) = body_of(airline.function("payment").get("/payments"))["_embedded"]["payments"]
     assert (payment["reservationId"], payment["status"]) == (RESERVATION, "PAID")
     assert broker.heard() == ["Paid"]
-    assert unsent(airline, "payment") == 0
+    assert body_of(airline.function("payment").get("/outbox")) == {"unsent": 0, "oldest": None}
 
 
 def test_a_reservation_that_is_paid_at_the_last_moment_does_not_expire(

@@ -1,16 +1,26 @@
 """Payments, customerInfos and the story of a reservation: what events have told, over HTTP."""
 
+from datetime import timedelta
+
 import pytest
 
+from tests.integration.conftest import Clock
 from tests.integration.hosting import Airline
 from tests.integration.vocabulary import RESERVATION, assert_refused, body_of, event, href
 
-COLLECTIONS = {"payment": "payments", "dashboard": "customerInfos"}
+COLLECTIONS = [
+    ("payment", "/payments", "payments"),
+    ("payment", "/ledger", "entries"),
+    ("flight-seats", "/holds", "holds"),
+    ("dashboard", "/customerInfos", "customerInfos"),
+]
 
 
-@pytest.mark.parametrize(("service", "name"), COLLECTIONS.items())
-def test_a_collection_that_nothing_was_told_of_is_an_empty_list(airline: Airline, service: str, name: str) -> None:
-    page = body_of(airline.function(service).get(f"/{name}"))
+@pytest.mark.parametrize(("service", "path", "name"), COLLECTIONS)
+def test_a_collection_that_nothing_was_told_of_is_an_empty_list(
+    airline: Airline, service: str, path: str, name: str
+) -> None:
+    page = body_of(airline.function(service).get(path))
 
     assert page["_embedded"] == {name: []}
     assert page["page"]["totalElements"] == 0
@@ -59,6 +69,8 @@ def test_the_story_of_a_reservation_names_the_cause_of_each_event(airline: Airli
 
     assert story["reservationId"] == RESERVATION
     assert href(story, "self") == f"http://localhost/reservations/{RESERVATION}/events"
+    assert href(story, "deadLetters") == f"http://localhost/dead-letters?reservationId={RESERVATION}"
+    assert story["waitsFor"] == []
     assert {(told["type"], told["causationId"]) for told in story["_embedded"]["events"]} == {
         ("ReservationPlaced", None),
         ("ReservationConfirmed", "the payment"),
@@ -83,6 +95,41 @@ def test_a_cancel_that_came_before_its_charge_is_no_payment(airline: Airline) ->
 
     assert body_of(payment.get("/payments"))["page"]["totalElements"] == 0
     assert_refused(payment.get("/payments/1"), 404)
+
+
+def test_a_saga_tells_what_it_waits_for_and_how_long_each_step_took(airline: Airline, held_clock: Clock) -> None:
+    placed = event("ReservationPlaced")
+    held = event("RemainingSeatsDecreased") | {"causationid": placed["id"], "time": "2026-03-01T12:00:01.500Z"}
+    for told in (held, placed):
+        airline.function("project-dashboard").hear(told)
+    held_clock.passes(timedelta(minutes=1))
+
+    story = body_of(airline.function("dashboard").get(f"/reservations/{RESERVATION}/events"))
+
+    assert [(told["type"], told["after"]) for told in story["_embedded"]["events"]] == [
+        ("ReservationPlaced", None),
+        ("RemainingSeatsDecreased", 1.5),
+    ]
+    assert story["waitsFor"] == [{"function": "charge-payment", "for": 58.5}]
+
+
+def test_the_providers_ledger_has_each_charge_and_refund_once(airline: Airline) -> None:
+    for _ in range(2):
+        airline.function("charge-payment").hear(event("RemainingSeatsDecreased"))
+        airline.function("refund-payment").hear(event("ReservationCanceled"))
+    declined = event("RemainingSeatsDecreased", reservationId="000000000001", paymentMethod="decline")
+    airline.function("charge-payment").hear(declined)
+    payment = airline.function("payment")
+
+    entries = body_of(payment.get("/ledger?sort=kind"))["_embedded"]["entries"]
+
+    assert [(entry["key"], entry["kind"], entry["accepted"], entry["amount"]) for entry in entries] == [
+        ("000000000001", "charge", False, 2_940_000),
+        (RESERVATION, "charge", True, 2_940_000),
+        (RESERVATION, "refund", True, 2_940_000),
+    ]
+    assert href(entries[1], "reservation") == f"http://localhost/reservations/{RESERVATION}"
+    assert body_of(payment.get(f"/ledger?key={RESERVATION}"))["page"]["totalElements"] == 2
 
 
 @pytest.mark.parametrize(

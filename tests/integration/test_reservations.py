@@ -99,6 +99,20 @@ def test_a_customer_sees_only_their_reservations(airline: Airline) -> None:
     assert listed["page"]["totalElements"] == 1
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("flightId=1002", 1), ("status=PENDING", 2), ("status=CANCELED", 1), ("status=PENDING&flightId=1001", 1)],
+)
+def test_reservations_are_found_by_flight_and_status(airline: Airline, query: str, found: int) -> None:
+    place(airline, flightId=1001)
+    place(airline, flightId=1002)
+    airline.function("reserve").delete(href(place(airline, flightId=1001), "self"))
+
+    listed = body_of(airline.function("reserve").get(f"/reservations?{query}"))
+
+    assert listed["page"]["totalElements"] == found
+
+
 def test_behind_the_gateway_links_lead_to_the_gateway(airline: Airline) -> None:
     reserve = airline.function("reserve")
     gateway = {"X-Forwarded-Host": "airline.example:8088", "X-Forwarded-Proto": "https"}

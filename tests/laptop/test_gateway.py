@@ -117,6 +117,9 @@ ROUTES = [
     ("/events", "RESERVE_COMMANDS", "/events"),
     ("/flights/1", "FLIGHT_SEATS", "/flights/1"),
     ("/customerInfos/1", "DASHBOARD", "/customerInfos/1"),
+    ("/customerInfos/rebuild?dryRun=true", "DASHBOARD", "/customerInfos/rebuild?dryRun=true"),
+    ("/holds?status=HELD", "FLIGHT_SEATS", "/holds?status=HELD"),
+    ("/outbox/reserve", "RESERVE", "/outbox"),
     ("/dead-letters", "DEAD_LETTERS", "/dead-letters"),
     ("/openapi/reserve.json", "RESERVE", "/openapi.json"),
     ("/openapi/reserve-commands.json", "RESERVE_COMMANDS", "/openapi.json"),
@@ -147,7 +150,17 @@ def test_no_connection_to_a_function_is_used_twice(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/nope", "/flightsx", "/flights/../healthz/x", "/openapi/other.json", "/.env", "/web/../Caddyfile"]
+    "path",
+    [
+        "/nope",
+        "/flightsx",
+        "/flights/../healthz/x",
+        "/openapi/other.json",
+        "/.env",
+        "/web/../Caddyfile",
+        "/outbox",
+        "/outbox/dashboard",
+    ],
 )
 def test_an_unknown_path_is_a_404_problem(gateway: Gateway, path: str) -> None:
     prepared = requests.Request("GET", gateway.url).prepare()
@@ -165,8 +178,9 @@ def test_healthz_is_the_gateways_own(gateway: Gateway, path: str) -> None:
         assert session.send(prepared, timeout=30).status_code == 204
 
 
-def test_a_function_that_cannot_be_reached_is_a_502_problem(gateway: Gateway) -> None:
-    assert_problem(gateway.call("GET", "/payments"), 502)
+@pytest.mark.parametrize("path", ["/payments", "/ledger", "/outbox/payment"])
+def test_a_function_that_cannot_be_reached_is_a_502_problem(gateway: Gateway, path: str) -> None:
+    assert_problem(gateway.call("GET", path), 502)
 
 
 def test_a_function_that_hangs_up_is_a_502_problem(gateway: Gateway) -> None:
@@ -219,9 +233,16 @@ def test_the_start_page_and_its_style_are_served(gateway: Gateway) -> None:
     assert gateway.call("GET", "/start.css").headers["content-type"].startswith("text/css")
 
 
+@pytest.mark.parametrize("path", ["/dead-letters/1/replay", "/dead-letters/replay", "/dead-letters/1/discard"])
+def test_dead_letters_can_be_decided_on(gateway: Gateway, path: str) -> None:
+    heard = gateway.call("POST", path, json={}).json()
+    assert (heard["service"], heard["method"], heard["path"]) == (gateway.ports["DEAD_LETTERS"], "POST", path)
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PATCH"])
-def test_dead_letters_can_only_be_read(gateway: Gateway, method: str) -> None:
-    answer = gateway.call(method, "/dead-letters/1")
+@pytest.mark.parametrize("path", ["/dead-letters", "/dead-letters/1", "/dead-letters/1/2/replay"])
+def test_nothing_else_can_be_written_to_dead_letters(gateway: Gateway, method: str, path: str) -> None:
+    answer = gateway.call(method, path)
     assert_problem(answer, 405)
     assert answer.headers["allow"] == "GET, HEAD"
 

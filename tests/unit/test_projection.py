@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import projection
-
 from airline import wire
 from airline.events import Event, ReservationConfirmed
 from tests.unit.conftest import Service
@@ -69,5 +68,5 @@ def test_what_was_canceled_and_did_not_come_back_is_known(board: Service) -> Non
 
 def test_a_history_is_told_in_order(board: Service) -> None:
     hear(board, placed("R1"), CONFIRMED)
-    told = board.run(lambda tx: [projection.as_json(row)["type"] for row in projection.history("R1", tx)])
+    told = board.run(lambda tx: [row.type for row in projection.history("R1", tx)])
     assert sorted(told) == ["ReservationConfirmed", "ReservationPlaced"]

@@ -38,6 +38,17 @@ def test_data_in_base64_is_read() -> None:
     assert wire.read({"content-type": "application/cloudevents+json"}, body).data == {"a": 1}
 
 
+def test_an_event_without_a_time_is_given_none() -> None:
+    assert "time" not in wire.read(BINARY, b"{}").attributes
+    assert "time" not in wire.read({"content-type": "application/cloudevents+json"}, structured()).attributes
+    assert wire.read(BINARY | {"CE-Time": "now"}, b"{}").attributes["time"] == "now"
+
+
+def test_the_bytes_of_data_are_known_where_it_came_as_bytes() -> None:
+    assert wire.read(BINARY, b'{"a":  1}').content == b'{"a":  1}'
+    assert wire.read({"content-type": "application/cloudevents+json"}, structured()).content is None
+
+
 def test_data_that_is_not_json_stays_as_it_is_and_no_policy_takes_it() -> None:
     envelope = wire.read(BINARY | {"content-type": "text/plain"}, b"\xffrain")
     assert envelope.data == b"\xffrain"
@@ -49,6 +60,7 @@ def test_data_that_is_not_json_stays_as_it_is_and_no_policy_takes_it() -> None:
     "body",
     [b"", b"{", b"[]", b"1", b"null", structured(id=None), structured(source=None), structured(type=None)]
     + [structured(specversion=version) for version in ("0.3", "1.1", 1)]
+    + [structured(id="").replace(b'""', b"null")]
     + [structured(id=""), structured(id=7), structured(type=["T"]), structured(data=None, data_base64=7)],
 )
 def test_what_is_no_cloud_event_is_malformed(body: bytes) -> None:

@@ -20,9 +20,12 @@ def upgrade() -> None:
         sa.Column("source", sa.String(255), nullable=False),
         sa.Column("causation_id", sa.String(255)),
         sa.Column("said_at", Instant(), nullable=False),
+        sa.Column("customer_id", sa.Integer()),
+        sa.Column("reserve_date", sa.Date()),
         sa.Column("data", sa.Text(), nullable=False),
     )
     op.create_index("ix_events_reservation_id", "events", ["reservation_id"])
+    op.create_index("ix_events_said_at", "events", ["said_at"])
     op.create_table(
         "reservations",
         sa.Column("reservation_id", sa.String(12), primary_key=True),
@@ -35,6 +38,7 @@ def upgrade() -> None:
         sa.Column("refunded", sa.Boolean(), nullable=False),
         sa.Column("confirmed", sa.Boolean(), nullable=False),
         sa.Column("canceled_at", Instant()),
+        sa.Column("pruned", sa.Boolean(), nullable=False),
     )
     op.create_index("ix_reservations_customer_id", "reservations", ["customer_id"])
 

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("flight_id", sa.Integer(), nullable=False),
         sa.Column("seat_qty", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(8), nullable=False),
+        sa.Column("amount", sa.BigInteger()),
         sa.Column("said", sa.Text()),
         sa.CheckConstraint("seat_qty > 0", name="a_party_has_somebody"),
         sqlite_with_rowid=False,

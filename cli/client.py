@@ -1,0 +1,172 @@
+"""The airline over HTTP: one base URL, JSON, and an Idempotency-Key on whatever changes something."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+from cli.errors import Refused, Unreachable
+
+TIMEOUT = (5, 40)
+"""Seconds to connect, and to wait for an answer: the gateway gives up after 35 itself."""
+PAGE = 1000
+"""The largest page that the services give."""
+STATE = Path(__file__).resolve().parent.parent / ".airline" / "state.json"
+DEFAULT_URL = "http://127.0.0.1:8088"
+HOSTS_HERE = ("127.0.0.1", "localhost", "::1")
+
+Told = Callable[[int, int], None]
+"""Is told how many of how many have been read."""
+
+
+@dataclass(frozen=True)
+class Airline:
+    """An airline, by the address of its gateway."""
+
+    url: str
+    session: requests.Session
+
+
+def connect(url: str | None = None, host_header: str | None = None, state: Path = STATE) -> Airline:
+    """The airline at `url`; without one, the one that runs on this machine."""
+    base = (url or _url_here(state)).rstrip("/")
+    parts = urlsplit(base)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Refused(f"{base} is no address of an airline; it should look like {DEFAULT_URL}")
+    session = requests.Session()
+    session.trust_env = parts.hostname not in HOSTS_HERE  # no proxy knows this machine's own ports
+    session.headers["Accept"] = "application/json"
+    if host_header:
+        session.headers["Host"] = host_header
+    # any method may be sent again, as each command has its key; 504 is not: it may still be at work
+    again = Retry(total=2, read=1, backoff_factor=0.3, status_forcelist=(502, 503), allowed_methods=None)
+    again = again.new(raise_on_status=False, respect_retry_after_header=False)
+    session.mount("http://", HTTPAdapter(max_retries=again))
+    session.mount("https://", HTTPAdapter(max_retries=again))
+    return Airline(base, session)
+
+
+def get(airline: Airline, path: str, **query: Any) -> Any:
+    """The JSON behind a path. Raises Unreachable and Refused; parameters that are None are left out."""
+    return _ask(airline, "GET", path, query)
+
+
+def find(airline: Airline, path: str) -> Any:
+    """The JSON behind a path, None where there is nothing."""
+    try:
+        return get(airline, path)
+    except Refused as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
+
+
+def command(airline: Airline, method: str, path: str, body: object = None, key: str | None = None, **query: Any) -> Any:
+    """Has something done, once however often it is sent under the same key. Raises Unreachable and Refused."""
+    key = key or str(uuid4())
+    try:
+        return _ask(airline, method, path, query, json=body, headers={"Idempotency-Key": key})
+    except Unreachable as error:
+        raise Unreachable(f"{error} Whether it was done is open. Idempotency-Key: {key}") from error
+
+
+def pages(airline: Airline, path: str, name: str, told: Told | None = None, **query: Any) -> Iterator[list[Any]]:
+    """A collection, page by page.
+
+    Rows that are never removed and never leave the filter are never missed; one may come twice while others are
+    added before it.
+    """
+    number = done = 0
+    while True:
+        page = get(airline, path, **{"size": PAGE, **query, "page": number})
+        items = _items(page, path, name)
+        done += len(items)
+        if told:
+            told(done, page["page"]["totalElements"])
+        yield items
+        number += 1
+        if number >= page["page"]["totalPages"]:
+            return
+
+
+def some(airline: Airline, path: str, name: str, limit: int, **query: Any) -> tuple[list[Any], int]:
+    """The first `limit` items of a collection, and how many there are."""
+    items: list[Any] = []
+    total = 0
+
+    def count(_: int, all_there_are: int) -> None:
+        nonlocal total
+        total = all_there_are
+
+    for page in pages(airline, path, name, count, size=min(limit, PAGE), **query):
+        items += page
+        if len(items) >= limit:
+            break
+    return items[:limit], total
+
+
+def count(airline: Airline, path: str, **query: Any) -> int:
+    """How many items a collection has."""
+    return int(get(airline, path, size=1, **query)["page"]["totalElements"])
+
+
+def segment(text: object) -> str:
+    """An id as one segment of a path."""
+    return quote(str(text), safe="")
+
+
+def _items(page: Any, path: str, name: str) -> list[Any]:
+    try:
+        return list(page["_embedded"][name])
+    except (KeyError, TypeError) as error:
+        raise Unreachable(f"{path} answers, but not with a collection of {name}.") from error
+
+
+def _ask(airline: Airline, method: str, path: str, query: dict[str, Any], **request: Any) -> Any:
+    asked = {name: value for name, value in query.items() if value is not None}
+    try:
+        answer = airline.session.request(
+            method, airline.url + path, params=asked, timeout=TIMEOUT, allow_redirects=False, **request
+        )
+    except requests.RequestException as error:
+        raise Unreachable(f"{airline.url} cannot be reached ({type(error).__name__}).") from error
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise Unreachable(f"{method} {path} answered {answer.status_code}: {_detail(answer)}.")
+    if answer.status_code >= HTTPStatus.BAD_REQUEST:
+        raise Refused(_detail(answer), answer.status_code)
+    if answer.is_redirect:
+        raise Unreachable(f"{airline.url} sends elsewhere; try --url with {answer.headers['Location']}")
+    return _document(answer)
+
+
+def _document(answer: requests.Response) -> Any:
+    if answer.status_code == HTTPStatus.NO_CONTENT:
+        return None
+    try:
+        return answer.json()
+    except requests.JSONDecodeError as error:
+        raise Unreachable(f"{answer.url} answers, but not as an airline does.") from error
+
+
+def _detail(answer: requests.Response) -> str:
+    try:
+        problem = answer.json()
+        return str(problem["detail"]).rstrip(".")
+    except (ValueError, KeyError, TypeError):
+        return answer.reason or HTTPStatus(answer.status_code).phrase
+
+
+def _url_here(state: Path) -> str:
+    """Where the laptop says its gateway is."""
+    try:
+        return str(json.loads(state.read_text("utf-8"))["gateway"])
+    except (FileNotFoundError, KeyError, ValueError):
+        return DEFAULT_URL

@@ -1,0 +1,116 @@
+"""`airline dead-letters ...`: what the broker gave up on, and what is to become of it."""
+
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import RenderableType
+
+from cli import client, draw
+from cli.client import Airline
+from cli.desk import Desk, answer, at_the_desk, progress
+from cli.errors import Unreachable
+from cli.reservations import Limit
+
+app = typer.Typer(help="Events that nobody could process.", no_args_is_help=True)
+
+COLUMNS = {
+    "id": "dead letter",
+    "type": "event",
+    "function": "given up by",
+    "reservationId": "reservation",
+    "code": "code",
+    "reason": "reason",
+    "times": "times",
+    "lastAt": "last",
+    "status": "status",
+    "note": "note",
+}
+
+Identity = Annotated[str, typer.Argument(metavar="ID")]
+OfType = Annotated[str | None, typer.Option("--type", help="Of this type of event.")]
+OfFunction = Annotated[str | None, typer.Option("--function", help="Given up by this function.")]
+OfReservation = Annotated[str | None, typer.Option("--reservation", help="Of this reservation.")]
+
+
+@app.command("list")
+@at_the_desk
+def show_all(  # noqa: PLR0913 - the filters of the resource
+    desk: Desk,
+    *,
+    status: Annotated[Literal["OPEN", "REPLAYED", "DISCARDED"] | None, typer.Option(help="All, without it.")] = None,
+    type_: OfType = None,
+    function: OfFunction = None,
+    reservation: OfReservation = None,
+    limit: Limit = 50,
+) -> None:
+    """The dead letters, latest first."""
+    wanted = {"status": status, "sort": "lastAt,desc"} | _wanted(type_, function, reservation)
+    found, total = client.some(desk.airline, "/dead-letters", "deadLetters", limit, **wanted)
+    answer(desk, {"total": total, "deadLetters": found}, lambda: draw.items(COLUMNS, found, total))
+
+
+@app.command()
+@at_the_desk
+def show(desk: Desk, identity: Identity) -> None:
+    """A whole letter: why, and the event as it was."""
+    letter = client.get(desk.airline, f"/dead-letters/{client.segment(identity)}")
+    answer(desk, letter, lambda: _drawn(letter))
+
+
+@app.command()
+@at_the_desk
+def replay(  # noqa: PLR0913 - the ways to choose
+    desk: Desk,
+    *,
+    identity: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
+    type_: OfType = None,
+    function: OfFunction = None,
+    reservation: OfReservation = None,
+) -> None:
+    """Puts one letter, all of a kind, or all back into the broker. Doing it twice is harmless."""
+    chosen = {name: value for name, value in _wanted(type_, function, reservation).items() if value}
+    if (identity is not None) + everything + bool(chosen) != 1:
+        raise typer.BadParameter("name either an ID, or --all, or some of --type, --function, --reservation")
+    if identity is not None:
+        letter = client.command(desk.airline, "POST", f"/dead-letters/{client.segment(identity)}/replay")
+        answer(desk, letter, lambda: _drawn(letter))
+        return
+    replayed = _replay_all(desk.airline, chosen)
+    answer(desk, {"replayed": replayed}, lambda: draw.cell(f"{replayed} replayed"))
+
+
+@app.command()
+@at_the_desk
+def discard(
+    desk: Desk, identity: Identity, note: Annotated[str, typer.Option(help="Why nobody needs it any more.")]
+) -> None:
+    """Sets a letter aside for good, with a note."""
+    letter = client.command(desk.airline, "POST", f"/dead-letters/{client.segment(identity)}/discard", {"note": note})
+    answer(desk, letter, lambda: _drawn(letter))
+
+
+def _replay_all(airline: Airline, chosen: dict[str, str]) -> int:
+    """How many went, batch by batch. Raises Unreachable where some cannot go."""
+    replayed, remaining, asked = 0, None, dict(chosen)
+    with progress() as bars:
+        bar = bars.add_task("dead letters", total=None)
+        while remaining != 0:
+            batch = client.command(airline, "POST", "/dead-letters/replay", asked)
+            if batch["remaining"] == remaining and not batch["replayed"]:
+                raise Unreachable(f"{replayed} were replayed, then the broker took none of the other {remaining}.")
+            replayed, remaining = replayed + batch["replayed"], batch["remaining"]
+            if "before" in batch:  # what comes back meanwhile is for another day, or there might be no end
+                asked["before"] = batch["before"]
+            bars.update(bar, completed=replayed, total=replayed + remaining)
+    return replayed
+
+
+def _wanted(type_: str | None, function: str | None, reservation: str | None) -> dict[str, str | None]:
+    return {"type": type_, "function": function, "reservationId": reservation}
+
+
+def _drawn(letter: dict[str, Any]) -> RenderableType:
+    names = {**COLUMNS, "destination": "sent to", "firstAt": "first", "decidedAt": "decided", "eventId": "event id"}
+    whole = {**names, "source": "source", "attributes": "attributes", "data": "data"}
+    return draw.facts({name: letter[field] for field, name in whole.items() if letter.get(field) is not None})

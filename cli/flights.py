@@ -1,0 +1,75 @@
+"""`airline flights ...`"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group
+
+from cli import client, draw, importing
+from cli.desk import Desk, answer, at_the_desk, progress
+from cli.errors import Refused
+from cli.reservations import Key, Limit
+
+app = typer.Typer(help="The flights and their seats.", no_args_is_help=True)
+
+COLUMNS = {
+    "flightId": "flight",
+    "flightCode": "code",
+    "takeoffDate": "takes off",
+    "cost": "cost of a seat",
+    "remainingSeatsCount": "seats left",
+    "capacity": "of",
+}
+
+
+@app.command("list")
+@at_the_desk
+def show(
+    desk: Desk,
+    min_seats: Annotated[int | None, typer.Option(help="Only flights with so many seats left.", min=0)] = None,
+    limit: Limit = 50,
+) -> None:
+    """The flights, by number."""
+    found, total = client.some(desk.airline, "/flights", "flights", limit, minSeats=min_seats)
+    answer(desk, {"total": total, "flights": found}, lambda: draw.items(COLUMNS, found, total))
+
+
+@app.command()
+@at_the_desk
+def add(  # noqa: PLR0913 - the fields of a flight
+    desk: Desk,
+    *,
+    code: Annotated[str, typer.Option(help="For instance KE081.")],
+    date: Annotated[datetime, typer.Option(help="The day it takes off.", formats=["%Y-%m-%d"])],
+    cost: Annotated[int, typer.Option(help="Of one seat.", min=0)],
+    seats: Annotated[int, typer.Option(help="How many there are.", min=0)],
+    key: Key = None,
+) -> None:
+    """Adds a flight."""
+    body = {"flightCode": code, "takeoffDate": f"{date:%Y-%m-%d}", "cost": cost, "remainingSeatsCount": seats}
+    flight = client.command(desk.airline, "POST", "/flights", body, key)
+    answer(desk, flight, lambda: draw.items(COLUMNS, [flight]))
+
+
+@app.command("import")
+@at_the_desk
+def import_(
+    desk: Desk,
+    file: Annotated[Path, typer.Argument(metavar="CSV", help=f"With the columns {', '.join(importing.COLUMNS)}.")],
+) -> None:
+    """Adds the flights of a CSV file. Bad lines are told and left out; the same file again adds nothing twice."""
+    lines = importing.read(file)
+    with progress() as bars:
+        done = [importing.add(desk.airline, file.name, line) for line in bars.track(lines, description="flights")]
+    flights = [line.flight for line in done if line.flight is not None]
+    bad = [{"line": line.number, "reason": line.reason} for line in done if line.reason]
+    answer(desk, {"flights": flights, "bad": bad}, lambda: _drawn(flights, bad))
+    if bad:
+        raise Refused(f"{len(bad)} of {len(done)} lines were not taken.")
+
+
+def _drawn(flights: list[dict[str, Any]], bad: list[dict[str, Any]]) -> Group:
+    taken = draw.items(COLUMNS, flights, len(flights))
+    return Group(taken, draw.items({"line": "line", "reason": "not taken, because"}, bad)) if bad else Group(taken)

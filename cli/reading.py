@@ -1,0 +1,121 @@
+"""Reading the books: all of them, or the pages that concern one subject."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rich.progress import Progress
+
+from cli import client
+from cli.client import Airline
+from cli.laws import Books, Difference, Item
+
+Holds = Callable[[str], list[Item]]
+
+OUTBOXES = ("reserve", "payment")
+IDENTITIES: dict[str, Callable[[Item], object]] = {
+    "reservations": lambda item: item["reservationId"],
+    "holds": lambda item: item["reservationId"],
+    "flights": lambda item: item["flightId"],
+    "entries": lambda item: (item["key"], item["kind"]),
+    "customerInfos": lambda item: item["customerId"],
+}
+"""The collections, and what an item of each is known by."""
+
+
+def everything(airline: Airline, bars: Progress) -> Books:
+    """All books. Holds are read whole and sorted out here: a filter would let rows slip between two pages."""
+    read = {name: _all(airline, name, bars) for name in IDENTITIES}
+    return Books(
+        flights=read["flights"],
+        holds=[hold for hold in read["holds"] if hold["status"] == "HELD"],
+        reservations=read["reservations"],
+        ledger=read["entries"],
+        customers=read["customerInfos"],
+        outboxes={name: outbox(airline, name) for name in OUTBOXES},
+    )
+
+
+def outbox(airline: Airline, name: str) -> Any:
+    """unsent, oldest"""
+    return client.get(airline, f"/outbox/{name}")
+
+
+def _all(airline: Airline, name: str, bars: Progress) -> list[Item]:
+    bar = bars.add_task(name, total=None)
+
+    def told(done: int, total: int) -> None:
+        bars.update(bar, completed=min(done, total), total=total)
+
+    return _once(name, client.pages(airline, _path(name), name, told))
+
+
+def _once(name: str, pages: Iterable[list[Item]]) -> list[Item]:
+    """Each item once, as it was read last."""
+    return list({IDENTITIES[name](item): item for page in pages for item in page}.values())
+
+
+@dataclass(frozen=True)
+class Busy:
+    """The subject moved while it was read: nothing can be said of it now."""
+
+
+def again(airline: Airline, difference: Difference, holds: Holds) -> Books | Busy:
+    """The books about one subject alone, as they are now; `holds` gives those of a flight that are HELD."""
+    match difference.kind:
+        case "flight":
+            return _flight(airline, difference.subject)
+        case "customer":
+            return _customer(airline, difference.subject)
+        case "outbox":
+            return Books(outboxes={difference.subject: outbox(airline, difference.subject)})
+        case "reservation":
+            return _reservation(airline, difference, holds)
+
+
+def _flight(airline: Airline, number: str) -> Books | Busy:
+    path = f"/flights/{number}"
+    before = client.find(airline, path)
+    holds = held(airline, number)
+    if client.find(airline, path) != before:
+        return Busy()
+    return Books(flights=[before] if before else [], holds=holds)
+
+
+def _customer(airline: Airline, number: str) -> Books | Busy:
+    before = _of_customer(airline, number)
+    customer = client.find(airline, f"/customerInfos/{number}")
+    pending = any(reservation["status"] == "PENDING" for reservation in before)
+    if pending or _of_customer(airline, number) != before:
+        return Busy()
+    return Books(reservations=before, customers=[customer] if customer else [])
+
+
+def _reservation(airline: Airline, difference: Difference, holds: Holds) -> Books:
+    identity = difference.subject
+    reservation = client.find(airline, f"/reservations/{client.segment(identity)}")
+    number = difference.flight or (reservation and reservation["flightId"])
+    flight = client.find(airline, f"/flights/{number}") if number else None
+    return Books(
+        flights=[flight] if flight else [],
+        holds=[hold for hold in holds(str(number)) if hold["reservationId"] == identity] if number else [],
+        reservations=[reservation] if reservation else [],
+        ledger=_once("entries", _pages(airline, "entries", key=identity)),
+    )
+
+
+def held(airline: Airline, flight: str) -> list[Item]:
+    """The HELD holds of a flight."""
+    return _once("holds", _pages(airline, "holds", status="HELD", flightId=flight))
+
+
+def _of_customer(airline: Airline, number: str) -> list[Item]:
+    return _once("reservations", _pages(airline, "reservations", customerId=number))
+
+
+def _pages(airline: Airline, name: str, **query: Any) -> Iterator[list[Item]]:
+    return client.pages(airline, _path(name), name, **query)
+
+
+def _path(collection: str) -> str:
+    return "/ledger" if collection == "entries" else f"/{collection}"

@@ -1,0 +1,93 @@
+"""Reconcile: judge the live books, look again at what seems wrong, and believe what stays."""
+
+import functools
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.progress import Progress
+
+from cli import laws, reading
+from cli.client import Airline
+from cli.laws import Difference, Moment
+from cli.reading import Busy
+
+PAUSE = 1.0
+"""Seconds between two looks at what seems wrong."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`broken` stayed wrong; `busy` moved at every look, so nothing can be said; `suspected` seemed wrong at first."""
+
+    broken: list[Difference]
+    busy: list[Difference]
+    suspected: int
+    totals: dict[str, int]
+    seconds: float
+
+
+def verdict(airline: Airline, young: float, patience: float, bars: Progress) -> Verdict:
+    """Reads everything once, then what seems wrong until it is right or `patience` seconds are over."""
+    began = time.monotonic()
+    books = reading.everything(airline, bars)
+    suspects = laws.judge(books, _moment(young))
+    left, busy = suspects, set[Difference]()
+    deadline = time.monotonic() + patience
+    while left:
+        time.sleep(PAUSE)
+        left, busy = _look_again(airline, left, young, bars)
+        if time.monotonic() > deadline:
+            break
+    broken = [difference for difference in left if difference not in busy]
+    seconds = time.monotonic() - began
+    return Verdict(broken, [*busy], len(suspects), laws.totals(books), seconds)
+
+
+def as_json(found: Verdict) -> dict[str, Any]:
+    """For machines: the laws, and what breaks them."""
+    by_law = {name: [_plain(one) for one in found.broken if one.law == name] for name in laws.LAWS}
+    return {
+        "holds": not found.broken,
+        "laws": by_law,
+        "busy": [_plain(one) for one in found.busy],
+        "suspected": found.suspected,
+        "totals": found.totals,
+        "seconds": round(found.seconds, 3),
+    }
+
+
+def _look_again(
+    airline: Airline, suspects: list[Difference], young: float, bars: Progress
+) -> tuple[list[Difference], set[Difference]]:
+    left, busy = [], set()
+    bar = bars.add_task("looking again", total=len(suspects))
+    holds = functools.cache(lambda flight: reading.held(airline, flight))  # once a round: many may be on one flight
+    for one in bars.track(suspects, task_id=bar):
+        books = reading.again(airline, one, holds)
+        found = [one] if isinstance(books, Busy) else _same(one, laws.judge(books, _moment(young), [one.kind]))
+        if isinstance(books, Busy) or _moved(one, found):
+            left.append(one)
+            busy.add(one)
+        else:
+            left += found
+    bars.remove_task(bar)
+    return left, busy
+
+
+def _moved(one: Difference, found: list[Difference]) -> bool:
+    """A dashboard follows at some distance: behind a customer for whom much goes on it is never quite right."""
+    return one.kind == "customer" and any(other.detail != one.detail for other in found)
+
+
+def _same(one: Difference, found: list[Difference]) -> list[Difference]:
+    return [other for other in found if (other.law, other.subject) == (one.law, one.subject)]
+
+
+def _moment(young: float) -> Moment:
+    return Moment(datetime.now(UTC), timedelta(seconds=young))
+
+
+def _plain(one: Difference) -> dict[str, str]:
+    return {one.kind: one.subject, "detail": one.detail}

@@ -1,0 +1,74 @@
+"""`airline saga show ID`"""
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+
+from cli import client, timeline
+from cli.client import Airline
+from cli.desk import Desk, answer, at_the_desk, stdout
+from cli.errors import Refused
+
+app = typer.Typer(help="What became of a reservation, event by event.", no_args_is_help=True)
+
+LAST_WORD = {"SUCCEED": "ReservationConfirmed", "CANCELED": "ReservationCanceled"}
+PAUSE = 0.5
+"""Seconds between two looks of --follow."""
+
+
+@app.callback()
+def saga() -> None:
+    """What became of a reservation, event by event."""
+
+
+@app.command()
+@at_the_desk
+def show(
+    desk: Desk,
+    identity: Annotated[str, typer.Argument(metavar="ID")],
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until nothing is waited for.")] = False,
+) -> None:
+    """The timeline: each event under its cause, with the time since; what is waited for; dead letters."""
+    story = told(desk.airline, identity)
+    if follow and desk.as_json:
+        while not _ended(story):
+            time.sleep(PAUSE)
+            story = told(desk.airline, identity)
+    elif follow:
+        _follow(desk.airline, story)
+        return
+    answer(desk, story, lambda: timeline.drawn(story))
+
+
+def told(airline: Airline, identity: str) -> dict[str, Any]:
+    """reservation (None before it is placed), events, waitsFor, deadLetters. Raises Refused if nobody knows it."""
+    path = f"/reservations/{client.segment(identity)}"
+    reservation = client.find(airline, path)
+    history = client.find(airline, f"{path}/events")
+    letters, _ = client.some(airline, "/dead-letters", "deadLetters", client.PAGE, reservationId=identity)
+    if not (reservation or history or letters):
+        raise Refused(f"Nothing has been heard of reservation {identity}.")
+    return {
+        "reservationId": identity,
+        "reservation": reservation,
+        "events": history["_embedded"]["events"] if history else [],
+        "waitsFor": history.get("waitsFor", []) if history else [],
+        "deadLetters": letters,
+    }
+
+
+def _follow(airline: Airline, story: dict[str, Any]) -> None:
+    with Live(timeline.drawn(story), console=stdout(), auto_refresh=False) as live:
+        while not _ended(story):
+            time.sleep(PAUSE)
+            story = told(airline, story["reservationId"])
+            live.update(timeline.drawn(story), refresh=True)
+
+
+def _ended(story: dict[str, Any]) -> bool:
+    """Whether the reservation has ended, the dashboard has heard of it, and nothing is waited for."""
+    status = story["reservation"]["status"] if story["reservation"] else None
+    heard = {event["type"] for event in story["events"]}
+    return LAST_WORD.get(status) in heard and not story["waitsFor"]

@@ -1,0 +1,98 @@
+"""A saga, drawn: a tree of events, each under the one that caused it."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+from rich.tree import Tree
+
+from cli import draw
+
+DETAILS = ("seatQty", "remainingSeatsCount", "amount", "reason")
+
+
+def drawn(story: Mapping[str, Any]) -> RenderableType:
+    """`story` as saga.told gives it."""
+    tree = Tree(_title(story))
+    caused = by_cause(story["events"])
+    letters = defaultdict(list)
+    for letter in story["deadLetters"]:
+        letters[letter["eventId"]].append(letter)
+    _grow(tree, None, caused, letters)
+    for strays in letters.values():  # of events that the history does not have
+        _add_letters(tree, strays)
+    waits = [_waiting(wait) for wait in story["waitsFor"]]
+    return Group(tree, *waits)
+
+
+def by_cause(events: list[dict[str, Any]]) -> dict[str | None, list[dict[str, Any]]]:
+    """The events by the id of the one that caused them; None holds those whose cause is not among them.
+
+    Events that go round in a circle begin nowhere: the first of them is taken as a beginning.
+    """
+    known = {event["id"] for event in events}
+    causes = {event["id"]: event["causationId"] if event["causationId"] in known else None for event in events}
+    for event in events:
+        if _goes_round(event["id"], causes):
+            causes[event["id"]] = None
+    caused: dict[str | None, list[dict[str, Any]]] = defaultdict(list)
+    for event in events:
+        caused[causes[event["id"]]].append(event)
+    return caused
+
+
+def _goes_round(start: str, causes: Mapping[str, str | None]) -> bool:
+    seen: set[str] = set()
+    step: str | None = start
+    while step is not None and step not in seen:
+        seen.add(step)
+        step = causes[step]
+    return step == start
+
+
+def _grow(branch: Tree, cause: str | None, caused: dict[str | None, list[Any]], letters: dict[str, list[Any]]) -> None:
+    for event in caused.get(cause, []):
+        leaf = branch.add(_event(event))
+        _add_letters(leaf, letters.pop(event["id"], []))
+        _grow(leaf, event["id"], caused, letters)
+
+
+def _add_letters(branch: Tree, letters: list[dict[str, Any]]) -> None:
+    for letter in letters:
+        what = f"{letter['type']} to {letter['function']}, {letter['times']} times: {letter['reason']} ({letter['id']})"
+        branch.add(_line(f"dead letter {letter.get('status', '')}".strip(), what, "red"))
+
+
+def _title(story: Mapping[str, Any]) -> Text:
+    title = Text.assemble(("reservation ", ""), draw.cell(story["reservationId"]))
+    if found := story["reservation"]:
+        seats = "1 seat" if found["seatQty"] == 1 else f"{found['seatQty']} seats"
+        party = f"  {seats} on flight {found['flightId']} for customer {found['customerId']}"
+        title = Text.assemble(title, " ", draw.cell(found["status"]), party, _in_brackets(found["reason"]))
+    return title
+
+
+def _event(event: Mapping[str, Any]) -> Text:
+    after = f"+{draw.seconds(event['after'])}" if event.get("after") is not None else event["time"]
+    details = [f"{name} {event['data'][name]}" for name in DETAILS if event["data"].get(name) is not None]
+    return Text.assemble(
+        Text.assemble(draw.cell(event["type"]), style="bold"),
+        f"  {after}  ",
+        Text.assemble(draw.cell(event["source"]), style="cyan"),
+        "  ",
+        Text.assemble(draw.cell(", ".join(details)), style="dim"),
+    )
+
+
+def _in_brackets(reason: str | None) -> Text:
+    return Text.assemble(" (", draw.cell(reason), ")") if reason else Text()
+
+
+def _waiting(wait: Mapping[str, Any]) -> Text:
+    return _line("waits for", f"{wait['function']}, for {draw.seconds(wait['for'])} now", "yellow")
+
+
+def _line(name: str, what: object, style: str) -> Text:
+    return Text.assemble((name, f"bold {style}"), " ", draw.cell(what))

@@ -1,0 +1,33 @@
+"""Waiting for what happens by events."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cli import client
+from cli.client import Airline
+from cli.errors import Broken
+
+ENDED = ("SUCCEED", "CANCELED")
+PAUSE = 0.1
+"""Seconds between two looks."""
+
+
+def until(look: Callable[[], Any], what: str, within: float) -> Any:
+    """The first true answer of `look`. Raises Broken after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not (found := look()):
+        if time.monotonic() >= deadline:
+            raise Broken(f"Not within {within:g} s: {what}.")
+        time.sleep(PAUSE)
+    return found
+
+
+def outcome(airline: Airline, reservation: str, within: float) -> Any:
+    """The reservation once it is SUCCEED or CANCELED. Raises Broken."""
+
+    def ended() -> Any:
+        found = client.get(airline, f"/reservations/{client.segment(reservation)}")
+        return found if found["status"] in ENDED else None
+
+    return until(ended, f"reservation {reservation} ends", within)

@@ -1,0 +1,62 @@
+"""How the history is bounded; what it costs stands in rebuild.py.
+
+Housekeeping removes the events of reservations that ended and of which nothing was heard for EVENT_HISTORY_DAYS, all
+events of a reservation at once. Its projected row stays, so customers keep their counts for ever; it is marked as
+pruned, because from then on its history could no longer make that row, even if a late event comes to it again.
+"""
+
+import functools
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, bindparam, delete, exists, or_, select, update
+
+from airline import clock, store
+from airline.settings import settings
+from projection import EVENTS, OWED, RESERVATIONS
+
+BATCH = 500
+"""Reservations in one transaction: other writers wait no longer than for one batch."""
+MOST_BATCHES = 20
+"""Per tick, which then ends well before the next one."""
+
+_LATER = EVENTS.alias()
+_ENDED = or_(
+    RESERVATIONS.c.canceled_at.is_(None) & RESERVATIONS.c.confirmed, RESERVATIONS.c.canceled_at.is_not(None) & ~OWED
+)
+_OLD = (
+    select(EVENTS.c.reservation_id)
+    .join(RESERVATIONS, RESERVATIONS.c.reservation_id == EVENTS.c.reservation_id)
+    .where(EVENTS.c.said_at < bindparam("before"), _ENDED)
+    .where(
+        ~exists().where(
+            and_(_LATER.c.reservation_id == EVENTS.c.reservation_id, _LATER.c.said_at >= bindparam("before"))
+        )
+    )
+    .distinct()
+    .limit(BATCH)
+)
+
+
+def prune() -> int:
+    """Removes what is too old, in batches. Returns of how many reservations."""
+    kept = settings().event_history
+    if kept is None:
+        return 0
+    work = functools.partial(prune_some, clock.now() - kept)
+    pruned = 0
+    for _ in range(MOST_BATCHES):
+        pruned += (some := store.commit(work))
+        if some < BATCH:
+            break
+    return pruned
+
+
+def prune_some(before: datetime, transaction: Connection) -> int:
+    """Removes one batch of what was said before that moment. Returns of how many reservations."""
+    old = transaction.execute(_OLD, {"before": before}).scalars().all()
+    if old:
+        marking = update(RESERVATIONS).where(RESERVATIONS.c.reservation_id.in_(old)).values(pruned=True)
+        transaction.execute(marking)
+        # not what came since it was looked for
+        transaction.execute(delete(EVENTS).where(EVENTS.c.reservation_id.in_(old), EVENTS.c.said_at < before))
+    return len(old)

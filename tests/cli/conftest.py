@@ -1,0 +1,51 @@
+"""The command line in this process, against an airline on paper."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from cli import reconciling, saga
+from cli.app import main
+from tests.cli.books import sound
+from tests.cli.paper import Paper, serving
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def paper() -> Iterator[Paper]:
+    """An airline whose books are sound."""
+    lists = sound()
+    outboxes = lists.pop("outboxes")
+    resources = {"customerInfos": lists.pop("customers"), "dead-letters": [], "payments": [], **lists}
+    with serving(Paper(resources, outboxes)) as made:
+        yield made
+
+
+@pytest.fixture
+def typed(paper: Paper, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+    """Types a command with AIRLINE_URL set, and without the pauses that people need."""
+    monkeypatch.setenv("AIRLINE_URL", paper.url)
+    monkeypatch.setattr(reconciling, "PAUSE", 0.01)
+    monkeypatch.setattr(saga, "PAUSE", 0.01)
+
+    def run(*words: str) -> Said:
+        code = main([*words])
+        said = capsys.readouterr()
+        return Said(code, said.out, said.err)
+
+    return run

@@ -1,0 +1,106 @@
+"""An airline on paper: the operator API over lists that a test fills, and a record of what was asked of it."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.serving import make_server
+
+NAMES = {"ledger": "entries", "dead-letters": "deadLetters"}
+IDENTITY = {"flights": "flightId", "reservations": "reservationId", "customerInfos": "customerId"}
+
+
+@dataclass
+class Paper:
+    """`lists` by path; `answers` go before them; `asked` holds method, path and Idempotency-Key of every command."""
+
+    lists: dict[str, list[dict[str, Any]]]
+    outboxes: dict[str, dict[str, Any]]
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: list[tuple[str, str, str | None]] = field(default_factory=list)
+    answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    replayable: list[int] = field(default_factory=list)
+    rebuilds: list[dict[str, Any]] = field(default_factory=list)
+    done: dict[str, Any] = field(default_factory=dict)
+    hosts: set[str] = field(default_factory=set)
+    url: str = ""
+
+    def app(self) -> Flask:
+        """Commands are done once per key, and as the rules of a flight say."""
+        app = Flask("paper")
+        app.add_url_rule("/<path:path>", view_func=self._answer, methods=["GET", "POST", "PATCH", "DELETE"])
+        return app
+
+    def _answer(self, path: str) -> Response | tuple[Response, int]:
+        self.hosts.add(request.host)
+        if request.method != "GET":
+            self.asked.append((request.method, f"/{path}", request.headers.get("Idempotency-Key")))
+        if path in self.answers:
+            status, body = self.answers[path]
+            return jsonify(body), status
+        if request.method == "GET":
+            return self._read(path)
+        key = request.headers["Idempotency-Key"]
+        self.done[key] = self.done.get(key) or self._do(path, request.get_json(silent=True) or {})
+        body, status = self.done[key]
+        return jsonify(body), status
+
+    def _read(self, path: str) -> Response | tuple[Response, int]:
+        resource, _, rest = path.partition("/")
+        if resource == "outbox":
+            return jsonify(self.outboxes[rest])
+        if resource == "openapi":
+            return jsonify({"openapi": "3.1.0"})
+        if rest.endswith("/events"):
+            found = self.events.get(rest.removesuffix("/events"))
+            return jsonify(found) if found else _problem(404, "Nothing has been heard of it.")
+        if rest:
+            name = IDENTITY.get(resource, "id")
+            items = [item for item in self.lists[resource] if str(item[name]) == rest]
+            return jsonify(items[0]) if items else _problem(404, f"There is no {rest}.")
+        return jsonify(_page(NAMES.get(resource, resource), self.lists[resource], request.args))
+
+    def _do(self, path: str, body: Mapping[str, Any]) -> tuple[Any, int]:
+        if path == "dead-letters/replay":
+            size = self.replayable.pop(0)
+            return {"replayed": size, "remaining": sum(self.replayable)}, 200
+        if path == "customerInfos/rebuild":
+            return self.rebuilds.pop(0), 200
+        if path == "flights":
+            if not str(body["cost"]).isdigit():
+                return {"detail": "cost must be a whole number"}, 422
+            flight = {"flightId": len(self.lists["flights"]) + 1, "capacity": int(body["remainingSeatsCount"]), **body}
+            self.lists["flights"].append(flight)
+            return flight, 201
+        return {"detail": "Not on paper."}, 404
+
+
+def _page(name: str, items: list[dict[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
+    number, size = int(query.get("page", 0)), int(query.get("size", 20))
+    filters = {key: value for key, value in query.items() if key not in ("page", "size", "sort")}
+    found = [item for item in items if all(str(item[key]) == value for key, value in filters.items())]
+    pages = -(-len(found) // size)
+    page = {"size": size, "number": number, "totalElements": len(found), "totalPages": pages}
+    return {"_embedded": {name: found[number * size : (number + 1) * size]}, "page": page}
+
+
+def _problem(status: int, detail: str) -> tuple[Response, int]:
+    return jsonify({"detail": detail}), status
+
+
+@contextmanager
+def serving(paper: Paper) -> Iterator[Paper]:
+    """The airline, open at `paper.url`."""
+    server = make_server("127.0.0.1", 0, paper.app(), threaded=True)
+    paper.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield paper
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

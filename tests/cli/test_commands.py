@@ -1,0 +1,248 @@
+"""Commands as they are typed: what they say, how they end, and that a repeat is harmless."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import saga
+from cli.client import Airline, connect
+from tests.cli.books import flight
+from tests.cli.conftest import Said
+from tests.cli.paper import Paper
+from tests.integration.recording_broker import nobody_listens
+from tests.system import ROOT
+
+Typed = Callable[..., Said]
+LETTER = {
+    "id": "4f",
+    "eventId": "e1",
+    "type": "Paid",
+    "source": "/airline/payment",
+    "function": "confirm-reservation",
+    "reservationId": "GOOD",
+    "code": 500,
+    "reason": "failed with [bold]\x1b[31mKeyError",
+    "times": 2,
+    "firstAt": "2026-03-01T11:00:00Z",
+    "lastAt": "2026-03-01T11:00:00Z",
+    "status": "OPEN",
+    "note": None,
+}
+
+
+def event(identity: str, type_: str, cause: str | None, after: float | None, **data: object) -> dict[str, object]:
+    return {
+        "id": identity,
+        "type": type_,
+        "source": "/airline/reserve",
+        "causationId": cause,
+        "time": "2026-03-01T11:00:00.000Z",
+        "after": after,
+        "data": data,
+    }
+
+
+@pytest.fixture
+def story(paper: Paper) -> None:
+    paper.lists["dead-letters"] = [LETTER]
+    paper.events["GOOD"] = {
+        "_embedded": {
+            "events": [
+                event("e0", "ReservationPlaced", "from outside", None, seatQty=3),
+                event("e1", "Paid", "e0", 0.25, amount=300),
+                event("e2", "ReservationConfirmed", "e1", 1.5),
+            ]
+        },
+        "waitsFor": [{"function": "confirm-reservation", "for": 2.0}],
+    }
+
+
+def test_flights_are_listed_as_a_table_and_as_json(typed: Typed) -> None:
+    assert "1 of 1" in typed("flights", "list").out
+    assert typed("flights", "list", "--json").json == {"total": 1, "flights": [flight()]}
+    assert typed("--json", "flights", "list").json["total"] == 1
+
+
+def test_lists_longer_than_a_page_are_read_to_their_limit(typed: Typed, paper: Paper) -> None:
+    paper.lists["flights"] = [flight(number) for number in range(2500)]
+    assert len(typed("flights", "list", "--limit", "2400", "--json").json["flights"]) == 2400
+    assert typed("flights", "list", "--limit", "3", "--json").json["total"] == 2500
+
+
+def test_reservations_are_filtered_by_the_service(typed: Typed) -> None:
+    found = typed("reservations", "--status", "CANCELED", "--customer", "7", "--json").json
+    assert [reservation["reservationId"] for reservation in found["reservations"]] == ["BACK"]
+
+
+def test_the_same_key_adds_a_flight_once(typed: Typed, paper: Paper) -> None:
+    words = ("flights", "add", "--code", "KE1", "--date", "2027-01-01", "--cost", "5", "--seats", "9", "--key", "k")
+    assert typed(*words).code == typed(*words).code == 0
+    assert len(paper.lists["flights"]) == 2
+
+
+def test_a_saga_is_drawn_with_every_event_under_its_cause(typed: Typed, story: None) -> None:
+    lines = typed("saga", "show", "GOOD").out.splitlines()
+    assert "reservation GOOD SUCCEED  3 seats on flight 1 for customer 7" in lines[0]
+    names = ("ReservationPlaced", "Paid", "ReservationConfirmed")
+    depth = {word: line.index(word) for line in lines for word in names if f"─ {word}" in line}
+    assert depth["ReservationPlaced"] < depth["Paid"] < depth["ReservationConfirmed"]
+    assert any("+250 ms" in line and "amount 300" in line for line in lines)
+    assert any("dead letter OPEN" in line and "confirm-reservation, 2 times" in line for line in lines)
+    assert "waits for confirm-reservation, for 2.00 s now" in lines[-1]
+
+
+def test_what_strangers_wrote_does_not_steer_the_terminal(typed: Typed, story: None) -> None:
+    said = typed("saga", "show", "GOOD").out
+    assert "[bold]" in said
+    assert "\x1b" not in said
+
+
+def test_a_saga_is_followed_until_nothing_is_waited_for(typed: Typed, story: None, paper: Paper) -> None:
+    paper.events["GOOD"]["waitsFor"] = []
+    assert typed("saga", "show", "GOOD", "--follow", "--json").json["waitsFor"] == []
+    assert "ReservationConfirmed" in typed("saga", "show", "GOOD", "--follow").out
+
+
+def test_a_saga_is_followed_past_an_end_that_the_dashboard_has_not_heard_of(
+    typed: Typed, story: None, paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper.events["GOOD"]["waitsFor"] = []
+    last = paper.events["GOOD"]["_embedded"]["events"].pop()
+    look = saga.told
+
+    def late(airline: Airline, identity: str) -> dict[str, Any]:
+        told = look(airline, identity)
+        paper.events["GOOD"]["_embedded"]["events"] = [*told["events"], last]
+        return told
+
+    monkeypatch.setattr(saga, "told", late)
+    assert len(typed("saga", "show", "GOOD", "--follow", "--json").json["events"]) == 3
+
+
+def test_a_saga_that_nobody_has_heard_of_is_refused(typed: Typed) -> None:
+    said = typed("saga", "show", "NEVER")
+    assert (said.code, said.out) == (3, "")
+    assert "Nothing has been heard of reservation NEVER" in said.err
+
+
+def test_events_that_cause_each_other_are_drawn_all_the_same(typed: Typed, story: None, paper: Paper) -> None:
+    circle = [event("a", "Paid", "b", 0.1), event("b", "PaymentFailed", "a", 0.1), event("c", "Paid", "c", 0)]
+    paper.events["GOOD"]["_embedded"]["events"] = circle
+    drawn = typed("saga", "show", "GOOD").out
+    assert (drawn.count("PaymentFailed"), drawn.count("  /airline/reserve")) == (1, 3)
+
+
+def test_dead_letters_are_replayed_batch_by_batch(typed: Typed, paper: Paper) -> None:
+    paper.replayable = [500, 500, 7]
+    assert typed("dead-letters", "replay", "--type", "Paid", "--json").json == {"replayed": 1007}
+    assert len({key for _, _, key in paper.asked}) == 3
+
+
+def test_a_replay_that_does_not_get_on_ends(typed: Typed, paper: Paper) -> None:
+    paper.replayable = [5, 0, 7]
+    said = typed("dead-letters", "replay", "--all")
+    assert said.code == 2
+    assert "took none of the other 7" in said.err
+
+
+@pytest.mark.parametrize("words", [(), ("4f", "--all"), ("--all", "--type", "Paid")])
+def test_a_replay_must_be_told_what(typed: Typed, paper: Paper, words: tuple[str, ...]) -> None:
+    assert typed("dead-letters", "replay", *words).code == 64
+    assert paper.asked == []
+
+
+def test_a_letter_is_shown_whole_replayed_and_discarded(typed: Typed, paper: Paper) -> None:
+    paper.lists["dead-letters"] = [LETTER | {"attributes": {"id": "e1"}, "data": {"amount": 300}}]
+    assert "{'amount': 300}" in typed("dead-letters", "show", "4f").out
+    paper.answers = {"dead-letters/4f/replay": (200, LETTER), "dead-letters/4f/discard": (409, {"detail": "No."})}
+    assert typed("dead-letters", "replay", "4f").code == 0
+    assert typed("dead-letters", "discard", "4f", "--note", "seen").code == 3
+    assert [path for _, path, _ in paper.asked] == ["/dead-letters/4f/replay", "/dead-letters/4f/discard"]
+
+
+def test_a_rebuild_that_would_change_something_is_a_broken_law(typed: Typed, paper: Paper) -> None:
+    figures = {"events": 9, "reservations": 2, "differing": 1, "repaired": 0, "examples": ["GOOD"], "seconds": 0.1}
+    paper.answers["customerInfos/rebuild"] = (200, figures)
+    assert typed("rebuild", "--dry-run").code == 1
+    assert typed("rebuild").code == 0
+
+
+def test_a_long_rebuild_goes_on_where_it_stopped(typed: Typed, paper: Paper) -> None:
+    figures = {"events": 9, "reservations": 2, "examples": ["GOOD"]}
+    paper.rebuilds = [
+        figures | {"differing": 5, "repaired": 3, "seconds": 20.0},
+        figures | {"differing": 2, "repaired": 2, "seconds": 1.0},
+    ]
+    assert typed("rebuild", "--json").json == figures | {"differing": 5, "repaired": 5, "seconds": 21.0}
+
+
+def test_status_names_every_service_and_counts(typed: Typed) -> None:
+    said = typed("status", "--json")
+    assert said.code == 0
+    assert {found["reachable"] for found in said.json["services"].values()} == {True}
+    assert said.json["counts"]["reservations SUCCEED"] == 1
+
+
+def test_status_says_which_service_is_away(typed: Typed, paper: Paper) -> None:
+    paper.answers["openapi/payment.json"] = (504, {"detail": "late"})
+    said = typed("status")
+    assert said.code == 2
+    assert "Not to be reached: payment." in said.err
+
+
+def test_an_airline_that_is_not_there_is_told_and_has_its_own_exit_code(typed: Typed) -> None:
+    with nobody_listens() as url:
+        said = typed("flights", "list", "--url", url, "--json")
+    assert (said.code, said.out) == (2, "")
+    assert "cannot be reached" in said.err
+
+
+def test_a_command_whose_end_is_unknown_names_its_key(typed: Typed, paper: Paper) -> None:
+    paper.answers["reservations"] = (504, {"detail": "the function did not answer in time"})
+    said = typed("reserve", "--customer", "1", "--flight", "1", "--key", "mine")
+    assert said.code == 2
+    assert "Idempotency-Key: mine" in said.err
+
+
+def test_the_script_works_from_any_folder_and_through_a_link(paper: Paper, tmp_path: Path) -> None:
+    link = tmp_path / "airline"
+    link.symlink_to(ROOT / "bin" / "airline")
+    command = [str(link), "flights", "list", "--json", "--url", paper.url]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, timeout=60)
+    assert json.loads(done.stdout)["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("reserve",), 64),
+        (("unknown",), 64),
+        (("flights", "list", "--url", "no address"), 3),
+        (("flights", "import", "/nowhere.csv"), 3),
+        (("--help",), 0),
+    ],
+)
+def test_exit_codes_tell_what_was_wrong(typed: Typed, words: tuple[str, ...], code: int) -> None:
+    assert typed(*words).code == code
+
+
+def test_the_host_header_is_sent_where_no_dns_knows_the_gateway(typed: Typed, paper: Paper) -> None:
+    assert typed("flights", "list", "--host-header", "airline.example").code == 0
+    assert paper.hosts == {"airline.example"}
+
+
+def test_an_answer_that_is_no_airlines_is_not_taken_for_one(typed: Typed, paper: Paper) -> None:
+    paper.answers["flights"] = (200, ["something else"])
+    assert typed("flights", "list").code == 2
+
+
+def test_the_airline_on_this_machine_is_found_by_its_state(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    assert connect(state=state).url == "http://127.0.0.1:8088"
+    state.write_text(json.dumps({"gateway": "http://127.0.0.1:4711"}))
+    assert connect(state=state).url == "http://127.0.0.1:4711"
+    assert connect("http://elsewhere/", state=state).url == "http://elsewhere"

@@ -1,0 +1,93 @@
+"""Each law, kept and broken once."""
+
+from typing import Any
+
+import pytest
+
+from cli import laws
+from cli.laws import Books
+from tests.cli.books import JUST_NOW, NOW, books, customer, entry, flight, hold, reservation, sound
+
+
+def broken(found: Books) -> list[tuple[str, str]]:
+    return [(difference.law, difference.subject) for difference in laws.judge(found, NOW)]
+
+
+def test_sound_books_break_no_law() -> None:
+    assert broken(books()) == []
+
+
+@pytest.mark.parametrize(
+    ("lists", "law", "subject"),
+    [
+        ({"flights": [flight(remaining=6)]}, "capacity = remaining + held seats", "1"),
+        ({"flights": []}, "capacity = remaining + held seats", "1"),
+        ({"holds": []}, "SUCCEED reservations hold their seats", "GOOD"),
+        ({"holds": [hold(seats=2)]}, "SUCCEED reservations hold their seats", "GOOD"),
+        ({"holds": [hold(), hold("NOBODY")]}, "held seats belong to a live reservation", "NOBODY"),
+        ({"holds": [hold(), hold("BACK")]}, "held seats belong to a live reservation", "BACK"),
+        ({"ledger": []}, "taken - refunded = value of SUCCEED", "GOOD"),
+        ({"ledger": [entry(amount=299)]}, "taken - refunded = value of SUCCEED", "GOOD"),
+        ({"ledger": [entry(), entry(kind="refund")]}, "taken - refunded = value of SUCCEED", "GOOD"),
+        ({"ledger": [entry(accepted=False)]}, "taken - refunded = value of SUCCEED", "GOOD"),
+        ({"ledger": [entry(), entry("BACK")]}, "what is canceled was refunded", "BACK"),
+        ({"ledger": [entry(), entry("NOBODY")]}, "what is canceled was refunded", "NOBODY"),
+        ({"customers": [customer(placed=3)]}, "dashboard = reservations", "7"),
+        ({"customers": [customer(confirmed=2, canceled=0)]}, "dashboard = reservations", "7"),
+        ({"customers": []}, "dashboard = reservations", "7"),
+        ({"customers": [customer(), customer() | {"customerId": 8}]}, "dashboard = reservations", "8"),
+        ({"outboxes": {"payment": {"unsent": 2, "oldest": "2026-03-01T11:00:00Z"}}}, "outboxes are empty", "payment"),
+    ],
+)
+def test_what_is_wrong_breaks_its_law(lists: dict[str, Any], law: str, subject: str) -> None:
+    assert (law, subject) in broken(books(**lists))
+
+
+def test_an_oversold_flight_breaks_two_laws() -> None:
+    found = broken(books(flights=[flight(capacity=2, remaining=0)]))
+    assert found == [("capacity = remaining + held seats", "1"), ("no flight is oversold", "1")]
+
+
+def test_a_reservation_that_waits_long_after_its_expiry_breaks_a_law() -> None:
+    waiting = reservation(status="PENDING")
+    assert ("nothing stays PENDING", "GOOD") in broken(books(reservations=[waiting]))
+    still = waiting | {"expiresAt": "2026-03-01T11:55:00Z"}
+    assert broken(books(reservations=[still], customers=[customer(1, 0, 0)])) == []
+
+
+@pytest.mark.parametrize("status", ["SUCCEED", "CANCELED", "PENDING"])
+def test_what_is_young_may_still_be_under_way(status: str) -> None:
+    young = reservation(status=status, made=JUST_NOW) | {"expiresAt": "2026-03-01T12:15:00Z"}
+    found = books(
+        reservations=[young],
+        ledger=[],
+        holds=[],
+        flights=[],
+        customers=[customer(1, status == "SUCCEED", status == "CANCELED")],
+    )
+    assert broken(found) == []
+
+
+def test_a_new_row_in_an_outbox_is_no_fault() -> None:
+    assert broken(books(outboxes={"payment": {"unsent": 1, "oldest": JUST_NOW}})) == []
+
+
+def test_a_flight_that_costs_something_else_by_now_changes_nothing_of_what_was_paid() -> None:
+    assert broken(books(flights=[flight(cost=999)])) == []
+
+
+def test_only_the_laws_about_the_asked_kind_are_judged() -> None:
+    everything_wrong = Books(**(sound() | {"flights": [], "customers": [], "ledger": []}))
+    assert {difference.kind for difference in laws.judge(everything_wrong, NOW, ["customer"])} == {"customer"}
+
+
+def test_totals_are_sums_over_the_books() -> None:
+    totals = laws.totals(books())
+    assert {name: totals[name] for name in ("SUCCEED", "CANCELED", "heldSeats", "taken", "refunded", "unsent")} == {
+        "SUCCEED": 1,
+        "CANCELED": 1,
+        "heldSeats": 3,
+        "taken": 600,
+        "refunded": 300,
+        "unsent": 0,
+    }

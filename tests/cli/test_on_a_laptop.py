@@ -1,0 +1,151 @@
+"""The command line against the whole system: a saga, all laws, and laws that somebody breaks behind its back."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+import requests
+
+from cli.laws import LAWS
+from tests.system import ROOT, RunningSystem, eventually, running_system
+
+Typed = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    with running_system(tmp_path_factory.mktemp("airline")) as running:
+        yield running
+
+
+@pytest.fixture
+def typed(system: RunningSystem) -> Typed:
+    """Types a command as in a terminal."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"AIRLINE_URL": system.gateway}
+        command = [sys.executable, "-m", "cli", *words]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=110
+        )
+
+    return run
+
+
+def said(done: subprocess.CompletedProcess[str], code: int = 0) -> Any:
+    """The JSON of a command that ended with that code."""
+    assert done.returncode == code, done.stderr + done.stdout
+    return json.loads(done.stdout)
+
+
+def change(system: RunningSystem, database: str, statement: str, *values: object) -> None:
+    """Changes data behind the back of their service."""
+    with closing(sqlite3.connect(system.data / database, timeout=30)) as connection, connection:
+        assert connection.execute(statement, values).rowcount == 1
+
+
+def test_smoke_goes_through_a_whole_saga_and_leaves_no_flight_behind(typed: Typed) -> None:
+    course = said(typed("smoke", "--json"))
+    types = {event["type"] for event in course["events"]}
+    assert {"ReservationPlaced", "Paid", "ReservationConfirmed", "RemainingSeatsIncreased", "PaymentRefunded"} <= types
+    flights = said(typed("flights", "list", "--json"))["flights"]
+    assert course["flight"] not in [flight["flightId"] for flight in flights]
+
+
+def test_smoke_can_use_a_flight_that_is_there(typed: Typed) -> None:
+    assert said(typed("smoke", "--flight", "1001", "--json"))["flight"] == 1001
+    assert typed("smoke", "--flight", "4711").returncode == 3
+
+
+def test_a_reservation_is_placed_awaited_and_told(typed: Typed) -> None:
+    made = said(typed("reserve", "--customer", "3", "--flight", "1001", "--seats", "2", "--wait", "--json"))
+    assert made["status"] == "SUCCEED"
+    story = said(typed("saga", "show", made["reservationId"], "--follow", "--json"))
+    assert [event["type"] for event in story["events"]] == [
+        "ReservationPlaced",
+        "RemainingSeatsDecreased",
+        "Paid",
+        "ReservationConfirmed",
+    ]
+    assert "ReservationConfirmed" in typed("saga", "show", made["reservationId"]).stdout
+
+
+def test_what_is_refused_by_an_event_has_the_exit_code_of_a_refusal(typed: Typed) -> None:
+    made = said(typed("reserve", "--customer", "3", "--flight", "1001", "--payment", "decline", "--wait", "--json"), 3)
+    assert made["reason"] == "declined by the provider"
+
+
+def test_the_same_key_reserves_and_cancels_once(typed: Typed) -> None:
+    words = ("reserve", "--customer", "4", "--flight", "1001", "--wait", "--key", "by hand", "--json")
+    first, again = said(typed(*words)), said(typed(*words))
+    assert first["reservationId"] == again["reservationId"]
+    for _ in range(2):
+        assert said(typed("cancel", first["reservationId"], "--json"))["status"] == "CANCELED"
+    found = said(typed("reservations", "--customer", "4", "--status", "CANCELED", "--json"))
+    assert found["total"] == 1
+
+
+def test_status_reaches_every_service(typed: Typed) -> None:
+    surveyed = said(typed("status", "--json"))
+    assert all(found["reachable"] for found in surveyed["services"].values())
+    assert surveyed["counts"]["flights"] == 5
+
+
+def test_a_dead_letter_is_found_replayed_and_discarded(typed: Typed, system: RunningSystem) -> None:
+    broken: dict[str, object] = {
+        "specversion": "1.0",
+        "id": "broken",
+        "source": "/airline/reserve",
+        "type": "ReservationPlaced",
+    }
+    broken |= {"correlationid": "BROKEN000001", "data": {"reservationId": "BROKEN000001", "seatQty": -10}}
+    headers = {"Content-Type": "application/cloudevents+json"}
+    assert requests.post(system.broker, json=broken, headers=headers, timeout=30).status_code == 202
+
+    def letters(times: int) -> Any:
+        found = said(typed("dead-letters", "list", "--reservation", "BROKEN000001", "--status", "OPEN", "--json"))
+        seats = system.url("decrease-seats")
+        return [one for one in found["deadLetters"] if one["destination"].startswith(seats) and one["times"] == times]
+
+    [found] = eventually(lambda: letters(times=1), "decrease-seats gave up")
+    letter, function = found["id"], found["function"]
+    assert "dead letter OPEN" in typed("saga", "show", "BROKEN000001").stdout
+    assert said(typed("dead-letters", "replay", letter, "--json"))["id"] == letter
+    eventually(lambda: letters(times=2), "it was given up again")
+    assert said(typed("dead-letters", "replay", "--function", function, "--json"))["replayed"] == 1
+    eventually(lambda: letters(times=3), "it was given up once more")
+    assert said(typed("dead-letters", "discard", letter, "--note", "nobody", "--json"))["status"] == "DISCARDED"
+    assert typed("dead-letters", "replay", letter).returncode == 3
+
+
+def test_all_laws_hold_until_somebody_breaks_them_and_the_dashboard_can_be_rebuilt(
+    typed: Typed, system: RunningSystem
+) -> None:
+    made = said(typed("reserve", "--customer", "5", "--flight", "1002", "--seats", "3", "--wait", "--json"))
+    sound = said(typed("reconcile", "--young", "0", "--json"))
+    assert sound["holds"]
+    assert [*sound["laws"]] == [*LAWS]
+    identity = made["reservationId"]
+    change(system, "flight-seats.db", "UPDATE flights SET remaining_seats_count = 1 WHERE id = ?", 1002)
+    change(system, "provider.db", "UPDATE ledger SET amount = amount - 1 WHERE key = ?", identity)
+    change(system, "dashboard-projector.db", "UPDATE reservations SET confirmed = 0 WHERE reservation_id = ?", identity)
+    verdict = said(typed("reconcile", "--young", "0", "--patience", "1", "--json"), 1)
+    broken = {law: found for law, found in verdict["laws"].items() if found}
+    assert broken["capacity = remaining + held seats"][0]["flight"] == "1002"
+    assert broken["taken - refunded = value of SUCCEED"][0]["reservation"] == identity
+    assert broken["dashboard = reservations"][0]["customer"] == "5"
+    assert len(broken) == 3
+    assert "BROKEN" in typed("reconcile", "--young", "0", "--patience", "0").stdout
+    assert typed("rebuild", "--dry-run").returncode == 1
+    assert said(typed("rebuild", "--json"))["repaired"] == 1
+    assert "dashboard = reservations" not in [
+        law
+        for law, found in said(typed("reconcile", "--young", "0", "--patience", "0", "--json"), 1)["laws"].items()
+        if found
+    ]

@@ -1,0 +1,104 @@
+"""Reconcile against live books: what stays wrong is told, what only passes by is not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cli import reading
+from cli.client import Airline
+from cli.laws import Books, Difference
+from tests.cli.books import customer, entry, flight, hold
+from tests.cli.conftest import Said
+from tests.cli.paper import Paper
+
+Typed = Callable[..., Said]
+NOW = ("reconcile", "--patience", "0", "--json")
+
+
+def test_sound_books_end_well(typed: Typed) -> None:
+    said = typed("reconcile", "--json")
+    assert said.code == 0
+    assert (said.json["holds"], said.json["suspected"]) == (True, 0)
+    assert "BROKEN" not in typed("reconcile").out
+
+
+@pytest.mark.parametrize(
+    ("resource", "items", "law"),
+    [
+        ("flights", [flight(remaining=6)], "capacity = remaining + held seats"),
+        ("holds", [hold(), hold("BACK")], "held seats belong to a live reservation"),
+        ("holds", [hold(status="RELEASED")], "SUCCEED reservations hold their seats"),
+        ("ledger", [entry(), entry("BACK")], "what is canceled was refunded"),
+        ("customerInfos", [customer(placed=3)], "dashboard = reservations"),
+    ],
+)
+def test_a_broken_law_is_told(typed: Typed, paper: Paper, resource: str, items: list[Any], law: str) -> None:
+    paper.lists[resource] = items
+    said = typed(*NOW)
+    assert (said.code, said.json["holds"]) == (1, False)
+    assert said.json["laws"][law]
+    table = typed("reconcile", "--patience", "0")
+    assert (table.code, "BROKEN" in table.out, law in table.out) == (1, True, True)
+
+
+def test_unsent_events_break_a_law(typed: Typed, paper: Paper) -> None:
+    paper.outboxes["payment"] = {"unsent": 3, "oldest": "2026-03-01T11:00:00Z"}
+    assert typed(*NOW).json["laws"]["outboxes are empty"][0]["outbox"] == "payment"
+
+
+def test_a_difference_that_vanishes_was_none(typed: Typed, paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper.lists["flights"] = [flight(remaining=6)]
+    look = reading.again
+
+    def mended_meanwhile(airline: Airline, difference: Difference, holds: reading.Holds) -> Any:
+        paper.lists["flights"] = [flight()]
+        return look(airline, difference, holds)
+
+    monkeypatch.setattr(reading, "again", mended_meanwhile)
+    said = typed("reconcile", "--json")
+    assert (said.code, said.json["suspected"], said.json["holds"]) == (0, 1, True)
+
+
+def test_what_moves_at_every_look_is_told_as_busy_and_breaks_nothing(typed: Typed, paper: Paper) -> None:
+    paper.lists["customerInfos"] = [customer(placed=3)]
+    paper.lists["reservations"][0]["status"] = "PENDING"
+    paper.lists["reservations"][0]["expiresAt"] = "2999-01-01T00:00:00Z"
+    said = typed(*NOW)
+    assert said.code == 0
+    assert [one["customer"] for one in said.json["busy"]] == ["7"]
+
+
+def test_a_dashboard_that_follows_a_busy_customer_breaks_nothing(
+    typed: Typed, paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper.lists["customerInfos"] = [customer(placed=3)]
+    look = reading.again
+
+    def one_more(airline: Airline, difference: Difference, holds: reading.Holds) -> Any:
+        paper.lists["customerInfos"] = [customer(placed=4)]
+        return look(airline, difference, holds)
+
+    monkeypatch.setattr(reading, "again", one_more)
+    assert (typed(*NOW).code, typed("reconcile", "--patience", "0").code) == (0, 1)
+
+
+def test_rows_that_come_twice_while_pages_shift_count_once(typed: Typed, paper: Paper) -> None:
+    paper.lists["holds"] = [hold(), hold()]
+    assert typed(*NOW).code == 0
+
+
+def test_only_one_subject_is_read_again(typed: Typed, paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper.lists["ledger"] = [entry(), entry("BACK")]
+    seen: list[Books | reading.Busy] = []
+    look = reading.again
+
+    def noted(airline: Airline, difference: Difference, holds: reading.Holds) -> Any:
+        seen.append(look(airline, difference, holds))
+        return seen[-1]
+
+    monkeypatch.setattr(reading, "again", noted)
+    typed(*NOW)
+    [books] = seen
+    assert isinstance(books, Books)
+    assert [reservation["reservationId"] for reservation in books.reservations] == ["BACK"]

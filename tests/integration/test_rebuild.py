@@ -1,0 +1,149 @@
+"""The projection is compared with the history and repaired, over HTTP; housekeeping prunes the history."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import timedelta
+from sqlite3 import connect
+from typing import Any
+
+import pytest
+
+import history
+import rebuild
+from tests.integration.conftest import Clock
+from tests.integration.hosting import Airline
+from tests.integration.vocabulary import RESERVATION, body_of, event, tick
+
+OTHER = "000000000001"
+SUCCEEDED = ("ReservationPlaced", "RemainingSeatsDecreased", "Paid", "ReservationConfirmed")
+
+
+def tell(airline: Airline, *words: str, about: str = RESERVATION) -> None:
+    for word in words:
+        assert airline.function("project-dashboard").hear(event(word, reservationId=about)).status_code == 204
+
+
+def tamper(airline: Airline, statement: str) -> None:
+    with closing(connect(airline.database("dashboard-projector"))) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def rebuilt(airline: Airline, query: str = "") -> dict[str, Any]:
+    answer = airline.function("dashboard").post(f"/customerInfos/rebuild{query}")
+    assert answer.status_code == 200, answer.text
+    return body_of(answer)
+
+
+def customers(airline: Airline) -> Any:
+    return body_of(airline.function("dashboard").get("/customerInfos"))["_embedded"]["customerInfos"]
+
+
+def count(airline: Airline, table: str) -> int:
+    ((number,),) = airline.rows("dashboard-projector", f"SELECT COUNT(*) FROM {table}")
+    return int(number)
+
+
+def test_an_empty_dashboard_is_as_it_should_be(airline: Airline) -> None:
+    figures = rebuilt(airline)
+
+    assert figures.pop("seconds") >= 0
+    assert figures.pop("examples") == []
+    assert set(figures.values()) == {0}
+
+
+def test_what_was_tampered_with_is_found_and_repaired(airline: Airline) -> None:
+    tell(airline, *SUCCEEDED)
+    tell(airline, "ReservationPlaced", about=OTHER)
+    right = customers(airline)
+    tamper(airline, "UPDATE reservations SET customer_id = 8, confirmed = 0")
+
+    dry = rebuilt(airline, "?dryRun=true")
+    assert (dry["events"], dry["reservations"], dry["differing"], dry["repaired"]) == (5, 2, 2, 0)
+    assert dry["examples"] == [OTHER, RESERVATION]
+    assert customers(airline) != right
+
+    assert rebuilt(airline)["repaired"] == 2
+    assert customers(airline) == right
+    assert rebuilt(airline)["differing"] == 0
+
+
+def test_a_projection_that_is_gone_comes_back(airline: Airline) -> None:
+    tell(airline, *SUCCEEDED, "ReservationCanceled")
+    right = customers(airline)
+    tamper(airline, "DELETE FROM reservations")
+    assert customers(airline) == []
+
+    rebuilt(airline)
+
+    assert customers(airline) == right
+
+
+def test_an_event_that_comes_meanwhile_is_not_lost(airline: Airline, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(airline, "ReservationPlaced")
+    tamper(airline, "UPDATE reservations SET placed = 0")
+    repair, told = rebuild._repair_some, airline.function("project-dashboard")
+
+    def hear_and_repair(identities: Sequence[str], until: float) -> int:
+        told.hear(event("ReservationCanceled"))
+        return repair(identities, until)
+
+    monkeypatch.setattr(rebuild, "_repair_some", hear_and_repair)
+    assert rebuilt(airline)["repaired"] == 1
+    monkeypatch.undo()
+
+    assert rebuilt(airline)["differing"] == 0
+    assert customers(airline)[0]["canceledCount"] == 1
+
+
+def test_a_long_repair_stops_and_the_next_call_goes_on(airline: Airline, monkeypatch: pytest.MonkeyPatch) -> None:
+    for about in (RESERVATION, OTHER):
+        tell(airline, "ReservationPlaced", about=about)
+    tamper(airline, "DELETE FROM reservations")
+    monkeypatch.setattr(rebuild, "SECONDS", 0.0)
+
+    figures = [rebuilt(airline) for _ in range(3)]
+
+    assert [(found["differing"], found["repaired"]) for found in figures] == [(2, 1), (1, 1), (0, 0)]
+
+
+def test_housekeeping_prunes_what_ended_long_ago(airline: Airline, held_clock: Clock) -> None:
+    airline.settings["EVENT_HISTORY_DAYS"] = "30"
+    tell(airline, *SUCCEEDED)
+    tell(airline, "ReservationPlaced", about=OTHER)
+    right = customers(airline)
+
+    for days, kept in ((30, 5), (1, 1)):
+        held_clock.passes(timedelta(days=days))
+        assert airline.function("dashboard-housekeeping").hear(tick()).status_code == 204
+        assert count(airline, "events") == kept
+
+    assert customers(airline) == right
+    figures = rebuilt(airline)
+    assert (figures["events"], figures["withoutHistory"], figures["differing"]) == (1, 1, 0)
+    assert airline.function("dashboard").get(f"/reservations/{RESERVATION}/events").status_code == 404
+
+
+def test_a_tick_prunes_many_batches_but_not_without_end(
+    airline: Airline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_OLD", history._OLD.limit(1))
+    monkeypatch.setattr(history, "BATCH", 1)
+    monkeypatch.setattr(history, "MOST_BATCHES", 2)
+    for number in range(5):
+        tell(airline, *SUCCEEDED, about=f"00000000000{number}")
+    held_clock.passes(timedelta(days=366))
+
+    for kept in (12, 4, 0, 0):
+        airline.function("dashboard-housekeeping").hear(tick())
+        assert count(airline, "events") == kept
+
+
+def test_a_history_without_bounds_is_never_pruned(airline: Airline, held_clock: Clock) -> None:
+    airline.settings["EVENT_HISTORY_DAYS"] = "0"
+    tell(airline, *SUCCEEDED)
+    held_clock.passes(timedelta(days=10_000))
+
+    airline.function("dashboard-housekeeping").hear(tick())
+
+    assert count(airline, "events") == 4

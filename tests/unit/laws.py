@@ -1,0 +1,129 @@
+"""What must hold in the airline: after every step, and at rest, when all is delivered and housekeeping is done."""
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import flights
+import projection
+import provider
+import reservations
+from airline import ids
+from tests.unit.world import World
+
+FORWARD = {
+    ("reservation", "PENDING"): {"SUCCEED", "CANCELED"},
+    ("reservation", "SUCCEED"): {"CANCELED"},
+    ("hold", "HELD"): {"RELEASED"},
+    ("payment", "CHARGING"): {"PAID", "FAILED", "REFUNDING", "REFUNDED"},
+    ("payment", "PAID"): {"REFUNDING", "REFUNDED"},
+    ("payment", "REFUNDING"): {"REFUNDED"},
+}
+"""Where a status may go from one look to the next; the others are ends."""
+
+Statuses = dict[tuple[str, str], str]
+
+
+def statuses(world: World) -> Statuses:
+    """The status of everything that has one."""
+    found = {("reservation", key): status for key, status in world.desk.read("SELECT id, status FROM reservations")}
+    found |= {("hold", key): status for key, status in world.seats.read("SELECT reservation_id, status FROM holds")}
+    return found | {
+        ("payment", key): status for key, status in world.till.read("SELECT reservation_id, status FROM payments")
+    }
+
+
+def only_forward(before: Statuses, after: Statuses) -> None:
+    """No status went back, and no row is gone."""
+    for (kind, key), status in before.items():
+        now = after[kind, key]
+        assert now == status or now in FORWARD.get((kind, status), ()), f"the {kind} of {key}: {status} -> {now}"
+
+
+def never_oversold(world: World) -> None:
+    """Every seat remains or is held, and none is both."""
+    held: Counter[int] = Counter()
+    for flight, seats in world.seats.read("SELECT flight_id, seat_qty FROM holds WHERE status = 'HELD'"):
+        held[flight] += seats
+    for flight, capacity, remaining in world.seats.read("SELECT id, capacity, remaining_seats_count FROM flights"):
+        assert remaining >= 0
+        assert remaining + held.pop(flight, 0) == capacity, f"the seats of flight {flight} do not add up"
+    assert not held, "seats are held on flights that were removed"
+
+
+def money_moves_once(world: World) -> None:
+    """What went back was taken before, and it was as much."""
+    taken: dict[str, int] = {}
+    for key, kind, accepted, amount in world.bank.read("SELECT key, kind, accepted, amount FROM ledger ORDER BY kind"):
+        if kind == "charge":
+            taken[key] = amount if accepted else 0
+        else:
+            assert taken.pop(key) == amount, f"{key} was refunded {amount}"
+
+
+def at_rest(world: World, unwanted: set[str]) -> None:
+    """All laws at rest; `unwanted` are the reservations that the customer canceled."""
+    assert not world.pending, f"is never done: {', '.join(map(str, world.pending))}"
+    assert not world.desk.read("SELECT id FROM outbox") + world.till.read("SELECT id FROM outbox")
+    rows = world.desk.rows(reservations.RESERVATIONS)
+    succeeded = {row.id for row in rows if row.status == "SUCCEED"}
+    _everything_ended(rows, unwanted, world)
+    _seats_are_of_those_who_succeeded(world, succeeded)
+    _money_is_of_those_who_succeeded(world, succeeded)
+    _the_dashboard_tells_the_same(world, rows)
+
+
+def _everything_ended(rows: list[Any], unwanted: set[str], world: World) -> None:
+    for row in rows:
+        assert row.status in ("SUCCEED", "CANCELED")
+        if row.status == "SUCCEED":
+            assert row.id not in unwanted
+            assert row.payment_method != "decline"
+        elif row.reason == provider.DECLINED:
+            assert row.payment_method == "decline"
+        elif row.reason == reservations.EXPIRED:
+            assert row.expires_at < world.now
+            assert ids.event_id("ReservationConfirmed", row.id) not in world.said, "what succeeded does not expire"
+        elif row.reason.startswith((flights.SOLD_OUT, flights.UNKNOWN_FLIGHT)):
+            assert statuses(world)["hold", row.id] == "REFUSED"
+        else:
+            assert row.id in unwanted, f"canceled for no reason: {row.reason}"
+
+
+def _seats_are_of_those_who_succeeded(world: World, succeeded: set[str]) -> None:
+    assert {hold.reservation_id for hold in world.seats.rows(flights.HOLDS) if hold.status == "HELD"} == succeeded
+    never_oversold(world)
+
+
+def _money_is_of_those_who_succeeded(world: World, succeeded: set[str]) -> None:
+    price = {
+        event["correlationid"]: event["data"]["amount"]
+        for event in world.said.values()
+        if event["type"] == "RemainingSeatsDecreased"
+    }
+    kept: Counter[str] = Counter()
+    for key, kind, amount in world.bank.read("SELECT key, kind, amount FROM ledger WHERE accepted"):
+        kept[key] += amount if kind == "charge" else -amount
+    assert +kept == +Counter({key: price[key] for key in succeeded})
+    open_ = world.till.read("SELECT reservation_id FROM payments WHERE status IN ('CHARGING', 'REFUNDING', 'PAID')")
+    assert {key for (key,) in open_} == succeeded
+
+
+def _the_dashboard_tells_the_same(world: World, rows: list[Any]) -> None:
+    told = {row.customer_id: tuple(row)[1:] for row in world.board.run(lambda tx: list(tx.execute(_customers())))}
+    by_customer: dict[int, list[Any]] = {}
+    for row in rows:
+        by_customer.setdefault(row.customer_id, []).append(row)
+    assert told == {customer: _summary(theirs) for customer, theirs in by_customer.items()}
+    kept = {row.id for row in world.board.rows(projection.EVENTS)}
+    assert kept == {key for key, event in world.said.items() if event["type"] in projection.FACTS}
+    assert world.board.run(lambda tx: projection.uncompensated(world.now + timedelta(days=1), tx)) == []
+
+
+def _customers() -> Any:
+    return projection.customers()
+
+
+def _summary(rows: list[Any]) -> tuple[Any, ...]:
+    statuses = Counter(row.status for row in rows)
+    return len(rows), max(row.reserve_date for row in rows), statuses["SUCCEED"], statuses["CANCELED"]

@@ -1,0 +1,47 @@
+"""Who hears what: the Triggers of knative/base, and the rules that every main.py wires to them."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from airline import policy
+from airline.events import Event
+from tests.unit.manifests import functions, heard_by, heard_type, triggers, wiring
+
+Rule = Callable[..., Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """A Service that a Trigger delivers to; `module` has its rules, `wrapper` is the one of airline/policy.py."""
+
+    name: str
+    module: str
+    wrapper: str
+    rules: tuple[Rule, ...]
+
+    @property
+    def source(self) -> str:
+        return str(importlib.import_module(self.module).SOURCE)
+
+    def heard(self, type_: str) -> type[Event]:
+        """The class of an event that it hears."""
+        return policy.hears(self.rules[0])[type_]
+
+
+@cache
+def hearers(type_: str) -> tuple[Policy, ...]:
+    """Everybody to whom the broker delivers an event of that type."""
+    return tuple(policy_of(heard_by(found)) for found in triggers().values() if heard_type(found) in (type_, None))
+
+
+@cache
+def policy_of(service: str) -> Policy:
+    """The policy that a Service runs."""
+    wired = wiring(functions()[service])
+    assert wired, f"{service} is no policy"
+    module = wired.rules[0].partition(".")[0]
+    rules = tuple(getattr(importlib.import_module(module), rule.partition(".")[2]) for rule in wired.rules)
+    return Policy(service, module, wired.wrapper, rules)

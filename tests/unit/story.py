@@ -1,0 +1,178 @@
+"""One story of many sagas: what can be done at a moment, picked by a number, and how it comes to rest."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from itertools import permutations
+from random import Random
+from typing import Any
+
+import flights
+from airline import clock
+from airline.errors import Conflict
+from tests.unit.customer import Customer
+from tests.unit.laws import Statuses, statuses
+from tests.unit.world import HOUSEKEEPING, Delivery, Expiry, Mishap, Task, World
+
+ROUNDS = 12
+"""Of deliveries and housekeeping: after so many of them everything must have come to rest."""
+
+
+@dataclass(frozen=True)
+class Unrest:
+    """How often, while all is being delivered, a delivery is slow or crossed by another, and a customer cancels."""
+
+    slow: float = 0
+    crossed: float = 0
+    canceled: float = 0
+
+
+class Story:
+    """A world and the customers in it, from the first flight to the rest at the end."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.steps = 0
+        self.heard: Counter[str] = Counter()
+        self.begin()
+
+    def begin(self) -> None:
+        """Another story."""
+        self.heard.update(event["type"] for event in self.world.said.values())
+        self.world.begin()
+        self.customer = Customer(self.world)
+        self.orders: list[Mapping[str, Any]] = []
+
+    def add_flight(self, seats: int, cost: int) -> None:
+        values = {"flight_code": "ACE890", "takeoff_date": date(2027, 1, 1), "cost": cost}
+        self.world.seats.run(flights.add_flight, values | {"remaining_seats_count": seats})
+
+    def change_flight(self, which: int, **values: int) -> None:
+        if number := self._flight(which):
+            self.world.seats.run(flights.change_flight, number, values)
+
+    def remove_flight(self, which: int) -> None:
+        if number := self._flight(which):
+            try:
+                self.world.seats.run(flights.remove_flight, number)
+            except Conflict:
+                assert self.world.seats.read(f"SELECT 1 FROM holds WHERE status = 'HELD' AND flight_id = {number}")
+
+    def book(self, wish: Mapping[str, Any], mishap: Mishap) -> None:
+        self.orders.append(wish)
+        self.book_again(len(self.orders) - 1, mishap)
+
+    def book_again(self, which: int, mishap: Mishap) -> None:
+        number = which % len(self.orders)
+        with self.world.going_wrong(mishap):
+            self.customer.order(number, **self.orders[number])
+
+    def cancel(self, which: int, by: str, mishap: Mishap) -> None:
+        with self.world.going_wrong(mishap):
+            self.customer.cancel(self.customer.known[which % len(self.customer.known)], by)
+
+    def tasks(self) -> list[Task]:
+        """What may be done next for a saga: a delivery that is pending, or the rest of one that is slow."""
+        return [*self.world.working, *(found for found in self.world.pending if found.module != "projection")]
+
+    def rivals(self) -> list[tuple[Task, Task]]:
+        """Any two that the same service may be told of the same reservation at the same time, in both orders."""
+        told: dict[tuple[str, str], list[Task]] = {}
+        for task in [*self.tasks(), *self.overdue()]:
+            told.setdefault((task.module, task.reservation), []).append(task)
+        return [pair for tasks in told.values() for pair in permutations(tasks, 2)]
+
+    def overdue(self) -> list[Expiry]:
+        """Reservations past their time; when they were listed they were PENDING."""
+        late = clock.text(self.world.now).replace("T", " ").replace("Z", "000")
+        return [
+            Expiry(key) for (key,) in self.world.desk.read(f"SELECT id FROM reservations WHERE expires_at < '{late}'")
+        ]
+
+    def start(self, which: int, steps: int) -> None:
+        """A process begins with a delivery, and is slow."""
+        fresh = [found for found in self.tasks() if isinstance(found, Delivery)]
+        if fresh:
+            self.world.go_on(self.world.start(fresh[which % len(fresh)]), steps)
+
+    def die(self, which: int) -> None:
+        self.world.working.pop(which % len(self.world.working))
+
+    def double(self, which: int) -> None:
+        found = self.world.pending[which % len(self.world.pending)]
+        self.world.pending.append(replace(found))
+
+    def may_be_lost(self) -> list[Delivery]:
+        """Deliveries that the saga survives the loss of, as its time runs out or a housekeeping takes over."""
+        status = statuses(self.world)
+        at_work = [handling.delivery for handling in self.world.working]
+        return [found for found in self.world.pending if found not in at_work and _dispensable(found, status)]
+
+    def lose(self, which: int) -> None:
+        """The broker gives up, and nobody replays the dead letter."""
+        lost = self.may_be_lost()
+        self.world.pending.remove(lost[which % len(lost)])
+
+    def replay(self, which: int) -> None:
+        events = list(self.world.said.values())
+        self.world.publish(events[which % len(events)])
+
+    def end(self, luck: Random, look: Callable[[], None], unrest: Unrest) -> None:
+        """Delivers all that is pending, in any order, and keeps house, until there is nothing left to do."""
+        for _ in range(ROUNDS):
+            self._deliver_all(luck, look, unrest)
+            self.world.later(minutes=20)
+            for module in HOUSEKEEPING:
+                self.world.keep_house(module)
+            look()
+            if not self.world.pending:
+                break
+
+    def _deliver_all(self, luck: Random, look: Callable[[], None], unrest: Unrest) -> None:
+        before: list[Task] = []
+        # what is left by a pass and was left by the one before is refused; only housekeeping can help
+        while (todo := self._todo()) != before:
+            before = list(todo)
+            luck.shuffle(todo)
+            for task in todo:
+                self._go_on_somehow(task, luck, unrest)
+                if self.customer.known and luck.random() < unrest.canceled:
+                    self.customer.cancel(luck.choice(self.customer.known))
+                look()
+
+    def _todo(self) -> list[Task]:
+        return [*self.world.working, *self.world.pending]
+
+    def _go_on_somehow(self, task: Task, luck: Random, unrest: Unrest) -> None:
+        slow, crossed = luck.random() < unrest.slow, luck.random() < unrest.crossed
+        if isinstance(task, Delivery) and slow:
+            self.world.go_on(self.world.start(task), luck.randint(1, 2))
+        elif crossed and (others := [other for one, other in self.rivals() if one is task]):
+            with self.world.crossings.before(luck.randrange(3), partial(self.world.do, luck.choice(others))):
+                self.world.do(task)
+        else:
+            self.world.do(task)
+
+    def say_everything_again(self) -> None:
+        for event in list(self.world.said.values()):
+            self.world.publish(event)
+
+    def _flight(self, which: int) -> int:
+        numbers = [number for (number,) in self.world.seats.read("SELECT id FROM flights ORDER BY id")]
+        return numbers[which % len(numbers)] if numbers else 0
+
+
+def _dispensable(found: Delivery, status: Statuses) -> bool:
+    match found.policy.name:
+        case "decrease-seats" | "charge-payment":
+            return True
+        case "cancel-reservation":
+            return found.envelope.type != "CancellationRequested"
+        case "confirm-reservation":
+            return status["reservation", found.reservation] == "PENDING"
+        case "refund-payment":
+            return status.get(("payment", found.reservation)) == "REFUNDING"
+        case _:
+            return False

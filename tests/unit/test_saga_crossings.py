@@ -1,0 +1,220 @@
+"""Whole sagas that cross themselves, each told out: what the model does at random, by name."""
+
+from dataclasses import replace
+from functools import partial
+from random import Random
+
+import pytest
+
+from tests.unit import laws
+from tests.unit.customer import wish
+from tests.unit.story import Story, Unrest
+from tests.unit.world import Delivery, Mishap, World
+
+
+class Tale:
+    """One flight of five seats at 100, and reservations on it."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.story = world, Story(world)
+        self.customer = self.story.customer
+        self.story.add_flight(seats=5, cost=100)
+
+    def books(self, **what: object) -> str:
+        """The id of a new reservation for two."""
+        self.story.book(wish(**({"flight": 1, "seats": 2} | what)), Mishap.NONE)  # type: ignore[arg-type]
+        return self.customer.known[-1]
+
+    def books_by_command(self) -> str:
+        """The id that was promised to a command."""
+        promised = self.customer.order(1, **wish(flight=1))
+        assert promised
+        return promised
+
+    def on_its_way(self, type_: str, policy: str) -> Delivery:
+        """The delivery of the latest event of that type to that policy."""
+        found = [one for one in self.world.pending if (one.envelope.type, one.policy.name) == (type_, policy)]
+        return found[-1]
+
+    def hears(self, policy: str, type_: str) -> None:
+        self.world.deliver(self.on_its_way(type_, policy))
+
+    def rests(self) -> None:
+        self.story.end(Random(1), partial(laws.never_oversold, self.world), Unrest())
+        laws.at_rest(self.world, self.customer.unwanted)
+
+    def outcome(self, reservation: str) -> tuple[str, str, str, int]:
+        """At rest: the status of the reservation, of its hold and of its payment, and all money of the airline."""
+        self.rests()
+        status = laws.statuses(self.world)
+        ledger = self.world.bank.read("SELECT kind, amount FROM ledger WHERE accepted")
+        money = sum(amount if kind == "charge" else -amount for kind, amount in ledger)
+        return *(status.get((kind, reservation), "") for kind in ("reservation", "hold", "payment")), money
+
+    def reason(self, reservation: str) -> str:
+        """What the customer reads."""
+        found = dict(self.world.desk.read("SELECT id, reason FROM reservations"))
+        return str(found[reservation])
+
+
+@pytest.fixture
+def tale(monkeypatch: pytest.MonkeyPatch) -> Tale:
+    return Tale(World(monkeypatch))
+
+
+def test_a_saga_without_misfortune_succeeds_or_says_why_not(tale: Tale) -> None:
+    assert tale.outcome(tale.books()) == ("SUCCEED", "HELD", "PAID", 200)
+    assert tale.outcome(tale.books(method="decline")) == ("CANCELED", "RELEASED", "FAILED", 200)
+    assert tale.outcome(tale.books(seats=4)) == ("CANCELED", "REFUSED", "CANCELED", 200)
+
+
+def test_a_cancel_that_overtakes_everything_leaves_nothing_to_do(tale: Tale) -> None:
+    unwanted = tale.books()
+    tale.customer.cancel(unwanted)
+    tale.hears("restore-seats", "ReservationCanceled")
+    tale.hears("refund-payment", "ReservationCanceled")
+    tale.hears("decrease-seats", "ReservationPlaced")
+    assert tale.outcome(unwanted) == ("CANCELED", "CANCELED", "CANCELED", 0)
+
+
+def test_a_refund_that_overtakes_its_charge_leaves_nothing_to_charge(tale: Tale) -> None:
+    unwanted = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.customer.cancel(unwanted)
+    tale.hears("refund-payment", "ReservationCanceled")
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "CANCELED", 0)
+    assert tale.world.asked == {}
+
+
+@pytest.mark.parametrize("so_far", [1, 2, 3], ids=["the intent stands", "the provider has answered", "unanswered"])
+def test_a_refund_that_crosses_its_charge_follows_it(tale: Tale, so_far: int) -> None:
+    unwanted = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    charge = tale.world.start(tale.on_its_way("RemainingSeatsDecreased", "charge-payment"))
+    tale.world.go_on(charge, so_far)
+    tale.customer.cancel(unwanted)
+    tale.hears("refund-payment", "ReservationCanceled")
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "REFUNDED", 0)
+
+
+@pytest.mark.parametrize("statement", range(4))
+def test_a_refund_that_is_decided_while_the_charge_is_recorded_is_not_forgotten(tale: Tale, statement: int) -> None:
+    unwanted = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    charge = tale.world.start(tale.on_its_way("RemainingSeatsDecreased", "charge-payment"))
+    tale.world.go_on(charge, 2)
+    tale.customer.cancel(unwanted)
+    with tale.world.crossings.before(statement, partial(tale.world.go_on, charge)):
+        tale.hears("refund-payment", "ReservationCanceled")
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "REFUNDED", 0)
+
+
+@pytest.mark.parametrize("died_after", [1, 2])
+def test_a_charge_whose_process_and_event_are_gone_is_finished_by_housekeeping(tale: Tale, died_after: int) -> None:
+    booked = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    lost = tale.on_its_way("RemainingSeatsDecreased", "charge-payment")
+    tale.world.go_on(tale.world.start(lost), died_after)
+    tale.world.working.clear()
+    tale.world.pending.remove(lost)
+    tale.world.later(minutes=3)
+    tale.world.keep_house("payments")
+    assert tale.outcome(booked) == ("SUCCEED", "HELD", "PAID", 200)
+
+
+def test_a_reservation_whose_event_is_lost_for_good_expires_and_everything_goes_back(tale: Tale) -> None:
+    forgotten = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    tale.world.pending.remove(tale.on_its_way("Paid", "confirm-reservation"))
+    assert tale.outcome(forgotten) == ("CANCELED", "RELEASED", "REFUNDED", 0)
+
+
+def test_a_payment_that_comes_after_the_expiry_is_given_back(tale: Tale) -> None:
+    late = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    tale.world.later(minutes=16)
+    tale.world.keep_house("reservations")
+    tale.hears("confirm-reservation", "Paid")
+    assert tale.outcome(late) == ("CANCELED", "RELEASED", "REFUNDED", 0)
+
+
+def test_a_payment_that_comes_after_housekeeping_made_its_list_is_in_time(tale: Tale) -> None:
+    booked = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    tale.world.later(minutes=16)
+    (listed,) = tale.story.overdue()
+    tale.hears("confirm-reservation", "Paid")
+    tale.world.do(listed)
+    assert tale.outcome(booked) == ("SUCCEED", "HELD", "PAID", 200)
+
+
+@pytest.mark.parametrize("statement", range(3))
+def test_an_expiry_that_crosses_the_payment_never_undoes_what_was_confirmed(tale: Tale, statement: int) -> None:
+    tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    tale.world.later(minutes=16)
+    (listed,) = tale.story.overdue()
+    paid = tale.on_its_way("Paid", "confirm-reservation")
+    with tale.world.crossings.before(statement, partial(tale.world.deliver, paid)):
+        tale.world.do(listed)
+    tale.rests()
+
+
+def test_a_declined_payment_that_crosses_the_cancel_gives_the_seats_back_once(tale: Tale) -> None:
+    unwanted = tale.books(method="decline")
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    tale.customer.cancel(unwanted)
+    tale.hears("cancel-reservation", "PaymentFailed")
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "FAILED", 0)
+    assert tale.reason(unwanted) == "canceled by customer"
+
+
+def test_two_cancels_are_one_and_the_first_reason_is_what_everybody_reads(tale: Tale) -> None:
+    unwanted = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.customer.cancel(unwanted, by="PATCH")
+    tale.hears("refund-payment", "ReservationCanceled")
+    tale.customer.cancel(unwanted, by="DELETE")
+    tale.customer.cancel(unwanted, by="command")
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "CANCELED", 0)
+    assert tale.reason(unwanted) == "rain"
+
+
+@pytest.mark.parametrize("statement", range(3))
+def test_a_cancel_that_crosses_its_reservation_waits_until_it_is_placed(tale: Tale, statement: int) -> None:
+    promised = tale.books_by_command()
+    tale.customer.cancel(promised, by="command")
+    request = tale.on_its_way("ReservationRequested", "place-reservation")
+    with tale.world.crossings.before(statement, partial(tale.world.deliver, request)):
+        tale.hears("cancel-reservation", "CancellationRequested")
+    tale.rests()
+    assert tale.reason(promised) == "canceled by customer"
+
+
+@pytest.mark.parametrize("canceled", [False, True], ids=["confirmed", "canceled"])
+def test_whatever_is_heard_twice_or_again_after_the_end_changes_nothing(tale: Tale, canceled: bool) -> None:
+    booked = tale.books()
+    for _ in range(6):
+        for found in list(tale.world.pending):
+            tale.world.deliver(replace(found))
+            tale.world.deliver(found)
+    if canceled:
+        tale.customer.cancel(booked)
+    end = tale.outcome(booked)
+    tale.story.say_everything_again()
+    assert tale.outcome(booked) == end
+    assert end[0] == ("CANCELED" if canceled else "SUCCEED")
+
+
+def test_a_changed_price_is_not_the_price_of_those_who_have_seats(tale: Tale) -> None:
+    booked = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.story.change_flight(0, cost=999)
+    tale.story.say_everything_again()
+    assert tale.outcome(booked) == ("SUCCEED", "HELD", "PAID", 200)

@@ -1,0 +1,91 @@
+"""What a saga waits for follows from what was said, and how long each word took from its cause."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+import projection
+import timeline
+from tests.unit.conftest import Service
+from tests.unit.sayings import NOON, canceled, placed
+from tests.unit.test_projection import CONFIRMED, envelope, hear
+
+PLACED, HELD, PAID = "ReservationPlaced", "RemainingSeatsDecreased", "Paid"
+CANCELED, RETURNED, REFUNDED = "ReservationCanceled", "RemainingSeatsIncreased", "PaymentRefunded"
+
+
+def said(*types: str) -> dict[str, datetime]:
+    """Each a second after the one before."""
+    return {type_: NOON + timedelta(seconds=number) for number, type_ in enumerate(types)}
+
+
+@pytest.mark.parametrize(
+    ("story", "functions"),
+    [
+        ([], []),
+        ([PLACED], ["decrease-seats"]),
+        ([PLACED, "SeatsSoldOut"], ["cancel-reservation"]),
+        ([PLACED, "SeatsSoldOut", CANCELED], []),
+        ([PLACED, HELD], ["charge-payment"]),
+        ([PLACED, HELD, "PaymentFailed"], ["cancel-reservation"]),
+        ([PLACED, HELD, "PaymentFailed", CANCELED], ["restore-seats"]),
+        ([PLACED, HELD, "PaymentFailed", CANCELED, RETURNED], []),
+        ([PLACED, HELD, PAID], ["confirm-reservation"]),
+        ([PLACED, HELD, PAID, "ReservationConfirmed"], []),
+        ([PLACED, HELD, PAID, "ReservationConfirmed", CANCELED], ["restore-seats", "refund-payment"]),
+        ([PLACED, HELD, PAID, CANCELED, REFUNDED], ["restore-seats"]),
+        ([PLACED, HELD, PAID, CANCELED, RETURNED], ["refund-payment"]),
+        ([PLACED, HELD, PAID, CANCELED, RETURNED, REFUNDED], []),
+        ([PLACED, HELD, CANCELED, RETURNED], []),
+        ([PLACED, CANCELED], []),
+        ([PLACED, PAID], ["confirm-reservation"]),
+        ([PLACED, "ReservationConfirmed"], []),
+        ([PAID], ["confirm-reservation"]),
+        ([REFUNDED], []),
+    ],
+    ids=" ".join,
+)
+def test_what_a_saga_waits_for_follows_from_what_was_said(story: list[str], functions: list[str]) -> None:
+    assert [wait.function for wait in timeline.waits(said(*story))] == functions
+    assert [wait.function for wait in timeline.waits(dict(reversed(said(*story).items())))] == functions
+
+
+def test_it_waits_since_the_word_that_has_to_be_heard() -> None:
+    (charge,) = timeline.waits(said(PLACED, HELD))
+    assert charge.since == NOON + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("story", [(CANCELED, HELD), (HELD, CANCELED)])
+def test_compensation_waits_since_both_are_known(story: tuple[str, str]) -> None:
+    (restore,) = timeline.waits(said(*story))
+    assert restore.since == NOON + timedelta(seconds=1)
+
+
+def test_each_event_tells_how_long_after_its_cause_it_was_said(board: Service) -> None:
+    first = envelope(placed())
+    second = envelope(canceled())
+    at = {"time": "2026-05-01T12:00:00Z"}, {"time": "2026-05-01T12:00:01.25Z", "causationid": first.id}
+    for heard, more in zip((first, second), at, strict=True):
+        board.run(projection.project, type(heard)({**heard.attributes, **more}, heard.data))
+
+    events, waiting = board.run(lambda tx: timeline.story(projection.history("R1", tx), NOON))
+
+    assert [(event["type"], event["after"]) for event in events] == [(PLACED, None), (CANCELED, 1.25)]
+    assert waiting == []
+
+
+def test_a_cause_that_is_not_in_the_history_has_no_time(board: Service) -> None:
+    heard = envelope(CONFIRMED)
+    board.run(projection.project, type(heard)({**heard.attributes, "causationid": "a command"}, heard.data))
+
+    events, _ = board.run(lambda tx: timeline.story(projection.history("R1", tx), NOON))
+
+    assert [(event["causationId"], event["after"]) for event in events] == [("a command", None)]
+
+
+def test_it_tells_for_how_many_seconds_it_waits(board: Service, noon: datetime) -> None:
+    hear(board, placed())
+
+    _, waiting = board.run(lambda tx: timeline.story(projection.history("R1", tx), NOON + timedelta(seconds=90)))
+
+    assert waiting == [{"function": "decrease-seats", "for": 90.0}]
