@@ -69,6 +69,6 @@ def _follow(airline: Airline, story: dict[str, Any]) -> None:
 
 def _ended(story: dict[str, Any]) -> bool:
     """Whether the reservation has ended, the dashboard has heard of it, and nothing is waited for."""
-    status = story["reservation"]["status"] if story["reservation"] else None
+    status = story["reservation"]["status"] if story["reservation"] else ""
     heard = {event["type"] for event in story["events"]}
     return LAST_WORD.get(status) in heard and not story["waitsFor"]
