@@ -109,7 +109,11 @@ def test_a_broker_without_room_refuses_and_loses_nothing_it_has_acknowledged(sta
                 break
             asked.append(answer.json()["reservationId"])
         assert answer.status_code == 503
-        eventually(lambda: unsent(town) > 0, "the outbox keeps what the broker does not take")
+        # deliveries that end make a little room again, so one reservation more may still fit
+        eventually(
+            lambda: placed.append(airline.place_reservation(flight, 1)) or unsent(town) > 0,  # type: ignore[func-returns-value]
+            "the outbox keeps what the broker does not take",
+        )
     for identity in placed + asked:
         assert airline.outcome(identity, within=90)["status"] == "SUCCEED"
     eventually(lambda: unsent(town) == 0, "the outbox is empty")
