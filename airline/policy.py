@@ -131,7 +131,7 @@ def _handled(request: Request, respond: Callable[[Envelope], Response]) -> Respo
     try:
         if request.method == "GET":
             return ready()
-        envelope = wire.read(dict(request.headers), request.get_data())
+        envelope = wire.read(request.headers, request.get_data())
         with logs.about(
             reservationId=envelope.reservation_id,
             eventId=envelope.id,

@@ -14,6 +14,7 @@ from typing import Any
 
 from cloudevents import conversion
 from cloudevents.http import CloudEvent as HttpEvent
+from werkzeug.datastructures import Headers
 
 from airline import clock, fields
 from airline.errors import Malformed
@@ -60,7 +61,7 @@ class Envelope:
         return str(self.attributes.get("traceparent", ""))
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Envelope:
+def read(headers: Mapping[str, str] | Headers, body: bytes) -> Envelope:
     """The CloudEvent of an HTTP request, binary or structured; data that is not JSON stays bytes. Raises Malformed."""
     try:
         event = conversion.from_http(_AsSent, headers, body, data_unmarshaller=lambda data: data)

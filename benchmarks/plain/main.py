@@ -17,7 +17,7 @@ def hello(request: Request) -> tuple[str, int]:  # noqa: ARG001 - the least a fu
 @functions_framework.http
 def parse(request: Request) -> tuple[str, int]:
     """Parses a CloudEvent and answers 204."""
-    from_http(dict(request.headers), request.get_data())
+    from_http(request.headers, request.get_data())
     return "", 204
 
 

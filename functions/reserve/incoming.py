@@ -28,7 +28,7 @@ app = web.api("reserve-commands", Path(__file__).with_name("incoming.openapi.jso
 
 @app.post("/events")
 def accept() -> Response:
-    envelope = wire.read(dict(request.headers), request.get_data())
+    envelope = wire.read(request.headers, request.get_data())
     command = judged(envelope)
     outbox.deliver(wire.pack(wire.forward(envelope, command)))
     status = f"{hal.base_url(request)}/reservations/{command.reservation_id}"
