@@ -4,20 +4,28 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# images: REGISTRY and TAG name them, PUSH=1 pushes them, DOCKER=podman builds them, BUILD_ARGS are passed on
+DOCKER ?= docker
+REGISTRY ?= dev.local/airline
+TAG ?= dev
+PUSH ?=
+BUILD_ARGS ?=
+FUNCTION ?= reserve
+DIR ?= $(FUNCTION)-image
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run status test check lint format types tests lock manifests clean
+.PHONY: help run status test check lint format types tests lock images image-tree image-config manifests clean
 
 IN_VENV := $(VENV)/bin/python -m
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := airline broker laptop cli tests benchmarks
+ROOMS := airline broker laptop cli images tests benchmarks
 empty :=
 space := $(empty) $(empty)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.laptop ## the whole airline on this machine, until Ctrl-C
 	@$(IN_VENV) laptop run $(ARGS)
@@ -51,13 +59,34 @@ tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for
 	@$(IN_VENV) coverage report --skip-covered --skip-empty
 	@tail -n 1 $(VENV)/pytest.log
 
+# dev.txt holds all the others to its versions
 lock: $(VENV)/.dev ## write requirements/*.txt anew from *.in; ARGS=--upgrade takes newer versions
 	@$(IN_VENV) pip install --quiet --disable-pip-version-check uv
-	@cd requirements && for set in functions laptop dev; do \
+	@cd requirements && held=/dev/null && for set in dev laptop sending migrations functions; do \
 	  "$(abspath $(VENV))/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	    --no-emit-index-url --no-emit-find-links $(ARGS) "$$set.in" -o "$$set.txt" || exit 1; \
+	    --no-emit-index-url --no-emit-find-links $(ARGS) --constraints "$$held" "$$set.in" -o "$$set.txt" || exit 1; held=dev.txt; \
 	  echo "requirements/$$set.txt"; \
 	done
+
+images: ## all container images: REGISTRY=registry.example/airline TAG=1 PUSH=1 DOCKER=podman
+	@set -e; built=(); \
+	build() { $(DOCKER) build $(BUILD_ARGS) --tag "$(REGISTRY)/$$1:$(TAG)" "$${@:2}"; built+=("$(REGISTRY)/$$1:$(TAG)"); }; \
+	for folder in $(notdir $(FUNCTIONS)); do build "$$folder" --build-arg "FUNCTION=$$folder" .; done; \
+	build migrations --target migrations .; \
+	build gateway gateway; \
+	if [ -n "$(PUSH)" ]; then for image in "$${built[@]}"; do $(DOCKER) push "$$image"; done; fi
+
+image-tree: $(VENV)/.laptop ## the files of an image without Docker: FUNCTION=reserve (or migrations, gateway) DIR=new-folder
+	@mkdir "$(DIR)"
+ifeq ($(FUNCTION),gateway)
+	@$(IN_VENV) images.layout gateway "$(VENV)/bin/caddy" "$(DIR)"
+else
+	@$(IN_VENV) images.layout dependencies "$(FUNCTION)" "$(DIR)"
+	@$(IN_VENV) images.layout code "$(FUNCTION)" "$(DIR)"
+endif
+
+image-config: ## how that image starts, as an OCI image config in JSON: FUNCTION=reserve (or migrations, gateway)
+	@$(PYTHON) -m images.config "$(FUNCTION)"
 
 manifests: ## what a cluster gets, as one YAML stream (needs kubectl)
 	@kubectl kustomize broker/kafka
