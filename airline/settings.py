@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import URL, make_url
 
@@ -33,6 +34,8 @@ class Settings:
     """RESERVATION_EXPIRES_AFTER, seconds: how long a reservation may stay PENDING."""
     refuse_departed_flights: bool
     """REFUSE_DEPARTED_FLIGHTS: sell no seats on flights whose takeoff date has passed."""
+    promotions_folder: Path | None
+    """PROMOTIONS_FOLDER: where the texts of GET /promotions are; unset or not there: no promotions."""
     event_history: timedelta | None
     """EVENT_HISTORY_DAYS: how long the dashboard keeps the events of reservations that ended; 0: for ever."""
 
@@ -55,6 +58,7 @@ def read(env: Mapping[str, str]) -> Settings:
         reservation_id_secret=env.get("RESERVATION_ID_SECRET", ""),
         reservation_expires_after=timedelta(seconds=int(env.get("RESERVATION_EXPIRES_AFTER", "900"))),
         refuse_departed_flights=env.get("REFUSE_DEPARTED_FLIGHTS", "false").lower() == "true",
+        promotions_folder=Path(folder) if (folder := env.get("PROMOTIONS_FOLDER")) else None,
         event_history=_history(env.get("EVENT_HISTORY_DAYS", "365")),
     )
 

@@ -10,7 +10,7 @@ from laptop.environment import SecretKey, Value, database_url, on_this_machine
 from laptop.manifests import Function, Gateway
 from laptop.process import Command
 from laptop.settings import ROOT, Settings
-from laptop.state import kept_secret
+from laptop.state import kept_folder, kept_secret
 
 _OF_THE_MACHINE = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
@@ -102,7 +102,10 @@ def _environment(
     def database(variable: str) -> str:
         return database_url(variable, folder, settings.data)
 
-    return on_this_machine(declared, secret, addresses.of_service, database)
+    def mounted(variable: str) -> str:
+        return kept_folder(settings.data, variable)
+
+    return on_this_machine(declared, secret, addresses.of_service, database, mounted)
 
 
 def _python_environment() -> dict[str, str]:

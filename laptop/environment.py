@@ -36,12 +36,15 @@ def on_this_machine(
     secret: Callable[[SecretKey], str],
     address: Callable[[str], str],
     database: Callable[[str], str],
+    folder: Callable[[str], str],
 ) -> dict[str, str]:
-    """Fills in secrets and database URLs, and turns cluster addresses into those of this machine."""
+    """Fills in secrets, database URLs and folders, and turns cluster addresses into those of this machine."""
 
     def value_here(name: str, value: Value) -> str:
         if name.endswith("DATABASE_URL"):
             return database(name)
+        if name.endswith("_FOLDER"):
+            return folder(name)
         if isinstance(value, SecretKey):
             return secret(value)
         return _CLUSTER_ADDRESS.sub(lambda match: address(match[1]), value)

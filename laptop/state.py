@@ -1,4 +1,4 @@
-"""The data folder: state.json for tests and tools, the lock that allows one run, the secrets."""
+"""The data folder: state.json for tests and tools, the lock that allows one run, the secrets, mounted folders."""
 
 import fcntl
 import json
@@ -61,6 +61,13 @@ def kept_secret(data: Path, key: SecretKey) -> str:
         known[name] = secrets.token_urlsafe(32)
         _replace(path, known)
     return known[name]
+
+
+def kept_folder(data: Path, variable: str) -> str:
+    """The laptop's folder for what a cluster mounts: PROMOTIONS_FOLDER is promotions/, there for people to write to."""
+    path = data / variable.removesuffix("_FOLDER").lower().replace("_", "-")
+    path.mkdir(exist_ok=True)
+    return str(path)
 
 
 def _replace(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The resource `flights` over HTTP, and the holds on their seats, read only."""
+"""The resource `flights` over HTTP; the holds on their seats and the promotions, read only."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,12 @@ from flask import Response, request
 from sqlalchemy import Connection, Row, select
 
 import flights
+import promotions
 from airline import commands, fields, hal, paging, store, web
 from airline.events import Event
 from airline.fields import Field
+from airline.paging import Page
+from airline.settings import settings
 from flights import FLIGHTS, HOLDS
 
 LARGEST_COST = 10**12
@@ -99,6 +102,13 @@ def list_holds() -> Response:
     with store.reading() as connection:
         rows, total = paging.rows(connection, query, page, _HOLD_SORTABLE)
     return hal.collection(request, "holds", map(_as_hold, rows), page, total)
+
+
+@app.get("/promotions")
+def list_promotions() -> Response:
+    found = promotions.read(settings().promotions_folder)
+    everything = Page(number=0, size=promotions.MOST, sort=())
+    return hal.collection(request, "promotions", (one._asdict() for one in found), everything, len(found))
 
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:

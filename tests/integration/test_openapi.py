@@ -142,6 +142,8 @@ def something_of_everything(airline: Airline) -> dict[str, Any]:
     airline.function("place-reservation").hear(wish)
     airline.function("decrease-seats").hear(event("ReservationPlaced", flightId=1002))
     airline.function("charge-payment").hear(event("RemainingSeatsDecreased"))
+    (airline.data / "summer-event.txt").write_text("[SUMMER EVENT] 50% DISCOUNT!")
+    airline.settings["PROMOTIONS_FOLDER"] = str(airline.data)
     for word in ("ReservationPlaced", "ReservationCanceled"):
         airline.function("project-dashboard").hear(event(word))
     airline.function("dead-letters").hear(event("Paid"))

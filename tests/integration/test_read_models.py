@@ -12,6 +12,7 @@ COLLECTIONS = [
     ("payment", "/payments", "payments"),
     ("payment", "/ledger", "entries"),
     ("flight-seats", "/holds", "holds"),
+    ("flight-seats", "/promotions", "promotions"),
     ("dashboard", "/customerInfos", "customerInfos"),
 ]
 

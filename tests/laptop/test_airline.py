@@ -74,7 +74,7 @@ def test_the_commands_of_the_original_work_as_they_stand(system: RunningSystem, 
     ]
 
 
-@pytest.mark.parametrize("resource", ["flights", "reservations", "payments", "customerInfos"])
+@pytest.mark.parametrize("resource", ["flights", "promotions", "reservations", "payments", "customerInfos"])
 def test_the_gateway_reaches_every_resource(system: RunningSystem, resource: str) -> None:
     found = typed(system, f"http :8088/{resource}")
     assert resource in found["_embedded"]
@@ -86,6 +86,12 @@ def test_flights_and_reservations_can_be_posted_through_the_gateway(system: Runn
     made = typed(system, f"http :8088/reservations customerId=3 flightId={flight['flightId']} seatQty=2")
     assert made["_links"]["self"]["href"].startswith(f"{system.gateway}/reservations/")
     assert airline.outcome(made["reservationId"])["status"] == "SUCCEED"
+
+
+def test_a_promotion_that_somebody_writes_is_read_through_the_gateway(system: RunningSystem) -> None:
+    (system.data / "promotions" / "summer-event.txt").write_text("[SUMMER EVENT] 50% DISCOUNT!\n")
+    (promotion,) = typed(system, "http :8088/promotions")["_embedded"]["promotions"]
+    assert promotion == {"name": "summer-event.txt", "text": "[SUMMER EVENT] 50% DISCOUNT!"}
 
 
 def test_a_declined_payment_cancels_and_gives_the_seats_back(airline: Airline) -> None:

@@ -119,6 +119,7 @@ ROUTES = [
     ("/customerInfos/1", "DASHBOARD", "/customerInfos/1"),
     ("/customerInfos/rebuild?dryRun=true", "DASHBOARD", "/customerInfos/rebuild?dryRun=true"),
     ("/holds?status=HELD", "FLIGHT_SEATS", "/holds?status=HELD"),
+    ("/promotions", "FLIGHT_SEATS", "/promotions"),
     ("/outbox/reserve", "RESERVE", "/outbox"),
     ("/dead-letters", "DEAD_LETTERS", "/dead-letters"),
     ("/openapi/reserve.json", "RESERVE", "/openapi.json"),

@@ -12,6 +12,7 @@ from laptop.environment import SecretKey, Value, database_url, on_this_machine
 from laptop.errors import ManifestError
 from laptop.manifests import Ping, Sink, read_system, seconds
 from laptop.schedule import check_schedule, event_headers, ticks
+from laptop.state import kept_folder
 
 SERVICE: dict[str, Any] = yaml.safe_load("""
 apiVersion: serving.knative.dev/v1
@@ -107,9 +108,25 @@ def test_addresses_of_the_cluster_become_those_of_this_machine(on_a_cluster: str
         "URL": on_a_cluster,
         "KEY": SecretKey("secrets", "KEY"),
         "DATABASE_URL": "postgresql://x",
+        "PROMOTIONS_FOLDER": "/mnt/data",
     }
-    machine = on_this_machine(values, lambda key: f"secret {key.key}", lambda name: f"http://here/{name}", str.lower)
-    assert machine == {"URL": here, "KEY": "secret KEY", "DATABASE_URL": "database_url"}
+    machine = on_this_machine(
+        values, lambda key: f"secret {key.key}", lambda name: f"http://here/{name}", str.lower, str.title
+    )
+    assert machine == {
+        "URL": here,
+        "KEY": "secret KEY",
+        "DATABASE_URL": "database_url",
+        "PROMOTIONS_FOLDER": "Promotions_Folder",
+    }
+
+
+def test_what_a_cluster_mounts_is_a_folder_beside_the_databases_and_kept(tmp_path: Path) -> None:
+    folder = Path(kept_folder(tmp_path, "OLD_TEXTS_FOLDER"))
+    (folder / "summer").touch()
+    assert folder == tmp_path / "old-texts"
+    assert kept_folder(tmp_path, "OLD_TEXTS_FOLDER") == str(folder)
+    assert (folder / "summer").exists()
 
 
 def test_a_schedule_has_five_fields_or_six_with_seconds() -> None:

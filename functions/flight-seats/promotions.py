@@ -1,0 +1,71 @@
+"""Promotions: the text files of a folder that every replica mounts. Who writes there is heard at the next request.
+
+Nothing is kept between two requests. Whatever in the folder is no short text is left out: a stray file must not take
+the list away from those who read it.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from airline.errors import TryAgain
+from airline.logs import log
+
+MOST = 100
+"""Promotions of one answer, the first by name."""
+LONGEST = 4096
+"""Bytes of one text."""
+
+
+class Promotion(NamedTuple):
+    """A text, and the name of its file."""
+
+    name: str
+    text: str
+
+
+def read(folder: Path | None) -> list[Promotion]:
+    """The promotions in a folder, by name; none where there is no folder. Raises TryAgain."""
+    if folder is None:
+        return []
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise TryAgain("The promotions cannot be read; try again.") from error
+    return list(islice(_promotions(folder.resolve(), names), MOST))
+
+
+def _promotions(folder: Path, names: list[str]) -> Iterator[Promotion]:
+    for name in names:
+        if name.startswith(".") or (folder / name).is_dir():
+            continue  # of the volume's own, such as lost+found
+        try:
+            text = _text(folder, name)
+        except (OSError, ValueError) as error:
+            log.warning("no promotion: %r: %s", name, error)
+            continue
+        if text:  # an empty file is one that somebody is about to write
+            yield Promotion(name, text)
+
+
+def _text(folder: Path, name: str) -> str:
+    """Raises OSError and ValueError, which UnicodeDecodeError is."""
+    # links are followed, as a mounted ConfigMap consists of them; but not one that leads outside
+    path = Path(os.path.realpath(folder / name, strict=True))
+    if not path.is_relative_to(folder):
+        raise ValueError("leads outside of the folder")
+    # without waiting, as a named pipe would make us
+    with open(path, "rb", opener=lambda file, flags: os.open(file, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("is no file")
+        content = file.read(LONGEST + 1)
+    if len(content) > LONGEST:
+        raise ValueError(f"has more than {LONGEST} bytes")
+    if b"\0" in content:
+        raise ValueError("is no text")
+    return content.decode("utf-8-sig").strip()
