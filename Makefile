@@ -12,11 +12,13 @@ PUSH ?=
 BUILD_ARGS ?=
 FUNCTION ?= reserve
 DIR ?= $(FUNCTION)-image
+# clusters: the settings of knative/render go with it
+OVERLAY ?= kafka
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run status test check lint format types tests lock images image-tree image-config manifests clean
+.PHONY: help run status test check lint format types tests lock images image-tree image-config manifests deploy undeploy clean
 
 IN_VENV := $(VENV)/bin/python -m
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
@@ -88,10 +90,15 @@ endif
 image-config: ## how that image starts, as an OCI image config in JSON: FUNCTION=reserve (or migrations, gateway)
 	@$(PYTHON) -m images.config "$(FUNCTION)"
 
-manifests: ## what a cluster gets, as one YAML stream (needs kubectl)
-	@kubectl kustomize broker/kafka
-	@echo ---
-	@kubectl kustomize knative/base
+# from here on kubectl is needed; NAMESPACE, REGISTRY, TAG, IMAGES and KAFKA are explained in knative/render
+manifests: ## what a cluster gets by OVERLAY (kafka, in-memory, azure or a path), as one YAML stream
+	@knative/render $(OVERLAY)
+
+deploy: ## install OVERLAY on the cluster of KUBECONFIG, or upgrade what is there, step by step until all is Ready
+	@knative/deploy $(OVERLAY)
+
+undeploy: ## take OVERLAY off the cluster again; DATA=delete with the namespace and the database
+	@knative/undeploy $(OVERLAY)
 
 clean: ## forget all data of `make run`; the environment stays
 	@if $(PYTHON) -c 'import json, os; os.kill(json.load(open(".airline/state.json"))["pid"], 0)' 2>/dev/null; then \

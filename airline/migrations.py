@@ -1,5 +1,6 @@
 """Brings the database of a function folder up to date: `python -m airline.migrations FOLDER URL [FOLDER URL ...]`.
 
+DATABASE_USER and DATABASE_PASSWORD, where set, are put into each URL.
 Each folder keeps its Alembic revisions in `migrations/`; the environment they run in is `airline/migration/`.
 Not imported by any function: Alembic has no place in a cold start.
 """
@@ -15,6 +16,7 @@ from sqlalchemy import URL, Connection, make_url
 
 from airline import store
 from airline.errors import TryAgain
+from airline.settings import signed_in
 
 ENVIRONMENT = Path(__file__).with_name("migration")
 EXACT = {"mariadb": "utf8mb4_nopad_bin", "mysql": "utf8mb4_0900_bin"}
@@ -76,4 +78,4 @@ def config(folder: Path, connection: object) -> Config:
 if __name__ == "__main__":
     arguments = iter(sys.argv[1:])
     for folder in arguments:
-        upgrade(Path(folder), make_url(next(arguments)))
+        upgrade(Path(folder), signed_in(make_url(next(arguments))))

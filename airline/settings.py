@@ -71,7 +71,11 @@ def _history(days: str) -> timedelta | None:
 
 
 def _database_url(env: Mapping[str, str], name: str) -> URL:
-    url = make_url(env.get(name, "sqlite://"))
+    return signed_in(make_url(env.get(name, "sqlite://")), env)
+
+
+def signed_in(url: URL, env: Mapping[str, str] = os.environ) -> URL:
+    """With DATABASE_USER and DATABASE_PASSWORD, where set; a file (SQLite) has no use for them."""
     if url.host is None:
         return url
     return url.set(

@@ -16,6 +16,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "knative" / "base"
 KAFKA = ROOT / "broker" / "kafka"
+IN_MEMORY = ROOT / "broker" / "in-memory"
+STRIMZI = ROOT / "broker" / "strimzi"
 
 SERVING = "serving.knative.dev/v1"
 EVENTING = "eventing.knative.dev/v1"

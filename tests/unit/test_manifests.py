@@ -10,9 +10,11 @@ import yaml
 from tests.unit.manifests import (
     BASE,
     EVENTING,
+    IN_MEMORY,
     KAFKA,
     SERVING,
     SOURCES,
+    STRIMZI,
     Manifest,
     container,
     env,
@@ -52,7 +54,7 @@ DRAIN = 30
 each_service = pytest.mark.parametrize("service", services().values(), ids=str)
 each_function = pytest.mark.parametrize("service", functions().values(), ids=str)
 each_trigger = pytest.mark.parametrize("trigger", triggers().values(), ids=str)
-each_folder = pytest.mark.parametrize("folder", [BASE, KAFKA], ids=lambda folder: folder.name)
+each_folder = pytest.mark.parametrize("folder", [BASE, KAFKA, IN_MEMORY, STRIMZI], ids=lambda folder: folder.name)
 
 
 @each_folder
@@ -235,26 +237,27 @@ def test_a_trigger_leads_from_the_broker_to_a_service(trigger: Manifest) -> None
     assert heard_by(trigger) in functions()
 
 
-def test_the_broker_is_of_class_kafka_with_its_own_config_and_a_whole_delivery() -> None:
-    broker = of_kind("Broker", EVENTING, KAFKA)["airline"]
-    config = of_kind("ConfigMap", "v1", KAFKA)[broker.spec["config"]["name"]]
+@pytest.mark.parametrize(("folder", "class_"), [(KAFKA, "Kafka"), (IN_MEMORY, "MTChannelBasedBroker")])
+def test_a_broker_states_its_class_its_own_config_and_a_whole_delivery(folder: Path, class_: str) -> None:
+    broker = of_kind("Broker", EVENTING, folder)["airline"]
+    config = of_kind("ConfigMap", "v1", folder)[broker.spec["config"]["name"]]
 
-    assert broker.metadata("annotations") == {"eventing.knative.dev/broker.class": "Kafka"}
+    assert broker.metadata("annotations") == {"eventing.knative.dev/broker.class": class_}
     assert broker.spec["config"]["namespace"] == config.content["metadata"]["namespace"]
     assert broker.spec["delivery"] == DELIVERY
 
 
 def test_the_topic_has_no_more_replicas_than_kafka_has_nodes() -> None:
     data = of_kind("ConfigMap", "v1", KAFKA)["airline-broker"].content["data"]
-    nodes = of_kind("KafkaNodePool", "kafka.strimzi.io/v1", KAFKA)["all"].spec["replicas"]
+    nodes = of_kind("KafkaNodePool", "kafka.strimzi.io/v1", STRIMZI)["all"].spec["replicas"]
 
     assert int(data["default.topic.replication.factor"]) <= nodes
     assert int(data["default.topic.partitions"]) > 0
 
 
-def test_the_broker_finds_the_kafka_beside_it() -> None:
+def test_the_broker_finds_the_kafka_that_strimzi_makes() -> None:
     data = of_kind("ConfigMap", "v1", KAFKA)["airline-broker"].content["data"]
-    (kafka,) = of_kind("Kafka", "kafka.strimzi.io/v1", KAFKA).values()
+    (kafka,) = of_kind("Kafka", "kafka.strimzi.io/v1", STRIMZI).values()
     (listener,) = kafka.spec["kafka"]["listeners"]
 
     address = f"{kafka.name}-kafka-bootstrap.{kafka.content['metadata']['namespace']}:{listener['port']}"
