@@ -18,11 +18,11 @@ OVERLAY ?= kafka
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run status test check lint format types tests lock images image-tree image-config manifests deploy undeploy clean
+.PHONY: help run status test check lint format types tests lock images image-tree image-config manifests deploy undeploy smoke remember rollback clean
 
 IN_VENV := $(VENV)/bin/python -m
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := airline broker laptop cli images tests benchmarks
+ROOMS := airline broker laptop cli images knative tests benchmarks
 empty :=
 space := $(empty) $(empty)
 
@@ -99,6 +99,15 @@ deploy: ## install OVERLAY on the cluster of KUBECONFIG, or upgrade what is ther
 
 undeploy: ## take OVERLAY off the cluster again; DATA=delete with the namespace and the database
 	@knative/undeploy $(OVERLAY)
+
+smoke: $(VENV)/.laptop ## one whole saga on a running system; ARGS="--url http://... --host-header ..." for one on a cluster
+	@$(IN_VENV) cli $(ARGS) smoke
+
+remember: ## on a cluster, after a smoke test that passed: the revisions that run now are good
+	@$(PYTHON) knative/rollback.py remember --namespace "$(or $(NAMESPACE),airline)"
+
+rollback: ## on a cluster: all Services together back to the revisions that were good
+	@$(PYTHON) knative/rollback.py back --namespace "$(or $(NAMESPACE),airline)"
 
 clean: ## forget all data of `make run`; the environment stays
 	@if $(PYTHON) -c 'import json, os; os.kill(json.load(open(".airline/state.json"))["pid"], 0)' 2>/dev/null; then \

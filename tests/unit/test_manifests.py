@@ -160,6 +160,12 @@ def test_a_pod_may_do_nothing_but_its_work(service: Manifest) -> None:
 
 
 @each_service
+def test_applying_a_release_ends_a_rollback_and_a_canary(service: Manifest) -> None:
+    # a field that is not in the manifest would keep what a rollback wrote there
+    assert service.spec["traffic"] == [{"latestRevision": True, "percent": 100}]
+
+
+@each_service
 def test_tmp_is_writable_as_the_root_is_not(service: Manifest) -> None:
     assert {"name": "tmp", "mountPath": "/tmp"} in container(service)["volumeMounts"]
     assert {"name": "tmp", "emptyDir": {}} in template(service)["volumes"]
