@@ -18,16 +18,17 @@ OVERLAY ?= kafka
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run status test check lint format types tests lock images image-tree image-config manifests deploy undeploy smoke remember rollback clean
+.PHONY: help run status test check lint format types tests lock images image-tree image-config manifests deploy undeploy smoke remember rollback \
+  demo-scale-to-zero demo-hpa demo-rollout clean
 
 IN_VENV := $(VENV)/bin/python -m
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := airline broker laptop cli images knative tests benchmarks
+ROOMS := airline broker laptop cli images knative demos tests benchmarks
 empty :=
 space := $(empty) $(empty)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.laptop ## the whole airline on this machine, until Ctrl-C
 	@$(IN_VENV) laptop run $(ARGS)
@@ -108,6 +109,15 @@ remember: ## on a cluster, after a smoke test that passed: the revisions that ru
 
 rollback: ## on a cluster: all Services together back to the revisions that were good
 	@$(PYTHON) knative/rollback.py back --namespace "$(or $(NAMESPACE),airline)"
+
+demo-scale-to-zero: $(VENV)/.laptop ## a burst against sleeping functions: here, or where KUBECONFIG says; ARGS=--help
+	@$(IN_VENV) demos scale-to-zero $(ARGS)
+
+demo-hpa: $(VENV)/.laptop ## more instances under load, and fewer again, on the cluster of KUBECONFIG
+	@$(IN_VENV) demos hpa $(ARGS)
+
+demo-rollout: $(VENV)/.laptop ## new revisions of everything while customers come, on the cluster of KUBECONFIG
+	@$(IN_VENV) demos rollout $(ARGS)
 
 clean: ## forget all data of `make run`; the environment stays
 	@if $(PYTHON) -c 'import json, os; os.kill(json.load(open(".airline/state.json"))["pid"], 0)' 2>/dev/null; then \

@@ -1,0 +1,48 @@
+"""Nothing lost, nothing doubled: what a demo sold against what the airline says, and all laws on the live books."""
+
+from collections import Counter
+from collections.abc import Collection
+
+from cli import client, desk, reconciling
+from cli.client import Airline
+from cli.laws import LAWS
+from demos.errors import DemoFailed
+from demos.sagas import of_flight
+
+PATIENCE = 60.0
+"""Seconds in which a difference may still vanish: the dashboard follows, refunds are under way."""
+
+
+def open_letters(airline: Airline) -> int:
+    """How many dead letters wait for somebody."""
+    return client.count(airline, "/dead-letters", status="OPEN")
+
+
+def check_letters(airline: Airline, before: int) -> None:
+    """Raises DemoFailed if more dead letters are open than before."""
+    if (now := open_letters(airline)) > before:
+        raise DemoFailed(f"{now - before} events became dead letters; airline dead-letters list shows them")
+
+
+def check_flight(airline: Airline, flight: int, seats: int, placed: Collection[str], sold: int) -> Counter[str]:
+    """How many of these reservations ended how. Raises DemoFailed unless they and nothing else are on the flight, and
+    of its seats just so many are sold, one for each that is SUCCEED."""
+    found = {item["reservationId"]: item["status"] for item in of_flight(airline, flight)}
+    lost, strange = {*placed} - found.keys(), found.keys() - {*placed}
+    if lost or strange or len({*placed}) != len(placed):
+        raise DemoFailed(f"of {len(placed)} reservations {sorted(lost)} are lost, {sorted(strange)} came besides")
+    statuses = Counter(found.values())
+    remaining = client.get(airline, f"/flights/{flight}")["remainingSeatsCount"]
+    if statuses["SUCCEED"] != sold or remaining != seats - sold:
+        raise DemoFailed(f"of {seats} seats {sold} should be sold: {dict(statuses)}, {remaining} remain")
+    return statuses
+
+
+def check_laws(airline: Airline) -> list[str]:
+    """The laws, each of which holds now. Raises DemoFailed with those that do not."""
+    with desk.progress() as bars:
+        found = reconciling.verdict(airline, 0, PATIENCE, bars)
+    wrong = [f"{one.law}: {one.kind} {one.subject}: {one.detail}" for one in [*found.broken, *found.busy]]
+    if wrong:
+        raise DemoFailed("broken: " + "; ".join(wrong))
+    return list(LAWS)

@@ -1,0 +1,104 @@
+"""The airline on this machine: the one that runs, or one that is started for the demo and ended with it."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from cli import waiting
+from demos.errors import DemoFailed
+from demos.instances import Instance, State
+from demos.place import Place
+from laptop.settings import ROOT, Settings
+from laptop.state import is_running, read_state
+
+DATA = Settings().data
+PAUSE = 0.25
+STARTED_WITHIN = 60.0
+GRACE = 60.0
+"""Seconds until a laptop that was told to end is killed: its functions finish their calls first."""
+
+STATES: dict[str, State] = {"starting": "starting", "awake": "ready", "stopping": "leaving"}
+"""What laptop/life.py calls them, but for `asleep`."""
+
+
+@contextmanager
+def opened(data: Path, window: str | None = None) -> Iterator[Place]:
+    """The laptop that runs on `data`; without one, a new one in a folder that is removed afterwards, on free ports.
+
+    `window` shortens the stable window of a new one. Raises DemoFailed.
+    """
+    if is_running(data):
+        yield _place(data)
+        return
+    with tempfile.TemporaryDirectory(prefix="airline-demo-") as folder, _started(Path(folder), window):
+        yield _place(Path(folder))
+
+
+def instances(state: dict[str, Any]) -> list[Instance]:
+    """The processes that state.json tells of; each start of a function is an instance of its own."""
+    return [
+        Instance(
+            name,
+            f"{name}-{service['starts']}",
+            STATES[service["state"]],
+            service["coldStarts"][-1] if service["state"] != "starting" and service["coldStarts"] else None,
+        )
+        for name, service in state["services"].items()
+        if service["state"] in STATES
+    ]
+
+
+def _place(data: Path) -> Place:
+    state = _state(data)
+    # the gateway is no function: it stays awake, and is not among the services
+    sleepers = frozenset(state["services"])
+    return Place(f"laptop, data in {data}", state["gateway"], None, sleepers, lambda: instances(_state(data)), PAUSE)
+
+
+def _state(data: Path) -> dict[str, Any]:
+    state = read_state(data)
+    if state is None:
+        raise DemoFailed(f"{data} has no state.json")
+    return state
+
+
+@contextmanager
+def _started(data: Path, window: str | None) -> Iterator[None]:
+    command = [sys.executable, "-m", "laptop", "run", "--data", str(data), "--free-ports"]
+    terminal = data / "terminal.txt"
+    with terminal.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, *(["--window", window] if window else [])], cwd=ROOT, stdout=output, stderr=output
+        )
+    try:
+        waiting.until(lambda: process.poll() is not None or _is_open(data), "the laptop is open", STARTED_WITHIN)
+        if process.poll() is not None:
+            raise DemoFailed(f"the laptop did not start: {terminal.read_text('utf-8')[-2000:]}")
+        yield
+    finally:
+        _end(process)
+
+
+def _is_open(data: Path) -> bool:
+    try:
+        state = read_state(data) or {}
+        return "gateway" in state and requests.get(f"{state['gateway']}/healthz", timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

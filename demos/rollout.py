@@ -1,0 +1,205 @@
+"""Every function gets a new revision while customers look at flights, reserve, cancel, and send events.
+
+The readers are the original's: `siege -c1 -t60S --delay=1S` on /flights. The sagas go through the functions that are
+replaced meanwhile, the consumers of events among them: none may be lost, no seat sold and no money taken twice.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+from cli import client
+from cli.client import Airline
+from cli.errors import CommandError
+from demos import books, drawing, load, sagas
+from demos.errors import DemoFailed
+from demos.instances import Sample
+from demos.kubectl import SERVICE, Namespace, is_ready
+from demos.load import Availability, Load, Target
+from demos.place import Place
+from demos.sagas import Placed
+
+BEFORE = 10.0
+"""Seconds of load before the rollout begins."""
+READY_WITHIN = 300.0
+EVERY = 0.5
+"""Seconds from one saga to the next."""
+CLIENTS = 8
+ROLLED_AT = "demo/rolled-at"
+"""An annotation of the template: any change there makes a new revision, as a changed setting does."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One customer's saga: asked for over HTTP or by an event, and canceled at once or not."""
+
+    customer: int
+    by_event: bool
+    canceled: bool
+
+
+@dataclass(frozen=True)
+class Course:
+    """How it went; times are seconds since the load began, the rollout being one stretch of it."""
+
+    availability: Availability
+    rolled: list[str]
+    began: float
+    ended: float
+    wishes: list[Wish]
+    statuses: Counter[str]
+    laws: list[str]
+    samples: list[Sample]
+
+
+def run(place: Place, namespace: Namespace, wanted: Load, say: Callable[[str], None]) -> Course:
+    """Raises DemoFailed, or an error of the command line, if anything fails, is lost or doubled."""
+    airline = place.connect()
+    asked = wishes(int(wanted.seconds / EVERY))
+    flight, letters = sagas.add_flight(airline, len(asked)), books.open_letters(airline)
+    with place.watch() as watch, ThreadPoolExecutor(CLIENTS + 2) as threads:
+        start = watch.now
+        say(f"Load for {wanted.seconds} s: {wanted.clients} client(s) on /flights, a saga every {EVERY:g} s ...")
+        readers = threads.submit(load.run, Target(place.url + "/flights", place.host), wanted)
+        customers = threads.submit(_sagas, place, flight, asked)
+        time.sleep(BEFORE)
+        began = watch.now - start
+        rolled = roll(namespace)
+        ended = watch.now - start
+        say(f"{len(rolled)} Services have a new revision, Ready after {ended - began:.0f} s.")
+        availability, placed = readers.result(), customers.result()
+        say(f"{availability}. Waiting for the end of {len(placed)} sagas ...")
+        sagas.await_ends(airline, flight, placed)
+    samples = [Sample(sample.at - start, sample.instances) for sample in watch.samples]
+    if ended > wanted.seconds:
+        raise DemoFailed(f"the rollout ended {ended - wanted.seconds:.0f} s after the load: give it more --seconds")
+    sold = sum(not wish.canceled for wish in asked)
+    statuses = books.check_flight(airline, flight, len(asked), [one.reservation for one in placed], sold)
+    laws = books.check_laws(airline)
+    books.check_letters(airline, letters)
+    if availability.failed:
+        raise DemoFailed(f"readers were turned away: {availability}")
+    return Course(availability, rolled, began, ended, asked, statuses, laws, samples)
+
+
+def told(course: Course) -> str:
+    """For people."""
+    events = sum(wish.by_event for wish in course.wishes)
+    return "\n\n".join(
+        [
+            drawing.chart(course.samples, sorted(drawing.functions_seen(course.samples))),
+            f"New revisions of {len(course.rolled)} Services, all Ready from second {course.began:.0f} to "
+            f"{course.ended:.0f} of the load.\n"
+            f"Readers of /flights, {course.availability}.\n"
+            f"{len(course.wishes)} sagas, {events} of them by events: {dict(course.statuses)}.\n"
+            f"None lost, none doubled; all {len(course.laws)} laws hold, no dead letter.",
+        ]
+    )
+
+
+def figures(course: Course) -> dict[str, Any]:
+    """For machines; times are seconds."""
+    return {
+        "readers": asdict(course.availability),
+        "rolled": course.rolled,
+        "rolloutBegan": round(course.began, 1),
+        "rolloutEnded": round(course.ended, 1),
+        "sagas": len(course.wishes),
+        "sagasByEvent": sum(wish.by_event for wish in course.wishes),
+        "ended": dict(course.statuses),
+        "laws": course.laws,
+        "samples": [asdict(sample) for sample in course.samples],
+    }
+
+
+def roll(namespace: Namespace, functions: list[str] | None = None) -> list[str]:
+    """Gives Services (without a list: all) a new revision; returns when every one is Ready and takes the calls.
+
+    Raises DemoFailed.
+    """
+    before = {name: service for name, service in _services(namespace).items() if functions is None or name in functions}
+    change = {ROLLED_AT: datetime.now(UTC).isoformat(timespec="microseconds")}
+    for name in before:
+        namespace.patch(SERVICE, name, {"spec": {"template": {"metadata": {"annotations": change}}}})
+    deadline = time.monotonic() + READY_WITHIN
+    while late := [
+        name for name, now in _services(namespace).items() if name in before and not _newer(now, before[name])
+    ]:
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"not Ready with a new revision after {READY_WITHIN:g} s: {', '.join(late)}")
+        time.sleep(1)
+    return [*before]
+
+
+def wishes(number: int) -> list[Wish]:
+    """Over HTTP, by event, over HTTP and canceled, by event and canceled, and again."""
+    kinds = ((False, False), (True, False), (False, True), (True, True))
+    return [Wish(customer, *kinds[customer % len(kinds)]) for customer in range(1, number + 1)]
+
+
+def _services(namespace: Namespace) -> dict[str, dict[str, Any]]:
+    return {found["metadata"]["name"]: found for found in namespace.items(SERVICE)}
+
+
+def _newer(now: dict[str, Any], before: dict[str, Any]) -> bool:
+    latest = now["status"].get("latestReadyRevisionName")
+    return is_ready(now) and latest != before["status"].get("latestReadyRevisionName")
+
+
+def _sagas(place: Place, flight: int, wishes: list[Wish]) -> list[Placed]:
+    """All of them, one every EVERY seconds, however long the ones before take."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        under_way: list[Future[Placed]] = []
+        for number, wish in enumerate(wishes):
+            time.sleep(max(0.0, began + number * EVERY - time.monotonic()))
+            under_way.append(clients.submit(_saga, place, flight, wish))
+        return [one.result() for one in under_way]
+
+
+def _saga(place: Place, flight: int, wish: Wish) -> Placed:
+    airline = place.connect()
+    try:
+        placed = (_by_event if wish.by_event else sagas.place)(airline, flight, wish.customer)
+        if wish.canceled:
+            _cancel(airline, placed.reservation, wish.by_event)
+    except CommandError as error:
+        raise DemoFailed(f"the command of customer {wish.customer} failed: {error}") from error
+    return placed
+
+
+def _by_event(airline: Airline, flight: int, customer: int) -> Placed:
+    sent = time.monotonic()
+    promised = _say(airline, "ReservationRequested", {"customerId": customer, "flightId": flight, "seatQty": 1})
+    return Placed(promised["reservationId"], sent, time.monotonic() - sent)
+
+
+def _cancel(airline: Airline, reservation: str, by_event: bool) -> None:
+    """Wherever the saga is by now; by event even before it is placed, as the broker tries again until it is."""
+    if by_event:
+        _say(airline, "CancellationRequested", {"reservationId": reservation})
+    else:
+        client.command(airline, "PATCH", f"/reservations/{client.segment(reservation)}", {"status": "CANCELED"})
+
+
+def _say(airline: Airline, type_: str, data: dict[str, object]) -> Any:
+    """A command as a CloudEvent from outside. Its id makes it safe to send again; Raises DemoFailed."""
+    event = {"specversion": "1.0", "id": str(uuid4()), "source": "/demos/rollout", "type": type_, "data": data}
+    try:
+        answer = airline.session.post(
+            f"{airline.url}/events",
+            json=event,
+            headers={"Content-Type": "application/cloudevents+json"},
+            timeout=client.TIMEOUT,
+        )
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise DemoFailed(f"{type_} was not taken: {error}") from error
+    return answer.json()

@@ -1,0 +1,117 @@
+"""Whole sagas through the gateway: a burst at one moment, what became of each, what each step took."""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from cli import client, waiting
+from cli.client import Airline
+from demos.errors import DemoFailed
+from demos.place import Place
+
+COST = 1000
+LOOK_EVERY = 0.25
+"""Seconds between two looks at reservations that have not ended: how exact the times to the end are."""
+ENDS_WITHIN = 120.0
+SAID_BY = {
+    "ReservationPlaced": "reserve",
+    "RemainingSeatsDecreased": "decrease-seats",
+    "SeatsSoldOut": "decrease-seats",
+    "Paid": "charge-payment",
+    "ReservationConfirmed": "confirm-reservation",
+    "ReservationCanceled": "cancel-reservation",
+}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A reservation that was answered: when the POST was sent (time.monotonic), and how many seconds it took."""
+
+    reservation: str
+    sent: float
+    answered_in: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A reservation that has ended, and how many seconds after its POST that was seen."""
+
+    reservation: str
+    status: str
+    ended_in: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """An event of a saga: who said it, and how many seconds after its cause; None where it has none."""
+
+    event: str
+    function: str
+    after: float | None
+
+
+def add_flight(airline: Airline, seats: int, code: str = "DEMO") -> int:
+    """The number of a new flight with so many seats."""
+    flight = {"flightCode": code, "takeoffDate": "2099-12-31", "cost": COST, "remainingSeatsCount": seats}
+    return int(client.command(airline, "POST", "/flights", flight)["flightId"])
+
+
+def place(airline: Airline, flight: int, customer: int) -> Placed:
+    """One seat for a customer; sent again under the same key where the answer got lost, as a good client does."""
+    wish = {"customerId": customer, "flightId": flight, "seatQty": 1}
+    sent = time.monotonic()
+    made = client.command(airline, "POST", "/reservations", wish)
+    return Placed(made["reservationId"], sent, time.monotonic() - sent)
+
+
+def burst(at: Place, flight: int, size: int) -> list[Placed]:
+    """So many customers who want one seat each, all at the same moment."""
+    line = threading.Barrier(size)
+
+    def customer(number: int) -> Placed:
+        airline = at.connect()
+        line.wait()
+        return place(airline, flight, number)
+
+    with ThreadPoolExecutor(size) as customers:
+        return list(customers.map(customer, range(1, size + 1)))
+
+
+def await_ends(airline: Airline, flight: int, placed: Iterable[Placed]) -> list[Ended]:
+    """What became of them; one question about the whole flight at a time. Raises DemoFailed if one does not end."""
+    open_ones = {one.reservation: one for one in placed}
+    deadline = time.monotonic() + ENDS_WITHIN
+    ended: list[Ended] = []
+    while open_ones:
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"{len(open_ones)} reservations have not ended after {ENDS_WITHIN:g} s: {[*open_ones]}")
+        time.sleep(LOOK_EVERY)
+        found = {item["reservationId"]: item["status"] for item in of_flight(airline, flight)}
+        now = time.monotonic()
+        ready = [identity for identity in open_ones if found.get(identity) in waiting.ENDED]
+        ended += [Ended(identity, found[identity], now - open_ones.pop(identity).sent) for identity in ready]
+    return ended
+
+
+def of_flight(airline: Airline, flight: int) -> list[Mapping[str, Any]]:
+    """All reservations of a flight."""
+    pages = client.pages(airline, "/reservations", "reservations", flightId=flight)
+    return list({item["reservationId"]: item for page in pages for item in page}.values())
+
+
+def steps(airline: Airline, reservation: str, within: float = 60) -> list[Step]:
+    """The events of a saga, once nothing is waited for any more."""
+
+    def whole() -> Any:
+        history = client.find(airline, f"/reservations/{client.segment(reservation)}/events")
+        last = {event["type"] for event in history["_embedded"]["events"]} if history else set()
+        return history if last & {"ReservationConfirmed", "ReservationCanceled"} and not history["waitsFor"] else None
+
+    history = waiting.until(whole, f"the timeline of {reservation} is whole", within)
+    return [
+        Step(event["type"], SAID_BY.get(event["type"], event["source"]), event["after"])
+        for event in history["_embedded"]["events"]
+    ]

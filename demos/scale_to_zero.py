@@ -1,0 +1,183 @@
+"""All functions asleep, a burst of reservations, everything answered and right, and asleep again.
+
+The burst is larger than the flight: those who come too late must be told so, and no seat may be sold twice. Afterwards
+a few reservations one after the other show what the same steps take when the functions are awake.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cli.client import Airline
+from demos import books, drawing, sagas
+from demos.drawing import spread
+from demos.instances import Instance, Sample
+from demos.place import Place
+from demos.sagas import Ended, Placed, Step
+
+SLEEP_WITHIN = 360.0
+"""Seconds: the windows of two functions in a row, and housekeeping wakes its own every five minutes."""
+WARM = 5
+"""Reservations one after the other, for comparison."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How many customers come at once, and how many seats there are for them."""
+
+    customers: int = 20
+    seats: int = 15
+
+
+@dataclass(frozen=True)
+class Sagas:
+    """Reservations of one kind, and each step of their sagas."""
+
+    placed: list[Placed]
+    ended: list[Ended]
+    steps: list[Step]
+
+
+@dataclass(frozen=True)
+class Course:
+    """How it went. `instances`: those that the calls woke; `asleep_after`: seconds since the last call."""
+
+    wish: Wish
+    cold: Sagas
+    warm: Sagas
+    statuses: Counter[str]
+    laws: list[str]
+    samples: list[Sample]
+    instances: list[Instance]
+    asleep_after: float
+
+
+def run(place: Place, wish: Wish, say: Callable[[str], None]) -> Course:
+    """Raises DemoFailed, or an error of the command line, where the airline does not do what it should."""
+    airline = place.connect()
+    with place.watch() as watch:
+        flight, spare = sagas.add_flight(airline, wish.seats), sagas.add_flight(airline, WARM)
+        letters = books.open_letters(airline)
+        say("Waiting until all functions are asleep ...")
+        began = watch.until_asleep(place.sleepers, SLEEP_WITHIN).at
+        say(f"Asleep. {wish.customers} customers want a seat at the same moment, there are {wish.seats} ...")
+        cold = _burst(place, airline, flight, wish.customers)
+        warm = _one_by_one(airline, spare)
+        placed, sold = [one.reservation for one in cold.placed], min(wish.seats, wish.customers)
+        statuses = books.check_flight(airline, flight, wish.seats, placed, sold)
+        laws = books.check_laws(airline)
+        books.check_letters(airline, letters)
+        called = watch.now
+        say("All have ended, all laws hold. Waiting until all functions are asleep again ...")
+        asleep_after = watch.until_asleep(place.sleepers, SLEEP_WITHIN).at - called
+    samples = [Sample(sample.at - began, sample.instances) for sample in watch.samples if sample.at >= began]
+    leaving = {one.name for one in samples[0].instances}
+    woken = [one for one in watch.instances(began) if one.name not in leaving]
+    return Course(wish, cold, warm, statuses, laws, samples, woken, asleep_after)
+
+
+def told(course: Course) -> str:
+    """For people."""
+    shown = sorted(drawing.functions_seen(course.samples))
+    return "\n\n".join(
+        [
+            drawing.chart(course.samples, shown),
+            _answers({"burst, functions asleep": course.cold, "one by one, awake": course.warm}),
+            _steps_table(course),
+            _starts_table(course.instances),
+            f"Of {course.wish.customers} reservations {_listed(course.statuses)}: none lost, none doubled. "
+            f"All {len(course.laws)} laws hold, no dead letter.\n"
+            f"All functions were asleep again {course.asleep_after:.0f} s after the last call.",
+        ]
+    )
+
+
+def figures(course: Course) -> dict[str, Any]:
+    """For machines; times are seconds."""
+    return {
+        "customers": course.wish.customers,
+        "seats": course.wish.seats,
+        "ended": dict(course.statuses),
+        "laws": course.laws,
+        "asleepAfter": round(course.asleep_after, 1),
+        "burst": _times(course.cold),
+        "oneByOne": _times(course.warm),
+        "starts": {function: spread(times) for function, times in _starts(course.instances).items()},
+        "samples": [asdict(sample) for sample in course.samples],
+    }
+
+
+def _burst(place: Place, airline: Airline, flight: int, size: int) -> Sagas:
+    placed = sagas.burst(place, flight, size)
+    ended = sagas.await_ends(airline, flight, placed)
+    return Sagas(placed, ended, _steps(airline, ended))
+
+
+def _one_by_one(airline: Airline, flight: int) -> Sagas:
+    placed, ended = [], []
+    for customer in range(1, WARM + 1):
+        placed.append(sagas.place(airline, flight, customer))
+        ended += sagas.await_ends(airline, flight, placed[-1:])
+    return Sagas(placed, ended, _steps(airline, ended))
+
+
+def _steps(airline: Airline, ended: Iterable[Ended]) -> list[Step]:
+    return [step for one in ended for step in sagas.steps(airline, one.reservation)]
+
+
+def _answers(kinds: dict[str, Sagas]) -> str:
+    headings = ("reservations", "", "POST to answer", "slowest", "POST to its end", "slowest")
+    rows = []
+    for name, kind in kinds.items():
+        times = _times(kind)
+        answer, end = times["postToAnswer"], times["postToEnd"]
+        pairs = (answer["median"], answer["greatest"], end["median"], end["greatest"])
+        rows.append((name, len(kind.placed), *map(drawing.seconds, pairs)))
+    return drawing.table(headings, rows)
+
+
+def _steps_table(course: Course) -> str:
+    cold, warm = _by_step(course.cold.steps), _by_step(course.warm.steps)
+    rows = [
+        (function, event, len(times), *map(drawing.seconds, (spread(times)["median"], max(times))),
+         drawing.seconds(spread(warm.get((function, event), [])).get("median")))
+        for (function, event), times in cold.items()
+    ]  # fmt: skip
+    return drawing.table(("function", "said", "", "after its cause", "slowest", "awake (median)"), rows)
+
+
+def _starts_table(instances: Sequence[Instance]) -> str:
+    rows = [
+        (function, len(times), *(drawing.seconds(spread(times).get(name)) for name in ("least", "median", "greatest")))
+        for function, times in _starts(instances).items()
+    ]
+    return drawing.table(("function", "starts", "fastest", "median", "slowest"), rows)
+
+
+def _times(kind: Sagas) -> dict[str, Any]:
+    return {
+        "postToAnswer": spread([one.answered_in for one in kind.placed]),
+        "postToEnd": spread([one.ended_in for one in kind.ended]),
+        "steps": {event: spread(times) for (_, event), times in _by_step(kind.steps).items()},
+    }
+
+
+def _by_step(steps: Iterable[Step]) -> dict[tuple[str, str], list[float]]:
+    taken: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for step in steps:
+        if step.after is not None:
+            taken[step.function, step.event].append(step.after)
+    return taken
+
+
+def _starts(instances: Iterable[Instance]) -> dict[str, list[float]]:
+    taken: dict[str, list[float]] = defaultdict(list)
+    for instance in sorted(instances, key=lambda one: one.function):
+        if instance.started_in is not None:
+            taken[instance.function].append(instance.started_in)
+    return taken
+
+
+def _listed(statuses: Counter[str]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(statuses.items(), reverse=True))

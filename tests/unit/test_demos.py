@@ -1,0 +1,318 @@
+"""What the demos draw, count, and read from siege, kubectl and state.json."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demos import cluster, drawing, hpa, kubectl, laptop, load, results, rollout
+from demos.errors import DemoFailed
+from demos.hpa import Reading
+from demos.instances import Instance, Sample, State
+from demos.load import Load, Target
+from demos.watching import Watch
+
+
+def sample(at: float, **states: tuple[State, ...]) -> Sample:
+    """What was seen at a moment, the states of each function's instances."""
+    found = [
+        Instance(name, f"{name}-{number}", state) for name, all_ in states.items() for number, state in enumerate(all_)
+    ]
+    return Sample(at, tuple(found))
+
+
+def rows(drawn: str) -> dict[str, str]:
+    """The lines of a chart by the function they are about."""
+    lines = (line.split(maxsplit=1) for line in drawn.splitlines())
+    return {line[0]: line[1] for line in lines if len(line) == 2}
+
+
+def test_a_chart_shows_how_a_function_wakes_multiplies_and_falls_asleep() -> None:
+    seen = [
+        sample(0.0),
+        sample(0.5, pay=("starting",)),
+        sample(1.0, pay=("ready",)),
+        sample(1.5, pay=("ready", "ready", "starting")),
+        sample(2.0, pay=("leaving", "ready")),
+        sample(2.5, pay=("leaving",)),
+        sample(3.0),
+    ]
+    drawn = rows(drawing.chart(seen, ["pay", "seats"]))
+    assert drawn["pay"] == ".+121~."
+    assert drawn["seats"] == "......."
+
+
+def test_an_instance_that_was_there_for_a_moment_is_on_a_chart_of_an_hour() -> None:
+    seen = [sample(0.0), sample(7.0, pay=("ready",)), sample(8.0), sample(3600.0)]
+    drawn = rows(drawing.chart(seen, ["pay"]))
+    assert drawn["pay"].startswith("1")
+    assert len(drawn["pay"]) <= drawing.COLUMNS
+    assert rows(drawing.chart(seen, ["pay"]))["seconds"].split() == [
+        "0",
+        "500",
+        "1000",
+        "1500",
+        "2000",
+        "2500",
+        "3000",
+        "3500",
+    ]
+
+
+def test_seconds_in_which_nobody_looked_are_drawn_as_they_were_before() -> None:
+    assert rows(drawing.chart([sample(0.0, pay=("ready",)), sample(2.0)], ["pay"]))["pay"] == "1111."
+
+
+def test_more_than_nine_instances_are_drawn_as_nine() -> None:
+    assert rows(drawing.chart([sample(0.0, pay=("ready",) * 12)], ["pay"]))["pay"] == "9"
+
+
+def test_a_chart_of_nothing_has_no_columns() -> None:
+    assert drawing.chart([], ["pay"]).splitlines()[0].strip() == "pay"
+
+
+def test_a_table_has_words_on_the_left_and_numbers_on_the_right() -> None:
+    drawn = drawing.table(("function", "starts"), [("pay", 2), ("decrease-seats", 10), ("none", None)])
+    assert drawn.splitlines() == [
+        "function        starts",
+        "pay                  2",
+        "decrease-seats      10",
+        "none",
+    ]
+
+
+def test_of_many_times_the_least_the_median_and_the_greatest_are_told() -> None:
+    assert drawing.spread([3.0, 1.0, 1.5]) == {"least": 1.0, "median": 1.5, "greatest": 3.0}
+    assert drawing.spread([]) == {}
+    assert (drawing.seconds(1.234), drawing.seconds(None)) == ("1.23 s", "")
+
+
+def test_a_function_is_awake_unless_all_it_has_is_leaving() -> None:
+    seen = sample(0.0, pay=("leaving",), seats=("leaving", "starting"), reserve=("ready",))
+    assert seen.awake({"pay", "seats"}) == {"seats"}
+    assert drawing.functions_seen([seen]) == ["pay", "seats", "reserve"]
+
+
+def looks(*seen: list[Instance]) -> Watch:
+    """A watch that sees these one after the other, and then the last for ever."""
+    left = list(seen)
+    return Watch(lambda: left.pop(0) if len(left) > 1 else left[0], pause=0.001)
+
+
+def test_a_watch_waits_until_all_functions_are_asleep() -> None:
+    with looks([Instance("pay", "pay-1", "ready")], [Instance("pay", "pay-1", "leaving")]) as watch:
+        watch.until_asleep({"pay"}, within=10)
+    assert watch.samples[0].awake({"pay"})
+    assert not watch.samples[-1].awake({"pay"})
+
+
+def test_a_watch_names_who_does_not_fall_asleep() -> None:
+    with (
+        looks([Instance("pay", "pay-1", "ready")]) as watch,
+        pytest.raises(DemoFailed, match=r"within 0.05 s.*awake: pay"),
+    ):
+        watch.until_asleep({"pay", "seats"}, within=0.05)
+
+
+def test_a_watch_keeps_how_an_instance_started_when_it_leaves() -> None:
+    with looks([Instance("pay", "pay-1", "ready", 1.5)], [Instance("pay", "pay-1", "leaving", None)]) as watch:
+        watch.until_asleep({"pay"}, within=10)
+    assert watch.instances() == [Instance("pay", "pay-1", "leaving", 1.5)]
+
+
+def test_a_look_that_fails_ends_the_wait_and_the_demo() -> None:
+    def fails() -> list[Instance]:
+        raise DemoFailed("no cluster")
+
+    def whole() -> None:
+        with Watch(fails, 0.001) as watch:
+            watch.until(lambda _: True, "anything", within=10)
+
+    with pytest.raises(DemoFailed, match="no cluster"):
+        whole()
+    with pytest.raises(DemoFailed, match="no cluster"), Watch(fails, 0.001):
+        pass
+
+
+SIEGE = """
+{	"transactions":			          58,
+	"availability":			       98.31,
+	"elapsed_time":			       59.39,
+	"successful_transactions":	          58,
+	"failed_transactions":		           1,
+	"longest_transaction":		        0.72,
+	"shortest_transaction":		        0.00
+}
+"""
+
+
+def test_the_figures_of_siege_are_read() -> None:
+    found = load.read_siege(f"New configuration template added to /tmp/x/.siege\n{SIEGE}")
+    assert str(found) == "siege: 58 answered, 1 failed, availability 98.31 %, longest 0.72 s"
+
+
+@pytest.mark.parametrize("said", ["siege: command failed", "{}", "{broken}"])
+def test_a_siege_that_tells_no_figures_fails_the_demo(said: str) -> None:
+    with pytest.raises(DemoFailed, match="siege told no figures"):
+        load.read_siege(said)
+
+
+@pytest.fixture
+def airline() -> Iterator[tuple[str, list[str]]]:
+    """A gateway that turns away every third caller; and the names it was asked for."""
+    asked: list[str] = []
+
+    class Gateway(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Host"])
+            self.send_response(503 if len(asked) % 3 == 0 else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def test_our_own_clients_count_whom_the_gateway_turned_away(airline: tuple[str, list[str]]) -> None:
+    url, asked = airline
+    found = load.by_ourselves(Target(url, "gateway.airline.example.com"), Load(clients=2, seconds=1, delay=0.05))
+    assert found.failed == len(asked) // 3 > 0
+    assert found.transactions + found.failed == len(asked)
+    assert found.availability == pytest.approx(100 * found.transactions / len(asked))
+    assert {*asked} == {"gateway.airline.example.com"}
+
+
+def test_nobody_at_the_address_is_no_availability() -> None:
+    found = load.by_ourselves(Target("http://127.0.0.1:9/flights"), Load(clients=1, seconds=1, delay=0.2))
+    assert (found.transactions, found.availability) == (0, 0.0)
+
+
+def pod(ready: str | None, **metadata: str) -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": ready, "lastTransitionTime": "2027-01-01T00:00:03Z"}] if ready else []
+    made = {"name": "pay-1", "creationTimestamp": "2027-01-01T00:00:01Z", "labels": {cluster.OF_A_SERVICE: "pay"}}
+    return {"metadata": made | metadata, "status": {"conditions": conditions}}
+
+
+@pytest.mark.parametrize(
+    ("found", "instance"),
+    [
+        (pod(None), Instance("pay", "pay-1", "starting")),
+        (pod("False"), Instance("pay", "pay-1", "starting")),
+        (pod("True"), Instance("pay", "pay-1", "ready", 2.0)),
+        (pod("False", deletionTimestamp="2027-01-01T00:00:09Z"), Instance("pay", "pay-1", "leaving")),
+    ],
+)
+def test_a_pod_is_an_instance(found: dict[str, Any], instance: Instance) -> None:
+    assert cluster.instance(found) == instance
+
+
+def test_a_process_of_the_laptop_is_an_instance_of_its_own_at_each_start() -> None:
+    services = {
+        "pay": {"state": "asleep", "starts": 1, "coldStarts": [0.5]},
+        "seats": {"state": "awake", "starts": 2, "coldStarts": [0.5, 0.7]},
+        "reserve": {"state": "starting", "starts": 3, "coldStarts": [0.5, 0.7]},
+    }
+    assert laptop.instances({"services": services}) == [
+        Instance("seats", "seats-2", "ready", 0.7),
+        Instance("reserve", "reserve-3", "starting", None),
+    ]
+
+
+def service(**annotations: str) -> dict[str, Any]:
+    full = {f"autoscaling.knative.dev/{name.replace('_', '-')}": value for name, value in annotations.items()}
+    return {"spec": {"template": {"metadata": {"annotations": full}}}}
+
+
+@pytest.mark.parametrize(
+    ("found", "may"),
+    [
+        (service(), True),
+        (service(min_scale="0"), True),
+        (service(min_scale="1"), False),
+        (service(**{"class": "hpa.autoscaling.knative.dev"}), False),
+    ],
+)
+def test_only_functions_without_a_least_scale_and_without_hpa_fall_asleep(found: dict[str, Any], may: bool) -> None:
+    assert cluster.may_sleep(found) == may
+
+
+@pytest.mark.parametrize(
+    ("environment", "address"),
+    [
+        ({}, ("http://gateway.airline.test", None)),
+        ({"AIRLINE_URL": "http://gateway.airline.test:8080"}, ("http://gateway.airline.test:8080", None)),
+        ({"AIRLINE_URL": "http://127.0.0.1:8080"}, ("http://127.0.0.1:8080", "gateway.airline.test")),
+        ({"AIRLINE_URL": "http://127.0.0.1:8080", "AIRLINE_HOST": "air"}, ("http://127.0.0.1:8080", "air")),
+    ],
+)
+def test_the_gateway_is_asked_by_its_name_where_its_address_is_another(
+    environment: dict[str, str], address: tuple[str, str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AIRLINE_URL", "AIRLINE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert cluster.address({"status": {"url": "http://gateway.airline.test"}}) == address
+
+
+def test_a_gateway_without_a_url_is_not_ready() -> None:
+    with pytest.raises(DemoFailed, match="not Ready"):
+        cluster.address({"status": {}})
+
+
+def test_ready_is_what_is_ready_as_it_is_written_now() -> None:
+    conditions = [{"type": "Ready", "status": "True"}]
+    assert kubectl.is_ready(
+        {"metadata": {"generation": 2}, "status": {"observedGeneration": 2, "conditions": conditions}}
+    )
+    assert not kubectl.is_ready(
+        {"metadata": {"generation": 2}, "status": {"observedGeneration": 1, "conditions": conditions}}
+    )
+    assert not kubectl.is_ready({"metadata": {"generation": 1}})
+
+
+def test_the_autoscaler_is_read_before_and_after_it_has_measured() -> None:
+    assert hpa.read({}, 1.0) == Reading(1.0, 0, 0, None)
+    cpu = [{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 160}}}]
+    status = {"currentReplicas": 1, "desiredReplicas": 3, "currentMetrics": cpu}
+    assert hpa.read({"status": status}, 2.0) == Reading(2.0, 1, 3, 160)
+
+
+def test_of_the_autoscaler_only_what_changed_is_told_with_the_greatest_load_meanwhile() -> None:
+    readings = [
+        Reading(0, 1, 1, None),
+        Reading(1, 1, 1, 20),
+        Reading(2, 1, 3, 90),
+        Reading(3, 1, 3, 160),
+        Reading(9, 3, 3, 40),
+    ]
+    assert [line.split() for line in hpa.table(readings).splitlines()[1:]] == [
+        ["0", "1", "1", "20", "%"],
+        ["2", "1", "3", "160", "%"],
+        ["9", "3", "3", "40", "%"],
+    ]
+
+
+def test_half_of_the_sagas_of_a_rollout_come_by_event_and_half_are_canceled() -> None:
+    wishes = rollout.wishes(8)
+    assert len({wish.customer for wish in wishes}) == 8
+    assert [sum(wish.by_event for wish in wishes), sum(wish.canceled for wish in wishes)] == [4, 4]
+    assert sum(wish.by_event and wish.canceled for wish in wishes) == 2
+
+
+def test_a_result_file_replaces_the_one_before(tmp_path: Path) -> None:
+    for figure in (1, 2):
+        as_text, as_json = results.write(tmp_path / "results", "hpa", f"text {figure}", {"figure": figure})
+    assert as_text.read_text("utf-8") == "text 2\n"
+    assert json.loads(as_json.read_text("utf-8"))["figure"] == 2
