@@ -19,7 +19,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run status test check lint format types tests lock images image-tree image-config manifests deploy undeploy smoke remember rollback \
-  demo-scale-to-zero demo-hpa demo-rollout clean
+  demo-scale-to-zero demo-hpa demo-rollout test-cluster clean
 
 IN_VENV := $(VENV)/bin/python -m
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
@@ -54,10 +54,11 @@ types: $(VENV)/.dev ## mypy, strict
 	MYPYPATH=$(subst $(space),:,. $(FUNCTIONS)) $(IN_VENV) mypy --explicit-package-bases $(ROOMS) || failed=1; \
 	for folder in $(FUNCTIONS); do echo "$$folder:"; $(IN_VENV) mypy "$$folder" || failed=1; done; exit $$failed
 
+# without KUBECONFIG: nobody expects tests that need no cluster to install something on one
 # the closing line of pytest is repeated below the coverage, where CI looks for it
 tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for some of them
 	@rm -f .coverage .coverage.*
-	@set -o pipefail; $(VENV)/bin/python -u -m coverage run --parallel-mode -m pytest $(ARGS) | tee $(VENV)/pytest.log
+	@set -o pipefail; env -u KUBECONFIG $(VENV)/bin/python -u -m coverage run --parallel-mode -m pytest $(ARGS) | tee $(VENV)/pytest.log
 	@$(IN_VENV) coverage combine --quiet
 	@$(IN_VENV) coverage report --skip-covered --skip-empty
 	@tail -n 1 $(VENV)/pytest.log
@@ -109,6 +110,10 @@ remember: ## on a cluster, after a smoke test that passed: the revisions that ru
 
 rollback: ## on a cluster: all Services together back to the revisions that were good
 	@$(PYTHON) knative/rollback.py back --namespace "$(or $(NAMESPACE),airline)"
+
+# a namespace of its own, which is removed afterwards; tests/cluster/README.md has the settings
+test-cluster: $(VENV)/.dev ## install OVERLAY on the cluster of KUBECONFIG and test it there; ARGS="-k rollout" for a part
+	@OVERLAY=$(OVERLAY) $(IN_VENV) pytest tests/cluster -v -rs --durations=0 --durations-min=1 $(ARGS)
 
 demo-scale-to-zero: $(VENV)/.laptop ## a burst against sleeping functions: here, or where KUBECONFIG says; ARGS=--help
 	@$(IN_VENV) demos scale-to-zero $(ARGS)

@@ -1,7 +1,8 @@
 """The vocabulary of whole-saga tests: what a customer does and what becomes of it, against any base URL."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import requests
@@ -11,36 +12,53 @@ from tests.system import eventually
 ENDED = ("SUCCEED", "CANCELED")
 TIMEOUT = 30  # seconds; a first call may wait for a cold start
 
+Found = TypeVar("Found")
+
 
 @dataclass(frozen=True)
 class Airline:
-    """One running airline, by the address of its gateway."""
+    """One running airline, by the address of its gateway; `host` is its name there, where no DNS knows it.
+
+    `patience` is how many seconds something may take to happen, `pause` how many there are between two looks.
+    """
 
     gateway: str
+    host: str | None = None
+    patience: float = 30.0
+    pause: float = 0.02
+
+    def ask(self, method: str, path: str, **request: Any) -> requests.Response:
+        """One request to the gateway, whatever the answer is."""
+        headers = request.pop("headers", {}) | ({"Host": self.host} if self.host else {})
+        return requests.request(method, self.gateway + path, headers=headers, timeout=TIMEOUT, **request)
+
+    def eventually(self, look: Callable[[], Found], what: str, within: float | None = None) -> Found:
+        """The first true answer of `look`; fails the test when patience, or `within`, is over."""
+        return eventually(look, what, within or self.patience, self.pause)
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON behind a path."""
-        answer = requests.get(self.gateway + path, params=query, timeout=TIMEOUT)
+        answer = self.ask("GET", path, params=query)
         answer.raise_for_status()
         return answer.json()
 
     def add_flight(self, seats: int, cost: int = 200_000) -> int:
         """The number of a new flight."""
         flight = {"flightCode": "ACE890", "takeoffDate": "2027-12-25", "cost": cost, "remainingSeatsCount": seats}
-        answer = requests.post(f"{self.gateway}/flights", json=flight, timeout=TIMEOUT)
+        answer = self.ask("POST", "/flights", json=flight)
         answer.raise_for_status()
         return int(answer.json()["flightId"])
 
     def place_reservation(self, flight: int, seats: int, customer: int = 1, method: str = "accept") -> str:
         """The id of a new reservation."""
         wish = {"customerId": customer, "flightId": flight, "seatQty": seats, "paymentMethod": method}
-        answer = requests.post(f"{self.gateway}/reservations", json=wish, timeout=TIMEOUT)
+        answer = self.ask("POST", "/reservations", json=wish)
         answer.raise_for_status()
         return str(answer.json()["reservationId"])
 
     def cancel(self, reservation: str) -> None:
         """The customer cancels."""
-        requests.delete(f"{self.gateway}/reservations/{reservation}", timeout=TIMEOUT).raise_for_status()
+        self.ask("DELETE", f"/reservations/{reservation}").raise_for_status()
 
     def say(self, type_: str, data: dict[str, Any], **attributes: str) -> requests.Response:
         """A command as a structured CloudEvent at /events."""
@@ -52,21 +70,21 @@ class Airline:
             "data": data,
         } | attributes
         headers = {"Content-Type": "application/cloudevents+json"}
-        return requests.post(f"{self.gateway}/events", json=event, headers=headers, timeout=TIMEOUT)
+        return self.ask("POST", "/events", json=event, headers=headers)
 
     def reservation(self, reservation: str) -> Any:
         """The reservation as it is now; None while nobody has heard of it."""
-        answer = requests.get(f"{self.gateway}/reservations/{reservation}", timeout=TIMEOUT)
+        answer = self.ask("GET", f"/reservations/{reservation}")
         return answer.json() if answer.ok else None
 
-    def outcome(self, reservation: str, within: float = 30) -> Any:
+    def outcome(self, reservation: str, within: float | None = None) -> Any:
         """The reservation, once it has ended."""
 
         def ended() -> Any:
             found = self.reservation(reservation)
             return found if found and found["status"] in ENDED else None
 
-        return eventually(ended, f"reservation {reservation} ends", within)
+        return self.eventually(ended, f"reservation {reservation} ends", within)
 
     def eventually_canceled(self, reservation: str) -> Any:
         """The reservation, once it is CANCELED."""
@@ -75,11 +93,11 @@ class Airline:
             found = self.reservation(reservation)
             return found if found and found["status"] == "CANCELED" else None
 
-        return eventually(canceled, f"reservation {reservation} is canceled")
+        return self.eventually(canceled, f"reservation {reservation} is canceled")
 
     def eventually_remaining(self, flight: int, seats: int) -> None:
         """Waits until the flight has so many seats left."""
-        eventually(lambda: self.get(f"/flights/{flight}")["remainingSeatsCount"] == seats, f"{seats} seats remain")
+        self.eventually(lambda: self.get(f"/flights/{flight}")["remainingSeatsCount"] == seats, f"{seats} seats remain")
 
     def payment(self, reservation: str) -> Any:
         """The payment of a reservation; None if there is none."""
@@ -88,16 +106,16 @@ class Airline:
 
     def eventually_refunded(self, reservation: str) -> None:
         """Waits until the money is back."""
-        eventually(lambda: self.payment(reservation)["status"] == "REFUNDED", f"{reservation} is refunded")
+        self.eventually(lambda: self.payment(reservation)["status"] == "REFUNDED", f"{reservation} is refunded")
 
     def customer(self, number: int) -> Any:
         """What the dashboard says of a customer; None before it has heard of them."""
-        answer = requests.get(f"{self.gateway}/customerInfos/{number}", timeout=TIMEOUT)
+        answer = self.ask("GET", f"/customerInfos/{number}")
         return answer.json() if answer.ok else None
 
     def events(self, reservation: str) -> list[Any]:
         """The history of a reservation, oldest first."""
-        answer = requests.get(f"{self.gateway}/reservations/{reservation}/events", timeout=TIMEOUT)
+        answer = self.ask("GET", f"/reservations/{reservation}/events")
         return list(answer.json()["_embedded"]["events"]) if answer.ok else []
 
     def dead_letters(self, **query: str) -> list[Any]:

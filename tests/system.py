@@ -16,12 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found], what: str, within: float = 20.0) -> Found:
-    """The first true answer of `look`; fails the test after `within` seconds."""
+def eventually(look: Callable[[], Found], what: str, within: float = 20.0, pause: float = 0.02) -> Found:
+    """The first true answer of `look`, asked every `pause` seconds; fails the test after `within` seconds."""
     deadline = time.monotonic() + within
     while not (found := look()):
         assert time.monotonic() < deadline, f"not within {within} s: {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
     return found
 
 

@@ -18,6 +18,7 @@ from tests.broker.vocabulary import EXPECTED, Contract
 OPTIONS = {
     "--broker-url": "ingress of the broker under test, without it the embedded one is started",
     "--recorder-url": "where the recorder of that broker can be asked",
+    "--recorder-host": "its name at that address, where no DNS knows it",
     "--broker-class": "Kafka (default) or MT",
 }
 
@@ -60,7 +61,7 @@ def contract(
     url = _option(pytestconfig, "--broker-url")
     if url:
         assert _option(pytestconfig, "--recorder-url"), "--broker-url needs the --recorder-url of the same cluster"
-        yield Contract(url, broker_class, recorder_url)
+        yield Contract(url, broker_class, recorder_url, _option(pytestconfig, "--recorder-host"))
         return
     manifests = [HERE / "triggers.yaml", HERE / "broker-kafka.yaml"]
     data = tmp_path_factory.mktemp("broker") / "broker.db"
