@@ -1,11 +1,12 @@
 """Brings the database of a function folder up to date: `python -m airline.migrations FOLDER URL [FOLDER URL ...]`.
 
-DATABASE_USER and DATABASE_PASSWORD, where set, are put into each URL.
+DATABASE_USER and DATABASE_PASSWORD, where set, are put into each URL. A database that is not up yet is waited for.
 Each folder keeps its Alembic revisions in `migrations/`; the environment they run in is `airline/migration/`.
 Not imported by any function: Alembic has no place in a cold start.
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,15 +15,18 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, make_url
 
-from airline import store
+from airline import logs, store
 from airline.errors import TryAgain
+from airline.logs import log
 from airline.settings import signed_in
 
 ENVIRONMENT = Path(__file__).with_name("migration")
 EXACT = {"mariadb": "utf8mb4_nopad_bin", "mysql": "utf8mb4_0900_bin"}
 """Collations in which texts are equal only if they are the same, as they are in SQLite and PostgreSQL."""
 PATIENCE = 60
-"""Seconds that an upgrade waits for another one."""
+"""Seconds that an upgrade waits for another one, and for a database that is not up yet."""
+PAUSE = 0.5
+"""Seconds until such a database is tried again."""
 
 
 def upgrade(folder: Path, url: URL) -> None:
@@ -36,6 +40,18 @@ def upgrade(folder: Path, url: URL) -> None:
             command.upgrade(config(folder, transaction), "head")
 
     store.commit(work, store.engine(url))
+
+
+def upgrade_when_up(folder: Path, url: URL, patience: float = PATIENCE) -> None:
+    """`upgrade`, again and again while the database is out of reach. Raises TryAgain after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return upgrade(folder, url)
+        except TryAgain:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE)
 
 
 @contextmanager
@@ -76,6 +92,8 @@ def config(folder: Path, connection: object) -> Config:
 
 
 if __name__ == "__main__":
+    logs.configure()
     arguments = iter(sys.argv[1:])
     for folder in arguments:
-        upgrade(Path(folder), signed_in(make_url(next(arguments))))
+        upgrade_when_up(Path(folder), signed_in(make_url(next(arguments))))
+        log.info("%s is up to date", folder)

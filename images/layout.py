@@ -42,7 +42,7 @@ def code(name: str, root: Path) -> None:
     app = root / "app"
     if name == MIGRATIONS:
         _copy(PROJECT / "airline", app / "airline")
-        for revisions in sorted(PROJECT.glob(f"functions/*/{MIGRATIONS}")):
+        for revisions in sorted(PROJECT.glob(f"functions/**/{MIGRATIONS}")):
             _copy(revisions, app / revisions.relative_to(PROJECT))
         _finish(app / "functions", root)
     else:
@@ -77,6 +77,8 @@ def compile_all(folder: Path, seen_as: Path) -> None:
 
 def _copy(source: Path, target: Path, *left_out: str) -> None:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(*NOT_CODE, *left_out))
+    for folder in [path for path in target.rglob("*") if path.is_dir() and not any(path.iterdir())]:
+        folder.rmdir()  # it held only what was left out
 
 
 def _finish(folder: Path, root: Path) -> None:

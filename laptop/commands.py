@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from laptop.addresses import Addresses
-from laptop.environment import SecretKey, Value, database_url, on_this_machine
+from laptop.environment import SecretKey, Value, database_name, database_url, on_this_machine
 from laptop.manifests import Function, Gateway
 from laptop.process import Command
 from laptop.settings import ROOT, Settings
@@ -75,13 +75,16 @@ def broker_command(settings: Settings, addresses: Addresses) -> Command:
 
 
 def migrations_command(functions: tuple[Function, ...], settings: Settings, addresses: Addresses) -> Command | None:
-    """One process that brings the databases of all folders up to date; None if no folder has migrations."""
+    """One process that brings all databases up to date, each by the migrations of its owner; None if there are none.
+
+    DATABASE_URL is the folder's own, PROVIDER_DATABASE_URL that of the folder `provider` inside.
+    """
     pairs: dict[Path, str] = {}
     for function in functions:
         folder = settings.functions / function.folder
         here = _environment(function.environment, function.folder, settings, addresses)
-        if (folder / "migrations").is_dir() and "DATABASE_URL" in here:
-            pairs[folder] = here["DATABASE_URL"]
+        urls = {folder / database_name(name): url for name, url in here.items() if name.endswith("DATABASE_URL")}
+        pairs |= {owner: url for owner, url in urls.items() if (owner / "migrations").is_dir()}
     if not pairs:
         return None
     words = [word for folder, url in pairs.items() for word in (str(folder), url)]

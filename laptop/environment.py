@@ -54,9 +54,12 @@ def on_this_machine(
 
 def database_url(variable: str, folder: str, data: Path) -> str:
     """DATABASE_URL is the folder's own file, PROVIDER_DATABASE_URL is provider.db."""
-    prefix = variable.removesuffix("DATABASE_URL").rstrip("_")
-    name = prefix.lower().replace("_", "-") or folder
-    return f"sqlite:///{data / name}.db"
+    return f"sqlite:///{data / (database_name(variable) or folder)}.db"
+
+
+def database_name(variable: str) -> str:
+    """PROVIDER_DATABASE_URL is that of "provider", DATABASE_URL of nobody but the folder."""
+    return variable.removesuffix("DATABASE_URL").rstrip("_").lower().replace("_", "-")
 
 
 def _config_map(source: Manifest, documents: Documents, service: str) -> dict[str, str]:

@@ -4,7 +4,6 @@ It keeps what a real one keeps: at most one charge and one refund per idempotenc
 How it answers is chosen per reservation by `paymentMethod`: accept, decline, or slow (accepts after a while).
 """
 
-import functools
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -74,8 +73,5 @@ def _enter(key: str, kind: str, accepted: bool, amount: int) -> bool:
     return accepted if first else bool(_answer(key))
 
 
-@functools.cache
 def _ledger() -> Engine:
-    made = store.engine(settings().provider_database_url)
-    store.commit(metadata.create_all, made)
-    return made
+    return store.engine(settings().provider_database_url)

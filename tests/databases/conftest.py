@@ -11,6 +11,7 @@ import flights
 import letters
 import payments
 import projection
+import provider
 import reservations
 from airline import migrations, settings, store
 from tests.databases import servers
@@ -28,6 +29,7 @@ FOLDERS = {
     payments.metadata: FUNCTIONS / "payment",
     projection.metadata: FUNCTIONS / "dashboard-projector",
     letters.metadata: FUNCTIONS / "dead-letters",
+    provider.metadata: FUNCTIONS / "payment" / "provider",
 }
 EMPTY = {"sqlite": "DELETE FROM {}", "postgresql": "TRUNCATE {} RESTART IDENTITY", "mysql": "TRUNCATE {}"}
 NO_MARIADB = "no MariaDB server is installed here; Debian: apt-get install mariadb-server-core mariadb-client-core"
@@ -84,10 +86,7 @@ def _started(name: str) -> Files | Server:
 
 def _migrated(metadata: MetaData, url: URL) -> Engine:
     engine = engine_of(url)
-    if folder := FOLDERS.get(metadata):
-        migrations.upgrade(folder, url)
-    else:
-        metadata.create_all(engine)  # the provider's, who is no part of the airline
+    migrations.upgrade(FOLDERS[metadata], url)
     return engine
 
 

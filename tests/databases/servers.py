@@ -55,6 +55,10 @@ class Server:
     def database(self, name: str) -> URL:
         """The URL of a new, empty database."""
         self.administer(f"CREATE DATABASE {name}")
+        return self.address(name)
+
+    def address(self, name: str) -> URL:
+        """The URL of a database, whether it is there or not."""
         return self._first.set(database=name)
 
     def administer(self, statement: str) -> None:

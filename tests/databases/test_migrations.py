@@ -1,6 +1,7 @@
 """Migrations and models agree on every database, and the way back is there."""
 
 import itertools
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,12 +12,16 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import URL, CheckConstraint, Column, Connection, Engine, Integer, MetaData, inspect
+from sqlalchemy import URL, CheckConstraint, Column, Connection, Engine, Integer, MetaData, inspect, make_url, select
 
 import flights
+import provider
 from airline import migrations, store
+from airline.errors import TryAgain
+from airline.settings import signed_in
 from tests.databases.conftest import FOLDERS, FUNCTIONS
 from tests.databases.servers import Files, Server
+from tests.unit.sayings import NOON
 
 EVERY_FOLDER = pytest.mark.parametrize(("metadata", "folder"), FOLDERS.items(), ids=[x.name for x in FOLDERS.values()])
 NUMBERS = itertools.count()
@@ -78,6 +83,48 @@ def test_a_column_that_no_migration_makes_is_noticed(url: URL, engine: Engine) -
         table.to_metadata(newer)
     newer.tables["flights"].append_column(Column("gate", Integer))
     assert [(what, column.name) for what, _, _, column in differences(engine, newer)] == [("add_column", "gate")]
+
+
+def test_a_ledger_that_was_made_before_it_had_migrations_keeps_its_entries(url: URL, engine: Engine) -> None:
+    store.commit(provider.metadata.create_all, engine)
+    with engine.begin() as connection:
+        connection.execute(provider.LEDGER.insert().values(key="1", kind="charge", accepted=True, amount=9, at=NOON))
+    migrations.upgrade(FOLDERS[provider.metadata], url)
+    with engine.connect() as connection:
+        assert connection.execute(select(provider.LEDGER.c.amount)).scalars().all() == [9]
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True, scope="session")
+def test_an_upgrade_waits_for_a_database_that_comes_later(server: Server) -> None:
+    program = [sys.executable, "-m", "airline.migrations", str(FUNCTIONS / "flight-seats")]
+    with server.away():
+        url = server.address("comes_later").render_as_string(hide_password=False)
+        waiting = subprocess.Popen(
+            [*program, url],
+            cwd=FUNCTIONS.parent,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "LOG_LEVEL": "INFO"},
+        )
+        assert waiting.stdout
+        assert "out of reach" in waiting.stdout.readline()
+    server.database("comes_later")
+    said, _ = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0
+    assert "flight-seats is up to date" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize("server", ["postgresql"], indirect=True, scope="session")
+def test_an_upgrade_does_not_wait_for_ever(server: Server) -> None:
+    with pytest.raises(TryAgain):
+        migrations.upgrade_when_up(FUNCTIONS / "flight-seats", server.address("never_there"), patience=0)
+
+
+def test_an_upgrade_signs_in_as_the_functions_do() -> None:
+    url = make_url("postgresql+psycopg://nobody@here/reserve")
+    signed = signed_in(url, {"DATABASE_USER": "airline", "DATABASE_PASSWORD": "s:cret/"})
+    assert (signed.username, signed.password, signed.host) == ("airline", "s:cret/", "here")
+    assert signed_in(make_url("sqlite:///file.db"), {"DATABASE_USER": "airline"}).username is None
 
 
 def test_an_upgrade_that_is_repeated_or_run_twice_at_once_does_no_harm(url: URL, engine: Engine) -> None:

@@ -21,7 +21,6 @@ from functions_framework import _function_registry
 from sqlalchemy import URL
 from werkzeug.test import Client, TestResponse
 
-import provider
 from airline import logs, migrations, outbox, store
 from airline.settings import settings
 from tests.unit.manifests import function_folders, targets
@@ -54,7 +53,7 @@ def forget() -> None:
     """Empties the caches of the kit; those who made engines dispose of them first."""
     for lock in vars(store._threads).pop("locks", {}).values():
         os.close(lock)
-    for cached in (settings, store.engine, logs.configure, outbox._session, provider._ledger):
+    for cached in (settings, store.engine, logs.configure, outbox._session):
         cached.cache_clear()
 
 
@@ -117,14 +116,14 @@ class Airline:
         """What the manifests would set."""
         return {
             "DATABASE_URL": f"sqlite:///{self.database(folder)}",
-            "PROVIDER_DATABASE_URL": f"sqlite:///{self.data / 'provider.db'}",
+            "PROVIDER_DATABASE_URL": f"sqlite:///{self.database('provider')}",
             "K_SINK": self.sink,
             "LOG_LEVEL": "WARNING",
             "RESERVATION_ID_SECRET": "known to the tests",
         } | self.settings
 
     def database(self, folder: str) -> Path:
-        """The SQLite file of a folder, migrated."""
+        """The SQLite file of a folder, or of the provider, migrated."""
         file = self.data / f"{folder}.db"
         if not file.exists():
             shutil.copy(self.migrated / file.name, file)
@@ -152,8 +151,8 @@ def url_of(file: Path) -> URL:
 
 
 def migrate_all(folder: Path) -> None:
-    """One migrated SQLite file per function folder, to be copied for each test: Alembic takes longer than a test."""
-    for name in function_folders():
-        url = url_of(folder / f"{name}.db")
-        migrations.upgrade(FUNCTIONS / name, url)
+    """One migrated SQLite file per database, to be copied for each test: Alembic takes longer than a test."""
+    for revisions in FUNCTIONS.rglob("migrations"):
+        url = url_of(folder / f"{revisions.parent.name}.db")
+        migrations.upgrade(revisions.parent, url)
         store.engine(url).dispose()
