@@ -18,12 +18,15 @@ OVERLAY ?= kafka
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run status test check lint format types tests lock images image-tree image-config manifests deploy undeploy smoke remember rollback \
+.PHONY: help run status test check lint format types tests lock images image image-tree image-config manifests deploy undeploy smoke remember rollback \
   demo-scale-to-zero demo-hpa demo-rollout test-cluster clean
 
 IN_VENV := $(VENV)/bin/python -m
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
 ROOMS := airline broker laptop cli images knative demos tests benchmarks
+IMAGE_NAMES := $(notdir $(FUNCTIONS)) migrations gateway
+IMAGE_SOURCE = $(if $(filter gateway,$(FUNCTION)),gateway,$(if $(filter migrations,$(FUNCTION)),--target migrations .,--build-arg FUNCTION=$(FUNCTION) .))
+SHELL_SCRIPTS := $(shell grep -rlIE '^\#!.*sh$$' bin .ci knative demos)
 empty :=
 space := $(empty) $(empty)
 
@@ -40,9 +43,12 @@ test: check ## everything that needs no cluster: lint, types and all tests
 
 check: lint types tests ## what CI runs
 
-lint: $(VENV)/.dev ## ruff: faults and format, edits nothing
+lint: $(VENV)/.dev ## faults and format of Python, shell scripts and workflows; edits nothing
 	@$(IN_VENV) ruff check .
 	@$(IN_VENV) ruff format --check .
+	@$(VENV)/bin/shellcheck --external-sources --check-sourced --source-path=SCRIPTDIR --severity=warning $(SHELL_SCRIPTS)
+	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(VENV)/bin/zizmor --offline --quiet .github
 
 format: $(VENV)/.dev ## ruff: format, and mend what can be mended safely
 	@$(IN_VENV) ruff check --fix .
@@ -73,12 +79,12 @@ lock: $(VENV)/.dev ## write requirements/*.txt anew from *.in; ARGS=--upgrade ta
 	done
 
 images: ## all container images: REGISTRY=registry.example/airline TAG=1 PUSH=1 DOCKER=podman
-	@set -e; built=(); \
-	build() { $(DOCKER) build $(BUILD_ARGS) --tag "$(REGISTRY)/$$1:$(TAG)" "$${@:2}"; built+=("$(REGISTRY)/$$1:$(TAG)"); }; \
-	for folder in $(notdir $(FUNCTIONS)); do build "$$folder" --build-arg "FUNCTION=$$folder" .; done; \
-	build migrations --target migrations .; \
-	build gateway gateway; \
-	if [ -n "$(PUSH)" ]; then for image in "$${built[@]}"; do $(DOCKER) push "$$image"; done; fi
+	@set -e; for image in $(IMAGE_NAMES); do $(MAKE) --no-print-directory image FUNCTION="$$image" PUSH=; done; \
+	if [ -n "$(PUSH)" ]; then for image in $(IMAGE_NAMES); do $(DOCKER) push "$(REGISTRY)/$$image:$(TAG)"; done; fi
+
+image: ## one of them: FUNCTION=reserve (or migrations, gateway)
+	@$(DOCKER) build $(BUILD_ARGS) --tag "$(REGISTRY)/$(FUNCTION):$(TAG)" $(IMAGE_SOURCE)
+	@if [ -n "$(PUSH)" ]; then $(DOCKER) push "$(REGISTRY)/$(FUNCTION):$(TAG)"; fi
 
 image-tree: $(VENV)/.laptop ## the files of an image without Docker: FUNCTION=reserve (or migrations, gateway) DIR=new-folder
 	@mkdir "$(DIR)"

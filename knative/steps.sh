@@ -34,6 +34,7 @@ fail() {
 # Says of every object of a stage or file that is not as it should be what it says itself, and what the pods wait for.
 explain() {
   local file
+  # shellcheck disable=SC2044 # no name of a manifest has a blank
   for file in $(find "$1" -type f); do
     kubectl get -f "$file" --ignore-not-found -o go-template='{{$o := .}}{{range .status.conditions}}{{if ne .status "True"}}{{
       $o.kind}} {{$o.metadata.name}}: {{.type}} is {{.status}}{{with .reason}}, {{.}}{{end}}{{with .message}}: {{.}}{{end}}{{
