@@ -149,7 +149,7 @@ def _container(command: Command) -> dict[str, Any]:
     assert all(value.startswith("cm:") for value in command.flags["env-from"])
     assert command.one("security-context") == "strict"
     probe, _, port, path = command.one("probe-readiness").split(":")
-    assert (probe, port, command.one("probe-readiness-opts")) == ("http", "0", "PeriodSeconds=0")
+    assert (probe, port, command.one("probe-readiness-opts")) == ("http", "0", "PeriodSeconds=1")
     plain_values = [{"name": name, "value": value} for name, value in command.pairs("env").items()]
     return {
         "image": command.one("image"),

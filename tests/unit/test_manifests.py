@@ -141,8 +141,8 @@ def test_the_request_timeout_is_longer_than_a_trigger_waits_and_an_instance_drai
 
 
 @each_service
-def test_readiness_is_probed_over_http_at_servings_own_pace(service: Manifest) -> None:
-    assert container(service)["readinessProbe"] == {"httpGet": {"path": "/healthz"}, "periodSeconds": 0}
+def test_readiness_is_probed_over_http_once_a_second_and_no_more(service: Manifest) -> None:
+    assert container(service)["readinessProbe"] == {"httpGet": {"path": "/healthz"}, "periodSeconds": 1}
 
 
 @each_service
