@@ -42,6 +42,7 @@ RUN python3 -m images.layout code "${FUNCTION}" /code
 FROM python AS function
 COPY --from=layout-function /dependencies /
 COPY --from=layout-function /code /
-ENV FUNCTION_SOURCE=/app/function/main.py PORT=8080
+# gunicorn wants a folder for a socket of its own; where it can write none, it logs an error at each start
+ENV FUNCTION_SOURCE=/app/function/main.py PORT=8080 XDG_RUNTIME_DIR=/tmp
 EXPOSE 8080
 ENTRYPOINT ["python3", "-m", "functions_framework"]

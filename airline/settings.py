@@ -8,8 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 LONGEST_HISTORY = 36_500
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+DRIVERS = ("sqlite", "postgresql+psycopg", "mysql+pymysql", "mariadb+pymysql")
 
 
 @dataclass(frozen=True)
@@ -47,31 +50,49 @@ def settings() -> Settings:
 
 
 def read(env: Mapping[str, str]) -> Settings:
-    """Settings from any mapping. Raises KeyError or ValueError naming what is missing or wrong."""
+    """Settings from any mapping. Raises ValueError naming what is wrong; it shows no URL, which may hold a password."""
     return Settings(
         database_url=_database_url(env, "DATABASE_URL"),
         provider_database_url=_database_url(env, "PROVIDER_DATABASE_URL"),
         sink=env.get("K_SINK") or None,
         service=env.get("K_SERVICE") or env.get("FUNCTION_TARGET", "").replace("_", "-"),
-        log_level=env.get("LOG_LEVEL", "INFO").upper(),
-        threads=int(env.get("THREADS", "1")),
+        log_level=_log_level(env.get("LOG_LEVEL", "INFO").upper()),
+        threads=_number(env, "THREADS", "1"),
         reservation_id_secret=env.get("RESERVATION_ID_SECRET", ""),
-        reservation_expires_after=timedelta(seconds=int(env.get("RESERVATION_EXPIRES_AFTER", "900"))),
+        reservation_expires_after=timedelta(seconds=_number(env, "RESERVATION_EXPIRES_AFTER", "900")),
         refuse_departed_flights=env.get("REFUSE_DEPARTED_FLIGHTS", "false").lower() == "true",
         promotions_folder=Path(folder) if (folder := env.get("PROMOTIONS_FOLDER")) else None,
-        event_history=_history(env.get("EVENT_HISTORY_DAYS", "365")),
+        event_history=_history(_number(env, "EVENT_HISTORY_DAYS", "365")),
     )
 
 
-def _history(days: str) -> timedelta | None:
-    kept = int(days)
+def _log_level(level: str) -> str:
+    if level not in LOG_LEVELS:
+        raise ValueError(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+def _number(env: Mapping[str, str], name: str, default: str) -> int:
+    try:
+        return int(env.get(name, default))
+    except ValueError:
+        raise ValueError(f"{name} must be a whole number") from None
+
+
+def _history(kept: int) -> timedelta | None:
     if not 0 <= kept <= LONGEST_HISTORY:
         raise ValueError(f"EVENT_HISTORY_DAYS must be between 0 and {LONGEST_HISTORY}")
     return timedelta(days=kept) if kept else None
 
 
 def _database_url(env: Mapping[str, str], name: str) -> URL:
-    return signed_in(make_url(env.get(name, "sqlite://")), env)
+    try:
+        url = make_url(env.get(name, "sqlite://"))
+    except (ArgumentError, ValueError):
+        raise ValueError(f"{name} is not the URL of a database") from None
+    if url.drivername not in DRIVERS:
+        raise ValueError(f"{name} must begin with one of {', '.join(DRIVERS)}")
+    return signed_in(url, env)
 
 
 def signed_in(url: URL, env: Mapping[str, str] = os.environ) -> URL:

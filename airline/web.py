@@ -5,6 +5,7 @@ with a redirect (a broker counts 3xx as a failure) or with HTML.
 """
 
 import json
+import logging
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from airline.logs import log
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a request body; a whole reservation has 200."""
+PROBE = "/healthz"
 
 
 def api(name: str, openapi: Path) -> Flask:
@@ -28,7 +30,7 @@ def api(name: str, openapi: Path) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    app.add_url_rule("/healthz", view_func=policy.ready, methods=["GET"])
+    app.add_url_rule(PROBE, view_func=policy.ready, methods=["GET"])
     app.add_url_rule(
         "/openapi.json", "openapi", lambda: Response(openapi.read_bytes(), content_type="application/json")
     )
@@ -45,7 +47,8 @@ def serve(app: Flask, request: Request) -> BaseResponse:
     logs.configure()
     with logs.about(traceId=wire.trace_id(request.headers.get("traceparent", ""))):
         response = BaseResponse.from_app(app, request.environ)
-        log.info("%s %s", request.method, request.path, extra={"fields": {"status": response.status_code}})
+        level = logging.DEBUG if request.path == PROBE else logging.INFO  # a probe asks every few seconds
+        log.log(level, "%s %s", request.method, request.path, extra={"fields": {"status": response.status_code}})
     return response
 
 

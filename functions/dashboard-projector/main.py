@@ -8,6 +8,9 @@ import compensation
 import dashboard_api
 import projection
 from airline import policy, web
+from airline.settings import settings
+
+settings()  # what is set wrongly ends the start, and the log says what
 
 
 @functions_framework.http

@@ -7,6 +7,9 @@ from flask.typing import ResponseReturnValue
 import flights
 import flights_api
 from airline import policy, web
+from airline.settings import settings
+
+settings()  # what is set wrongly ends the start, and the log says what
 
 
 @functions_framework.http

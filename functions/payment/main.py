@@ -8,6 +8,9 @@ import payments
 import payments_api
 import unfinished
 from airline import policy, web
+from airline.settings import settings
+
+settings()  # what is set wrongly ends the start, and the log says what
 
 
 @functions_framework.http

@@ -9,6 +9,9 @@ import overdue
 import reservations
 import reservations_api
 from airline import policy, web
+from airline.settings import settings
+
+settings()  # what is set wrongly ends the start, and the log says what
 
 
 @functions_framework.http
