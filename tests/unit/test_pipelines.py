@@ -133,6 +133,16 @@ def test_a_workflow_may_do_nothing_that_a_job_does_not_ask_for(name: str) -> Non
     assert all(job["permissions"]["contents"] == "read" for job in workflow["jobs"].values())
 
 
+def test_the_secrets_come_from_a_vault_before_anything_is_deployed() -> None:
+    # without SECRETS the values for trying out would be written over the real ones
+    for name in ("Jenkinsfile", "deploy.yml"):
+        runs = "\n".join(shell_blocks(name))
+        assert runs.index("az keyvault secret download") < runs.index("make deploy")
+    (deploy,) = [step for step in steps("deploy.yml") if step.get("run") == "make deploy"]
+    assert deploy["env"]["SECRETS"]
+    assert re.search(r"^ +SECRETS = ", JENKINSFILE, re.MULTILINE)
+
+
 def test_no_pipeline_has_a_secret_in_it() -> None:
     assert not [name for name, text in WORKFLOWS.items() if "secrets." in text]
     assert re.findall(r"\w*[sS]ervicePrincipal\('(\w+)'\)", JENKINSFILE) == ["azure"]
