@@ -1,6 +1,6 @@
 """More instances of an HTTP function by CPU, and fewer again: the HorizontalPodAutoscaler that Knative makes.
 
-The load is that of the original: `siege -c20 -t40S`. Kubernetes waits five minutes before it takes instances away.
+The load is that of the original: `siege -c20 -t40S`. Instances go again when the window of the function has passed.
 """
 
 import time
@@ -19,7 +19,7 @@ from demos.place import Place
 
 FUNCTION, PATH = "flight-seats", "/flights"
 QUIET_WITHIN = 600.0
-"""Seconds until one instance is left: five minutes of stabilization, and what Kubernetes and the pods take besides."""
+"""Seconds until one instance is left: five minutes where no window is set, and what Kubernetes takes besides."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def run(place: Place, namespace: Namespace, wanted: Load, say: Callable[[str], N
         under_load = threads.submit(load.run, Target(place.url + PATH, place.host), wanted)
         readings = _follow(namespace, lambda _: under_load.done())
         availability = under_load.result()
-        say(f"{availability}. Waiting until one instance is left, which takes about five minutes ...")
+        say(f"{availability}. Waiting until one instance is left ...")
         readings += _follow(namespace, lambda reading: reading.replicas == reading.desired == 1, readings[-1].at)
     samples = [Sample(sample.at - began, sample.instances) for sample in watch.samples if sample.at >= began]
     course = Course(wanted, _target(namespace), availability, readings, samples)

@@ -1,6 +1,9 @@
-"""Scale from zero: a burst of reservations against functions that are all asleep."""
+"""Scale from zero and scale by CPU, the two ways side by side."""
 
-from demos import scale_to_zero
+import pytest
+
+from demos import hpa, scale_to_zero
+from demos.load import Load
 from demos.scale_to_zero import Wish
 from tests.cluster.installation import Installation
 
@@ -11,3 +14,11 @@ def test_a_burst_on_sleeping_functions_loses_and_doubles_nothing(installation: I
     woken = {instance.function for instance in course.instances}
     assert {"decrease-seats", "charge-payment", "confirm-reservation", "project-dashboard"} <= woken
     installation.figures["a burst from zero"] = "\n" + scale_to_zero.told(course)
+
+
+def test_load_brings_more_instances_of_an_http_function_and_quiet_takes_them_away(installation: Installation) -> None:
+    if hpa.FUNCTION in installation.place.sleepers:
+        pytest.skip(f"overlay {installation.overlay} has no component hpa")
+    course = hpa.run(installation.place, installation.namespace, Load(clients=20, seconds=40), print)
+    assert course.most > 1
+    installation.figures["scale by cpu"] = "\n" + hpa.told(course)

@@ -9,6 +9,7 @@ from demos.__main__ import main
 from laptop.state import is_running
 from tests.system import running_system
 
+pytestmark = pytest.mark.timeout(300)  # a dozen cold starts and sleeps in a row
 SHORT = ("--customers", "6", "--seats", "4")
 
 
