@@ -109,7 +109,7 @@ undeploy: ## take OVERLAY off the cluster again; DATA=delete with the namespace 
 	@knative/undeploy $(OVERLAY)
 
 smoke: $(VENV)/.laptop ## one whole saga on a running system; ARGS="--url http://... --host-header ..." for one on a cluster
-	@$(IN_VENV) cli $(ARGS) smoke
+	@$(IN_VENV) cli smoke $(ARGS)
 
 remember: ## on a cluster, after a smoke test that passed: the revisions that run now are good
 	@$(PYTHON) knative/rollback.py remember --namespace "$(or $(NAMESPACE),airline)"

@@ -1,0 +1,68 @@
+"""What the pages tell a reader to type and to open is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from cli.app import app
+from tests.unit.manifests import ROOT
+
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("*/README.md"),
+    ]
+)
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+TOLD_TO_MAKE = ("Makefile", "knative/render", "knative/deploy", "knative/undeploy", "tests/cluster/README.md")
+
+
+def typed(page: Path) -> str:
+    """Its code: blocks, indented lines, and what stands in backticks; the comments of a shell left out."""
+    text = page.read_text()
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"^    \S.*$", text, re.MULTILINE)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return "\n".join(line.split("  #")[0] for line in "\n".join([*blocks, *indented, *spans]).splitlines())
+
+
+@each_page
+def test_every_target_that_a_page_names_is_in_the_makefile(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"\bmake ([a-z][a-z-]+)", typed(page))) <= targets
+
+
+@each_page
+def test_every_overlay_and_component_that_a_page_names_exists(page: Path) -> None:
+    named = re.findall(r"\bOVERLAY=([a-z-]+)", typed(page))
+
+    assert set(named) <= {folder.name for folder in (ROOT / "knative" / "overlays").iterdir()}
+
+
+@each_page
+def test_every_setting_that_is_given_to_make_is_read_somewhere(page: Path) -> None:
+    given = set(re.findall(r"\b([A-Z_]+)=", "\n".join(re.findall(r"\bmake .*", typed(page)))))
+    known = "\n".join((ROOT / file).read_text() for file in TOLD_TO_MAKE)
+
+    assert given <= set(re.findall(r"\b[A-Z_]+\b", known))
+
+
+@each_page
+def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text())]
+    inside = [link for link in links if link and "://" not in link]
+
+    assert [link for link in inside if not (page.parent / link).exists()] == []
+
+
+@each_page
+def test_every_command_of_the_operators_desk_exists(page: Path) -> None:
+    desk = typer.main.get_command(app)
+    known = set(getattr(desk, "commands", {}))
+
+    assert known
+    assert set(re.findall(r"\bbin/airline ([a-z][a-z-]+)", typed(page))) <= known
