@@ -59,10 +59,10 @@ def get(airline: Airline, path: str, **query: Any) -> Any:
     return _ask(airline, "GET", path, query)
 
 
-def find(airline: Airline, path: str) -> Any:
+def find(airline: Airline, path: str, **query: Any) -> Any:
     """The JSON behind a path, None where there is nothing."""
     try:
-        return get(airline, path)
+        return get(airline, path, **query)
     except Refused as error:
         if error.status == HTTPStatus.NOT_FOUND:
             return None

@@ -55,6 +55,11 @@ def facts(of: Mapping[str, object]) -> Table:
     return drawn
 
 
+def line(name: str, what: object, style: str) -> Text:
+    """One line that begins with a coloured word."""
+    return Text.assemble((name, f"bold {style}"), " ", cell(what))
+
+
 def seconds(value: float | None) -> str:
     """0.0123 -> "12 ms"; 2.5 -> "2.50 s"."""
     if value is None:

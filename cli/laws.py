@@ -13,6 +13,9 @@ from typing import Any, Literal
 Item = Mapping[str, Any]
 Kind = Literal["flight", "reservation", "customer", "outbox"]
 
+NO_PAYMENT = ("no payment", 0)
+UNDER_WAY = ("CHARGING", "REFUNDING")
+"""What housekeeping of payment finishes."""
 EXPIRY_GRACE = timedelta(minutes=10)
 """Housekeeping cancels what has expired every five minutes."""
 
@@ -24,6 +27,7 @@ class Books:
     flights: Sequence[Item] = ()
     holds: Sequence[Item] = ()
     reservations: Sequence[Item] = ()
+    payments: Sequence[Item] = ()
     ledger: Sequence[Item] = ()
     customers: Sequence[Item] = ()
     outboxes: Mapping[str, Item] = field(default_factory=dict)
@@ -125,6 +129,23 @@ def canceled_is_refunded(books: Books, moment: Moment) -> Iterator[Finding]:
             yield identity, f"CANCELED, but the provider keeps {money}", reservation["flightId"]
 
 
+def payments(books: Books, moment: Moment) -> Iterator[Finding]:
+    """Every payment says what the provider's ledger says, and the ledger knows of no other money."""
+    reservations = {reservation["reservationId"]: reservation for reservation in books.reservations}
+    paid = {payment["reservationId"]: payment for payment in books.payments}
+    entries: dict[str, dict[str, Item]] = defaultdict(dict)
+    for entry in books.ledger:
+        entries[entry["key"]][entry["kind"]] = entry
+    for identity in {**paid, **entries}:
+        reservation, payment = reservations.get(identity), paid.get(identity)
+        if (reservation and not moment.at_rest(reservation)) or (payment and payment["status"] in UNDER_WAY):
+            continue
+        said = (payment["status"], payment["amount"]) if payment else NO_PAYMENT
+        if said != (found := _by_the_ledger(entries[identity])):
+            flight = reservation["flightId"] if reservation else None
+            yield identity, f"{said[0]} {said[1]}, by the ledger {found[0]} {found[1]}", flight
+
+
 def ends(books: Books, moment: Moment) -> Iterator[Finding]:
     """Nothing stays PENDING past its expiry and two rounds of housekeeping."""
     for reservation in books.reservations:
@@ -157,6 +178,7 @@ LAWS: Mapping[str, tuple[Kind, Law]] = {
     "held seats belong to a live reservation": ("reservation", held_is_succeed),
     "taken - refunded = value of SUCCEED": ("reservation", succeed_is_paid),
     "what is canceled was refunded": ("reservation", canceled_is_refunded),
+    "payments = the provider's ledger": ("reservation", payments),
     "nothing stays PENDING": ("reservation", ends),
     "dashboard = reservations": ("customer", dashboard),
     "outboxes are empty": ("outbox", outboxes),
@@ -207,6 +229,16 @@ def _kept(ledger: Iterable[Item]) -> Counter[str]:
         if entry["accepted"]:
             kept[entry["key"]] += entry["amount"] if entry["kind"] == "charge" else -entry["amount"]
     return kept
+
+
+def _by_the_ledger(entries: Mapping[str, Item]) -> tuple[str, int]:
+    """The status and the amount of the payment that these entries tell of, by kind."""
+    charge, refund = entries.get("charge"), entries.get("refund")
+    if refund is not None:
+        return "REFUNDED", refund["amount"]
+    if charge is not None:
+        return "PAID" if charge["accepted"] else "FAILED", charge["amount"]
+    return NO_PAYMENT
 
 
 def _values(books: Books) -> dict[str, int]:

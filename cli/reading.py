@@ -17,6 +17,7 @@ IDENTITIES: dict[str, Callable[[Item], object]] = {
     "reservations": lambda item: item["reservationId"],
     "holds": lambda item: item["reservationId"],
     "flights": lambda item: item["flightId"],
+    "payments": lambda item: item["reservationId"],
     "entries": lambda item: (item["key"], item["kind"]),
     "customerInfos": lambda item: item["customerId"],
 }
@@ -30,6 +31,7 @@ def everything(airline: Airline, bars: Progress) -> Books:
         flights=read["flights"],
         holds=[hold for hold in read["holds"] if hold["status"] == "HELD"],
         reservations=read["reservations"],
+        payments=read["payments"],
         ledger=read["entries"],
         customers=read["customerInfos"],
         outboxes={name: outbox(airline, name) for name in OUTBOXES},
@@ -100,6 +102,7 @@ def _reservation(airline: Airline, difference: Difference, holds: Holds) -> Book
         flights=[flight] if flight else [],
         holds=[hold for hold in holds(str(number)) if hold["reservationId"] == identity] if number else [],
         reservations=[reservation] if reservation else [],
+        payments=_once("payments", _pages(airline, "payments", reservationId=identity)),
         ledger=_once("entries", _pages(airline, "entries", key=identity)),
     )
 

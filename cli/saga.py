@@ -43,12 +43,17 @@ def show(
 
 
 def told(airline: Airline, identity: str) -> dict[str, Any]:
-    """reservation (None before it is placed), events, waitsFor, deadLetters. Raises Refused if nobody knows it."""
+    """What is known of it, joined: no function asks another one. Raises Refused if nobody knows it.
+
+    reservation (None before it is placed), events, waitsFor, deadLetters; deliveries: what the broker tells of those it
+    still has, None where it tells nothing.
+    """
     path = f"/reservations/{client.segment(identity)}"
     reservation = client.find(airline, path)
     history = client.find(airline, f"{path}/events")
     letters, _ = client.some(airline, "/dead-letters", "deadLetters", client.PAGE, reservationId=identity)
-    if not (reservation or history or letters):
+    deliveries = client.find(airline, "/deliveries", correlationid=identity)
+    if not (reservation or history or letters or (deliveries and deliveries["events"])):
         raise Refused(f"Nothing has been heard of reservation {identity}.")
     return {
         "reservationId": identity,
@@ -56,6 +61,7 @@ def told(airline: Airline, identity: str) -> dict[str, Any]:
         "events": history["_embedded"]["events"] if history else [],
         "waitsFor": history.get("waitsFor", []) if history else [],
         "deadLetters": letters,
+        "deliveries": deliveries["events"] if deliveries else None,
     }
 
 

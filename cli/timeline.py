@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from cli import draw
+from cli import deliveries, draw
 
 DETAILS = ("seatQty", "remainingSeatsCount", "amount", "reason")
 
@@ -16,15 +16,13 @@ DETAILS = ("seatQty", "remainingSeatsCount", "amount", "reason")
 def drawn(story: Mapping[str, Any]) -> RenderableType:
     """`story` as saga.told gives it."""
     tree = Tree(_title(story))
-    caused = by_cause(story["events"])
-    letters = defaultdict(list)
-    for letter in story["deadLetters"]:
-        letters[letter["eventId"]].append(letter)
-    _grow(tree, None, caused, letters)
-    for strays in letters.values():  # of events that the history does not have
-        _add_letters(tree, strays)
+    beneath = _beneath(story)
+    _grow(tree, None, by_cause(story["events"]), beneath)
+    for strays in beneath.values():  # of events that the history does not have, or not yet
+        _add(tree, strays)
     waits = [_waiting(wait) for wait in story["waitsFor"]]
-    return Group(tree, *waits)
+    silent = [] if story["deliveries"] is not None else [Text("this broker does not tell its deliveries", "dim")]
+    return Group(tree, *waits, *silent)
 
 
 def by_cause(events: list[dict[str, Any]]) -> dict[str | None, list[dict[str, Any]]]:
@@ -52,17 +50,31 @@ def _goes_round(start: str, causes: Mapping[str, str | None]) -> bool:
     return step == start
 
 
-def _grow(branch: Tree, cause: str | None, caused: dict[str | None, list[Any]], letters: dict[str, list[Any]]) -> None:
+Beneath = dict[str, list[Text]]
+"""What is told of an event beside itself, by its id."""
+
+
+def _beneath(story: Mapping[str, Any]) -> Beneath:
+    lines: Beneath = defaultdict(list)
+    for stored in story["deliveries"] or []:
+        again = stored["id"] in lines
+        lines[stored["id"]] += deliveries.lines(stored, again)
+    for letter in story["deadLetters"]:
+        what = f"{letter['type']} to {letter['function']}, {letter['times']} times: {letter['reason']} ({letter['id']})"
+        lines[letter["eventId"]].append(draw.line(f"dead letter {letter.get('status', '')}".strip(), what, "red"))
+    return lines
+
+
+def _grow(branch: Tree, cause: str | None, caused: dict[str | None, list[Any]], beneath: Beneath) -> None:
     for event in caused.get(cause, []):
         leaf = branch.add(_event(event))
-        _add_letters(leaf, letters.pop(event["id"], []))
-        _grow(leaf, event["id"], caused, letters)
+        _add(leaf, beneath.pop(event["id"], []))
+        _grow(leaf, event["id"], caused, beneath)
 
 
-def _add_letters(branch: Tree, letters: list[dict[str, Any]]) -> None:
-    for letter in letters:
-        what = f"{letter['type']} to {letter['function']}, {letter['times']} times: {letter['reason']} ({letter['id']})"
-        branch.add(_line(f"dead letter {letter.get('status', '')}".strip(), what, "red"))
+def _add(branch: Tree, lines: list[Text]) -> None:
+    for line in lines:
+        branch.add(line)
 
 
 def _title(story: Mapping[str, Any]) -> Text:
@@ -91,8 +103,4 @@ def _in_brackets(reason: str | None) -> Text:
 
 
 def _waiting(wait: Mapping[str, Any]) -> Text:
-    return _line("waits for", f"{wait['function']}, for {draw.seconds(wait['for'])} now", "yellow")
-
-
-def _line(name: str, what: object, style: str) -> Text:
-    return Text.assemble((name, f"bold {style}"), " ", draw.cell(what))
+    return draw.line("waits for", f"{wait['function']}, for {draw.seconds(wait['for'])} now", "yellow")

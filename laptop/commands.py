@@ -47,6 +47,7 @@ def gateway_command(gateway: Gateway, settings: Settings, addresses: Addresses) 
     laptop = {
         "PORT": str(addresses.port(gateway.name)),
         "LISTEN": "fd/3",
+        "BROKER_URL": addresses.broker or "",
         "WEB_ROOT": str(ROOT / "gateway" / "web"),
         "XDG_DATA_HOME": home,
         "XDG_CONFIG_HOME": home,

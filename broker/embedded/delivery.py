@@ -15,13 +15,14 @@ The one difference to class Kafka: where there is no sink, or it failed too, the
 
 import asyncio
 import base64
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from broker.embedded.client import NoAnswerError, Response
 from broker.embedded.event import MAX_BYTES, Event, NotAnEvent, binary_head, is_extension_name, parse_reply, readable
-from broker.embedded.log import StoredEvent
+from broker.embedded.log import Attempt, Ending, StoredEvent
 from broker.embedded.manifests import Delivery, Trigger
 
 ERROR_DATA_BYTES = 1024
@@ -43,36 +44,50 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is left to be written when a delivery has ended; kept_because: set when nobody took the event."""
+    """What is left to be written when a delivery has ended.
+
+    failure: of the subscriber; kept_because: set when nobody took the event; last: the attempt that ended it, None
+    where it was taken at the first one.
+    """
 
     event: Event
     reply: Event | None
-    dead_letter: bool
     failure: Failure | None
+    last: Attempt | None
     kept_because: str | None = None
 
+    @property
+    def ending(self) -> Ending:
+        if self.kept_because is not None:
+            return "kept"
+        return "delivered" if self.failure is None else "dead-lettered"
 
-async def deliver(trigger: Trigger, stored: StoredEvent, post: Post, on_retry: Callable[[], None]) -> Outcome:
-    """Brings the event to the Trigger's subscriber, or else to its dead-letter sink, with all retries."""
+
+async def deliver(trigger: Trigger, stored: StoredEvent, post: Post, tell: Callable[[Attempt], None]) -> Outcome:
+    """Brings the event to the Trigger's subscriber, or else to its dead-letter sink, with all retries.
+
+    tell: hears of every attempt that failed and was not the last one.
+    """
     namespace = f"Prefer: reply\r\nKn-Namespace: {trigger.namespace}\r\n".encode("ascii")
 
-    async def send(url: str, event: Event, head: bytes) -> Event | Failure | None:
+    async def send(url: str, event: Event, head: bytes, to_sink: bool) -> tuple[Event | Failure | None, Attempt]:
         body = event.data or b""
-        return await _send(lambda timeout: post(url, namespace + head, body, timeout), trigger.delivery, on_retry)
+        return await _send(lambda timeout: post(url, namespace + head, body, timeout), trigger.delivery, to_sink, tell)
 
     event = stored.delivered
-    answer = await send(trigger.subscriber, event, stored.head)
+    answer, last = await send(trigger.subscriber, event, stored.head, False)
     if not isinstance(answer, Failure):
-        return Outcome(event, reply=answer, dead_letter=False, failure=None)
-    letter = event.with_extensions({"knativeerrordest": trigger.subscriber, **answer.extensions})
+        return Outcome(event, answer, None, last=None if last.number == 1 else last)
+    letter = event.with_extensions({"knativeerrordest": trigger.subscriber_there, **answer.extensions})
     sink = trigger.delivery.dead_letter_sink
     if sink is None:
-        return Outcome(letter, None, True, answer, kept_because=f"no dead-letter sink; subscriber: {answer.reason}")
-    sink_answer = await send(sink, letter, binary_head(letter))
+        return Outcome(letter, None, answer, last, kept_because=f"no dead-letter sink; subscriber: {answer.reason}")
+    tell(last)
+    sink_answer, last = await send(sink, letter, binary_head(letter), True)
     if isinstance(sink_answer, Failure):
         both = f"dead-letter sink: {sink_answer.reason}; subscriber: {answer.reason}"
-        return Outcome(letter, None, True, answer, kept_because=both)
-    return Outcome(letter, reply=sink_answer, dead_letter=True, failure=answer)
+        return Outcome(letter, None, answer, last, kept_because=both)
+    return Outcome(letter, sink_answer, answer, last)
 
 
 def judge(response: Response) -> Event | Failure | None:
@@ -91,19 +106,23 @@ def judge(response: Response) -> Event | Failure | None:
 
 
 async def _send(
-    attempt: Callable[[float], Awaitable[Response]], delivery: Delivery, on_retry: Callable[[], None]
-) -> Event | Failure | None:
-    retries = 0
+    post: Callable[[float], Awaitable[Response]], delivery: Delivery, to_sink: bool, tell: Callable[[Attempt], None]
+) -> tuple[Event | Failure | None, Attempt]:
+    number = 0
     while True:
+        number += 1
+        began = time.time()
         try:
-            answer = judge(await attempt(delivery.timeout))
+            answer = judge(await post(delivery.timeout))
         except NoAnswerError as error:
             answer = Failure(str(error), retryable=True)
-        if not isinstance(answer, Failure) or not answer.retryable or retries == delivery.retry:
-            return answer
-        retries += 1
-        await asyncio.sleep(delivery.backoff(retries))
-        on_retry()
+        ended = time.time()
+        failure = answer.reason if isinstance(answer, Failure) else None
+        if not isinstance(answer, Failure) or not answer.retryable or number > delivery.retry:
+            return answer, Attempt(number, to_sink, began, ended, failure)
+        wait = delivery.backoff(number)
+        tell(Attempt(number, to_sink, began, ended, failure, next_at=ended + wait))
+        await asyncio.sleep(wait)
 
 
 def _error_extensions(response: Response) -> dict[str, str]:

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from broker.embedded.delivery import Outcome, Post
 from broker.embedded.event import MAX_BYTES, Event
 from broker.embedded.groupcommit import GroupCommit
-from broker.embedded.log import Appended, KeptEvent, Log, StoredEvent
+from broker.embedded.log import Appended, Attempt, KeptEvent, Log, StoredEvent
+from broker.embedded.lookup import look_up
 from broker.embedded.manifests import Manifests
 from broker.embedded.subscription import Subscription
 
@@ -30,7 +32,7 @@ class TooLargeError(ValueError):
 
 @dataclass(frozen=True)
 class Retention:
-    """How long, and how many, events stay that all Triggers are through with."""
+    """How long, and how many, events stay that all Triggers are through with; as many failed attempts may stay."""
 
     milliseconds: int = 3_600_000
     events: int = 100_000
@@ -46,7 +48,9 @@ class Engine:
         self._commit = GroupCommit(log, self._announce)
         ids = log.register_triggers((trigger.key, trigger.ordered) for trigger in manifests.triggers)
         self._subscriptions = {
-            ids[trigger.key]: Subscription(trigger, ids[trigger.key], log, post, self._finish)
+            ids[trigger.key]: Subscription(
+                trigger, ids[trigger.key], log=log, post=post, finish=self._finish, note=self._note
+            )
             for trigger in manifests.triggers
         }
         self._by_broker: dict[str, list[Subscription]] = {broker.path: [] for broker in manifests.brokers}
@@ -87,6 +91,10 @@ class Engine:
         triggers = {each.trigger.key: each.figures() for each in self._subscriptions.values()}
         return {"triggers": triggers, "events": self._log.stored_events}
 
+    async def look_up(self, wanted: Mapping[str, str]) -> dict[str, Any]:
+        """What became of the newest events with these attributes, see lookup."""
+        return await asyncio.to_thread(look_up, self._log.path, wanted)
+
     def kept_events(self, after: int, limit: int) -> list[KeptEvent]:
         return self._log.kept_events(after, limit)
 
@@ -111,12 +119,21 @@ class Engine:
 
         def change(log: Log) -> list[Appended]:
             log.delivered(of.trigger_id, lane, stored.offset)
+            if outcome.last is not None:
+                log.attempted(of.trigger_id, stored.offset, outcome.last, outcome.ending)
             if outcome.kept_because is not None:
                 log.keep(of.trigger.key, stored.offset, outcome.event, outcome.kept_because)
             return [] if outcome.reply is None else self._append(of.trigger.broker_path, outcome.reply, log)
 
         urgent = outcome.reply is not None or of.trigger.ordered
         await self._commit.write_surely(change, urgent=urgent)
+
+    def _note(self, of: Subscription, stored: StoredEvent, attempt: Attempt) -> None:
+        def change(log: Log) -> list[Appended]:
+            log.attempted(of.trigger_id, stored.offset, attempt)
+            return []
+
+        self._commit.begin_writing(change)
 
     def _prune(self, log: Log) -> list[Appended]:
         log.prune(self._retention.milliseconds, self._retention.events, PRUNE_AT_MOST)

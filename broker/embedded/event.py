@@ -133,7 +133,7 @@ def _validated(attributes: dict[str, str]) -> dict[str, str]:
         if not attributes.get(name):
             raise NotAnEvent(f"attribute {name} is missing or empty")
     for name in attributes:
-        if not _is_name(name):
+        if not is_attribute_name(name):
             raise NotAnEvent(f"{name!r} is no attribute name: only a-z and 0-9, and not data")
     for name in ("source", "dataschema"):
         if name in attributes and not _URI_REFERENCE.fullmatch(attributes[name]):
@@ -144,11 +144,11 @@ def _validated(attributes: dict[str, str]) -> dict[str, str]:
 
 
 def is_extension_name(name: str) -> bool:
-    return _is_name(name) and name not in CONTEXT_ATTRIBUTES
+    return is_attribute_name(name) and name not in CONTEXT_ATTRIBUTES
 
 
 @lru_cache(maxsize=512)
-def _is_name(name: str) -> bool:
+def is_attribute_name(name: str) -> bool:
     return name != "data" and _EXTENSION_NAME.fullmatch(name) is not None
 
 

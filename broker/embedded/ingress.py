@@ -4,6 +4,9 @@ Ingress, as class Kafka: 202 the event is on disk; 400 no CloudEvent; 404 unknow
 or the disk does not take it.
 
     GET /-/status                 {"triggers": {"<namespace>/<name>": {figures}}, "events": number stored}
+    GET /-/deliveries?ATTRIBUTE=VALUE&...
+        {"events": [{"id", "source", "type", "offset", "storedAt", "deliveries": [{"trigger", "state", "attempts"}]}],
+        "more": whether there are older ones}; see lookup
     GET /-/kept?after=ID&limit=N  {"kept": [{"id", "trigger", "offset", "keptAt", "reason", "event"}]}, oldest first
     GET /healthz                  204
 """
@@ -22,7 +25,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from broker.embedded.engine import Engine, TooLargeError
-from broker.embedded.event import NotAnEvent, parse, to_structured
+from broker.embedded.event import NotAnEvent, is_attribute_name, parse, to_structured
 from broker.embedded.groupcommit import NotStoredError
 from broker.embedded.log import KeptEvent
 
@@ -37,7 +40,7 @@ def http_server(engine: Engine) -> web.Server:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
         if path.startswith("/-/") or path == "/healthz":
-            return _tell(engine, request) if request.method == "GET" else web.Response(status=405)
+            return await _tell(engine, request) if request.method in {"GET", "HEAD"} else web.Response(status=405)
         if request.method != "POST":
             return web.Response(status=405)
         if not engine.serves(path):
@@ -63,15 +66,28 @@ async def _publish(engine: Engine, request: web.BaseRequest) -> web.Response:
     return web.Response(status=202)
 
 
-def _tell(engine: Engine, request: web.BaseRequest) -> web.Response:
+async def _tell(engine: Engine, request: web.BaseRequest) -> web.Response:
     match request.path:
         case "/-/status":
             return _json(engine.status())
+        case "/-/deliveries":
+            return await _deliveries(engine, request)
         case "/-/kept":
             return _kept(engine, request)
         case "/healthz":
             return web.Response(status=204)
     return web.Response(status=404)
+
+
+async def _deliveries(engine: Engine, request: web.BaseRequest) -> web.Response:
+    wanted = dict(request.query)
+    if not all(map(is_attribute_name, wanted)):
+        detail = "events are looked up by attributes, whose names have only a-z and 0-9"
+        problem = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": detail}
+        return web.Response(
+            status=400, body=json.dumps(problem).encode(), headers={"content-type": "application/problem+json"}
+        )
+    return _json(await engine.look_up(wanted))
 
 
 def _kept(engine: Engine, request: web.BaseRequest) -> web.Response:

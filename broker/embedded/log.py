@@ -1,4 +1,7 @@
-"""The durable log: events, what each Trigger still has to deliver, and what nobody took.
+"""The durable log: events, what each Trigger still has to deliver, which attempts failed, and what nobody took.
+
+An event names the Triggers that wanted it. A delivery that was taken at the first attempt, as nearly all are, leaves no
+more than that: one of them that does not wait any longer, and has no ending among the attempts. lookup.py reads it so.
 
 One connection writes; whoever uses it calls begin, the changes, and commit or rollback in turn. A second connection
 reads what is committed. WAL with synchronous FULL: after commit() the change survives a kill and a power cut (macOS: a
@@ -13,14 +16,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from broker.embedded.event import Event, binary_head
 from broker.embedded.partitions import partition_of
 
-SCHEMA_VERSION = 1
+CORRELATION = "correlationid"  # CloudEvents extension "correlation": what belongs together; events are looked up by it
 SHARE_FOR_INGRESS = 0.8  # of a bounded file; the rest is for replies, without which no delivery could end
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE events (
     offset INTEGER PRIMARY KEY, partition INTEGER NOT NULL, stored_at INTEGER NOT NULL,
     attributes TEXT NOT NULL, data BLOB);
@@ -31,7 +35,21 @@ CREATE TABLE deliveries (
 CREATE TABLE kept (
     id INTEGER PRIMARY KEY, trigger_key TEXT NOT NULL, offset INTEGER NOT NULL, kept_at INTEGER NOT NULL,
     reason TEXT NOT NULL, attributes TEXT NOT NULL, data BLOB);
-"""
+""",
+    """
+ALTER TABLE events ADD COLUMN correlation TEXT;
+ALTER TABLE events ADD COLUMN wanted TEXT NOT NULL DEFAULT '[]';
+CREATE INDEX events_by_correlation ON events (correlation) WHERE correlation IS NOT NULL;
+CREATE TABLE attempts (
+    offset INTEGER NOT NULL, trigger_id INTEGER NOT NULL, to_sink INTEGER NOT NULL, place INTEGER NOT NULL,
+    number INTEGER NOT NULL, began_at REAL NOT NULL, ended_at REAL NOT NULL, failure TEXT, next_at REAL, ending TEXT,
+    PRIMARY KEY (offset, trigger_id, to_sink, place)) WITHOUT ROWID;
+""",
+)  # what makes each version of the one before it
+LONGEST_REASON = 200
+MOST_ATTEMPTS = 20  # of one delivery to one destination; whatever comes after them takes the place of the last one
+
+Ending = Literal["delivered", "dead-lettered", "kept"]
 
 
 class WrongSchemaError(RuntimeError):
@@ -72,6 +90,22 @@ class Appended:
     trigger_ids: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call of a subscriber or of its dead-letter sink.
+
+    number: from 1, of the calls to the same; failure: None where it was taken; next_at: when the retry is due, None for
+    no more. Moments are seconds since 1970.
+    """
+
+    number: int
+    to_sink: bool
+    began_at: float
+    ended_at: float
+    failure: str | None
+    next_at: float | None = None
+
+
 @dataclass(frozen=True)
 class KeptEvent:
     id: int
@@ -86,11 +120,12 @@ class Log:
     """partitions: as on the cluster; max_bytes: bound of the file, None for no bound but the disk's."""
 
     def __init__(self, path: Path, partitions: int, max_bytes: int | None = None) -> None:
+        self.path = path
         self._partitions = partitions
         self._pages_for_ingress: int | None = None
         self._lock = _locked(path)
         self._writer = _open(path)
-        _create_schema(self._writer)
+        _bring_up_to_date(self._writer)
         if max_bytes is not None:
             (page_size,) = self._writer.execute("PRAGMA page_size").fetchone()
             self._writer.execute(f"PRAGMA max_page_count = {max_bytes // page_size}")
@@ -121,19 +156,21 @@ class Log:
             self._writer.execute("ROLLBACK")
 
     def register_triggers(self, triggers: Iterable[tuple[str, bool]]) -> dict[str, int]:
-        """(key, ordered) of all Triggers -> their ids. A Trigger that is gone loses what it had not delivered."""
+        """(key, ordered) of all Triggers -> their ids. A Trigger that is gone loses what it had not delivered.
+
+        It keeps its id, which events name.
+        """
         wanted = dict(triggers)
         self.begin()
         for trigger_id, key, ordered in self._writer.execute("SELECT id, key, ordered FROM triggers").fetchall():
             if key not in wanted:
                 self._writer.execute("DELETE FROM deliveries WHERE trigger_id = ?", (trigger_id,))
-                self._writer.execute("DELETE FROM triggers WHERE id = ?", (trigger_id,))
             elif bool(ordered) != wanted[key]:
                 self._change_order(trigger_id, wanted[key])
         for key, is_ordered in wanted.items():
             self._writer.execute("INSERT OR IGNORE INTO triggers (key, ordered) VALUES (?, ?)", (key, is_ordered))
         self.commit()
-        return dict(self._reader.execute("SELECT key, id FROM triggers").fetchall())
+        return {key: number for key, number in self._reader.execute("SELECT key, id FROM triggers") if key in wanted}
 
     def check_room(self) -> None:
         """Raises LogFullError where no more events from outside are to be taken."""
@@ -149,8 +186,17 @@ class Log:
         partition = partition_of(event.attributes.get("partitionkey"), offset, self._partitions)
         attributes = json.dumps(event.attributes, ensure_ascii=False, separators=(",", ":"))
         self._writer.execute(
-            "INSERT INTO events (offset, partition, stored_at, attributes, data) VALUES (?, ?, ?, ?, ?)",
-            (offset, partition, _now_ms(), attributes, event.data),
+            "INSERT INTO events (offset, partition, stored_at, attributes, data, correlation, wanted)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                offset,
+                partition,
+                _now_ms(),
+                attributes,
+                event.data,
+                event.attributes.get(CORRELATION),
+                json.dumps([trigger_id for trigger_id, _ in trigger_ids]),
+            ),
         )
         self._last = offset
         rows = [(trigger_id, partition if ordered else 0, offset) for trigger_id, ordered in trigger_ids]
@@ -162,6 +208,17 @@ class Log:
             "DELETE FROM deliveries WHERE trigger_id = ? AND lane = ? AND offset = ?", (trigger_id, lane, offset)
         )
 
+    def attempted(self, trigger_id: int, offset: int, attempt: Attempt, ending: Ending | None = None) -> None:
+        """ending: what became of the delivery, if this was its last attempt."""
+        failure, place = attempt.failure and attempt.failure[:LONGEST_REASON], min(attempt.number, MOST_ATTEMPTS)
+        times = attempt.began_at, attempt.ended_at, attempt.next_at
+        self._writer.execute(
+            "INSERT OR REPLACE INTO attempts"
+            " (offset, trigger_id, to_sink, place, number, began_at, ended_at, next_at, failure, ending)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (offset, trigger_id, attempt.to_sink, place, attempt.number, *times, failure, ending),
+        )
+
     def keep(self, trigger_key: str, offset: int, event: Event, reason: str) -> None:
         self._writer.execute(
             "INSERT INTO kept (trigger_key, offset, kept_at, reason, attributes, data) VALUES (?, ?, ?, ?, ?, ?)",
@@ -170,29 +227,32 @@ class Log:
 
     def prune(self, older_than_ms: int, more_than: int, at_most: int) -> None:
         """Deletes up to at_most of the oldest events that all Triggers are through with and that are older, or stand
-        behind more than that many others; the newest stays.
+        behind more than that many others, or behind more than that many failed attempts; the newest stays.
 
         Works as a log does: from the front, up to the first event that still waits for a delivery.
         """
         oldest = "SELECT min(offset) FROM deliveries WHERE trigger_id = ? AND lane = ?"
         waiting = [self._writer.execute(oldest, lane).fetchone()[0] for lane in self._lanes()]
         end = min([offset for offset in waiting if offset is not None] + [self._last, self._first + at_most])
+        too_many = max(self._last - more_than, self._offset_of_attempt(more_than))
         deleted = self._writer.execute(
             "DELETE FROM events WHERE offset < ? AND (stored_at <= ? OR offset <= ?)",
-            (end, _now_ms() - older_than_ms, self._last - more_than),
+            (end, _now_ms() - older_than_ms, too_many),
         ).rowcount
         if deleted:
             (self._first,) = self._writer.execute("SELECT min(offset) FROM events").fetchone()
+            self._writer.execute("DELETE FROM attempts WHERE offset < ?", (self._first,))
 
     def make_room(self, among: int) -> None:
         """Deletes the finished ones among so many of the oldest events, those behind a waiting one as well."""
-        self._writer.execute(
-            "DELETE FROM events WHERE offset IN (SELECT e.offset FROM"
-            " (SELECT offset, partition FROM events WHERE offset < ? ORDER BY offset LIMIT ?) e"
+        finished = self._writer.execute(
+            "SELECT e.offset FROM (SELECT offset, partition FROM events WHERE offset < ? ORDER BY offset LIMIT ?) e"
             " WHERE NOT EXISTS (SELECT 1 FROM triggers t JOIN deliveries d ON d.trigger_id = t.id"
-            " AND d.offset = e.offset AND d.lane = CASE WHEN t.ordered THEN e.partition ELSE 0 END))",
+            " AND d.offset = e.offset AND d.lane = CASE WHEN t.ordered THEN e.partition ELSE 0 END)",
             (self._last, among),
-        )
+        ).fetchall()
+        self._writer.executemany("DELETE FROM events WHERE offset = ?", finished)
+        self._writer.executemany("DELETE FROM attempts WHERE offset = ?", finished)
         self._first = self._writer.execute("SELECT min(offset) FROM events").fetchone()[0] or self._first
 
     def waiting(self) -> dict[tuple[int, int], int]:
@@ -226,6 +286,11 @@ class Log:
         self._reader.close()
         self._writer.close()
         self._lock.close()
+
+    def _offset_of_attempt(self, newer: int) -> int:
+        """The newest event that stands behind so many attempts of its own and of newer ones; 0 if there is none."""
+        found = self._writer.execute("SELECT offset FROM attempts ORDER BY offset DESC LIMIT 1 OFFSET ?", (newer,))
+        return int((found.fetchone() or (0,))[0])
 
     def _change_order(self, trigger_id: int, ordered: bool) -> None:
         lane = "(SELECT partition FROM events WHERE events.offset = deliveries.offset)" if ordered else "0"
@@ -261,12 +326,13 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _create_schema(connection: sqlite3.Connection) -> None:
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    elif version != SCHEMA_VERSION:
-        raise WrongSchemaError(f"the broker's database has schema {version}, this broker knows {SCHEMA_VERSION}")
+    if version > len(_SCHEMA):
+        raise WrongSchemaError(f"the broker's database has schema {version}, this broker knows {len(_SCHEMA)}")
+    if version < len(_SCHEMA):
+        missing = "".join(_SCHEMA[version:])
+        connection.executescript(f"BEGIN; {missing} PRAGMA user_version = {len(_SCHEMA)}; COMMIT;")
 
 
 def _event(attributes: str, data: bytes | None) -> Event:

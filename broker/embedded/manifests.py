@@ -52,11 +52,14 @@ class Broker:
 
 @dataclass(frozen=True)
 class Trigger:
+    """subscriber: URL on this machine; subscriber_there: on a cluster, as dead letters name it."""
+
     namespace: str
     name: str
     broker: str
     accepts: Filter
     subscriber: str
+    subscriber_there: str
     delivery: Delivery
     ordered: bool
 
@@ -126,6 +129,7 @@ def _trigger(document: Mapping[str, Any], brokers: Mapping[str, Any], services: 
             broker=spec["broker"],
             accepts=compile_filter(spec),
             subscriber=_destination(spec["subscriber"], services),
+            subscriber_there=_on_a_cluster(spec["subscriber"], namespace),
             delivery=_delivery(BROKER_DEFAULT if delivery is None else delivery, services),
             ordered=_is_ordered(document["metadata"].get("annotations") or {}),
         )
@@ -172,3 +176,12 @@ def _destination(destination: Mapping[str, Any], services: Mapping[str, str]) ->
     if name not in services:
         raise ManifestError(f"no address for Service {name}: give --service {name}=URL")
     return urljoin(services[name], uri) if uri else services[name]
+
+
+def _on_a_cluster(destination: Mapping[str, Any], namespace: str) -> str:
+    """Where Knative resolves it to: a port of this machine would tell nobody who it was, nor be the same tomorrow."""
+    uri = str(destination.get("uri") or "")
+    if "ref" not in destination:
+        return uri
+    reference = destination["ref"]
+    return urljoin(f"http://{reference['name']}.{reference.get('namespace', namespace)}.svc.cluster.local", uri)

@@ -7,19 +7,23 @@ from functools import partial
 
 from broker.embedded.delivery import Outcome, Post, deliver
 from broker.embedded.lanes import MAX_IN_FLIGHT, Lane
-from broker.embedded.log import Log, StoredEvent
+from broker.embedded.log import Attempt, Log, StoredEvent
 from broker.embedded.manifests import Trigger
 
 logger = logging.getLogger(__name__)
 
 # Writes what became of the delivery in (Trigger, lane); returns when it is on disk.
 Finish = Callable[["Subscription", int, StoredEvent, Outcome], Awaitable[None]]
+# Has an attempt written down that was not the last one; returns at once.
+Note = Callable[["Subscription", StoredEvent, Attempt], None]
 
 
 class Subscription:
     """Figures are counted since the start of the broker; only backlog and kept are what the database holds."""
 
-    def __init__(self, trigger: Trigger, trigger_id: int, log: Log, post: Post, finish: Finish) -> None:
+    def __init__(  # noqa: PLR0913 - what the engine lends it
+        self, trigger: Trigger, trigger_id: int, *, log: Log, post: Post, finish: Finish, note: Note
+    ) -> None:
         self.trigger = trigger
         self.trigger_id = trigger_id
         self.backlog = 0
@@ -30,6 +34,7 @@ class Subscription:
         self._log = log
         self._post = post
         self._finish = finish
+        self._note = note
         self._lanes: dict[int, Lane] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -83,13 +88,14 @@ class Subscription:
             logger.critical("%s: a delivery broke off", self.trigger.key, exc_info=error)
 
     async def _deliver(self, lane: int, stored: StoredEvent) -> None:
-        outcome = await deliver(self.trigger, stored, self._post, self._count_retry)
+        outcome = await deliver(self.trigger, stored, self._post, partial(self._failed, stored))
         await self._finish(self, lane, stored, outcome)
         self._count(outcome)
         self._lanes[lane].ended()
 
-    def _count_retry(self) -> None:
-        self._retries += 1
+    def _failed(self, stored: StoredEvent, attempt: Attempt) -> None:
+        self._retries += attempt.next_at is not None
+        self._note(self, stored, attempt)
 
     def _count(self, outcome: Outcome) -> None:
         self.backlog -= 1

@@ -7,12 +7,16 @@ or BROKER_URL, RECORDER_URL, BROKER_CLASS. On a cluster apply recorder/service.y
 and triggers.yaml into the namespace airline-contract first, and wait until all of them are ready.
 """
 
+import json
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.broker.processes import HERE, EmbeddedBroker, running_recorder
+from tests.broker.processes import HERE, EmbeddedBroker, Start, running_recorder
 from tests.broker.vocabulary import EXPECTED, Contract
 
 OPTIONS = {
@@ -67,3 +71,18 @@ def contract(
     data = tmp_path_factory.mktemp("broker") / "broker.db"
     with EmbeddedBroker(manifests, {"recorder": recorder_url}, data).running() as broker:
         yield Contract(broker.url(), broker_class, recorder_url)
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Start]:
+    """Starts a broker on the test's database with these Triggers; the test may start it again with others."""
+    with ExitStack() as stack:
+
+        def start(recorder: str, *triggers: dict[str, Any], options: tuple[str, ...] = ()) -> EmbeddedBroker:
+            broker = {"kind": "Broker", "metadata": {"namespace": "airline-contract", "name": "contract"}}
+            manifests = tmp_path / "triggers.yaml"
+            manifests.write_text("\n---\n".join(json.dumps(each) for each in [broker, *triggers]))
+            running = EmbeddedBroker([manifests], {"recorder": recorder}, tmp_path / "broker.db", *options)
+            return stack.enter_context(running.running())
+
+        yield start

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import requests
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+QUICK = {"retry": 0, "timeout": "PT5S"}
 
 
 class EmbeddedBroker:
@@ -73,6 +74,16 @@ class EmbeddedBroker:
         finally:
             if self._process is not None:
                 self.stop()
+
+
+Start = Callable[..., EmbeddedBroker]
+"""recorder's URL, Triggers, options of the command"""
+
+
+def trigger(name: str, delivery: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    subscriber = {"ref": {"kind": "Service", "name": "recorder"}, "uri": f"/{name}"}
+    spec = {"broker": "contract", "subscriber": subscriber, "delivery": delivery, **spec}
+    return {"kind": "Trigger", "metadata": {"namespace": "airline-contract", "name": name}, "spec": spec}
 
 
 @contextlib.contextmanager

@@ -8,42 +8,16 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 
-from tests.broker.processes import ROOT, EmbeddedBroker, free_port, wait_until_answering
+from tests.broker.processes import QUICK, ROOT, EmbeddedBroker, Start, free_port, trigger, wait_until_answering
 from tests.broker.vocabulary import Contract, reply
 
-Start = Callable[..., EmbeddedBroker]
-QUICK = {"retry": 0, "timeout": "PT5S"}
 PATIENT = {"retry": 1000, "backoffPolicy": "linear", "backoffDelay": "PT0.001S", "timeout": "PT5S"}
-
-
-def trigger(name: str, delivery: dict[str, Any], **spec: Any) -> dict[str, Any]:
-    subscriber = {"ref": {"kind": "Service", "name": "recorder"}, "uri": f"/{name}"}
-    spec = {"broker": "contract", "subscriber": subscriber, "delivery": delivery, **spec}
-    return {"kind": "Trigger", "metadata": {"namespace": "airline-contract", "name": name}, "spec": spec}
-
-
-@pytest.fixture
-def embedded(tmp_path: Path) -> Iterator[Start]:
-    """Starts a broker on the test's database with these Triggers; the test may start it again with others."""
-    with ExitStack() as stack:
-
-        def start(recorder: str, *triggers: dict[str, Any], options: tuple[str, ...] = ()) -> EmbeddedBroker:
-            broker = {"kind": "Broker", "metadata": {"namespace": "airline-contract", "name": "contract"}}
-            manifests = tmp_path / "triggers.yaml"
-            manifests.write_text("\n---\n".join(json.dumps(each) for each in [broker, *triggers]))
-            running = EmbeddedBroker([manifests], {"recorder": recorder}, tmp_path / "broker.db", *options)
-            return stack.enter_context(running.running())
-
-        yield start
 
 
 def contract_of(broker: EmbeddedBroker, recorder_url: str) -> Contract:
@@ -117,7 +91,7 @@ def test_a_new_trigger_begins_at_the_newest_event(embedded: Start, recorder_url:
 
 
 def test_a_full_disk_refuses_events_and_loses_none(embedded: Start, recorder_url: str) -> None:
-    broker = embedded(nobody(), trigger("careful", PATIENT), options=("--max-bytes", "400000"))
+    broker = embedded(nobody(), trigger("careful", PATIENT), options=("--max-bytes", "800000"))
     contract = contract_of(broker, recorder_url)
     taken = []
     while (answer := _publish_4kb(contract, event_id := uuid.uuid4().hex)).status_code == 202:
@@ -125,7 +99,7 @@ def test_a_full_disk_refuses_events_and_loses_none(embedded: Start, recorder_url
     assert answer.status_code == 503
     broker.stop(signal.SIGKILL)
 
-    broker = embedded(recorder_url, trigger("careful", PATIENT), options=("--max-bytes", "400000"))
+    broker = embedded(recorder_url, trigger("careful", PATIENT), options=("--max-bytes", "800000"))
 
     contract = contract_of(broker, recorder_url)
     assert len(taken) > 50

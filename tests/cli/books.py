@@ -42,6 +42,10 @@ def entry(key: str = "GOOD", kind: str = "charge", accepted: bool = True, amount
     return {"key": key, "kind": kind, "accepted": accepted, "amount": amount, "at": LONG_AGO}
 
 
+def payment(reservation: str = "GOOD", status: str = "PAID", amount: int = 300) -> dict[str, Any]:
+    return {"reservationId": reservation, "status": status, "amount": amount}
+
+
 def customer(placed: int = 2, confirmed: int = 1, canceled: int = 1) -> dict[str, Any]:
     return {
         "customerId": 7,
@@ -58,6 +62,7 @@ def sound() -> dict[str, Any]:
         "flights": [flight()],
         "holds": [hold()],
         "reservations": [reservation(), reservation("BACK", "CANCELED")],
+        "payments": [payment(), payment("BACK", "REFUNDED")],
         "ledger": [entry(), entry("BACK"), entry("BACK", "refund")],
         "customers": [customer()],
         "outboxes": {"reserve": {"unsent": 0, "oldest": None}, "payment": {"unsent": 0, "oldest": None}},

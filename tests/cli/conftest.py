@@ -31,7 +31,7 @@ def paper() -> Iterator[Paper]:
     """An airline whose books are sound."""
     lists = sound()
     outboxes = lists.pop("outboxes")
-    resources = {"customerInfos": lists.pop("customers"), "dead-letters": [], "payments": [], **lists}
+    resources = {"customerInfos": lists.pop("customers"), "dead-letters": [], **lists}
     with serving(Paper(resources, outboxes)) as made:
         yield made
 

@@ -25,6 +25,7 @@ class Paper:
     replayable: list[int] = field(default_factory=list)
     rebuilds: list[dict[str, Any]] = field(default_factory=list)
     done: dict[str, Any] = field(default_factory=dict)
+    deliveries: list[dict[str, Any]] | None = None
     hosts: set[str] = field(default_factory=set)
     url: str = ""
 
@@ -50,6 +51,9 @@ class Paper:
 
     def _read(self, path: str) -> Response | tuple[Response, int]:
         resource, _, rest = path.partition("/")
+        if resource == "deliveries":
+            told = {"events": self.deliveries, "more": False}
+            return _problem(404, "Not told.") if self.deliveries is None else jsonify(told)
         if resource == "outbox":
             return jsonify(self.outboxes[rest])
         if resource == "openapi":

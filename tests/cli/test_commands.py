@@ -92,7 +92,44 @@ def test_a_saga_is_drawn_with_every_event_under_its_cause(typed: Typed, story: N
     assert depth["ReservationPlaced"] < depth["Paid"] < depth["ReservationConfirmed"]
     assert any("+250 ms" in line and "amount 300" in line for line in lines)
     assert any("dead letter OPEN" in line and "confirm-reservation, 2 times" in line for line in lines)
-    assert "waits for confirm-reservation, for 2.00 s now" in lines[-1]
+    assert "waits for confirm-reservation, for 2.00 s now" in lines[-2]
+    assert lines[-1] == "this broker does not tell its deliveries"
+    assert typed("saga", "show", "GOOD", "--json").json["deliveries"] is None
+
+
+def stored(event_id: str, *deliveries: dict[str, Any]) -> dict[str, Any]:
+    at = "2026-03-01T11:00:00.000+00:00"
+    return {"id": event_id, "type": "Paid", "storedAt": at, "deliveries": deliveries}
+
+
+def attempt(number: int, failure: str | None, to: str = "subscriber") -> dict[str, Any]:
+    at = f"2026-03-01T11:00:0{number}.000+00:00"
+    return {"number": number, "to": to, "at": at, "seconds": 0.012, "failure": failure, "nextAt": None}
+
+
+def test_a_saga_shows_who_took_an_event_who_is_tried_again_and_what_was_said_twice(
+    typed: Typed, story: None, paper: Paper
+) -> None:
+    taken = {"trigger": "airline/project-dashboard-on-all", "state": "delivered", "attempts": []}
+    tries = [attempt(1, "status 503"), attempt(2, "no answer within 5 s")]
+    retried = {"trigger": "airline/confirm", "state": "retrying", "nextAt": "2026-03-01T12:00", "attempts": tries}
+    late = {"trigger": "airline/late", "state": "delivered", "attempts": [attempt(1, "status 500"), attempt(2, None)]}
+    paper.deliveries = [stored("e1", taken, retried), stored("e1", late), stored("unheard", taken)]
+
+    drawn = typed("saga", "show", "GOOD").out
+
+    for line in (
+        "taken by project-dashboard-on-all",
+        "retrying Paid to confirm, next at 2026-03-01T12:00",
+        "1. 2026-03-01T11:00:01.000+00:00 12 ms, subscriber: status 503",
+        "said again Paid",
+        "delivered Paid to late",
+        "subscriber: taken",
+    ):
+        assert line in drawn
+    assert (drawn.count("taken by"), drawn.count("said again")) == (2, 1)
+    assert "does not tell" not in drawn
+    assert typed("saga", "show", "GOOD", "--json").json["deliveries"][0]["deliveries"] == [taken, retried]
 
 
 def test_what_strangers_wrote_does_not_steer_the_terminal(typed: Typed, story: None) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cli import laws
 from cli.laws import Books
-from tests.cli.books import JUST_NOW, NOW, books, customer, entry, flight, hold, reservation, sound
+from tests.cli.books import JUST_NOW, NOW, books, customer, entry, flight, hold, payment, reservation, sound
 
 
 def broken(found: Books) -> list[tuple[str, str]]:
@@ -32,6 +32,12 @@ def test_sound_books_break_no_law() -> None:
         ({"ledger": [entry(accepted=False)]}, "taken - refunded = value of SUCCEED", "GOOD"),
         ({"ledger": [entry(), entry("BACK")]}, "what is canceled was refunded", "BACK"),
         ({"ledger": [entry(), entry("NOBODY")]}, "what is canceled was refunded", "NOBODY"),
+        ({"payments": [payment()]}, "payments = the provider's ledger", "BACK"),
+        ({"payments": [payment(status="FAILED")]}, "payments = the provider's ledger", "GOOD"),
+        ({"payments": [payment(amount=299)]}, "payments = the provider's ledger", "GOOD"),
+        ({"payments": [payment("NOBODY")]}, "payments = the provider's ledger", "NOBODY"),
+        ({"ledger": [entry(accepted=False)]}, "payments = the provider's ledger", "GOOD"),
+        ({"ledger": [entry(), entry("BACK")]}, "payments = the provider's ledger", "BACK"),
         ({"customers": [customer(placed=3)]}, "dashboard = reservations", "7"),
         ({"customers": [customer(confirmed=2, canceled=0)]}, "dashboard = reservations", "7"),
         ({"customers": []}, "dashboard = reservations", "7"),
@@ -60,12 +66,18 @@ def test_what_is_young_may_still_be_under_way(status: str) -> None:
     young = reservation(status=status, made=JUST_NOW) | {"expiresAt": "2026-03-01T12:15:00Z"}
     found = books(
         reservations=[young],
+        payments=[],
         ledger=[],
         holds=[],
         flights=[],
         customers=[customer(1, status == "SUCCEED", status == "CANCELED")],
     )
     assert broken(found) == []
+
+
+@pytest.mark.parametrize("status", ["CHARGING", "REFUNDING"])
+def test_a_payment_that_is_on_its_way_may_differ_from_the_ledger(status: str) -> None:
+    assert "payments = the provider's ledger" not in dict(broken(books(payments=[payment(status=status)], ledger=[])))
 
 
 def test_a_new_row_in_an_outbox_is_no_fault() -> None:

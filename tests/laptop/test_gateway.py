@@ -7,6 +7,7 @@ import subprocess
 import sysconfig
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import requests
 
 from tests.system import ROOT, eventually
 
-SERVICES = ("RESERVE", "RESERVE_COMMANDS", "FLIGHT_SEATS", "PAYMENT", "DASHBOARD", "DEAD_LETTERS")
+SERVICES = ("RESERVE", "RESERVE_COMMANDS", "FLIGHT_SEATS", "PAYMENT", "DASHBOARD", "DEAD_LETTERS", "BROKER")
 MEBIBYTE = 1024 * 1024
 CADDY = str(Path(sysconfig.get_path("scripts")) / "caddy")
 
@@ -77,12 +78,23 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     for stub in stubs.values():
         threading.Thread(target=stub.serve_forever, daemon=True).start()
     # Nobody listens for payments: bound, not listening, so that the port stays ours and refuses.
-    with socket.socket() as refusing, socket.socket() as free, (folder / "log").open("wb") as log:
+    with socket.socket() as refusing:
         refusing.bind(("127.0.0.1", 0))
+        ports = {name: stub.server_port for name, stub in stubs.items()} | {"PAYMENT": refusing.getsockname()[1]}
+        with caddy(folder, ports) as url:
+            yield Gateway(url, stubs, folder / "log")
+    for stub in stubs.values():
+        stub.shutdown()
+        stub.server_close()
+
+
+@contextmanager
+def caddy(folder: Path, ports: dict[str, int]) -> Iterator[str]:
+    """The gateway's URL; `ports` of its services by name."""
+    with socket.socket() as free, (folder / "log").open("wb") as log:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         free.close()
-        ports = {name: stub.server_port for name, stub in stubs.items()} | {"PAYMENT": refusing.getsockname()[1]}
         environment = {f"{name}_URL": f"http://127.0.0.1:{number}" for name, number in ports.items()}
         process = subprocess.Popen(
             [CADDY, "run", "--config", str(ROOT / "gateway" / "Caddyfile"), "--adapter", "caddyfile"],
@@ -100,13 +112,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         )
         try:
             eventually(lambda: b"serving initial configuration" in (folder / "log").read_bytes(), "Caddy serves")
-            yield Gateway(f"http://127.0.0.1:{port}", stubs, folder / "log")
+            yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
             process.wait(20)
-            for stub in stubs.values():
-                stub.shutdown()
-                stub.server_close()
 
 
 ROUTES = [
@@ -122,6 +131,7 @@ ROUTES = [
     ("/promotions", "FLIGHT_SEATS", "/promotions"),
     ("/outbox/reserve", "RESERVE", "/outbox"),
     ("/dead-letters", "DEAD_LETTERS", "/dead-letters"),
+    ("/deliveries?correlationid=4F7K", "BROKER", "/-/deliveries?correlationid=4F7K"),
     ("/openapi/reserve.json", "RESERVE", "/openapi.json"),
     ("/openapi/reserve-commands.json", "RESERVE_COMMANDS", "/openapi.json"),
     ("/openapi/flight-seats.json", "FLIGHT_SEATS", "/openapi.json"),
@@ -134,6 +144,12 @@ ROUTES = [
 def test_a_path_leads_to_its_function(gateway: Gateway, path: str, service: str, upstream: str) -> None:
     heard = gateway.call("GET", path).json()
     assert (heard["service"], heard["path"]) == (gateway.ports[service], upstream)
+
+
+def test_a_broker_that_tells_nothing_of_its_deliveries_is_said_to_be_one(tmp_path: Path) -> None:
+    with caddy(tmp_path, dict.fromkeys(SERVICES[:-1], 9)) as url:
+        answer = requests.get(f"{url}/deliveries?correlationid=4F7K", timeout=30)
+    assert (answer.status_code, answer.json()["detail"]) == (404, "this broker does not tell its deliveries")
 
 
 def test_a_function_learns_the_address_that_the_client_used_and_cannot_be_lied_to(gateway: Gateway) -> None:

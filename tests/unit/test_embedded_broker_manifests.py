@@ -54,6 +54,23 @@ def test_delivery_settings_come_whole_from_trigger_broker_or_default(
     assert read_trigger.delivery == expected
 
 
+@pytest.mark.parametrize(
+    ("subscriber", "there"),
+    [
+        ({"ref": {"kind": "Service", "name": "policy"}}, "http://policy.airline.svc.cluster.local"),
+        (
+            {"ref": {"kind": "Service", "name": "policy", "namespace": "other"}, "uri": "/a"},
+            "http://policy.other.svc.cluster.local/a",
+        ),
+        ({"uri": "http://elsewhere/a"}, "http://elsewhere/a"),
+    ],
+)
+def test_a_dead_letter_names_its_subscriber_as_on_a_cluster(tmp_path: Path, subscriber: Any, there: str) -> None:
+    (read_trigger,) = read(tmp_path, broker(), trigger(subscriber=subscriber))
+
+    assert read_trigger.subscriber_there == there
+
+
 def test_backoff_doubles_from_twice_the_delay_or_grows_by_the_delay() -> None:
     exponential, linear = (Delivery(4, policy, 0.5, 5, None) for policy in ("exponential", "linear"))
 

@@ -1,0 +1,105 @@
+"""The embedded broker tells, over HTTP, what became of each event at each Trigger."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from tests.broker.processes import QUICK, EmbeddedBroker, Start, free_port, trigger
+from tests.broker.vocabulary import Contract
+from tests.system import eventually
+
+SAGA = "7K3M9QX2V4TB"
+SINK = {"ref": {"kind": "Service", "name": "recorder"}, "uri": "/sink"}
+AGAIN = {"retry": 1, "backoffPolicy": "linear", "backoffDelay": "PT0.01S", "timeout": "PT5S", "deadLetterSink": SINK}
+
+
+def told(broker: EmbeddedBroker, **wanted: str) -> Any:
+    return requests.get(broker.url("/-/deliveries"), params=wanted, timeout=10).json()
+
+
+def settled(broker: EmbeddedBroker, state: str) -> Any:
+    """The only delivery of SAGA, once it is in that state."""
+
+    def look() -> Any:
+        [event] = told(broker, correlationid=SAGA)["events"]
+        [delivery] = event["deliveries"]
+        return delivery if delivery["state"] == state else None
+
+    return eventually(look, f"the delivery is {state}")
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "failures"),
+    [
+        ([204], "delivered", []),
+        ([503, 204], "delivered", ["status 503", None]),
+        ([503], "dead-lettered", ["status 503", "status 503", None]),
+        ([422], "dead-lettered", ["status 422", None]),
+    ],
+)
+def test_attempts_and_the_end_of_a_delivery_are_told(
+    embedded: Start, recorder_url: str, answers: list[int], state: str, failures: list[str | None]
+) -> None:
+    broker = embedded(recorder_url, trigger("seats", AGAIN))
+    script = {"seats": [{"status": status} for status in answers]}
+    Contract(broker.url(), "Kafka", recorder_url).publish("contract.plain", script, correlationid=SAGA)
+
+    delivery = settled(broker, state)
+
+    assert delivery["trigger"] == "airline-contract/seats"
+    assert [attempt["failure"] for attempt in delivery["attempts"]] == failures
+    assert broker.figures("airline-contract/seats")["retries"] == (503 in answers)
+
+
+def test_an_event_that_nobody_took_is_told_as_kept(embedded: Start, recorder_url: str) -> None:
+    broker = embedded(recorder_url, trigger("seats", AGAIN), trigger("lonely", QUICK))
+    refuse = [{"status": 422}]
+    script = {"seats": refuse, "sink": refuse, "lonely": refuse}
+    Contract(broker.url(), "Kafka", recorder_url).publish("contract.plain", script, correlationid=SAGA)
+
+    def look() -> Any:
+        [event] = told(broker, correlationid=SAGA)["events"]
+        deliveries = {each["trigger"].partition("/")[2]: each for each in event["deliveries"]}
+        return deliveries if {each["state"] for each in deliveries.values()} == {"kept"} else None
+
+    deliveries = eventually(look, "both are kept")
+    assert [attempt["to"] for attempt in deliveries["seats"]["attempts"]] == ["subscriber", "dead-letter sink"]
+    assert [attempt["to"] for attempt in deliveries["lonely"]["attempts"]] == ["subscriber"]
+
+
+def test_a_retry_says_when_it_is_due_and_is_still_told_after_a_kill(embedded: Start, recorder_url: str) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    slow = {"retry": 1, "backoffPolicy": "linear", "backoffDelay": "PT10M", "timeout": "PT5S"}
+    broker = embedded(nobody, trigger("seats", slow))
+    Contract(broker.url(), "Kafka", recorder_url).publish("contract.plain", correlationid=SAGA)
+
+    delivery = settled(broker, "retrying")
+    [attempt] = delivery["attempts"]
+    assert attempt["failure"].startswith("no connection")
+    assert delivery["nextAt"] == attempt["nextAt"] > attempt["at"]
+    broker.stop(9)
+
+    broker = embedded(recorder_url, trigger("seats", slow))
+    assert settled(broker, "delivered")["attempts"] == [attempt]
+
+
+def test_an_event_taken_twice_is_told_twice(embedded: Start, recorder_url: str) -> None:
+    broker = embedded(recorder_url, trigger("seats", QUICK))
+    event = {"specversion": "1.0", "id": "once", "source": "/agency", "type": "t", "correlationid": SAGA}
+    for _ in range(2):
+        headers = {"content-type": "application/cloudevents+json"}
+        assert requests.post(broker.url(), json=event, headers=headers, timeout=10).status_code == 202
+
+    found = told(broker, correlationid=SAGA, type="t")
+
+    assert [each["id"] for each in found["events"]] == ["once", "once"]
+    assert not found["more"]
+
+
+def test_only_attributes_can_be_asked_for(embedded: Start, recorder_url: str) -> None:
+    broker = embedded(recorder_url, trigger("seats", QUICK))
+    refused = requests.get(broker.url("/-/deliveries?Correlation-Id=x"), timeout=10)
+    assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json")
+    assert requests.post(broker.url("/-/deliveries"), timeout=10).status_code == 405
+    assert requests.head(broker.url("/-/deliveries"), timeout=10).status_code == 200
