@@ -29,7 +29,6 @@ from sqlalchemy import (
     false,
     func,
 )
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -182,14 +181,21 @@ def _reachable() -> Iterator[None]:
 
 @functools.cache
 def _if_absent(table: Table, dialect: str) -> Insert:
+    # a dialect is up to a tenth of the imports of a cold start: only the one that is spoken
     if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
         return sqlite.insert(table).on_conflict_do_nothing()
     key = _key(table)
     if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
         # not DO NOTHING, which locks nothing; and psycopg forgets the count with its cursor, that is at once
         either = postgresql.insert(table).inline()
         locking = either.on_conflict_do_update(index_elements=key, set_={key[0]: key[0]}, where=false())
         return locking.execution_options(preserve_rowcount=True)
+    from sqlalchemy.dialects import mysql  # noqa: PLC0415
+
     # not IGNORE, which cuts what does not fit
     unchanged = func.if_(func.last_insert_id(PRESENT), key[0], key[0])
     return mysql.insert(table).inline().on_duplicate_key_update({key[0].name: unchanged})

@@ -1,0 +1,102 @@
+"""The trees of all images, laid out once, and functions that are started from them as their images start them."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from images import layout
+from images.config import config_of
+from tests.unit.manifests import function_folders
+
+DEADLINE = 60.0
+POLL = 0.05
+
+
+def lay_out(root: Path) -> dict[str, Path]:
+    """The tree of each folder. Folders with the same requirements share the installed files."""
+    installed: dict[str, Path] = {}
+    trees: dict[str, Path] = {}
+    for folder in function_folders():
+        tree = trees[folder] = root / folder
+        wanted = layout.requirements(folder).read_text()
+        if wanted in installed:
+            (tree / "app").mkdir(parents=True)
+            (tree / "app" / "site-packages").symlink_to(installed[wanted])
+        else:
+            layout.dependencies(folder, tree)
+            installed[wanted] = tree / "app" / "site-packages"
+        layout.code(folder, tree)
+    return trees
+
+
+@dataclass(frozen=True)
+class Started:
+    """A function that answered its probe: with what, and which modules had been imported by then."""
+
+    status: int
+    imported: frozenset[str]
+
+
+@contextmanager
+def started(tree: Path, folder: str, work: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The process of an image whose /app is in `tree`: its environment and nothing of this one; and its port."""
+    config = config_of(folder)
+    image = dict(entry.split("=", 1) for entry in config["Env"])
+    port = _free_port()
+    environment = {name: value.replace("/app", f"{tree}/app") for name, value in image.items()}
+    here = {"HOST": "127.0.0.1", "PORT": str(port), "XDG_RUNTIME_DIR": str(work), "WORKERS": "1", "THREADS": "1"}
+    # -S: without the packages of the environment that runs the tests, as the image has none
+    command = [sys.executable, "-S", "-X", "importtime", *config["Entrypoint"][1:]]
+    with (work / "errors").open("w") as errors:
+        process = subprocess.Popen(
+            command,
+            env=environment | here | settings,
+            cwd=tree / "app",
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    try:
+        yield process, port
+    finally:
+        process.terminate()
+        process.communicate(timeout=DEADLINE)
+
+
+def probed(tree: Path, folder: str, work: Path, **settings: str) -> Started:
+    """Starts a function, asks whether it is ready, ends it."""
+    errors = work / "errors"
+    with started(tree, folder, work, **settings) as (process, port):
+        status = _answer(process, port, errors)
+    return Started(status, imported(errors.read_text()))
+
+
+def imported(told: str) -> frozenset[str]:
+    """The modules that `-X importtime` names."""
+    lines = (line for line in told.splitlines() if line.startswith("import time:"))
+    return frozenset(line.rpartition("|")[2].strip() for line in lines)
+
+
+def _answer(process: subprocess.Popen[str], port: int, errors: Path) -> int:
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline and process.poll() is None:
+        connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status
+        except ConnectionError:
+            time.sleep(POLL)
+        finally:
+            connection.close()
+    raise AssertionError(f"no answer:\n{errors.read_text()[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
