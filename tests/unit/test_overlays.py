@@ -1,0 +1,301 @@
+"""The overlays as a cluster gets them: all rules, Knative's and ours, on every overlay and combination."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit import knative_rules as rules
+from tests.unit.manifests import IN_MEMORY, Manifest, container, env, folder_of, scaling
+from tests.unit.rendered import (
+    COMBINATIONS,
+    COMPONENTS,
+    RENDERINGS,
+    Rendering,
+    combination,
+    functions_of,
+    of,
+    render,
+    rendered,
+    services_of,
+)
+
+Path_ = tuple[str | int, ...]
+Break = Callable[[dict[str, Any]], object]
+POD: Path_ = ("spec", "template", "spec")
+ONE: Path_ = (*POD, "containers", 0)
+SCALING: Path_ = ("spec", "template", "metadata", "annotations")
+GONE = object()
+
+
+def change(*path: str | int, to: Any = GONE) -> Break:
+    """Sets what is at a path of a manifest, or takes it away."""
+
+    def broken(content: dict[str, Any]) -> None:
+        place: Any = content
+        for step in path[:-1]:
+            place = place[step]
+        if to is GONE:
+            del place[path[-1]]
+        else:
+            place[path[-1]] = to
+
+    return broken
+
+
+def autoscale(key: str, value: str) -> Break:
+    return change(*SCALING, f"autoscaling.knative.dev/{key}", to=value)
+
+
+BROKEN: list[tuple[rules.Rule, str, Break]] = [
+    (rules.kubernetes_knows_every_field, "postgres", change("spec", "replica", to=1)),
+    (rules.kubernetes_knows_every_field, "reserve", change(*ONE, "readinessProbe", "httpGet", "pth", to="/")),
+    (rules.serving_takes_every_field, "reserve", change(*POD, "restartPolicy", to="Always")),
+    (rules.serving_takes_every_field, "reserve", change(*ONE, "lifecycle", to={})),
+    (rules.serving_takes_every_field, "reserve", change(*POD, "volumes", 0, to={"name": "tmp", "hostPath": {}})),
+    (rules.a_service_has_one_port_that_is_free, "reserve", change(*ONE, "ports", to=[{"containerPort": 8012}])),
+    (
+        rules.a_service_has_one_port_that_is_free,
+        "reserve",
+        change(*ONE, "ports", to=[{"containerPort": 1, "name": "web"}]),
+    ),
+    (rules.a_service_has_one_port_that_is_free, "reserve", change(*ONE, "ports", to=[{"containerPort": 1}] * 2)),
+    (rules.every_volume_is_mounted, "reserve", change(*ONE, "volumeMounts", to=[])),
+    (
+        rules.servings_own_probing_has_no_other_settings,
+        "reserve",
+        change(*ONE, "readinessProbe", to={"timeoutSeconds": 1}),
+    ),
+    (rules.autoscaling_is_said_on_the_template_in_known_words, "reserve", autoscale("minScale", "1")),
+    (rules.autoscaling_is_said_on_the_template_in_known_words, "reserve", autoscale("window", "5s")),
+    (rules.autoscaling_is_said_on_the_template_in_known_words, "reserve", autoscale("metric", "cpu ")),
+    (rules.autoscaling_is_said_on_the_template_in_known_words, "reserve", autoscale("metric", "rps")),
+    (rules.autoscaling_is_said_on_the_template_in_known_words, "reserve", autoscale("min-scale", "4")),
+    (
+        rules.autoscaling_is_said_on_the_template_in_known_words,
+        "reserve",
+        change("metadata", "annotations", to={"autoscaling.knative.dev/min-scale": "1"}),
+    ),
+    (rules.who_is_scaled_by_cpu_never_sleeps_and_the_policies_do, "reserve", autoscale("min-scale", "0")),
+    (rules.who_is_scaled_by_cpu_never_sleeps_and_the_policies_do, "decrease-seats", autoscale("min-scale", "1")),
+    (
+        rules.who_is_scaled_by_cpu_never_sleeps_and_the_policies_do,
+        "reserve",
+        change(*ONE, "resources", "requests", "cpu", to="1"),
+    ),
+    (rules.names_can_be_dns_labels, "reserve", change("metadata", "name", to="reserve.v2")),
+    (rules.every_delivery_is_whole, "charge-payment-on-remaining-seats-decreased", change("spec", "delivery", "retry")),
+    (
+        rules.every_delivery_is_whole,
+        "airline",
+        change("spec", "delivery", "deadLetterSink", "ref", "name", to="nowhere"),
+    ),
+    (rules.a_broker_states_its_class_and_config, "airline", change("metadata", "annotations", to={})),
+    (rules.a_broker_states_its_class_and_config, "airline", change("spec", "config", "name", to="nowhere")),
+    (
+        rules.triggers_lead_from_the_broker_to_targets_that_hear_it,
+        "confirm-reservation-on-paid",
+        change("spec", "filter", "attributes", "type", to="Payed"),
+    ),
+    (
+        rules.triggers_lead_from_the_broker_to_targets_that_hear_it,
+        "confirm-reservation-on-paid",
+        change("spec", "subscriber", "ref", "name", to="gateway"),
+    ),
+    (
+        rules.triggers_lead_from_the_broker_to_targets_that_hear_it,
+        "confirm-reservation-on-paid",
+        change("spec", "broker", to="default"),
+    ),
+    (
+        rules.triggers_lead_from_the_broker_to_targets_that_hear_it,
+        "reserve",
+        change(*ONE, "env", 0, to={"name": "FUNCTION_TARGET", "value": "reserve_seats"}),
+    ),
+    (
+        rules.every_reference_leads_somewhere,
+        "reserve",
+        change(*ONE, "envFrom", 0, "configMapRef", "name", to="nowhere"),
+    ),
+    (
+        rules.every_reference_leads_somewhere,
+        "migrations",
+        change(*ONE, "env", 0, "valueFrom", "secretKeyRef", "key", to="NOTHING"),
+    ),
+    (rules.every_image_is_made_by_make_images, "reserve", change(*ONE, "image", to="dev.local/airline/reserv:dev")),
+    (rules.every_image_is_made_by_make_images, "reserve", change(*ONE, "image", to="dev.local/airline/reserve:latest")),
+    (rules.everything_is_in_one_namespace, "reserve", change("metadata", "namespace", to="default")),
+    (rules.everything_is_in_one_namespace, "airline", change("spec", "config", "namespace", to="default")),
+    (
+        rules.everything_is_in_one_namespace,
+        "gateway",
+        change(*ONE, "env", 0, "value", to="http://reserve.default.svc.cluster.local"),
+    ),
+    (
+        rules.policies_of_the_network_select_what_there_is,
+        "the-gateway-calls-functions",
+        change("spec", "podSelector", "matchLabels", to={"app": "gateway"}),
+    ),
+    (
+        rules.policies_of_the_network_select_what_there_is,
+        "all-may-ask-dns",
+        change("spec", "egress", 0, "to", 0, "namespaceSelector", to={"matchLabels": {"name": "kube-system"}}),
+    ),
+    (rules.pods_are_restricted_and_say_what_they_need, "postgres", change(*ONE, "securityContext", "capabilities")),
+    (rules.pods_are_restricted_and_say_what_they_need, "reserve", change(*POD, "automountServiceAccountToken")),
+    (rules.pods_are_restricted_and_say_what_they_need, "reserve", change(*ONE, "resources", "limits")),
+    (
+        rules.the_database_has_a_connection_for_everybody,
+        "postgres",
+        change(*ONE, "args", to=["-c", "max_connections=100"]),
+    ),
+]
+
+
+@pytest.mark.parametrize("name", RENDERINGS)
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
+def test_what_a_cluster_gets_obeys(rule: rules.Rule, name: str) -> None:
+    assert list(rule(rendered(name))) == []
+
+
+@pytest.mark.parametrize(("rule", "name", "breaks"), BROKEN)
+def test_a_rule_finds_what_breaks_it(rule: rules.Rule, name: str, breaks: Break) -> None:
+    assert list(rule(broken(rendered("kafka"), name, breaks))) != []
+
+
+def test_every_rule_is_shown_to_find_something() -> None:
+    assert {rule for rule, _, _ in BROKEN} == set(rules.RULES)
+
+
+def test_every_component_is_rendered_somewhere() -> None:
+    used = {component for _, components in COMBINATIONS.values() for component in components}
+
+    assert used == {path.name for path in COMPONENTS.iterdir()}
+
+
+@pytest.mark.parametrize("name", RENDERINGS)
+def test_a_namespace_takes_the_whole_system_with_it(name: str) -> None:
+    moved = rendered(name, NAMESPACE="elsewhere")
+
+    assert set(of(moved, "Namespace")) == {"elsewhere"}
+    assert list(rules.everything_is_in_one_namespace(moved)) == []
+
+
+def test_a_registry_and_a_tag_are_taken_by_everything_that_is_ours() -> None:
+    images = {container(service)["image"] for service in services_of(of_registry()).values()}
+
+    assert all(image.startswith("registry.example/airline/") and image.endswith(":7") for image in images)
+
+
+def test_a_kafka_can_be_named() -> None:
+    config = of(rendered("kafka", KAFKA="kafka.example:9093"), "ConfigMap")["airline-broker"]
+
+    assert config.content["data"]["bootstrap.servers"] == "kafka.example:9093"
+    assert config.content["data"]["default.topic.partitions"] == "10"
+
+
+def test_secrets_can_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text("DATABASE_PASSWORD=one\nRESERVATION_ID_SECRET=two\n", "utf-8")
+
+    (secret,) = of(rendered("azure", SECRETS=str(tmp_path / "secrets")), "Secret").values()
+
+    assert set(secret.content["data"]) == {"DATABASE_PASSWORD", "RESERVATION_ID_SECRET"}
+    assert "stringData" not in secret.content
+
+
+@pytest.mark.parametrize(
+    ("generator", "settings", "rolled"),
+    [
+        (
+            "configMapGenerator",
+            {"name": "airline-settings", "behavior": "merge", "literals": ["LOG_LEVEL=DEBUG"]},
+            None,
+        ),
+        ("configMapGenerator", {"name": "payment-settings", "behavior": "merge", "literals": ["X=1"]}, "payment"),
+        ("secretGenerator", {"name": "airline-secrets", "behavior": "replace", "literals": ["X=1"]}, None),
+    ],
+)
+def test_a_changed_setting_rolls_a_new_revision_of_exactly_those_who_read_it(
+    tmp_path: Path, generator: str, settings: dict[str, Any], rolled: str | None
+) -> None:
+    components = ("postgresql", "migrations", "hashed-settings")
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    after.mkdir()
+    change = {generator: [settings | {"namespace": "airline"}]}
+
+    was = render(combination(before, IN_MEMORY, components))
+    becomes = render(combination(after, IN_MEMORY, components, **change))
+
+    different = {
+        name for name, service in functions_of(was).items() if service.spec != functions_of(becomes)[name].spec
+    }
+    readers = {name for name, service in functions_of(was).items() if rolled in {None, folder_of(service)}}
+    assert different == readers
+    assert services_of(was)["gateway"].spec == services_of(becomes)["gateway"].spec
+
+
+def test_without_hashed_settings_nothing_would_roll() -> None:
+    assert "airline-settings" in of(rendered("plain-settings"), "ConfigMap")
+
+
+def test_hpa_scales_the_http_functions_as_the_original_did() -> None:
+    by_cpu = {name: scaling(service) for name, service in services_of(rendered("kafka")).items() if hpa(service)}
+
+    assert set(by_cpu) == {"reserve", "reserve-commands", "flight-seats", "payment", "dashboard"}
+    for said in by_cpu.values():
+        assert {
+            key: said[f"autoscaling.knative.dev/{key}"] for key in ("metric", "target", "min-scale", "max-scale")
+        } == {
+            "metric": "cpu",
+            "target": "50",
+            "min-scale": "1",
+            "max-scale": "3",
+        }
+
+
+def test_the_database_of_mysql_is_one_that_mysql_understands() -> None:
+    data = [config.content["data"] for config in of(rendered("mysql"), "ConfigMap").values()]
+    urls = [value for values in data for key, value in values.items() if key.endswith("DATABASE_URL")]
+
+    assert len(urls) == 6
+    assert all(url.startswith("mysql+pymysql://mysql:3306/") for url in urls)
+
+
+def test_the_job_migrates_every_database_that_a_function_uses() -> None:
+    job = of(rendered("kafka"), "Job")["migrations"]
+    named = {word.removeprefix("$(").removesuffix(")") for word in container(job)["args"] if word.startswith("$(")}
+    given = {entry["name"] for entry in container(job)["env"]}
+    data = [config.content["data"] for config in of(rendered("kafka"), "ConfigMap").values()]
+    urls = [key for values in data for key in values if key.endswith("DATABASE_URL")]
+
+    assert named <= given
+    assert len(named) == len(urls)
+    assert "DATABASE_USER" not in env(job)  # from the ConfigMap that every function reads
+
+
+def broken(rendering: Rendering, name: str, breaks: Break) -> Rendering:
+    """The rendering with every manifest of that name broken that can be broken like this."""
+    done = 0
+    made: list[Manifest] = []
+    for manifest in rendering:
+        content = copy.deepcopy(manifest.content)
+        if manifest.name == name:
+            try:
+                breaks(content)
+                done += 1
+            except (KeyError, IndexError, TypeError):
+                content = manifest.content
+        made.append(Manifest(manifest.file, content))
+    assert done, f"there is nothing to break in {name}"
+    return tuple(made)
+
+
+def of_registry() -> Rendering:
+    return rendered("in-memory", REGISTRY="registry.example/airline", TAG="7")
+
+
+def hpa(service: Manifest) -> bool:
+    return scaling(service)["autoscaling.knative.dev/class"].startswith("hpa")
