@@ -1,7 +1,5 @@
 """`airline ...`: the commands put together, and what their endings mean."""
 
-import os
-import sys
 from collections.abc import Sequence
 
 import typer
@@ -43,6 +41,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:  # `airline ... | head`; what is still buffered has nowhere to go
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0

@@ -38,11 +38,8 @@ class Airline:
 def connect(url: str | None = None, host_header: str | None = None, state: Path = STATE) -> Airline:
     """The airline at `url`; without one, the one that runs on this machine."""
     base = (url or _url_here(state)).rstrip("/")
-    parts = urlsplit(base)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Refused(f"{base} is no address of an airline; it should look like {DEFAULT_URL}")
     session = requests.Session()
-    session.trust_env = parts.hostname not in HOSTS_HERE  # no proxy knows this machine's own ports
+    session.trust_env = _host(base) not in HOSTS_HERE  # no proxy knows this machine's own ports
     session.headers["Accept"] = "application/json"
     if host_header:
         session.headers["Host"] = host_header
@@ -161,12 +158,22 @@ def _detail(answer: requests.Response) -> str:
         problem = answer.json()
         return str(problem["detail"]).rstrip(".")
     except (ValueError, KeyError, TypeError):
-        return answer.reason or HTTPStatus(answer.status_code).phrase
+        return answer.reason or "no reason given"
+
+
+def _host(base: str) -> str:
+    try:
+        parts = urlsplit(base)
+    except ValueError:  # brackets that are no IPv6 address
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Refused(f"{base} is no address of an airline; it should look like {DEFAULT_URL}")
+    return parts.hostname
 
 
 def _url_here(state: Path) -> str:
     """Where the laptop says its gateway is."""
     try:
-        return str(json.loads(state.read_text("utf-8"))["gateway"])
-    except (FileNotFoundError, KeyError, ValueError):
+        return json.loads(state.read_text("utf-8"))["gateway"] or DEFAULT_URL
+    except (OSError, KeyError, TypeError, ValueError):
         return DEFAULT_URL

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,11 +71,24 @@ def _desk(here: dict[str, Any], before: dict[str, Any]) -> Desk:
 
 
 def answer(desk: Desk, document: object, draw: Callable[[], RenderableType]) -> None:
-    """Says it: the document as JSON, or drawn."""
-    if desk.as_json:
-        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8") + "\n")
-    else:
-        stdout().print(draw())
+    """Says it: the document as JSON, or drawn. A reader that went away (`airline ... | head`) is no error."""
+    text = _json(document) if desk.as_json else _drawn(draw())
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # met here: Typer and Rich would end with 1, which means a broken law
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8") + "\n"
+
+
+def _drawn(picture: RenderableType) -> str:
+    console = stdout()
+    with console.capture() as captured:
+        console.print(picture)
+    return captured.get()
 
 
 def stdout() -> Console:

@@ -39,11 +39,12 @@ def read(file: Path) -> list[Line]:
 
 def _lines(text: str, file: Path) -> Iterator[Line]:
     rows = csv.reader(StringIO(text, newline=""), skipinitialspace=True)
-    header = [name.strip() for name in next(rows, [])]
+    numbered = _numbered(rows)
+    _, header = next(numbered, (1, list[str]()))
     if missing := [name for name in COLUMNS if name not in header]:
         raise Refused(f"{file}: the first line must name the columns {', '.join(COLUMNS)}; {missing[0]} is missing.")
     earlier: dict[tuple[str, ...], int] = {}
-    for number, cells in _numbered(rows):
+    for number, cells in numbered:
         if not any(cells):
             continue
         line = _line(number, header, cells)

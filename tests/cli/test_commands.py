@@ -1,7 +1,9 @@
 """Commands as they are typed: what they say, how they end, and that a repeat is harmless."""
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -245,6 +247,16 @@ def test_a_command_whose_end_is_unknown_names_its_key(typed: Typed, paper: Paper
     assert "Idempotency-Key: mine" in said.err
 
 
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_a_reader_that_went_away_is_no_error(paper: Paper, form: list[str]) -> None:
+    command = [sys.executable, "-m", "cli", "flights", "list", *form, "--url", paper.url]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_the_script_works_from_any_folder_and_through_a_link(paper: Paper, tmp_path: Path) -> None:
     link = tmp_path / "airline"
     link.symlink_to(ROOT / "bin" / "airline")
@@ -259,6 +271,7 @@ def test_the_script_works_from_any_folder_and_through_a_link(paper: Paper, tmp_p
         (("reserve",), 64),
         (("unknown",), 64),
         (("flights", "list", "--url", "no address"), 3),
+        (("flights", "list", "--url", "http://[no"), 3),
         (("flights", "import", "/nowhere.csv"), 3),
         (("--help",), 0),
     ],
@@ -280,6 +293,9 @@ def test_an_answer_that_is_no_airlines_is_not_taken_for_one(typed: Typed, paper:
 def test_the_airline_on_this_machine_is_found_by_its_state(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     assert connect(state=state).url == "http://127.0.0.1:8088"
+    for unreadable in ("", "[]", "{}", '{"gateway": null}'):
+        state.write_text(unreadable)
+        assert connect(state=state).url == "http://127.0.0.1:8088"
     state.write_text(json.dumps({"gateway": "http://127.0.0.1:4711"}))
     assert connect(state=state).url == "http://127.0.0.1:4711"
     assert connect("http://elsewhere/", state=state).url == "http://elsewhere"

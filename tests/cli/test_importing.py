@@ -53,7 +53,10 @@ def test_columns_may_stand_in_any_order_after_a_spreadsheets_mark(typed: Typed, 
     assert typed("flights", "import", file, "--json").json["flights"][0]["flightCode"] == "KE1"
 
 
-@pytest.mark.parametrize(("header", "why"), [("", "must name"), ("flightCode,cost\n", "takeoffDate is missing")])
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [("", "must name"), ("x" * 200_000 + "\n", "is no CSV"), ("flightCode,cost\n", "takeoffDate is missing")],
+)
 def test_a_file_without_the_columns_is_refused(typed: Typed, csv: Callable[..., str], header: str, why: str) -> None:
     said = typed("flights", "import", csv("", header))
     assert said.code == 3
