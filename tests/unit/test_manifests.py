@@ -248,9 +248,15 @@ def test_a_broker_states_its_class_its_own_config_and_a_whole_delivery(folder: P
     broker = of_kind("Broker", EVENTING, folder)["airline"]
     config = of_kind("ConfigMap", "v1", folder)[broker.spec["config"]["name"]]
 
-    assert broker.metadata("annotations") == {"eventing.knative.dev/broker.class": class_}
+    assert broker.metadata("annotations")["eventing.knative.dev/broker.class"] == class_
     assert broker.spec["config"]["namespace"] == config.content["metadata"]["namespace"]
     assert broker.spec["delivery"] == DELIVERY
+
+
+def test_the_broker_in_memory_answers_a_publisher_before_the_deliveries_as_that_on_kafka_does() -> None:
+    broker = of_kind("Broker", EVENTING, IN_MEMORY)["airline"]
+
+    assert broker.metadata("annotations")["messaging.knative.dev/async-handler"] == "true"
 
 
 def test_the_topic_has_no_more_replicas_than_kafka_has_nodes() -> None:
