@@ -193,6 +193,12 @@ def every_reference_leads_somewhere(rendering: Rendering) -> Complaints:
                 yield f"{workload}: {kind} {name} has no {key}"
 
 
+def no_variable_is_set_twice(rendering: Rendering) -> Complaints:
+    for workload in workloads(rendering):
+        names = [entry["name"] for entry in container(workload).get("env", [])]
+        yield from _each(workload, "twice:", {name for name in names if names.count(name) > 1})
+
+
 def every_image_is_made_by_make_images(rendering: Rendering) -> Complaints:
     for workload in workloads(rendering):
         repository, _, tag = container(workload)["image"].rpartition(":")
@@ -326,6 +332,7 @@ RULES: tuple[Rule, ...] = (
     a_broker_states_its_class_and_config,
     triggers_lead_from_the_broker_to_targets_that_hear_it,
     every_reference_leads_somewhere,
+    no_variable_is_set_twice,
     every_image_is_made_by_make_images,
     everything_is_in_one_namespace,
     policies_of_the_network_select_what_there_is,

@@ -124,6 +124,7 @@ BROKEN: list[tuple[rules.Rule, str, Break]] = [
         "migrations",
         change(*ONE, "env", 0, "valueFrom", "secretKeyRef", "key", to="NOTHING"),
     ),
+    (rules.no_variable_is_set_twice, "reserve", change(*ONE, "env", 0, "name", to="THREADS")),
     (rules.every_image_is_made_by_make_images, "reserve", change(*ONE, "image", to="dev.local/airline/reserv:dev")),
     (rules.every_image_is_made_by_make_images, "reserve", change(*ONE, "image", to="dev.local/airline/reserve:latest")),
     (rules.everything_is_in_one_namespace, "reserve", change("metadata", "namespace", to="default")),
@@ -273,6 +274,7 @@ def test_the_job_migrates_every_database_that_a_function_uses() -> None:
 
     assert named <= given
     assert len(named) == len(urls)
+    assert len(set(container(job)["args"])) == len(container(job)["args"])
     assert "DATABASE_USER" not in env(job)  # from the ConfigMap that every function reads
 
 
