@@ -28,8 +28,8 @@ OUTBOX = Table(
     Column("created_at", Instant, nullable=False),
 )
 """A service that has an outbox declares it with `OUTBOX.to_metadata(...)` beside its own tables."""
-CONNECT_TIMEOUT = 3.05
-"""Seconds to connect to the broker; how long its 202 may take is a setting."""
+TIMEOUT = (3.05, 3.05)
+"""Seconds to connect to the broker, and to wait for its 202."""
 BATCH = 500
 
 _UNSENT = select(func.count(), func.min(OUTBOX.c.created_at))
@@ -126,8 +126,7 @@ def deliver(body: bytes) -> None:
 
     headers = {"Content-Type": wire.CLOUD_EVENT_JSON}
     try:
-        timeout = (CONNECT_TIMEOUT, settings().sink_timeout)
-        answer = _session().post(sink, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+        answer = _session().post(sink, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
         raise BrokerAway(f"The broker is out of reach ({type(error).__name__}).") from error
     if answer.status_code != requests.codes.accepted:

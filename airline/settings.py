@@ -25,8 +25,6 @@ class Settings:
     """PROVIDER_DATABASE_URL: the test payment provider's own ledger, apart from payment's tables."""
     sink: str | None
     """K_SINK, from the SinkBinding: where the outbox sends."""
-    sink_timeout: int
-    """SINK_TIMEOUT, seconds to wait for the broker's 202: with an in-memory channel that comes after the deliveries."""
     service: str
     """K_SERVICE: the name in every log line."""
     log_level: str
@@ -57,7 +55,6 @@ def read(env: Mapping[str, str]) -> Settings:
         database_url=_database_url(env, "DATABASE_URL"),
         provider_database_url=_database_url(env, "PROVIDER_DATABASE_URL"),
         sink=env.get("K_SINK") or None,
-        sink_timeout=_number(env, "SINK_TIMEOUT", "3"),
         service=env.get("K_SERVICE") or env.get("FUNCTION_TARGET", "").replace("_", "-"),
         log_level=_log_level(env.get("LOG_LEVEL", "INFO").upper()),
         threads=_number(env, "THREADS", "1"),

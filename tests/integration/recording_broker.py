@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,15 +12,11 @@ from typing import Any
 
 @dataclass
 class RecordingBroker:
-    """`accepted` are the events it said 202 to. `refusals` maps an event type to the status it gets instead.
-
-    `delay` is how many seconds its answers take, as those of a broker that answers after the deliveries.
-    """
+    """`accepted` are the events it said 202 to. `refusals` maps an event type to the status it gets instead."""
 
     url: str
     accepted: list[dict[str, Any]] = field(default_factory=list)
     refusals: dict[str, int] = field(default_factory=dict)
-    delay: float = 0.0
 
     def heard(self) -> list[str]:
         """The types of the accepted events, in their order."""
@@ -42,7 +37,6 @@ def recording_broker() -> Iterator[RecordingBroker]:
     class Ingress(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            time.sleep(broker.delay)
             self.send_response(broker.hear(json.loads(body)))
             self.send_header("Content-Length", "0")
             self.end_headers()

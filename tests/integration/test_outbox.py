@@ -36,16 +36,6 @@ def test_a_reservation_is_placed_while_the_broker_is_away_and_told_later(
     assert unsent(airline) == 0
 
 
-@pytest.mark.parametrize(("patience", "left"), [("1", 1), ("30", 0)])
-def test_a_broker_that_answers_late_is_waited_for_as_long_as_the_setting_says(
-    airline: Airline, broker: RecordingBroker, patience: str, left: int
-) -> None:
-    airline.settings["SINK_TIMEOUT"] = patience
-    broker.delay = 1.5
-    place(airline)
-    assert unsent(airline) == left
-
-
 @pytest.mark.parametrize("status", [400, 500, 503])
 def test_an_event_that_the_broker_refuses_does_not_block_the_others(
     airline_without_broker: Airline, broker: RecordingBroker, status: int
