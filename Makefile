@@ -43,9 +43,10 @@ test: check ## everything that needs no cluster: lint, types and all tests
 
 check: lint types tests ## what CI runs
 
-lint: $(VENV)/.dev ## faults and format of Python, shell scripts and workflows; edits nothing
+lint: $(VENV)/.dev ## faults and format of Python, shell scripts, Dockerfiles and workflows; edits nothing
 	@$(IN_VENV) ruff check .
 	@$(IN_VENV) ruff format --check .
+	@$(VENV)/bin/hadolint Dockerfile gateway/Dockerfile
 	@$(VENV)/bin/shellcheck --external-sources --check-sourced --source-path=SCRIPTDIR --severity=warning $(SHELL_SCRIPTS)
 	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(VENV)/bin/zizmor --offline --quiet .github
