@@ -23,9 +23,11 @@ class Crossings:
     A transaction that has changed no row and asked `store.insert_if_absent` for none holds no lock, so whatever
     another one commits between two of its statements is seen by the second. All connections to a database in memory
     are the same one, and here that is of use: what has changed nothing loses nothing by a commit of the other.
+    `met` counts the times that it happened.
     """
 
     def __init__(self, engines: Sequence[Engine]) -> None:
+        self.met = 0
         self._armed: Crossing | None = None
         for engine in engines:
             event.listen(engine, "begin", self._begins)
@@ -50,6 +52,7 @@ class Crossings:
             return
         if not crossing.left:
             self._armed = None
+            self.met += 1
             crossing.other()
         elif statement.startswith("INSERT"):
             self._armed = None

@@ -10,6 +10,7 @@ import reservations_api
 from tests.unit.world import World
 
 AGENCY = "/agency/7"
+WAYS_TO_CANCEL = ("DELETE", "PATCH", "command")
 
 
 class Customer:
@@ -32,7 +33,7 @@ class Customer:
         return self._taken(answer)
 
     def cancel(self, reservation: str, by: str = "DELETE") -> None:
-        """Cancels by DELETE, PATCH or a command."""
+        """Cancels by one of WAYS_TO_CANCEL."""
         if by == "command":
             event = f"{reservation}-{len(self.unwanted)}"
             answer = self._say("CancellationRequested", event, {"reservationId": reservation})

@@ -101,6 +101,8 @@ def _money_is_of_those_who_succeeded(world: World, succeeded: set[str]) -> None:
         for event in world.said.values()
         if event["type"] == "RemainingSeatsDecreased"
     }
+    charged = dict(world.bank.read("SELECT key, amount FROM ledger WHERE kind = 'charge'"))
+    assert charged.items() <= price.items(), "something else was charged than the price of the seats"
     kept: Counter[str] = Counter()
     for key, kind, amount in world.bank.read("SELECT key, kind, amount FROM ledger WHERE accepted"):
         kept[key] += amount if kind == "charge" else -amount

@@ -12,9 +12,9 @@ from typing import Any
 import flights
 from airline import clock
 from airline.errors import Conflict
-from tests.unit.customer import Customer
+from tests.unit.customer import WAYS_TO_CANCEL, Customer
 from tests.unit.laws import Statuses, statuses
-from tests.unit.world import HOUSEKEEPING, Delivery, Expiry, Mishap, Task, World
+from tests.unit.world import HOUSEKEEPING, Delivery, Expiry, Handling, Mishap, Task, World
 
 ROUNDS = 12
 """Of deliveries and housekeeping: after so many of them everything must have come to rest."""
@@ -22,11 +22,13 @@ ROUNDS = 12
 
 @dataclass(frozen=True)
 class Unrest:
-    """How often, while all is being delivered, a delivery is slow or crossed by another, and a customer cancels."""
+    """How often, while all is being delivered, each of these happens; from 0 to 1."""
 
     slow: float = 0
+    died: float = 0
     crossed: float = 0
     canceled: float = 0
+    late: float = 0
 
 
 class Story:
@@ -137,23 +139,37 @@ class Story:
             before = list(todo)
             luck.shuffle(todo)
             for task in todo:
-                self._go_on_somehow(task, luck, unrest)
-                if self.customer.known and luck.random() < unrest.canceled:
-                    self.customer.cancel(luck.choice(self.customer.known))
+                if task in self.world.working or task in self.world.pending:
+                    self._go_on_somehow(task, luck, unrest)
+                self._be_disturbed(luck, unrest)
                 look()
 
     def _todo(self) -> list[Task]:
-        return [*self.world.working, *self.world.pending]
+        at_work = [handling.delivery for handling in self.world.working]
+        return [*self.world.working, *(found for found in self.world.pending if found not in at_work)]
 
     def _go_on_somehow(self, task: Task, luck: Random, unrest: Unrest) -> None:
-        slow, crossed = luck.random() < unrest.slow, luck.random() < unrest.crossed
+        slow, died, crossed = (luck.random() < often for often in (unrest.slow, unrest.died, unrest.crossed))
         if isinstance(task, Delivery) and slow:
             self.world.go_on(self.world.start(task), luck.randint(1, 2))
-        elif crossed and (others := [other for one, other in self.rivals() if one is task]):
-            with self.world.crossings.before(luck.randrange(3), partial(self.world.do, luck.choice(others))):
-                self.world.do(task)
+        elif isinstance(task, Handling) and died:
+            self.world.working.remove(task)
+            if task.delivery in self.may_be_lost():
+                self.world.pending.remove(task.delivery)
+        elif crossed and (pairs := [pair for pair in self.rivals() if task in pair]):
+            one, other = luck.choice(pairs)
+            with self.world.crossings.before(luck.randrange(3), partial(self.world.do, other)):
+                self.world.do(one)
         else:
             self.world.do(task)
+
+    def _be_disturbed(self, luck: Random, unrest: Unrest) -> None:
+        if luck.random() < unrest.late:
+            self.world.later(minutes=16)
+        # the worst moment to cancel is while somebody is at work on it
+        known = [at_work.reservation for at_work in self.world.working] or self.customer.known
+        if luck.random() < unrest.canceled and known:
+            self.customer.cancel(luck.choice(known), luck.choice(WAYS_TO_CANCEL))
 
     def say_everything_again(self) -> None:
         for event in list(self.world.said.values()):

@@ -26,11 +26,11 @@ from hypothesis.stateful import (
 
 from airline.events import BY_TYPE
 from tests.unit import laws
-from tests.unit.customer import wish
+from tests.unit.customer import WAYS_TO_CANCEL, wish
 from tests.unit.story import Story, Unrest
 from tests.unit.world import Mishap, Task, World
 
-BATCHES = int(os.environ.get("SAGA_MODEL_BATCHES", "20"))
+BATCHES = int(os.environ.get("SAGA_MODEL_BATCHES", "15"))
 LONGER = "SAGA_MODEL_BATCHES" in os.environ
 SEED = int(os.environ.get("SAGA_MODEL_SEED", secrets.randbelow(2**32) if LONGER else 0))
 """Of the first batch; the next one has the next."""
@@ -42,7 +42,7 @@ BATCH = settings(
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
 )
-UNREST = Unrest(slow=0.2, crossed=0.2, canceled=0.03)
+UNREST = Unrest(slow=0.3, died=0.2, crossed=0.3, canceled=0.05, late=0.02)
 AGAIN = 0.3
 """So many stories are told again from the beginning after their end."""
 
@@ -102,7 +102,7 @@ class Sagas(RuleBasedStateMachine):
         self.story.book_again(which, mishap)
 
     @precondition(lambda self: self.story.customer.known)
-    @rule(which=ANY, by=st.sampled_from(["DELETE", "PATCH", "command"]), mishap=SENDING)
+    @rule(which=ANY, by=st.sampled_from(WAYS_TO_CANCEL), mishap=SENDING)
     def somebody_cancels(self, which: int, by: str, mishap: Mishap) -> None:
         self.story.cancel(which, by, mishap)
 
@@ -151,6 +151,11 @@ class Sagas(RuleBasedStateMachine):
         self.story.start(which, steps)
 
     @precondition(lambda self: self.world.working)
+    @rule(which=ANY, by=st.sampled_from(WAYS_TO_CANCEL))
+    def somebody_cancels_what_is_slow(self, which: int, by: str) -> None:
+        self.story.customer.cancel(self.world.working[which % len(self.world.working)].reservation, by)
+
+    @precondition(lambda self: self.world.working)
     @rule(which=ANY)
     def a_slow_one_dies(self, which: int) -> None:
         self.story.die(which)
@@ -186,11 +191,8 @@ class Sagas(RuleBasedStateMachine):
         self._does(overdue[which % len(overdue)])
 
     @invariant()
-    def a_step_was_done(self) -> None:
-        self.story.steps += 1
-
-    @invariant()
     def laws_hold(self) -> None:
+        self.story.steps += 1
         after = laws.statuses(self.world)
         laws.only_forward(self.before, after)
         laws.never_oversold(self.world)
@@ -221,7 +223,7 @@ class Sagas(RuleBasedStateMachine):
         self.world.do(task)
 
 
-@pytest.mark.timeout(0 if LONGER else 120)
+@pytest.mark.timeout(0 if LONGER else 600)  # on two cores that others use as well
 def test_the_laws_hold_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     story = Story(World(monkeypatch))
     began, cpu = time.perf_counter(), time.process_time()
@@ -230,9 +232,10 @@ def test_the_laws_hold_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None
             _batch(story, number)
     finally:
         spent = f"{time.perf_counter() - began:.1f} s ({time.process_time() - cpu:.1f} s of CPU)"
-        figures = f"{story.steps} steps, {story.world.deliveries} deliveries in {spent}; said: {dict(story.heard)}"
+        done = f"{story.steps} steps with {story.world.deliveries} deliveries, {story.world.crossings.met} of them crossed"
+        figures = f"{done}, in {spent}; said: {dict(story.heard)}"
         sys.stdout.write(f"\nseeds {SEED} to {number}: {figures}\n")
-    assert LONGER or story.steps > 10_000
+    assert LONGER or story.steps > 20_000
     assert LONGER or set(story.heard) == set(BY_TYPE)
 
 
