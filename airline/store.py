@@ -168,8 +168,8 @@ def _reachable() -> Iterator[None]:
         yield
     except (PoolTimeout, OSError) as error:
         raise TryAgain("The database is too busy or its folder is away; try again.") from error
-    except DataError as error:
-        raise Invalid("A value is longer or larger than the database can keep.") from error
+    except (DataError, UnicodeEncodeError) as error:  # the latter of half a surrogate pair, by every driver
+        raise Invalid("A value is longer or larger than the database can keep, or no text.") from error
     except DBAPIError as error:
         if _first_argument(error) in CHECK_ERRNOS:
             raise IntegrityError(error.statement, error.params, error.orig or error) from error

@@ -8,7 +8,7 @@ MT broker as text. Only the attributes meant to travel are copied from a cause: 
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ CLOUD_EVENT_JSON = "application/cloudevents+json"
 
 CloudEvent = dict[str, Any]
 """An event in the JSON format of CloudEvents 1.0: context attributes, and `data`."""
+DEEPEST = 100
+"""Levels of lists and objects that data may have; about nine hundred can be read, but not always written again."""
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})", re.ASCII)
 
 
@@ -75,7 +77,13 @@ def read(headers: Mapping[str, str] | Headers, body: bytes) -> Envelope:
             raise Malformed(f"This is not a CloudEvent: {name} must be a non-empty string.")
     # from_http hands over the bytes of a binary event, but the JSON text of a structured one's data
     data = event.get_data()
-    return Envelope(attributes, _unmarshal(data), data if isinstance(data, bytes) else None)
+    content = data if isinstance(data, bytes) else None
+    understood = _unmarshal(data)
+    if _is_deep(data, understood):
+        if content is None:
+            raise Malformed(f"This is not a CloudEvent: its data have more than {DEEPEST} levels.")
+        understood = content
+    return Envelope(attributes, understood, content)
 
 
 class _AsSent(HttpEvent):
@@ -94,6 +102,22 @@ def _unmarshal(data: Any) -> Any:
         return None if data is None else json.loads(data)
     except (ValueError, RecursionError):
         return data
+
+
+def _is_deep(text: str | bytes | None, value: Any) -> bool:
+    brackets = ("[", "{") if isinstance(text, str) else (b"[", b"{")
+    if text is None or sum(map(text.count, brackets)) <= DEEPEST:  # type: ignore[arg-type]
+        return False
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inner(outer)]
+    return any(isinstance(inner, dict | list) for inner in level)
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def json_data(envelope: Envelope) -> object:

@@ -40,6 +40,7 @@ from sqlalchemy import (
 from airline import clock, fields, store, wire
 from airline.columns import Instant
 from airline.events import BY_TYPE, Event
+from airline.fields import Field
 from airline.wire import Envelope
 
 metadata = MetaData()
@@ -81,6 +82,7 @@ class Fact:
     copied: tuple[str, ...] = ()
 
 
+_CAUSE = {"causationid": Field(fields.text(), None)}
 CANCELED = "ReservationCanceled"
 FACTS = {
     "ReservationPlaced": Fact("placed", ("customer_id", "reserve_date")),
@@ -107,7 +109,7 @@ def project(envelope: Envelope, transaction: Connection) -> None:
     if envelope.type not in FACTS or not envelope.source.startswith("/airline/"):
         return
     event = wire.event_of(envelope, BY_TYPE[envelope.type])
-    said_at = _said_at(envelope)
+    said_at, cause = _said_at(envelope), fields.read(envelope.attributes, _CAUSE)["causationid"]
     copied = {name: getattr(event, name) for name in FACTS[envelope.type].copied}
     kept = store.insert_if_absent(
         transaction,
@@ -116,7 +118,7 @@ def project(envelope: Envelope, transaction: Connection) -> None:
         reservation_id=event.reservation_id,
         type=envelope.type,
         source=envelope.source,
-        causation_id=envelope.attributes.get("causationid"),
+        causation_id=cause,
         said_at=said_at,
         data=json.dumps(fields.as_json(event)),
         **copied,

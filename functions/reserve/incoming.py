@@ -50,9 +50,10 @@ def judged(envelope: Envelope) -> Command:
 
 def understood(envelope: Envelope, rule: Policy[HeardEvent]) -> HeardEvent:
     """What an event says to a policy that also hears commands, which may come straight from the broker's ingress."""
-    if envelope.type == ReservationRequested.__name__ and not envelope.reservation_id:
+    heard = policy.hears(rule).get(envelope.type)
+    if heard is ReservationRequested and not envelope.reservation_id:
         return _reservation(envelope)  # type: ignore[return-value]
-    if envelope.type == CancellationRequested.__name__:
+    if heard is CancellationRequested:
         return _cancellation(envelope)  # type: ignore[return-value]
     return policy.understood(envelope, rule)
 

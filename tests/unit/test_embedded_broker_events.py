@@ -1,5 +1,7 @@
 """CloudEvents over HTTP as the embedded broker reads and writes them."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,6 +76,17 @@ def test_a_broken_structured_event_is_refused(members: str) -> None:
 def test_a_deeply_nested_body_is_refused() -> None:
     with pytest.raises(NotAnEvent):
         parse([("content-type", "application/cloudevents+json")], b"[" * 100_000)
+
+
+@pytest.mark.parametrize("levels", range(850, 1000, 3))
+def test_data_nested_about_as_deeply_as_python_reads_are_taken_or_refused(levels: int) -> None:
+    nested = "[" * levels + "]" * levels
+    try:
+        event = parse([("content-type", "application/cloudevents+json")], _structured(f'"data": {nested}'))
+    except NotAnEvent:
+        return
+    assert event.data == nested.encode()
+    assert json.dumps(to_structured(event))
 
 
 def test_numbers_and_booleans_become_text() -> None:

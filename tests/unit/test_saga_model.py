@@ -232,7 +232,9 @@ def test_the_laws_hold_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None
             _batch(story, number)
     finally:
         spent = f"{time.perf_counter() - began:.1f} s ({time.process_time() - cpu:.1f} s of CPU)"
-        done = f"{story.steps} steps with {story.world.deliveries} deliveries, {story.world.crossings.met} of them crossed"
+        done = (
+            f"{story.steps} steps with {story.world.deliveries} deliveries, {story.world.crossings.met} of them crossed"
+        )
         figures = f"{done}, in {spent}; said: {dict(story.heard)}"
         sys.stdout.write(f"\nseeds {SEED} to {number}: {figures}\n")
     assert LONGER or story.steps > 20_000

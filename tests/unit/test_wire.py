@@ -56,6 +56,15 @@ def test_data_that_is_not_json_stays_as_it_is_and_no_policy_takes_it() -> None:
         wire.event_of(envelope, ReservationPlaced)
 
 
+def test_data_of_too_many_levels_are_bytes_or_no_event() -> None:
+    fair, deep = (b"[" * levels + b"]" * levels for levels in (wire.DEEPEST, wire.DEEPEST + 1))
+    assert wire.read(BINARY, fair).data != fair
+    assert wire.read(BINARY, deep).data == deep
+    assert len(wire.read(BINARY, b"[" + b"{}," * 500 + b"{}]").data) == 501
+    with pytest.raises(Malformed, match="levels"):
+        wire.read({"content-type": "application/cloudevents+json"}, structured(data=json.loads(deep)))
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"[]", b"1", b"null", structured(id=None), structured(source=None), structured(type=None)]
