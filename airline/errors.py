@@ -7,6 +7,7 @@ AirlineError
 ├── Conflict       somebody else is at it, or its state forbids it
 ├── Malformed      bytes that are not what they claim to be (no JSON, no CloudEvent)
 ├── Invalid        well formed, but nobody will ever be able to process it; names the fields
+├── Unauthenticated  nobody knows who is speaking
 ├── Forbidden      understood and refused
 ├── Unsupported    a media type that is not spoken here
 └── TooLarge       more than anybody reads
@@ -52,6 +53,10 @@ class Invalid(AirlineError):
         self.fields = dict(fields or {})
 
 
+class Unauthenticated(AirlineError):
+    """Who is speaking did not show it, or not well enough."""
+
+
 class Forbidden(AirlineError):
     """Understood, and refused."""
 
@@ -71,6 +76,7 @@ STATUS: dict[type[AirlineError], HTTPStatus] = {
     Conflict: HTTPStatus.CONFLICT,
     Malformed: HTTPStatus.BAD_REQUEST,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
     Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Column, Connection, MetaData, Row, String, Table, Text, bindparam, delete, func, select, tuple_
 
-from airline import clock, store, wire
+from airline import clock, store, tokens, wire
 from airline.columns import Instant
 from airline.errors import BrokerAway, TryAgain
 from airline.events import Event
@@ -124,7 +124,7 @@ def deliver(body: bytes) -> None:
         raise BrokerAway("K_SINK is not set: no SinkBinding has told this function where the broker is.")
     import requests  # noqa: PLC0415 - a fifth of a cold start, which functions that never send are spared
 
-    headers = {"Content-Type": wire.CLOUD_EVENT_JSON}
+    headers = {"Content-Type": wire.CLOUD_EVENT_JSON} | tokens.own()
     try:
         answer = _session().post(sink, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:

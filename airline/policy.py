@@ -13,7 +13,7 @@ from typing import TypeVar, get_args, get_type_hints
 from flask import Request, Response
 from sqlalchemy import Connection, text
 
-from airline import logs, outbox, problems, store, wire
+from airline import logs, outbox, problems, store, tokens, wire
 from airline.errors import AirlineError, Invalid
 from airline.events import Event
 from airline.logs import log
@@ -131,6 +131,7 @@ def _handled(request: Request, respond: Callable[[Envelope], Response]) -> Respo
     try:
         if request.method == "GET":
             return ready()
+        tokens.verify(request.headers)
         envelope = wire.read(request.headers, request.get_data())
         with logs.about(
             reservationId=envelope.reservation_id,

@@ -36,7 +36,10 @@ def refusal(error: AirlineError) -> Response:
         error,
         extra={"fields": {"status": status.value}},
     )
-    return problem(status, str(error), error.fields if isinstance(error, Invalid) else None)
+    response = problem(status, str(error), error.fields if isinstance(error, Invalid) else None)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"  # required with it (RFC 9110, section 15.5.2)
+    return response
 
 
 def crash(error: Exception) -> Response:

@@ -39,6 +39,12 @@ class Settings:
     """REFUSE_DEPARTED_FLIGHTS: sell no seats on flights whose takeoff date has passed."""
     promotions_folder: Path | None
     """PROMOTIONS_FOLDER: where the texts of GET /promotions are; unset or not there: no promotions."""
+    token_issuer: str | None
+    """TOKEN_ISSUER: base URL of the OpenID Connect issuer whose tokens deliveries must carry; unset: none are asked."""
+    token_ca: Path | None
+    """TOKEN_CA: file of the authorities that vouch for TOKEN_ISSUER; unset: those of the system."""
+    token_subjects: tuple[str, ...]
+    """TOKEN_SUBJECTS: who may deliver, between spaces; a * at the end stands for any rest."""
     event_history: timedelta | None
     """EVENT_HISTORY_DAYS: how long the dashboard keeps the events of reservations that ended; 0: for ever."""
 
@@ -61,7 +67,10 @@ def read(env: Mapping[str, str]) -> Settings:
         reservation_id_secret=env.get("RESERVATION_ID_SECRET", ""),
         reservation_expires_after=timedelta(seconds=_number(env, "RESERVATION_EXPIRES_AFTER", "900")),
         refuse_departed_flights=env.get("REFUSE_DEPARTED_FLIGHTS", "false").lower() == "true",
-        promotions_folder=Path(folder) if (folder := env.get("PROMOTIONS_FOLDER")) else None,
+        promotions_folder=_path(env, "PROMOTIONS_FOLDER"),
+        token_issuer=env.get("TOKEN_ISSUER") or None,
+        token_ca=_path(env, "TOKEN_CA"),
+        token_subjects=tuple(env.get("TOKEN_SUBJECTS", "").split()),
         event_history=_history(_number(env, "EVENT_HISTORY_DAYS", "365")),
     )
 
@@ -70,6 +79,10 @@ def _log_level(level: str) -> str:
     if level not in LOG_LEVELS:
         raise ValueError(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
     return level
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    return Path(env[name]) if env.get(name) else None
 
 
 def _number(env: Mapping[str, str], name: str, default: str) -> int:

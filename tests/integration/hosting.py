@@ -21,7 +21,7 @@ from functions_framework import _function_registry
 from sqlalchemy import URL
 from werkzeug.test import Client, TestResponse
 
-from airline import logs, migrations, outbox, store
+from airline import issuer, logs, migrations, outbox, store
 from airline.settings import settings
 from tests.unit.manifests import function_folders, targets
 
@@ -53,7 +53,7 @@ def forget() -> None:
     """Empties the caches of the kit; those who made engines dispose of them first."""
     for lock in vars(store._threads).pop("locks", {}).values():
         os.close(lock)
-    for cached in (settings, store.engine, logs.configure, outbox._session):
+    for cached in (settings, store.engine, logs.configure, outbox._session, issuer.known):
         cached.cache_clear()
 
 

@@ -12,10 +12,14 @@ from typing import Any
 
 @dataclass
 class RecordingBroker:
-    """`accepted` are the events it said 202 to. `refusals` maps an event type to the status it gets instead."""
+    """`accepted` are the events it said 202 to, `shown` what each POST had as Authorization.
+
+    `refusals` maps an event type to the status it gets instead.
+    """
 
     url: str
     accepted: list[dict[str, Any]] = field(default_factory=list)
+    shown: list[str | None] = field(default_factory=list)
     refusals: dict[str, int] = field(default_factory=dict)
 
     def heard(self) -> list[str]:
@@ -37,6 +41,7 @@ def recording_broker() -> Iterator[RecordingBroker]:
     class Ingress(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            broker.shown.append(self.headers["Authorization"])
             self.send_response(broker.hear(json.loads(body)))
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -1,0 +1,95 @@
+"""A token issuer: what the API server of a cluster publishes, and the tokens that it signs."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+TRIGGER = "system:serviceaccount:airline:confirm-reservation-on-paid-oidc-eventing.knative.dev-trigger"
+PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey
+
+
+@dataclass
+class TokenIssuer:
+    """`keys` are the published ones by id. `asked` are the paths that were read; `away` refuses to answer."""
+
+    url: str
+    keys: dict[str, PrivateKey] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    away: bool = False
+
+    def document(self, path: str) -> dict[str, Any] | None:
+        """What is published there."""
+        keys = [public(key) | {"kid": identity} for identity, key in self.keys.items()]
+        found: dict[str, dict[str, Any]] = {
+            "/.well-known/openid-configuration": {"issuer": ISSUER, "jwks_uri": "https://198.51.100.1/openid/v1/jwks"},
+            "/openid/v1/jwks": {"keys": keys},
+        }
+        return None if self.away else found.get(path)
+
+    def token(self, service: str, key_id: str = "first") -> str:
+        """A good token for a Service, as Knative gets them."""
+        return self.saying(claims_for(service), key_id)
+
+    def saying(self, claims: dict[str, object], key_id: str = "first") -> str:
+        """A token that the issuer signed, whatever it says; claims that are None are left out."""
+        return signed(self.keys[key_id], claims, key_id)
+
+
+def claims_for(service: str) -> dict[str, object]:
+    """What a token for a Service says."""
+    now = int(time.time())
+    times = {"iat": now, "nbf": now, "exp": now + 3600}
+    return {"iss": ISSUER, "sub": TRIGGER, "aud": [f"airline/{service}"], **times}
+
+
+def signed(key: PrivateKey, claims: dict[str, object], key_id: str) -> str:
+    """A token with these claims."""
+    algorithm = "RS256" if isinstance(key, RSAPrivateKey) else "ES256"
+    kept = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(kept, key, algorithm, {"kid": key_id})
+
+
+def public(key: PrivateKey) -> dict[str, Any]:
+    """The public half as a JSON Web Key."""
+    if isinstance(key, RSAPrivateKey):
+        return RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+
+
+@contextmanager
+def token_issuer() -> Iterator[TokenIssuer]:
+    """Runs one on a free port of 127.0.0.1."""
+
+    class Documents(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            issuer.asked.append(self.path)
+            document = issuer.document(self.path)
+            body = json.dumps(document).encode() if document else b"away"
+            self.send_response(200 if document else 503)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is BaseHTTPRequestHandler's
+            """Tests have their own words."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Documents) as server:
+        issuer = TokenIssuer(f"http://127.0.0.1:{server.server_port}")
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield issuer
+        finally:
+            server.shutdown()
+            thread.join()
