@@ -5,6 +5,8 @@ import random
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
+
 import projection
 from airline import wire
 from airline.events import Event, ReservationConfirmed
@@ -58,6 +60,19 @@ def test_strangers_and_commands_are_not_kept(board: Service) -> None:
     board.run(projection.project, envelope(placed(), source="/somebody/else"))
     board.run(projection.project, wire.Envelope({"type": "Weather", "source": "/airline/x", "id": "1"}, b"rain"))
     assert board.rows(projection.EVENTS) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"), [("c" * 255, "c" * 255), ("c" * 256, None), ("\ud800", None), ("a\0b", None), (7, None)]
+)
+def test_a_reservation_is_counted_whatever_the_id_of_the_command_that_caused_it(
+    board: Service, command: object, kept: str | None
+) -> None:
+    said = envelope(placed())
+    board.run(projection.project, wire.Envelope({**said.attributes, "causationid": command}, said.data))
+
+    assert len(customers(board)) == 1
+    assert [row.causation_id for row in board.rows(projection.EVENTS)] == [kept]
 
 
 def test_what_was_canceled_and_did_not_come_back_is_known(board: Service) -> None:
