@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,7 +31,7 @@ class Settings:
     """LOG_LEVEL: DEBUG, INFO, WARNING or ERROR."""
     threads: int
     """THREADS: what gunicorn runs; the database pool is as large."""
-    reservation_id_secret: str
+    reservation_id_secret: str = field(repr=False)  # as SQLAlchemy keeps passwords out of the text of a URL
     """RESERVATION_ID_SECRET: makes derived reservation ids unguessable."""
     reservation_expires_after: timedelta
     """RESERVATION_EXPIRES_AFTER, seconds: how long a reservation may stay PENDING."""
