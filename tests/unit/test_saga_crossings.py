@@ -186,6 +186,57 @@ def test_two_cancels_are_one_and_the_first_reason_is_what_everybody_reads(tale: 
     assert tale.reason(unwanted) == "rain"
 
 
+def test_two_cancels_that_cross_are_one(tale: Tale) -> None:
+    unwanted = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    with tale.world.crossings.before(0, partial(tale.customer.cancel, unwanted, by="PATCH")):
+        tale.customer.cancel(unwanted, by="DELETE")
+    assert tale.world.crossings.met == 1
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "REFUNDED", 0)
+    assert tale.reason(unwanted) == "rain"
+
+
+def test_a_cancel_that_comes_into_the_confirmation_is_refunded_once(tale: Tale) -> None:
+    unwanted = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    with tale.world.crossings.before(0, partial(tale.customer.cancel, unwanted)):
+        tale.hears("confirm-reservation", "Paid")
+    assert tale.world.crossings.met == 1
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "REFUNDED", 0)
+
+
+def test_a_confirmation_that_comes_into_the_cancel_is_undone(tale: Tale) -> None:
+    unwanted = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    with tale.world.crossings.before(0, partial(tale.hears, "confirm-reservation", "Paid")):
+        tale.customer.cancel(unwanted)
+    assert tale.world.crossings.met == 1
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "REFUNDED", 0)
+
+
+def test_a_cancel_that_crosses_the_decrease_leaves_no_seat_held(tale: Tale) -> None:
+    unwanted = tale.books()
+    placed = tale.on_its_way("ReservationPlaced", "decrease-seats")
+    tale.customer.cancel(unwanted)
+    with tale.world.crossings.before(0, partial(tale.hears, "restore-seats", "ReservationCanceled")):
+        tale.world.deliver(placed)
+    assert tale.world.crossings.met == 1
+    assert tale.outcome(unwanted) == ("CANCELED", "CANCELED", "CANCELED", 0)
+
+
+@pytest.mark.parametrize("so_far", [1, 2])
+def test_a_charge_delivered_twice_at_once_is_charged_once(tale: Tale, so_far: int) -> None:
+    booked = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    charge = tale.on_its_way("RemainingSeatsDecreased", "charge-payment")
+    tale.world.go_on(tale.world.start(charge), so_far)
+    tale.world.deliver(replace(charge))
+    assert tale.outcome(booked) == ("SUCCEED", "HELD", "PAID", 200)
+
+
 @pytest.mark.parametrize("statement", range(3))
 def test_a_cancel_that_crosses_its_reservation_waits_until_it_is_placed(tale: Tale, statement: int) -> None:
     promised = tale.books_by_command()
