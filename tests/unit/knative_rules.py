@@ -36,6 +36,9 @@ from tests.unit.rendered import (
 )
 
 KUBERNETES = "1.34"
+OF_EVERY_NAMESPACE = {("ConfigMap", "kube-root-ca.crt")}
+"""What Kubernetes itself puts there."""
+OF_NO_NAMESPACE = {"Namespace", "ClusterRoleBinding"}
 CUSTOM = ("knative.dev/", "istio.io/")
 # pkg/apis/serving/fieldmask.go of Serving 1.23, without what takes a flag of the cluster
 OF_A_REVISION = {"containerConcurrency", "timeoutSeconds", "responseStartTimeoutSeconds", "idleTimeoutSeconds"}
@@ -187,6 +190,8 @@ def every_reference_leads_somewhere(rendering: Rendering) -> Complaints:
     for workload in workloads(rendering):
         for kind, name, key in references(workload):
             found = of(rendering, kind).get(name)
+            if (kind, name) in OF_EVERY_NAMESPACE:
+                continue
             if not found:
                 yield f"{workload}: there is no {kind} {name}"
             elif key and key not in {**found.content.get("data", {}), **found.content.get("stringData", {})}:
@@ -211,8 +216,14 @@ def every_image_is_made_by_make_images(rendering: Rendering) -> Complaints:
 def everything_is_in_one_namespace(rendering: Rendering) -> Complaints:
     (namespace,) = of(rendering, "Namespace")
     for manifest in rendering:
-        if manifest.content["kind"] != "Namespace" and manifest.content["metadata"].get("namespace") != namespace:
+        if (
+            manifest.content["kind"] not in OF_NO_NAMESPACE
+            and manifest.content["metadata"].get("namespace") != namespace
+        ):
             yield f"{manifest}: is elsewhere"
+    for binding in of(rendering, "ClusterRoleBinding"):
+        if not binding.startswith(f"{namespace}:"):
+            yield f"{binding}: another airline has it too, and one that leaves would take it along"
     for broker in of(rendering, "Broker").values():
         if broker.spec["config"].get("namespace", namespace) != namespace:
             yield f"{broker}: its config is elsewhere"

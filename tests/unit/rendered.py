@@ -15,7 +15,16 @@ from tests.unit.manifests import BASE, IN_MEMORY, KAFKA, ROOT, SERVING, Manifest
 
 COMPONENTS = ROOT / "knative" / "components"
 OVERLAYS = ROOT / "knative" / "overlays"
-BESIDE_EACH_OTHER = ("small", "zero-initial-scale", "hpa", "network-policies", "istio", "volume", "hashed-settings")
+BESIDE_EACH_OTHER = (
+    "small",
+    "zero-initial-scale",
+    "hpa",
+    "network-policies",
+    "istio",
+    "volume",
+    "oidc",
+    "hashed-settings",
+)
 """Every component that has no other one in its place, in the order in which they may be used together."""
 COMBINATIONS: Mapping[str, tuple[Path, tuple[str, ...]]] = {
     "mysql": (KAFKA, ("mysql", "migrations", "hashed-settings")),

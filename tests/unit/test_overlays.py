@@ -184,6 +184,12 @@ def test_a_namespace_takes_the_whole_system_with_it(name: str) -> None:
     assert list(rules.everything_is_in_one_namespace(moved)) == []
 
 
+def test_what_is_of_no_namespace_must_carry_its_name() -> None:
+    shared = broken(rendered("everything"), "airline:public-keys", change("metadata", "name", to="public-keys"))
+
+    assert len(list(rules.everything_is_in_one_namespace(shared))) == 1
+
+
 def test_a_registry_and_a_tag_are_taken_by_everything_that_is_ours() -> None:
     images = {container(service)["image"] for service in services_of(of_registry()).values()}
 
