@@ -1,12 +1,13 @@
 """`airline ...`: the commands put together, and what their endings mean."""
 
+import traceback
 from collections.abc import Sequence
 
 import typer
 
 from cli import dead_letters, flights, operations, reservations, saga
-from cli.desk import HostHeader, Json, Url, at_the_desk, stderr
-from cli.errors import INTERRUPTED, USAGE, CommandError
+from cli.desk import HostHeader, Json, Url, at_the_desk, note
+from cli.errors import CRASHED, INTERRUPTED, USAGE, CommandError
 
 app = typer.Typer(name="airline", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(flights.app, name="flights")
@@ -25,7 +26,8 @@ app.command("status")(at_the_desk(operations.status))
 def airline(url: Url = None, host_header: HostHeader = None, as_json: Json = False) -> None:
     """The airline from the operator's desk, over HTTP.
 
-    Exit codes: 0 well, 1 a law is broken or a saga went wrong, 2 not reachable, 3 refused, 64 typed wrong.
+    Exit codes: 0 well, 1 a law is broken or a saga went wrong, 2 not reachable, 3 refused, 64 typed wrong, 70 a mistake
+    of this program.
     """
 
 
@@ -34,10 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(app(arguments, prog_name="airline", standalone_mode=False) or 0)
     except CommandError as error:
-        stderr().print(f"airline: {error}")
+        note(str(error))
         return error.exit_code
     except typer.TyperException as error:
-        stderr().print(error.format_message() or "airline --help lists the commands")
+        note(error.format_message() or "--help lists the commands")
         return USAGE
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except Exception:  # Python would end with 1, which means a broken law
+        traceback.print_exc()
+        return CRASHED

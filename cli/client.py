@@ -115,9 +115,11 @@ def count(airline: Airline, path: str, **query: Any) -> int:
     return int(get(airline, path, size=1, **query)["page"]["totalElements"])
 
 
-def segment(text: object) -> str:
-    """An id as one segment of a path."""
-    return quote(str(text), safe="")
+def segment(identity: str) -> str:
+    """An id as one segment of a path. Raises Refused for what would lead elsewhere: to the collection, or above it."""
+    if identity in ("", ".", ".."):
+        raise Refused(f"{identity!r} is no id.")
+    return quote(identity, safe="")
 
 
 def _items(page: Any, path: str, name: str) -> list[Any]:

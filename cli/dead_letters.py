@@ -1,5 +1,6 @@
 """`airline dead-letters ...`: what the broker gave up on, and what is to become of it."""
 
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 import typer
@@ -8,7 +9,7 @@ from rich.console import RenderableType
 from cli import client, draw
 from cli.client import Airline
 from cli.desk import Desk, answer, at_the_desk, progress
-from cli.errors import Unreachable
+from cli.errors import Refused, Unreachable
 from cli.reservations import Limit
 
 app = typer.Typer(help="Events that nobody could process.", no_args_is_help=True)
@@ -53,7 +54,9 @@ def show_all(  # noqa: PLR0913 - the filters of the resource
 @at_the_desk
 def show(desk: Desk, identity: Identity) -> None:
     """A whole letter: why, and the event as it was."""
-    letter = client.get(desk.airline, f"/dead-letters/{client.segment(identity)}")
+    letter = client.find(desk.airline, _path(identity))
+    if letter is None:
+        raise _unknown(identity)
     answer(desk, letter, lambda: _drawn(letter))
 
 
@@ -73,7 +76,7 @@ def replay(  # noqa: PLR0913 - the ways to choose
     if (identity is not None) + everything + bool(chosen) != 1:
         raise typer.BadParameter("name either an ID, or --all, or some of --type, --function, --reservation")
     if identity is not None:
-        letter = client.command(desk.airline, "POST", f"/dead-letters/{client.segment(identity)}/replay")
+        letter = _decide(desk.airline, identity, "replay")
         answer(desk, letter, lambda: _drawn(letter))
         return
     replayed = _replay_all(desk.airline, chosen)
@@ -86,8 +89,25 @@ def discard(
     desk: Desk, identity: Identity, note: Annotated[str, typer.Option(help="Why nobody needs it any more.")]
 ) -> None:
     """Sets a letter aside for good, with a note."""
-    letter = client.command(desk.airline, "POST", f"/dead-letters/{client.segment(identity)}/discard", {"note": note})
+    letter = _decide(desk.airline, identity, "discard", {"note": note})
     answer(desk, letter, lambda: _drawn(letter))
+
+
+def _decide(airline: Airline, identity: str, decision: str, body: object = None) -> Any:
+    try:
+        return client.command(airline, "POST", f"{_path(identity)}/{decision}", body)
+    except Refused as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            raise _unknown(identity) from error
+        raise
+
+
+def _path(identity: str) -> str:
+    return f"/dead-letters/{client.segment(identity)}"
+
+
+def _unknown(identity: str) -> Refused:
+    return Refused(f"There is no dead letter {identity}.", HTTPStatus.NOT_FOUND)
 
 
 def _replay_all(airline: Airline, chosen: dict[str, str]) -> int:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import Annotated, Any, Concatenate, ParamSpec, TextIO
 
 import typer
 from rich.console import Console, RenderableType
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli import client
 from cli.client import Airline
+from cli.draw import harmless
 
 P = ParamSpec("P")
 WIDTH_OF_A_FILE = 200
@@ -71,13 +72,22 @@ def _desk(here: dict[str, Any], before: dict[str, Any]) -> Desk:
 
 
 def answer(desk: Desk, document: object, draw: Callable[[], RenderableType]) -> None:
-    """Says it: the document as JSON, or drawn. A reader that went away (`airline ... | head`) is no error."""
-    text = _json(document) if desk.as_json else _drawn(draw())
+    """Says it: the document as JSON, or drawn."""
+    _write(_json(document) if desk.as_json else _drawn(draw()), sys.stdout)
+
+
+def note(sentence: str) -> None:
+    """Says what is no answer, on stderr."""
+    _write(f"airline: {harmless(sentence)}\n", sys.stderr)
+
+
+def _write(text: str, to: TextIO) -> None:
+    """A reader that went away (`airline ... | head`) is no error."""
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        to.write(text)
+        to.flush()
     except BrokenPipeError:  # met here: Typer and Rich would end with 1, which means a broken law
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), to.fileno())
 
 
 def _json(document: object) -> str:
@@ -97,7 +107,7 @@ def stdout() -> Console:
 
 
 def stderr() -> Console:
-    """For what is no answer: progress, errors."""
+    """For progress."""
     return Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 

@@ -22,9 +22,14 @@ STYLES = {
 }
 
 
+def harmless(text: str) -> str:
+    """The text without what steers a terminal."""
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def cell(value: object) -> Text:
     """A value as text, with the colour of its word."""
-    text = "" if value is None else _STEERING.sub("\N{REPLACEMENT CHARACTER}", str(value))
+    text = "" if value is None else harmless(str(value))
     return Text(text, STYLES.get(text, ""), overflow="fold")
 
 

@@ -8,13 +8,14 @@ CommandError
 
 USAGE = 64
 """The exit code of a command that was typed wrong (sysexits.h); 2 means something else here."""
+CRASHED = 70
 INTERRUPTED = 130
 
 
 class CommandError(Exception):
     """One sentence for the operator."""
 
-    exit_code = 70
+    exit_code = CRASHED
 
 
 class Broken(CommandError):

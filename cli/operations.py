@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 
 from cli import draw, rebuilding, reconciling, surveying
 from cli import smoke as smoking
-from cli.desk import Desk, answer, progress, stderr
+from cli.desk import Desk, answer, note, progress
 from cli.errors import Broken, Unreachable
 from cli.laws import LAWS
 from cli.reconciling import Verdict
@@ -51,7 +51,7 @@ def smoke(
 ) -> None:
     """One whole saga: reserve, SUCCEED, cancel, seats and money back, with the time of each event."""
     if not desk.as_json:
-        stderr().print(f"smoke test of {desk.airline.url}")
+        note(f"smoke test of {desk.airline.url}")
     course = smoking.run(desk.airline, flight, timeout)
     answer(desk, asdict(course), lambda: _run(course))
 

@@ -32,13 +32,12 @@ def show(
 ) -> None:
     """The timeline: each event under its cause, with the time since; what is waited for; dead letters."""
     story = told(desk.airline, identity)
-    if follow and desk.as_json:
-        while not _ended(story):
-            time.sleep(PAUSE)
-            story = told(desk.airline, identity)
-    elif follow:
+    if follow and stdout().is_terminal and not desk.as_json:
         _follow(desk.airline, story)
         return
+    while follow and not _ended(story):
+        time.sleep(PAUSE)
+        story = told(desk.airline, identity)
     answer(desk, story, lambda: timeline.drawn(story))
 
 

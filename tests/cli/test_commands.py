@@ -247,6 +247,50 @@ def test_a_command_whose_end_is_unknown_names_its_key(typed: Typed, paper: Paper
     assert "Idempotency-Key: mine" in said.err
 
 
+@pytest.mark.parametrize("identity", ["", ".", ".."])
+@pytest.mark.parametrize("words", [("saga", "show"), ("dead-letters", "show"), ("dead-letters", "replay"), ("cancel",)])
+def test_what_would_be_the_path_of_all_of_them_is_no_id(
+    typed: Typed, paper: Paper, words: tuple[str, ...], identity: str
+) -> None:
+    said = typed(*words, identity)
+    assert (said.code, said.out, paper.asked) == (3, "", [])
+    assert "is no id" in said.err
+
+
+@pytest.mark.parametrize("words", [("show", "none"), ("replay", "none"), ("discard", "none", "--note", "seen")])
+def test_a_letter_that_is_not_there_is_named(typed: Typed, words: tuple[str, ...]) -> None:
+    said = typed("dead-letters", *words)
+    assert (said.code, said.err) == (3, "airline: There is no dead letter none.\n")
+
+
+def test_a_refusal_cannot_steer_the_terminal_either(typed: Typed, paper: Paper) -> None:
+    paper.answers["reservations"] = (422, {"detail": "no\x1b[2J"})
+    assert "\x1b" not in typed("reserve", "--customer", "1", "--flight", "1").err
+
+
+def test_a_mistake_of_this_program_is_not_taken_for_a_broken_law(typed: Typed, paper: Paper) -> None:
+    paper.answers["reservations"] = (201, {"something": "else"})
+    said = typed("reserve", "--customer", "1", "--flight", "1")
+    assert said.code == 70
+    assert "KeyError" in said.err
+
+
+def test_a_reader_of_what_went_wrong_may_go_away_too(paper: Paper) -> None:
+    paper.lists["flights"] = [flight(remaining=6)]
+    command = [sys.executable, "-m", "cli", "reconcile", "--patience", "0", "--url", paper.url]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=write, check=False, timeout=60)
+    os.close(write)
+    assert done.returncode == 1
+
+
+def test_who_closes_the_answer_still_learns_how_it_ended(paper: Paper) -> None:
+    command = [sys.executable, "-m", "cli", "flights", "list", "--url", paper.url]
+    shell = ["sh", "-c", '"$@" >&-', "sh", *command]
+    assert subprocess.run(shell, cwd=ROOT, check=False, capture_output=True, timeout=60).returncode == 0
+
+
 @pytest.mark.parametrize("form", [["--json"], []])
 def test_a_reader_that_went_away_is_no_error(paper: Paper, form: list[str]) -> None:
     command = [sys.executable, "-m", "cli", "flights", "list", *form, "--url", paper.url]
