@@ -29,7 +29,8 @@ from demos.sagas import Placed
 BEFORE = 10.0
 """Seconds of load before the rollout begins."""
 READY_WITHIN = 300.0
-EVERY = 0.5
+"""Seconds for one Service."""
+EVERY = 1.0
 """Seconds from one saga to the next."""
 CLIENTS = 8
 ROLLED_AT = "demo/rolled-at"
@@ -120,22 +121,26 @@ def figures(course: Course) -> dict[str, Any]:
 
 
 def roll(namespace: Namespace, functions: list[str] | None = None) -> list[str]:
-    """Gives Services (without a list: all) a new revision; returns when every one is Ready and takes the calls.
+    """Gives Services (without a list: all) a new revision, one after the other, as each new revision starts an instance
+    even where nobody calls; returns when every one is Ready and takes the calls.
 
     Raises DemoFailed.
     """
-    before = {name: service for name, service in _services(namespace).items() if functions is None or name in functions}
+    rolled = [name for name in _services(namespace) if functions is None or name in functions]
+    for name in rolled:
+        _roll(namespace, name)
+    return rolled
+
+
+def _roll(namespace: Namespace, name: str) -> None:
+    before = namespace.get(SERVICE, name)
     change = {ROLLED_AT: datetime.now(UTC).isoformat(timespec="microseconds")}
-    for name in before:
-        namespace.patch(SERVICE, name, {"spec": {"template": {"metadata": {"annotations": change}}}})
+    namespace.patch(SERVICE, name, {"spec": {"template": {"metadata": {"annotations": change}}}})
     deadline = time.monotonic() + READY_WITHIN
-    while late := [
-        name for name, now in _services(namespace).items() if name in before and not _newer(now, before[name])
-    ]:
+    while not _newer(namespace.get(SERVICE, name), before):
         if time.monotonic() > deadline:
-            raise DemoFailed(f"not Ready with a new revision after {READY_WITHIN:g} s: {', '.join(late)}")
-        time.sleep(1)
-    return [*before]
+            raise DemoFailed(f"{name} is not Ready with a new revision after {READY_WITHIN:g} s")
+        time.sleep(0.5)
 
 
 def wishes(number: int) -> list[Wish]:
@@ -144,8 +149,8 @@ def wishes(number: int) -> list[Wish]:
     return [Wish(customer, *kinds[customer % len(kinds)]) for customer in range(1, number + 1)]
 
 
-def _services(namespace: Namespace) -> dict[str, dict[str, Any]]:
-    return {found["metadata"]["name"]: found for found in namespace.items(SERVICE)}
+def _services(namespace: Namespace) -> list[str]:
+    return [found["metadata"]["name"] for found in namespace.items(SERVICE)]
 
 
 def _newer(now: dict[str, Any], before: dict[str, Any]) -> bool:
