@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Engine, MetaData, String, Table, select
-from sqlalchemy.dialects.mysql import VARCHAR
 
 from airline import clock, store
 from airline.columns import Instant
@@ -22,8 +21,7 @@ metadata = MetaData()
 LEDGER = Table(
     "ledger",
     metadata,
-    # MySQL would take keys for equal that differ in case
-    Column("key", String(64).with_variant(VARCHAR(64, collation="utf8mb4_bin"), *store.MYSQL), primary_key=True),
+    Column("key", String(64), primary_key=True),
     Column("kind", String(6), primary_key=True),
     Column("accepted", Boolean, nullable=False),
     Column("amount", BigInteger, nullable=False),

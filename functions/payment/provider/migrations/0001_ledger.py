@@ -2,7 +2,6 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
 
 from airline.columns import Instant
 
@@ -15,11 +14,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "ledger",
-        sa.Column(
-            "key",
-            sa.String(64).with_variant(mysql.VARCHAR(64, collation="utf8mb4_bin"), "mysql", "mariadb"),
-            primary_key=True,
-        ),
+        sa.Column("key", sa.String(64), primary_key=True),
         sa.Column("kind", sa.String(6), primary_key=True),
         sa.Column("accepted", sa.Boolean(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
