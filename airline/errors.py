@@ -6,6 +6,7 @@ AirlineError
 ├── NotFound       the thing is not there; retried by a broker, as it may be on its way
 ├── Conflict       somebody else is at it, or its state forbids it
 ├── Malformed      bytes that are not what they claim to be (no JSON, no CloudEvent)
+├── BrokenOff      a request of which not all arrived: the broker retries
 ├── Invalid        well formed, but nobody will ever be able to process it; names the fields
 ├── Unauthenticated  nobody knows who is speaking
 ├── Forbidden      understood and refused
@@ -45,6 +46,10 @@ class Malformed(AirlineError):
     """The bytes are not what they claim to be."""
 
 
+class BrokenOff(AirlineError):
+    """The sender went away, or fell silent, before all of the request was here."""
+
+
 class Invalid(AirlineError):
     """`fields` maps the name of each bad field, as the client spelt it, to what is wrong with it."""
 
@@ -75,6 +80,7 @@ STATUS: dict[type[AirlineError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Malformed: HTTPStatus.BAD_REQUEST,
+    BrokenOff: HTTPStatus.REQUEST_TIMEOUT,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from flask import Request, Response
 
+from airline.errors import Malformed
 from airline.fields import plain
 from airline.paging import Page
 
@@ -14,9 +15,14 @@ HAL_JSON = "application/hal+json"
 
 
 def base_url(request: Request) -> str:
-    """Where the client thinks it is: behind the gateway, the gateway's address (X-Forwarded-*)."""
+    """Where the client thinks it is: behind the gateway, the gateway's address (X-Forwarded-*). Raises Malformed."""
     scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
-    return f"{scheme}://{request.headers.get('X-Forwarded-Host', request.host)}"
+    url = f"{scheme}://{request.headers.get('X-Forwarded-Host', request.host)}"
+    try:
+        urlsplit(url).port  # noqa: B018 - brackets that do not close are found by the first, the rest by the second
+    except ValueError as error:
+        raise Malformed(f"This request is for a host that is none: {error}") from error
+    return url
 
 
 def item(request: Request, path: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:

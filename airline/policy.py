@@ -13,7 +13,7 @@ from typing import TypeVar, get_args, get_type_hints
 from flask import Request, Response
 from sqlalchemy import Connection, text
 
-from airline import logs, outbox, problems, store, tokens, wire
+from airline import bodies, logs, outbox, problems, store, tokens, wire
 from airline.errors import AirlineError, Invalid
 from airline.events import Event
 from airline.logs import log
@@ -128,11 +128,12 @@ def understood(envelope: Envelope, policy: Callable[[HeardEvent, Connection], ob
 
 def _handled(request: Request, respond: Callable[[Envelope], Response]) -> Response:
     logs.configure()
+    bodies.guard(request)
     try:
         if request.method == "GET":
             return ready()
         tokens.verify(request.headers)
-        envelope = wire.read(request.headers, request.get_data())
+        envelope = wire.read(request.headers, bodies.whole(request))
         with logs.about(
             reservationId=envelope.reservation_id,
             eventId=envelope.id,

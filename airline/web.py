@@ -14,7 +14,7 @@ from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from airline import logs, policy, problems, wire
+from airline import bodies, hal, logs, policy, problems, wire
 from airline.errors import AirlineError, Invalid, Malformed, NotFound, Unsupported
 from airline.fields import LARGEST_ID
 from airline.logs import log
@@ -36,6 +36,7 @@ def api(name: str, openapi: Path) -> Flask:
     )
     app.before_request(_note_reservation)
     app.before_request(_refuse_what_no_database_takes)
+    app.before_request(_refuse_what_is_no_request)
     app.register_error_handler(AirlineError, problems.refusal)
     app.register_error_handler(HTTPException, _refused_by_flask)
     app.register_error_handler(Exception, problems.crash)
@@ -45,6 +46,7 @@ def api(name: str, openapi: Path) -> Flask:
 def serve(app: Flask, request: Request) -> BaseResponse:
     """Answers the request that functions-framework got with the application, and logs one line."""
     logs.configure()
+    bodies.guard(request)
     with logs.about(traceId=wire.trace_id(request.headers.get("traceparent", ""))):
         response = BaseResponse.from_app(app, request.environ)
         level = logging.DEBUG if request.path == PROBE else logging.INFO  # a probe asks every few seconds
@@ -77,6 +79,12 @@ def _refuse_what_no_database_takes() -> None:
         raise NotFound(f"There is no number {number} here.")
     if "\0" in request.path or any("\0" in value for value in request.args.values()):
         raise Malformed("The address must not contain the character NUL.")
+
+
+def _refuse_what_is_no_request() -> None:
+    # before anything is done: a link to a host that is none, or the rest of the body, would fail afterwards
+    hal.base_url(request)
+    bodies.whole(request)
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,7 +1,7 @@
 """The broker's HTTP side: the ingress `POST /<namespace>/<broker>` and what the broker tells about itself.
 
-Ingress, as class Kafka: 202 the event is on disk; 400 no CloudEvent; 404 unknown broker; 405 not POST; 503 too large,
-or the disk does not take it.
+Ingress, as class Kafka: 202 the event is on disk; 400 no CloudEvent; 404 unknown broker; 405 not POST; 408 the body
+does not come; 503 too large, or the disk does not take it.
 
     GET /-/status                 {"triggers": {"<namespace>/<name>": {figures}}, "events": number stored}
     GET /-/deliveries?ATTRIBUTE=VALUE&...
@@ -30,6 +30,8 @@ from broker.embedded.groupcommit import NotStoredError
 from broker.embedded.log import KeptEvent
 
 MAX_BODY = 4 * 1_048_576  # structured mode may take more than the event itself
+LINGER = 2.0  # seconds for the rest of a body that was refused
+BODY_WITHIN = 10.0  # seconds; after a broken chunk in a later packet aiohttp 3.14 would wait for ever
 
 logger = logging.getLogger(__name__)
 
@@ -47,17 +49,22 @@ def http_server(engine: Engine) -> web.Server:
             return web.Response(status=404)
         return await _publish(engine, request)
 
-    return web.Server(handle, request_factory=_request, access_log=None)
+    # The body is kept as it was sent: as in Knative's, nothing is unpacked.
+    return web.Server(handle, request_factory=_request, access_log=None, auto_decompress=False, lingering_time=LINGER)
 
 
 async def _publish(engine: Engine, request: web.BaseRequest) -> web.Response:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # curl waits a second for it
     try:
-        event = parse(request.headers.items(), await request.read())
+        async with asyncio.timeout(BODY_WITHIN):
+            body = await request.read()
+        event = parse(request.headers.items(), body)
         await engine.publish(request.path, event)
     except NotAnEvent as error:
         return web.Response(status=400, text=str(error))
+    except TimeoutError:
+        return web.Response(status=408, headers={"connection": "close"})
     except ConnectionResetError:
         return web.Response(status=400)  # the publisher is gone before its body was here
     except (web.HTTPRequestEntityTooLarge, TooLargeError, NotStoredError) as error:

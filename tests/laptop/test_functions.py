@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +49,22 @@ def test_calls_within_the_window_keep_a_function_awake(system: RunningSystem, se
 def test_a_call_in_flight_is_finished_before_the_function_sleeps(system: RunningSystem) -> None:
     answer = call(system, "single", "/?seconds=1.5")
     assert answer["environment"]["K_SERVICE"] == "single"
+
+
+def test_who_sends_byte_by_byte_does_not_keep_the_only_thread(system: RunningSystem) -> None:
+    call(system, "impatient")
+    parts = urlsplit(system.url("impatient"))
+    with (
+        socket.create_connection((parts.hostname or "", parts.port or 0)) as connection,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: ")
+        waiting = pool.submit(call, system, "impatient")
+        while not waiting.done():
+            with suppress(ConnectionError):  # it was sent away
+                connection.sendall(b"x")
+            wait([waiting], timeout=0.2)
+        assert waiting.result()["pid"]
 
 
 def test_the_environment_is_that_of_the_manifest_with_values_of_the_laptop(system: RunningSystem) -> None:

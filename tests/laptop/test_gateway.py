@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -248,6 +249,15 @@ def test_the_start_page_and_its_style_are_served(gateway: Gateway) -> None:
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert gateway.call("GET", "/start.css").headers["content-type"].startswith("text/css")
+
+
+@pytest.mark.parametrize(
+    "body", [b"zz\r\n", b"3\r\nabcXX\r\n", b"f" * 20_000, b"3\nabc\n", b"\r\n", b"0\r\nnone\r\n\r\n"]
+)
+def test_a_body_in_chunks_that_are_none_is_the_senders_fault(gateway: Gateway, body: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", urlsplit(gateway.url).port or 0), timeout=10) as connection:
+        connection.sendall(b"POST /events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+        assert connection.recv(64).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("path", ["/dead-letters/1/replay", "/dead-letters/replay", "/dead-letters/1/discard"])

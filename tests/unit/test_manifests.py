@@ -40,7 +40,7 @@ AUTOSCALING = {
 }
 # Knative Serving, pkg/apis/serving/k8s_validation.go: set by Serving, refused from us
 RESERVED_ENV = {"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"}
-SET_FOR_THE_HOST = {"FUNCTION_TARGET", "FUNCTION_SOURCE", "WORKERS"}
+SET_FOR_THE_HOST = {"FUNCTION_TARGET", "FUNCTION_SOURCE", "WORKERS", "CLOUD_RUN_TIMEOUT_SECONDS"}
 DELIVERY = {
     "retry": 10,
     "backoffPolicy": "exponential",
@@ -120,6 +120,14 @@ def test_gunicorn_has_one_thread_for_each_request_that_serving_admits(service: M
     assert threads == str(template(service)["containerConcurrency"])
     assert threads == scaling(service)["autoscaling.knative.dev/target"]
     assert env(service)["WORKERS"] == "1"
+
+
+@each_function
+def test_gunicorn_ends_an_only_thread_that_is_held_for_longer_than_serving_waits(service: Manifest) -> None:
+    settings = of_kind("ConfigMap", "v1")["airline-settings"].content["data"]
+
+    assert {"configMapRef": {"name": "airline-settings"}} in container(service)["envFrom"]
+    assert settings["CLOUD_RUN_TIMEOUT_SECONDS"] == str(template(service)["timeoutSeconds"])
 
 
 @each_function

@@ -1,0 +1,57 @@
+"""Bodies that do not come: said to be the sender's fault, and not waited for again by whoever reads after us."""
+
+import pytest
+
+from tests.integration.hosting import Airline
+from tests.integration.vocabulary import assert_refused
+
+each_way = pytest.mark.parametrize(
+    "way", [("decrease-seats", "/"), ("dead-letters", "/"), ("reserve-commands", "/events")], ids=lambda way: way[0]
+)
+"""A policy, a function that keeps everything, and a resource."""
+
+
+class Fails:
+    """The body as gunicorn hands it over, whose NoMoreData is an OSError and whose InvalidChunkSize is none."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error, self.times_asked = error, 0
+
+    def read(self, *_: int) -> bytes:
+        self.times_asked += 1
+        raise self.error
+
+
+@each_way
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(BlockingIOError(11, "silence"), 408), (OSError("no more data"), 408), (ArithmeticError("zz"), 400)],
+    ids=["silence", "the sender is gone", "a chunk that is none"],
+)
+def test_a_body_that_fails_is_refused_and_not_asked_for_again(
+    airline: Airline, way: tuple[str, str], error: Exception, status: int
+) -> None:
+    (service, path), body = way, Fails(error)
+    given = {"wsgi.input": body, "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+
+    assert_refused(airline.function(service).open("POST", path, environ_overrides=given), status)
+    assert body.times_asked == 1
+
+
+@each_way
+def test_a_body_that_is_shorter_than_it_is_said_to_be_is_refused(airline: Airline, way: tuple[str, str]) -> None:
+    (service, path), given = way, {"wsgi.input_terminated": True, "CONTENT_LENGTH": "50"}
+
+    answer = airline.function(service).open("POST", path, data=b"{}", environ_overrides=given)
+
+    assert_refused(answer, 408)
+
+
+@pytest.mark.parametrize("host", ["[", "x:99999", "x:y"])
+def test_nothing_is_done_for_a_host_that_is_none(airline: Airline, host: str) -> None:
+    reserve = airline.function("reserve")
+
+    answer = reserve.open("POST", "/reservations", json={}, headers={"X-Forwarded-Host": host})
+
+    assert_refused(answer, 400)
+    assert "host" in answer.text

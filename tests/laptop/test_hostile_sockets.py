@@ -1,0 +1,167 @@
+"""Bytes that no HTTP client writes, at every port of the running airline: it answers, goes on, and half-does nothing.
+
+HOSTILE_EXAMPLES=2000 pytest tests/laptop/test_hostile_sockets.py           more of them, others each time
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+
+from tests import hostile
+from tests.integration.vocabulary import event
+from tests.laptop import raw_requests
+from tests.laptop.raw_requests import BROKEN_OFF, SMUGGLED, WHOLE, Door, Heard, Requests
+from tests.saga import Airline
+from tests.system import RunningSystem, eventually, running_system
+
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "40"))
+SEATS = 500
+DOORS = ["function", "broker", "gateway"]
+DOCUMENTED = {
+    "function": {501},  # a transfer coding that is not spoken (RFC 9112, section 6.1)
+    "broker": {503},  # too large, as class Kafka
+    "gateway": {501, 505},  # and a version of HTTP that is not
+}
+"""The only answers of 500 and more; docs/reliability.md."""
+SILENCE = 10
+"""Seconds: laptop/sockets.py, broker/embedded/ingress.py, gateway/Caddyfile."""
+ORDERS = st.just(event("ReservationRequested", "/agency/7"))
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    with running_system(tmp_path_factory.mktemp("hostile")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def airline(system: RunningSystem) -> Airline:
+    return Airline(system.gateway)
+
+
+@pytest.fixture
+def door(request: pytest.FixtureRequest, system: RunningSystem, airline: Airline) -> Door:
+    """Three ways in for the same order: a function with one thread, the ingress of the broker, the gateway."""
+    flight = airline.add_flight(SEATS)
+    match request.param:
+        case "function":
+            return Door("function", system.url("place-reservation"), flight, alive="/")
+        case "broker":
+            return Door("broker", system.broker, flight)
+    return Door("gateway", f"{system.gateway}/events", flight)
+
+
+each_door = pytest.mark.parametrize("door", DOORS, indirect=True)
+
+
+@each_door
+def test_whatever_is_sent_is_answered_and_an_order_is_taken_just_where_the_answer_is_yes(
+    door: Door, airline: Airline
+) -> None:
+    heard = sent(door, WHOLE)
+    assert [name for name, said in heard.items() if not said.statuses] == []
+    assert heard["an order"].taken == 1
+    assert_just_so_many_seats_were_sold(airline, door, sum(said.taken for said in heard.values()))
+
+
+@each_door
+def test_no_order_is_smuggled_in_behind_another(door: Door, airline: Airline) -> None:
+    heard = sent(door, SMUGGLED)
+    assert_just_so_many_seats_were_sold(airline, door, sum(said.taken for said in heard.values()))
+
+
+@each_door
+def test_a_sender_who_leaves_in_the_middle_has_ordered_nothing(door: Door, airline: Airline) -> None:
+    heard = sent(door, BROKEN_OFF, leaves=True)
+    assert [name for name, said in heard.items() if said.taken] == []
+    assert_just_so_many_seats_were_sold(airline, door, 0)
+
+
+@each_door
+def test_spoilt_events_are_answered_as_they_are_inside_one_process(door: Door, airline: Airline) -> None:
+    @hypothesis.settings(
+        max_examples=EXAMPLES,
+        derandomize="HOSTILE_EXAMPLES" not in os.environ,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(hostile.requests(ORDERS))
+    def is_sent(request: hostile.Request) -> None:
+        said = raw_requests.hear(door, raw_requests.raw(door, request))
+        assert said.ended
+        assert said.statuses
+        assert_no_fault(door, said)
+
+    is_sent()
+    assert door.is_alive()
+    assert_an_order_succeeds(airline)
+
+
+def sent(door: Door, requests: Requests, *, leaves: bool = False) -> dict[str, Heard]:
+    """What each was answered; after each of them the door was still there."""
+    heard = {}
+    for name, request in requests.items():
+        heard[name] = raw_requests.hear(door, request(door), leaves=leaves)
+        assert heard[name].ended, f"{name}: left hanging after {heard[name].statuses}"
+        assert_no_fault(door, heard[name], name)
+        assert door.is_alive(), f"{name}: did not survive it"
+    return heard
+
+
+def assert_no_fault(door: Door, said: Heard, name: str = "") -> None:
+    faults = [status for status in said.statuses if status >= 500 and status not in DOCUMENTED[door.name]]
+    assert faults == [], name
+
+
+def assert_just_so_many_seats_were_sold(airline: Airline, door: Door, taken: int) -> None:
+    """As many reservations as there were a yes, all of them well ended, one seat each."""
+
+    def statuses() -> list[str]:
+        found = airline.get("/reservations", flightId=door.flight, size=SEATS)
+        return [item["status"] for item in found["_embedded"]["reservations"]]
+
+    eventually(lambda: statuses() == ["SUCCEED"] * taken, f"{taken} orders have succeeded", 60, 0.1)
+    assert airline.get(f"/flights/{door.flight}")["remainingSeatsCount"] == SEATS - taken
+    assert_an_order_succeeds(airline)
+
+
+def assert_an_order_succeeds(airline: Airline) -> None:
+    flight = airline.add_flight(1)
+    assert airline.outcome(airline.place_reservation(flight, 1), within=60)["status"] == "SUCCEED"
+
+
+def test_a_sender_who_falls_silent_holds_no_thread_for_ever(system: RunningSystem, airline: Airline) -> None:
+    """As many of them as a function has threads; who comes next waits until they are sent away."""
+    one, four = Door("function", system.url("restore-seats"), 0, "/"), Door("function", system.url("reserve"), 0)
+    held = [
+        (Door("function", system.url("place-reservation"), 0, "/"), raw_requests.good(one)[:-50], 1, (408,)),
+        (Door("function", system.url("cancel-reservation"), 0, "/"), raw_requests.good(one)[:40], 1, ()),
+        (Door("function", system.url("confirm-reservation"), 0, "/"), b"", 1, ()),
+        (one, raw_requests.chunked(one, b"5\r\nabcde\r\n"), 1, (408,)),
+        (four, raw_requests.good(four)[:40], 4, ()),
+        (Door("function", system.url("reserve-commands"), 0), raw_requests.good(four)[:-50], 4, (408,)),
+        (Door("broker", system.broker, 0), raw_requests.good(Door("broker", system.broker, 0))[:-50], 9, (408,)),
+        (Door("gateway", system.gateway, 0), raw_requests.good(four)[:40], 9, ()),
+    ]
+    with ThreadPoolExecutor(len(held)) as pool:
+        for done in [pool.submit(_is_held, *each) for each in held]:
+            done.result()
+    assert_an_order_succeeds(airline)
+
+
+def _is_held(door: Door, request: bytes, times: int, answer: tuple[int, ...]) -> None:
+    assert door.is_alive()
+    silent = [door.connect() for _ in range(times)]
+    for connection in silent:
+        connection.sendall(request)
+    alive = b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % door.alive.encode()
+    assert raw_requests.hear(door, alive, within=3 * SILENCE).statuses == (204,), door
+    for connection in silent:
+        with connection:
+            assert raw_requests.listen(connection, b"", within=3 * SILENCE) == Heard(answer, ended=True), door
