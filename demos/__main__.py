@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     sleep.add_argument("--window", metavar="6s", help="laptop that is started for this: quiet time until sleep")
     more = _demo(demos, "hpa", "load on an HTTP function, and its instances; on a cluster", _hpa)
     roll = _demo(demos, "rollout", "new revisions of everything under load; on a cluster", _rollout)
-    for command, clients, seconds, delay in ((more, 20, 40, 0.0), (roll, 1, 240, 1.0)):
+    for command, clients, seconds, delay in ((more, 20, 40, 0.0), (roll, 1, 60, 1.0)):
         command.add_argument("--clients", type=int, default=clients, help="siege -c")
         command.add_argument("--seconds", type=int, default=seconds, help="siege -t")
         command.add_argument("--delay", type=float, default=delay, help="siege --delay")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -111,6 +112,13 @@ def by_ourselves(target: Target, load: Load) -> Availability:
         100 * answered / len(asked),
         max(took for _, took in asked),
     )
+
+
+def together(rounds: Sequence[Availability]) -> Availability:
+    """Several rounds of one tool as one."""
+    answered, failed = sum(one.transactions for one in rounds), sum(one.failed for one in rounds)
+    availability = 100 * answered / (answered + failed) if failed else 100.0
+    return Availability(rounds[0].tool, answered, failed, availability, max(one.longest for one in rounds))
 
 
 def _answered(target: Target) -> bool:

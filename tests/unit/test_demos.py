@@ -13,7 +13,7 @@ from demos import cluster, drawing, hpa, kubectl, laptop, load, results, rollout
 from demos.errors import DemoFailed
 from demos.hpa import Reading
 from demos.instances import Instance, Sample, State
-from demos.load import Load, Target
+from demos.load import Availability, Load, Target
 from demos.watching import Watch
 
 
@@ -309,6 +309,12 @@ def test_half_of_the_sagas_of_a_rollout_come_by_event_and_half_are_canceled() ->
     assert len({wish.customer for wish in wishes}) == 8
     assert [sum(wish.by_event for wish in wishes), sum(wish.canceled for wish in wishes)] == [4, 4]
     assert sum(wish.by_event and wish.canceled for wish in wishes) == 2
+
+
+def test_rounds_of_load_are_one_load() -> None:
+    rounds = [Availability("siege", 90, 0, 100.0, 0.5), Availability("siege", 90, 20, 81.82, 2.5)]
+    assert load.together(rounds) == Availability("siege", 180, 20, 90.0, 2.5)
+    assert load.together(rounds[:1]) == rounds[0]
 
 
 def test_a_result_file_replaces_the_one_before(tmp_path: Path) -> None:

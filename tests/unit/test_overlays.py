@@ -122,7 +122,7 @@ BROKEN: list[tuple[rules.Rule, str, Break]] = [
     (
         rules.every_reference_leads_somewhere,
         "migrations",
-        change(*ONE, "env", 0, "valueFrom", "secretKeyRef", "key", to="NOTHING"),
+        change(*ONE, "env", 1, "valueFrom", "secretKeyRef", "key", to="NOTHING"),
     ),
     (rules.no_variable_is_set_twice, "reserve", change(*ONE, "env", 0, "name", to="THREADS")),
     (rules.every_image_is_made_by_make_images, "reserve", change(*ONE, "image", to="dev.local/airline/reserv:dev")),
