@@ -15,7 +15,7 @@ from images.config import config_of
 from tests.unit.manifests import function_folders
 
 DEADLINE = 60.0
-POLL = 0.05
+POLL = 0.005
 
 
 def lay_out(root: Path) -> dict[str, Path]:
@@ -44,15 +44,21 @@ class Started:
 
 
 @contextmanager
-def started(tree: Path, folder: str, work: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The process of an image whose /app is in `tree`: its environment and nothing of this one; and its port."""
+def started(
+    tree: Path, folder: str, work: Path, profile: bool = True, **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The process of an image whose /app is in `tree`: its environment and nothing of this one; and its port.
+
+    What Python tells of its imports, if a profile is wanted, and errors are in `work/errors`.
+    """
     config = config_of(folder)
     image = dict(entry.split("=", 1) for entry in config["Env"])
     port = _free_port()
     environment = {name: value.replace("/app", f"{tree}/app") for name, value in image.items()}
     here = {"HOST": "127.0.0.1", "PORT": str(port), "XDG_RUNTIME_DIR": str(work), "WORKERS": "1", "THREADS": "1"}
     # -S: without the packages of the environment that runs the tests, as the image has none
-    command = [sys.executable, "-S", "-X", "importtime", *config["Entrypoint"][1:]]
+    told = ["-X", "importtime"] if profile else []
+    command = [sys.executable, "-S", *told, *config["Entrypoint"][1:]]
     with (work / "errors").open("w") as errors:
         process = subprocess.Popen(
             command,
@@ -73,7 +79,7 @@ def probed(tree: Path, folder: str, work: Path, **settings: str) -> Started:
     """Starts a function, asks whether it is ready, ends it."""
     errors = work / "errors"
     with started(tree, folder, work, **settings) as (process, port):
-        status = _answer(process, port, errors)
+        status = answer(process, port, errors)
     return Started(status, imported(errors.read_text()))
 
 
@@ -83,7 +89,8 @@ def imported(told: str) -> frozenset[str]:
     return frozenset(line.rpartition("|")[2].strip() for line in lines)
 
 
-def _answer(process: subprocess.Popen[str], port: int, errors: Path) -> int:
+def answer(process: subprocess.Popen[str], port: int, errors: Path) -> int:
+    """The status of the first answer of its probe. Raises AssertionError if it ends, or says nothing in time."""
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline and process.poll() is None:
         connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
