@@ -8,13 +8,13 @@ packages. What Kubernetes and Knative add to it is in docs/cluster-run.md.
 import argparse
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import PLAIN, repeated
-from tests.images.trees import answer, lay_out, started
+from tests.images.trees import PROFILED, answer, lay_out, started
 from tests.unit.manifests import function_folders, targets
 
 MOST = 8
@@ -24,16 +24,16 @@ MOST = 8
 def start(tree: Path, folder: str, work: Path, **settings: str) -> float:
     """Seconds from the start of the process to its first answer."""
     began = time.perf_counter()
-    with started(tree, folder, work, profile=False, **settings) as (process, port):
+    with started(tree, folder, work, **settings) as (process, port):
         answer(process, port, work / "errors")
         return time.perf_counter() - began
 
 
-def imports(tree: Path, folder: str, work: Path, **settings: str) -> Counter[str]:
-    """Milliseconds that the import of each package took, by `-X importtime`; what profiling costs is in them."""
-    with started(tree, folder, work, **settings) as (process, port):
+def imports(tree: Path, folder: str, work: Path, **settings: str) -> dict[str, float]:
+    """Milliseconds that the import of each package took; what profiling costs is in them."""
+    with started(tree, folder, work, **PROFILED, **settings) as (process, port):
         answer(process, port, work / "errors")
-    took: Counter[str] = Counter()
+    took: dict[str, float] = defaultdict(float)
     for line in (work / "errors").read_text().splitlines():
         own, _, name = line.removeprefix("import time:").split("|") if line.count("|") == 2 else ("", "", "")
         if own.strip().isdigit():
@@ -60,10 +60,10 @@ def line(tree: Path, folder: str, target: str, work: Path, rounds: int) -> str:
     measures: list[Callable[[], float]] = [partial(start, tree, folder, work, **each) for each in (plain, settings)]
     bare, ours = repeated(rounds, *measures)
     took = imports(tree, folder, work, **settings)
-    slowest = ", ".join(f"{name} {cost:.0f}" for name, cost in took.most_common(MOST))
+    slowest = ", ".join(f"{name} {cost:.0f}" for name, cost in sorted(took.items(), key=lambda one: -one[1])[:MOST])
     return (
         f"{target}: {ours * 1e3:.0f} ms, bare {bare * 1e3:.0f} ms, ratio {ours / bare:.2f}; "
-        f"{took.total():.0f} ms of imports: {slowest}"
+        f"{sum(took.values()):.0f} ms of imports: {slowest}"
     )
 
 

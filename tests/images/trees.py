@@ -16,6 +16,7 @@ from tests.unit.manifests import function_folders
 
 DEADLINE = 60.0
 POLL = 0.005
+PROFILED = {"PYTHONPROFILEIMPORTTIME": "1"}
 
 
 def lay_out(root: Path) -> dict[str, Path]:
@@ -44,12 +45,10 @@ class Started:
 
 
 @contextmanager
-def started(
-    tree: Path, folder: str, work: Path, profile: bool = True, **settings: str
-) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def started(tree: Path, folder: str, work: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The process of an image whose /app is in `tree`: its environment and nothing of this one; and its port.
 
-    What Python tells of its imports, if a profile is wanted, and errors are in `work/errors`.
+    Errors are in `work/errors`, and with the settings PROFILED what Python tells of its imports.
     """
     config = config_of(folder)
     image = dict(entry.split("=", 1) for entry in config["Env"])
@@ -57,8 +56,7 @@ def started(
     environment = {name: value.replace("/app", f"{tree}/app") for name, value in image.items()}
     here = {"HOST": "127.0.0.1", "PORT": str(port), "XDG_RUNTIME_DIR": str(work), "WORKERS": "1", "THREADS": "1"}
     # -S: without the packages of the environment that runs the tests, as the image has none
-    told = ["-X", "importtime"] if profile else []
-    command = [sys.executable, "-S", *told, *config["Entrypoint"][1:]]
+    command = [sys.executable, "-S", *config["Entrypoint"][1:]]
     with (work / "errors").open("w") as errors:
         process = subprocess.Popen(
             command,
@@ -78,13 +76,13 @@ def started(
 def probed(tree: Path, folder: str, work: Path, **settings: str) -> Started:
     """Starts a function, asks whether it is ready, ends it."""
     errors = work / "errors"
-    with started(tree, folder, work, **settings) as (process, port):
+    with started(tree, folder, work, **PROFILED, **settings) as (process, port):
         status = answer(process, port, errors)
     return Started(status, imported(errors.read_text()))
 
 
 def imported(told: str) -> frozenset[str]:
-    """The modules that `-X importtime` names."""
+    """The modules that a profile names."""
     lines = (line for line in told.splitlines() if line.startswith("import time:"))
     return frozenset(line.rpartition("|")[2].strip() for line in lines)
 
