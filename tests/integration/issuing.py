@@ -5,14 +5,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from tests.integration.listening import Quiet, listening
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 TRIGGER = "system:serviceaccount:airline:confirm-reservation-on-paid-oidc-eventing.knative.dev-trigger"
@@ -71,7 +72,7 @@ def public(key: PrivateKey) -> dict[str, Any]:
 def token_issuer() -> Iterator[TokenIssuer]:
     """Runs one on a free port of 127.0.0.1."""
 
-    class Documents(BaseHTTPRequestHandler):
+    class Documents(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             issuer.asked.append(self.path)
             document = issuer.document(self.path)
@@ -81,15 +82,6 @@ def token_issuer() -> Iterator[TokenIssuer]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is BaseHTTPRequestHandler's
-            """Tests have their own words."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Documents) as server:
-        issuer = TokenIssuer(f"http://127.0.0.1:{server.server_port}")
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield issuer
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(Documents) as url:
+        issuer = TokenIssuer(url)
+        yield issuer

@@ -5,9 +5,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.integration.listening import Quiet, listening
 
 
 @dataclass
@@ -38,7 +39,7 @@ class RecordingBroker:
 def recording_broker() -> Iterator[RecordingBroker]:
     """Runs one on a free port of 127.0.0.1."""
 
-    class Ingress(BaseHTTPRequestHandler):
+    class Ingress(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             broker.shown.append(self.headers["Authorization"])
@@ -46,18 +47,9 @@ def recording_broker() -> Iterator[RecordingBroker]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is BaseHTTPRequestHandler's
-            """Tests have their own words."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Ingress) as server:
-        broker = RecordingBroker(f"http://127.0.0.1:{server.server_port}/airline/airline")
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield broker
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(Ingress) as url:
+        broker = RecordingBroker(f"{url}/airline/airline")
+        yield broker
 
 
 @contextmanager
