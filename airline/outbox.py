@@ -4,6 +4,7 @@ What could not be sent stays, and housekeeping sends it. Sending twice is harmle
 """
 
 import functools
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from requests import Session
 
 T = TypeVar("T")
+Said = Event | wire.CloudEvent
+"""A word of the glossary, or a whole event of somebody else that is passed on as it is."""
 OUTBOX = Table(
     "outbox",
     MetaData(),
@@ -28,6 +31,8 @@ OUTBOX = Table(
     Column("created_at", Instant, nullable=False),
 )
 """A service that has an outbox declares it with `OUTBOX.to_metadata(...)` beside its own tables."""
+OURS = "/airline/"
+"""What the sources of our own events begin with: their ids are made by us, and fit."""
 TIMEOUT = (3.05, 3.05)
 """Seconds to connect to the broker, and to wait for its 202."""
 BATCH = 500
@@ -37,28 +42,31 @@ _SENT = delete(OUTBOX).where(OUTBOX.c.id == bindparam("sent"))
 
 
 def commit(
-    work: Callable[[Connection], tuple[T, Event | None]],
+    work: Callable[[Connection], tuple[T, Said | Sequence[Said] | None]],
     source: str,
     cause: wire.Envelope | None = None,
     traceparent: str = "",
 ) -> T:
-    """Runs `work` in one transaction, its event beside the effect; then sends the event and returns the rest.
+    """Runs `work` in one transaction, its events beside the effect; then sends them and returns the rest.
 
-    Raises what `work` and `store.commit` raise. That the event could not be sent is only logged.
+    `work` returns its result, and one event, several in their order, or None. Raises what `work` and `store.commit`
+    raise. That an event could not be sent is only logged.
     """
 
-    def attempt(transaction: Connection) -> tuple[T, wire.CloudEvent | None]:
-        result, event = work(transaction)
-        said = wire.say(event, source, cause, traceparent) if event else None
-        if said:
-            _add(transaction, said)
-        return result, said
+    def attempt(transaction: Connection) -> tuple[T, list[wire.CloudEvent]]:
+        result, said = work(transaction)
+        events = [
+            each if isinstance(each, dict) else wire.say(each, source, cause, traceparent) for each in _each(said)
+        ]
+        for event in events:
+            _add(transaction, event)
+        return result, events
 
-    result, said = store.commit(attempt)
-    if said:
-        trace = wire.trace_id(said["traceparent"])
-        note(reservationId=said["correlationid"], eventId=said["id"], traceId=trace)
-        _send(said["id"], wire.pack(said))
+    result, events = store.commit(attempt)
+    for event in events:
+        trace = wire.trace_id(event["traceparent"])
+        note(reservationId=event["correlationid"], eventId=event["id"], traceId=trace)
+        _send(_row_of(event), wire.pack(event))
     return result
 
 
@@ -92,10 +100,24 @@ def _waiting(after: Row[Any] | None) -> Sequence[Row[Any]]:
         return connection.execute(query).all()
 
 
+def _each(said: Said | Sequence[Said] | None) -> Sequence[Said]:
+    if said is None:
+        return ()
+    return said if isinstance(said, list | tuple) else (said,)
+
+
 def _add(transaction: Connection, event: wire.CloudEvent) -> None:
     # the same event again is the same row
     body = wire.pack(event).decode()
-    store.insert_if_absent(transaction, OUTBOX, id=event["id"], body=body, created_at=clock.now())
+    store.insert_if_absent(transaction, OUTBOX, id=_row_of(event), body=body, created_at=clock.now())
+
+
+def _row_of(event: wire.CloudEvent) -> str:
+    identity, source = str(event["id"]), str(event["source"])
+    if source.startswith(OURS):
+        return identity
+    # somebody else's id may be longer than the column, or be that of an event of ours
+    return hashlib.sha256(f"{len(source)}:{source}{identity}".encode()).hexdigest()
 
 
 def _send(identity: str, body: bytes) -> None:

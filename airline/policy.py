@@ -7,8 +7,8 @@ is not used (it answers "OK").
 """
 
 import functools
-from collections.abc import Callable
-from typing import TypeVar, get_args, get_type_hints
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from flask import Request, Response
 from sqlalchemy import Connection, text
@@ -23,6 +23,8 @@ Intent = TypeVar("Intent")
 Outcome = TypeVar("Outcome")
 HeardEvent = TypeVar("HeardEvent", bound=Event)
 Policy = Callable[[HeardEvent, Connection], Event | None]
+Announcer = Callable[[HeardEvent, Connection], Event | Sequence[Event] | None]
+"""A policy that may have several things to say, which only the outbox can."""
 
 
 def reply(request: Request, policy: Policy[HeardEvent], source: str) -> Response:
@@ -37,11 +39,11 @@ def reply(request: Request, policy: Policy[HeardEvent], source: str) -> Response
 
 def announce(
     request: Request,
-    policy: Policy[HeardEvent],
+    policy: Announcer[HeardEvent],
     source: str,
-    understand: Callable[[Envelope, Policy[HeardEvent]], HeardEvent] | None = None,
+    understand: Callable[[Envelope, Announcer[HeardEvent]], HeardEvent] | None = None,
 ) -> Response:
-    """Runs a policy whose event must not be lost with the reply: it goes through the outbox, the answer is 204.
+    """Runs a policy whose events must not be lost with the reply: they go through the outbox, the answer is 204.
 
     `understand` reads what the policy hears where that takes more than the glossary: a command from outside.
     """
@@ -105,9 +107,14 @@ def hears(policy: Callable[..., object]) -> dict[str, type[Event]]:
 
 
 def says(policy: Callable[..., object]) -> set[str]:
-    """Type names of every event that a policy's signature returns."""
-    hint = get_type_hints(policy)["return"]
-    return {event.__name__ for event in get_args(hint) or (hint,)} - {"NoneType"}
+    """Type names of every event that a policy's signature returns, one or several of them."""
+    return _named(get_type_hints(policy)["return"]) - {"NoneType"}
+
+
+def _named(hint: Any) -> set[str]:
+    # a union, or a sequence of some
+    parts = [part for part in get_args(hint) if part is not Ellipsis]
+    return set().union(*map(_named, parts)) if parts else {hint.__name__}
 
 
 def ready() -> Response:

@@ -49,4 +49,5 @@ def crash(error: Exception) -> Response:
 
 
 def _bytes(body: dict[str, object]) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace")  # a client's own field name may have half a surrogate pair

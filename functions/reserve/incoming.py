@@ -16,7 +16,7 @@ from airline import fields, hal, ids, outbox, policy, web, wire
 from airline.errors import Forbidden
 from airline.events import CancellationRequested, Command, ReservationRequested
 from airline.fields import Field
-from airline.policy import HeardEvent, Policy
+from airline.policy import Announcer, HeardEvent
 from airline.wire import Envelope
 
 OURS = "/airline"
@@ -48,7 +48,7 @@ def judged(envelope: Envelope) -> Command:
     raise Forbidden(f"{envelope.type} is not a command; ReservationRequested and CancellationRequested are.")
 
 
-def understood(envelope: Envelope, rule: Policy[HeardEvent]) -> HeardEvent:
+def understood(envelope: Envelope, rule: Announcer[HeardEvent]) -> HeardEvent:
     """What an event says to a policy that also hears commands, which may come straight from the broker's ingress."""
     heard = policy.hears(rule).get(envelope.type)
     if heard is ReservationRequested and not envelope.reservation_id:

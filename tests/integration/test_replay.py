@@ -10,6 +10,7 @@ import pytest
 import decisions
 from airline import outbox
 from airline.errors import BrokerAway
+from airline.problems import MOST_BYTES
 from tests.integration.conftest import Clock
 from tests.integration.hosting import Airline, Function
 from tests.integration.recording_broker import RecordingBroker
@@ -250,6 +251,19 @@ def test_a_misspelt_kind_is_refused_and_replays_nothing(
     assert_refused(sink.post("/dead-letters/replay", json={"tpye": "Paid"}), 422, "tpye")
     assert_refused(sink.post("/dead-letters/replay", json={"before": "then"}), 422, "before")
     assert broker.accepted == []
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\udfffb", "\x00", "\u202e", "é" * 200, "x" * 9_000, "\ud800" * 500])
+def test_a_misspelt_kind_is_named_whatever_its_letters(airline: Airline, sink: Function, name: str) -> None:
+    answer = sink.post("/dead-letters/replay", json={name: "Paid"})
+
+    named = body_of(answer).get("errors", [])
+    assert (answer.status_code, answer.content_type, len(answer.data) <= MOST_BYTES) == (
+        422,
+        "application/problem+json",
+        True,
+    )
+    assert [error["field"] for error in named] in ([], [name.encode(errors="replace").decode()])
 
 
 def test_of_many_letters_some_are_replayed_by_each_call(
