@@ -1,7 +1,8 @@
 """The broker's HTTP side: the ingress `POST /<namespace>/<broker>` and what the broker tells about itself.
 
 Ingress, as class Kafka: 202 the event is on disk; 400 no CloudEvent; 404 unknown broker; 405 not POST; 408 the body
-does not come; 503 too large, or the disk does not take it.
+does not come; 503 too large, or the disk does not take it. It never says 100 Continue: a client that waits for that
+goes on after a wait of its own.
 
     GET /-/status                 {"triggers": {"<namespace>/<name>": {figures}}, "events": number stored}
     GET /-/deliveries?ATTRIBUTE=VALUE&...
@@ -54,8 +55,6 @@ def http_server(engine: Engine) -> web.Server:
 
 
 async def _publish(engine: Engine, request: web.BaseRequest) -> web.Response:
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # curl waits a second for it
     try:
         async with asyncio.timeout(BODY_WITHIN):
             body = await request.read()

@@ -40,6 +40,7 @@ class Expected:
     trims_structured_data: bool
     keeps_order: bool
     acknowledges_before_delivering: bool
+    answers_100_continue: bool  # Kafka: a client that waits for it sends its body after a wait of its own
 
 
 EXPECTED = {
@@ -64,6 +65,7 @@ EXPECTED = {
         trims_structured_data=True,
         keeps_order=True,
         acknowledges_before_delivering=True,
+        answers_100_continue=False,
     ),
     "MT": Expected(
         exponential_half_second=(0.5, 1.0, 2.0),
@@ -86,6 +88,7 @@ EXPECTED = {
         trims_structured_data=False,
         keeps_order=False,
         acknowledges_before_delivering=False,
+        answers_100_continue=True,
     ),
 }
 
