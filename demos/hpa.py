@@ -13,7 +13,7 @@ from demos import drawing, load
 from demos.cluster import OF_A_SERVICE
 from demos.errors import DemoFailed
 from demos.instances import Sample
-from demos.kubectl import Namespace
+from demos.kubectl import SERVICE, Namespace
 from demos.load import Availability, Load, Target
 from demos.place import Place
 
@@ -26,12 +26,19 @@ QUIET_WITHIN = 600.0
 
 @dataclass(frozen=True)
 class Reading:
-    """What the autoscaler says: `cpu` is percent of the request, `desired` how many instances it wants."""
+    """What the autoscalers of the revisions that have the traffic say together: `cpu` is percent of the request, the
+    greatest of them; `desired` how many instances they want; `least` how many there are without load."""
 
     at: float
     replicas: int
     desired: int
     cpu: int | None
+    least: int = 1
+
+    @property
+    def at_rest(self) -> bool:
+        """One instance of each revision, and no more are wanted."""
+        return self.replicas == self.desired == self.least
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,11 @@ class Course:
     samples: list[Sample]
 
     @property
+    def least(self) -> int:
+        """Instances without load: one for each revision that has a part of the traffic."""
+        return self.readings[-1].least
+
+    @property
     def most(self) -> int:
         """The most instances there were."""
         return max(reading.replicas for reading in self.readings)
@@ -53,21 +65,21 @@ class Course:
 def run(place: Place, namespace: Namespace, wanted: Load, say: Callable[[str], None]) -> Course:
     """Raises DemoFailed without such an autoscaler, and if the instances do not become more, and one again."""
     with place.watch() as watch, ThreadPoolExecutor(1) as threads:
-        say(f"Waiting until one instance of {FUNCTION} is there ...")
-        _follow(namespace, lambda reading: reading.replicas == reading.desired == 1)
+        say(f"Waiting until {FUNCTION} is at rest ...")
+        _follow(namespace, lambda reading: reading.at_rest)
         began = watch.now
         say(f"{wanted.clients} clients ask for {PATH}, {wanted.seconds} s long ...")
         under_load = threads.submit(load.run, Target(place.url + PATH, place.host), wanted)
         readings = _follow(namespace, lambda _: under_load.done())
         availability = under_load.result()
-        say(f"{availability}. Waiting for more instances, and until one is left ...")
-        if all(reading.desired == 1 for reading in readings):
-            readings += _follow(namespace, lambda reading: reading.desired > 1, readings[-1].at, RISE_WITHIN)
-        readings += _follow(namespace, lambda reading: reading.replicas == reading.desired == 1, readings[-1].at)
+        say(f"{availability}. Waiting for more instances, and until they are gone again ...")
+        if all(reading.desired == reading.least for reading in readings):
+            readings += _follow(namespace, lambda now: now.desired > now.least, readings[-1].at, RISE_WITHIN)
+        readings += _follow(namespace, lambda reading: reading.at_rest, readings[-1].at)
     samples = [Sample(sample.at - began, sample.instances) for sample in watch.samples if sample.at >= began]
     course = Course(wanted, _target(namespace), availability, readings, samples)
-    if course.most == 1:
-        raise DemoFailed(f"{FUNCTION} stayed at one instance: {table(readings)}")
+    if course.most == course.least:
+        raise DemoFailed(f"{FUNCTION} got no more instances than without load:\n{table(readings)}")
     return course
 
 
@@ -78,7 +90,8 @@ def told(course: Course) -> str:
             drawing.chart(course.samples, [FUNCTION]),
             table(course.readings),
             f"{course.availability}.\n"
-            f"{FUNCTION} went from 1 instance to {course.most} and back to 1; its target is {course.target} % cpu.",
+            f"{FUNCTION} went from {course.least} to {course.most} instances and back; its target is "
+            f"{course.target} % cpu.",
         ]
     )
 
@@ -126,30 +139,41 @@ def _follow(
         at = time.monotonic() - began
         if at > within:
             raise DemoFailed(f"{FUNCTION} is not where it should be after {at:.0f} s:\n{table(readings)}")
-        readings.append(read(_autoscaler(namespace), after + at))
+        readings.append(read(autoscalers(namespace), after + at))
         time.sleep(1)
     return readings
 
 
-def read(autoscaler: dict[str, Any], at: float) -> Reading:
-    """The status of a HorizontalPodAutoscaler; a new one has none yet."""
-    status = autoscaler.get("status", {})
-    used = [metric["resource"]["current"] for metric in status.get("currentMetrics") or [] if "resource" in metric]
-    cpu = next((current.get("averageUtilization") for current in used), None)
-    return Reading(at, status.get("currentReplicas", 0), status.get("desiredReplicas", 0), cpu)
+def read(of_revisions: list[dict[str, Any]], at: float) -> Reading:
+    """What several HorizontalPodAutoscalers say together; a new one has no status yet."""
+    said = [one.get("status", {}) for one in of_revisions]
+    metrics = [metric for status in said for metric in status.get("currentMetrics") or [] if "resource" in metric]
+    cpu = [metric["resource"]["current"].get("averageUtilization") for metric in metrics]
+    replicas, desired = (sum(status.get(f"{kind}Replicas", 0) for status in said) for kind in ("current", "desired"))
+    return Reading(at, replicas, desired, max((one for one in cpu if one is not None), default=None), len(of_revisions))
 
 
-def _autoscaler(namespace: Namespace) -> dict[str, Any]:
-    """Of the newest revision: an older one keeps its own as long as it can be routed to."""
-    found = namespace.items("hpa", "-l", f"{OF_A_SERVICE}={FUNCTION}")
-    if not found:
+def autoscalers(namespace: Namespace) -> list[dict[str, Any]]:
+    """Of the revisions that have the traffic. Every other one keeps its own as well, and after a rollback the newest
+    revision is one of those. Raises DemoFailed."""
+    serving = revisions(namespace.get(SERVICE, FUNCTION))
+    every = {one["metadata"]["name"]: one for one in namespace.items("hpa", "-l", f"{OF_A_SERVICE}={FUNCTION}")}
+    if missing := [name for name in serving if name not in every]:
         raise DemoFailed(
-            f"no HorizontalPodAutoscaler for {FUNCTION} in {namespace.name}: its overlay needs components/hpa"
+            f"no HorizontalPodAutoscaler for {', '.join(missing)} in {namespace.name}: the overlay needs components/hpa"
         )
-    newest: dict[str, Any] = max(found, key=lambda one: one["metadata"]["creationTimestamp"])
-    return newest
+    return [every[name] for name in serving]
+
+
+def revisions(service: dict[str, Any]) -> list[str]:
+    """Those to which Serving sends calls now. Raises DemoFailed where there is none."""
+    traffic = service.get("status", {}).get("traffic", [])
+    serving = sorted({target["revisionName"] for target in traffic if target.get("percent")})
+    if not serving:
+        raise DemoFailed(f"no revision of {FUNCTION} has traffic: it is not Ready")
+    return serving
 
 
 def _target(namespace: Namespace) -> int:
-    (metric,) = _autoscaler(namespace)["spec"]["metrics"]
+    (metric,) = autoscalers(namespace)[0]["spec"]["metrics"]
     return int(metric["resource"]["target"]["averageUtilization"])

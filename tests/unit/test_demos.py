@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -282,11 +283,57 @@ def test_ready_is_what_is_ready_as_it_is_written_now() -> None:
     assert not kubectl.is_ready({"metadata": {"generation": 1}})
 
 
+def autoscaler(revision: str, replicas: int = 1, cpu: int | None = None) -> dict[str, Any]:
+    metric = {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": cpu}}}
+    status = {"currentReplicas": replicas, "desiredReplicas": replicas, "currentMetrics": [metric]}
+    return {"metadata": {"name": revision}, "status": status}
+
+
 def test_the_autoscaler_is_read_before_and_after_it_has_measured() -> None:
-    assert hpa.read({}, 1.0) == Reading(1.0, 0, 0, None)
-    cpu = [{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 160}}}]
-    status = {"currentReplicas": 1, "desiredReplicas": 3, "currentMetrics": cpu}
-    assert hpa.read({"status": status}, 2.0) == Reading(2.0, 1, 3, 160)
+    assert hpa.read([{}], 1.0) == Reading(1.0, 0, 0, None)
+    assert hpa.read([autoscaler("flight-seats-00001", 3, 160)], 2.0) == Reading(2.0, 3, 3, 160)
+
+
+def test_the_autoscalers_of_a_canary_and_of_the_revision_beside_it_are_read_together() -> None:
+    both = hpa.read([autoscaler("flight-seats-00001", 3, 90), autoscaler("flight-seats-00002", 1, 160)], 1.0)
+
+    assert both == Reading(1.0, 4, 4, 160, least=2)
+    assert not both.at_rest
+    assert hpa.read([autoscaler("flight-seats-00001"), autoscaler("flight-seats-00002")], 1.0).at_rest
+
+
+@dataclass(frozen=True)
+class Rolled(kubectl.Namespace):
+    """A namespace with two revisions of flight-seats, each with its autoscaler, and how the traffic is shared."""
+
+    percent: Mapping[str, int]
+
+    def get(self, *words: str) -> Any:
+        if words[0] == "hpa":
+            return {"items": [autoscaler("flight-seats-00001"), autoscaler("flight-seats-00002")]}
+        targets = [{"revisionName": name, "percent": share} for name, share in self.percent.items()]
+        return {"status": {"traffic": targets}}
+
+
+@pytest.mark.parametrize(
+    ("percent", "watched"),
+    [
+        ({"flight-seats-00001": 100}, ["flight-seats-00001"]),
+        ({"flight-seats-00001": 90, "flight-seats-00002": 10}, ["flight-seats-00001", "flight-seats-00002"]),
+        ({"flight-seats-00001": 100, "flight-seats-00002": 0}, ["flight-seats-00001"]),
+    ],
+)
+def test_after_a_rollback_the_revision_that_has_the_traffic_is_watched(
+    percent: dict[str, int], watched: list[str]
+) -> None:
+    assert [one["metadata"]["name"] for one in hpa.autoscalers(Rolled("airline", percent))] == watched
+
+
+def test_a_function_without_traffic_or_autoscaler_is_said_to_be_so() -> None:
+    with pytest.raises(DemoFailed, match="not Ready"):
+        hpa.autoscalers(Rolled("airline", {}))
+    with pytest.raises(DemoFailed, match="flight-seats-00003 in airline: the overlay needs components/hpa"):
+        hpa.autoscalers(Rolled("airline", {"flight-seats-00003": 100}))
 
 
 def test_of_the_autoscaler_only_what_changed_is_told_with_the_greatest_load_meanwhile() -> None:
