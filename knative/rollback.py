@@ -4,8 +4,9 @@
     python3 knative/rollback.py back         after one that failed: traffic by name to what was good
 
 What was good stands in the ConfigMap `good-revisions` of the namespace, so that any machine with a kubeconfig can go
-back. Standard library and kubectl only, as a deploy job has nothing else. Why so, and what does not go back with the
-revisions: docs/decisions/2026-11-25-back-to-revisions-by-name.md.
+back. Serving keeps these revisions, however few old ones config-gc allows: they carry `serving.knative.dev/no-gc` until
+others are remembered. Standard library and kubectl only, as a deploy job has nothing else. Why so, and what does not go
+back with the revisions: docs/decisions/2026-11-25-back-to-revisions-by-name.md.
 """
 
 import argparse
@@ -19,6 +20,8 @@ SYSTEM = "app.kubernetes.io/part-of=airline"
 MEMORY = "good-revisions"
 SERVICES = "services.serving.knative.dev"
 REVISIONS = "revisions.serving.knative.dev"
+KEPT = "serving.knative.dev/no-gc"
+"""The annotation of a Revision that Serving's garbage collection leaves alone (pkg/reconciler/gc of Serving 1.23)."""
 WHOLE = 100
 """All traffic, in percent."""
 
@@ -67,8 +70,13 @@ def remember(cluster: Cluster) -> dict[str, str]:
     if unready or split:
         raise Refused(f"Nothing remembered: not Ready {unready}, traffic split {split}.")
     good = {name: str(revision) for name, revision in running.items()}
+    former = {*cluster.good().values()}
+    # in this order: whatever the ConfigMap names is kept at every moment
+    cluster.kubectl("annotate", REVISIONS, "--overwrite", f"{KEPT}=true", *sorted(good.values()))
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MEMORY}, "data": good}
     cluster.kubectl("apply", "--filename", "-", stdin=json.dumps(config_map))
+    if released := sorted((former - {*good.values()}) & cluster.revisions()):
+        cluster.kubectl("annotate", REVISIONS, f"{KEPT}-", *released)
     return good
 
 

@@ -1,8 +1,9 @@
 """A kubectl for tests: Knative Services, revisions and ConfigMaps in a JSON file.
 
 `python fake_kubectl.py STATE ...` answers the calls of knative/rollback.py as the real one does, and moves traffic at
-once. The state: `services` by name (each with the status that Serving would give), `revisions`, `configmaps` by name,
-the names of Services that are `unpatchable`, and of those that are `stuck`: patched, but their traffic never moves.
+once. The state: `services` by name (each with the status that Serving would give), `revisions`, those that are `kept`
+from garbage collection, `configmaps` by name, the names of Services that are `unpatchable`, and of those that are
+`stuck`: patched, but their traffic never moves.
 """
 
 import json
@@ -16,7 +17,7 @@ def main() -> None:
     state = json.loads(file.read_text())
     namespace_flag, _, verb, *rest = sys.argv[2:]
     assert namespace_flag == "--namespace"
-    {"get": get, "patch": patch, "apply": apply}[verb](state, rest)
+    {"get": get, "patch": patch, "apply": apply, "annotate": annotate}[verb](state, rest)
     file.write_text(json.dumps(state))
 
 
@@ -45,6 +46,17 @@ def apply(state: dict[str, Any], rest: list[str]) -> None:
     assert rest == ["--filename", "-"]
     applied = json.loads(sys.stdin.read())
     state["configmaps"][applied["metadata"]["name"]] = applied
+
+
+def annotate(state: dict[str, Any], rest: list[str]) -> None:
+    kind, *names = [word for word in rest if word != "--overwrite"]
+    assert kind == "revisions.serving.knative.dev"
+    (change,) = [word for word in names if "/" in word]
+    names.remove(change)
+    if missing := {*names} - {*state["revisions"]}:
+        sys.exit(f"not found: {sorted(missing)}")
+    others = {*state["kept"]} - {*names}
+    state["kept"] = sorted({*names} | others if change == "serving.knative.dev/no-gc=true" else others)
 
 
 main()

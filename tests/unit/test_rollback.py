@@ -19,7 +19,8 @@ class Town:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        file.write_text(json.dumps({"services": {}, "revisions": [], "configmaps": {}, "unpatchable": [], "stuck": []}))
+        empty: dict[str, Any] = {"services": {}, "configmaps": {}}
+        file.write_text(json.dumps(empty | {name: [] for name in ("revisions", "kept", "unpatchable", "stuck")}))
 
     @property
     def state(self) -> dict[str, Any]:
@@ -38,6 +39,11 @@ class Town:
         with self.changed() as state:
             state["revisions"] += [f"{name}-{number:05}" for name in names]
             state["services"] |= {name: service(name, number) for name in names}
+
+    def collect_garbage(self) -> None:
+        """As Serving does with config-gc at 0: revisions without traffic go, but for those that are to be kept."""
+        with self.changed() as state:
+            state["revisions"] = sorted({str(name) for name in self.serving().values()} | {*state["kept"]})
 
     def serving(self) -> dict[str, str | None]:
         return {name: rollback.serving(service) for name, service in self.state["services"].items()}
@@ -80,6 +86,37 @@ def test_all_services_go_back_together_and_by_name(town: Town, capsys: pytest.Ca
     }
     assert town.state["services"]["reserve"]["status"]["traffic"] == [{"revisionName": "reserve-00001", "percent": 100}]
     assert "2 Services brought back, 1 were there already" in capsys.readouterr().out
+
+
+def test_revisions_that_were_good_outlive_any_number_of_rollouts(town: Town) -> None:
+    town.release(1, "reserve", "gateway")
+    rollback.main(["remember"])
+    for number in (2, 3, 4):
+        town.release(number, "reserve", "gateway")
+        town.collect_garbage()
+
+    assert rollback.main(["back"]) == 0
+
+    assert town.serving() == {"reserve": "reserve-00001", "gateway": "gateway-00001"}
+
+
+def test_only_the_revisions_that_were_good_last_are_kept(town: Town) -> None:
+    town.release(1, "reserve", "gateway")
+    rollback.main(["remember"])
+    town.release(2, "reserve")
+    rollback.main(["remember"])
+
+    assert town.state["kept"] == ["gateway-00001", "reserve-00002"]
+
+
+def test_a_formerly_good_revision_that_somebody_deleted_is_no_obstacle(town: Town) -> None:
+    town.release(1, "reserve")
+    rollback.main(["remember"])
+    town.release(2, "reserve")
+    with town.changed() as state:
+        state["revisions"] = ["reserve-00002"]
+
+    assert rollback.main(["remember"]) == 0
 
 
 def test_a_release_that_failed_is_not_what_the_next_one_goes_back_to(town: Town) -> None:
