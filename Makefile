@@ -100,7 +100,7 @@ image-config: ## how that image starts, as an OCI image config in JSON: FUNCTION
 	@$(PYTHON) -m images.config "$(FUNCTION)"
 
 # from here on kubectl is needed; NAMESPACE, REGISTRY, TAG, IMAGES and KAFKA are explained in knative/render
-manifests: ## what a cluster gets by OVERLAY (kafka, in-memory, azure or a path), as one YAML stream
+manifests: ## what a cluster gets by OVERLAY (kafka, kafka-small, in-memory, azure or a path), as one YAML stream
 	@knative/render $(OVERLAY)
 
 deploy: ## install OVERLAY on the cluster of KUBECONFIG, or upgrade what is there, step by step until all is Ready

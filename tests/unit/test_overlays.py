@@ -1,7 +1,7 @@
 """The overlays as a cluster gets them: all rules, Knative's and ours, on every overlay and combination."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +263,27 @@ def test_hpa_scales_the_http_functions_as_the_original_did() -> None:
         }
 
 
+@pytest.mark.parametrize("other", ["small", "zero-initial-scale"])
+def test_scaling_by_cpu_is_the_same_whichever_component_comes_first(tmp_path: Path, other: str) -> None:
+    rendered_ = {}
+    for order in (("hpa", other), (other, "hpa")):
+        folder = tmp_path / "-".join(order)
+        folder.mkdir()
+        rendered_[order] = render(combination(folder, IN_MEMORY, ("postgresql", *order)))
+
+    first, second = ({str(one): one.content for one in made} for made in rendered_.values())
+    assert first == second
+
+
+def test_a_small_cluster_with_kafka_scales_the_http_functions_by_cpu_and_asks_for_less() -> None:
+    small, full = services_of(rendered("kafka-small")), services_of(rendered("kafka"))
+
+    assert [name for name, service in small.items() if hpa(service)] == [
+        name for name, service in full.items() if hpa(service)
+    ]
+    assert millicores(small) < millicores(full) / 2
+
+
 def test_the_database_of_mysql_is_one_that_mysql_understands() -> None:
     data = [config.content["data"] for config in of(rendered("mysql"), "ConfigMap").values()]
     urls = [value for values in data for key, value in values.items() if key.endswith("DATABASE_URL")]
@@ -303,6 +324,11 @@ def broken(rendering: Rendering, name: str, breaks: Break) -> Rendering:
 
 def of_registry() -> Rendering:
     return rendered("in-memory", REGISTRY="registry.example/airline", TAG="7")
+
+
+def millicores(services: Mapping[str, Manifest]) -> int:
+    """What one instance of each asks for, the queue-proxies left out."""
+    return sum(int(container(one)["resources"]["requests"]["cpu"].removesuffix("m")) for one in services.values())
 
 
 def hpa(service: Manifest) -> bool:
