@@ -2,7 +2,8 @@
 
 AirlineError
 ├── TryAgain       nothing is wrong with the request, the world is not ready: the broker retries
-│   └── BrokerAway   the broker did not answer at all
+│   ├── BrokerAway   the broker did not answer at all
+│   └── EventRefused  the broker takes others, but not this event
 ├── NotFound       the thing is not there; retried by a broker, as it may be on its way
 ├── Conflict       somebody else is at it, or its state forbids it
 ├── Malformed      bytes that are not what they claim to be (no JSON, no CloudEvent)
@@ -32,6 +33,10 @@ class TryAgain(AirlineError):
 
 class BrokerAway(TryAgain):
     """The broker did not answer at all, so there is no use in trying the next event now."""
+
+
+class EventRefused(TryAgain):
+    """The broker does not take this event, whatever it does with others."""
 
 
 class NotFound(AirlineError):
@@ -77,6 +82,7 @@ class TooLarge(AirlineError):
 STATUS: dict[type[AirlineError], HTTPStatus] = {
     TryAgain: HTTPStatus.SERVICE_UNAVAILABLE,
     BrokerAway: HTTPStatus.SERVICE_UNAVAILABLE,
+    EventRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Malformed: HTTPStatus.BAD_REQUEST,

@@ -1,20 +1,42 @@
 """The outbox: an event is written in the transaction of the effect it tells of, and sent right after the commit.
 
-What could not be sent stays, and housekeeping sends it. Sending twice is harmless: consumers know a repeat.
+What could not be sent stays; `relay` sends it as soon as the broker is back, and housekeeping whatever is left then.
+Sending twice is harmless: consumers know a repeat. Nothing here can change the answer of a command that is committed.
 """
 
+import atexit
 import functools
 import hashlib
+import random
+import threading
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Column, Connection, MetaData, Row, String, Table, Text, bindparam, delete, func, select, tuple_
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+    tuple_,
+)
 
 from airline import clock, store, tokens, wire
 from airline.columns import Instant
-from airline.errors import BrokerAway, TryAgain
+from airline.errors import BrokerAway, EventRefused, TryAgain
 from airline.events import Event
 from airline.logs import log, note
+from airline.relay import Relay, Round
 from airline.settings import settings
 
 if TYPE_CHECKING:
@@ -23,6 +45,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Said = Event | wire.CloudEvent
 """A word of the glossary, or a whole event of somebody else that is passed on as it is."""
+Place = tuple[datetime, str]
+"""Where a row stands in the outbox: its created_at and its id."""
 OUTBOX = Table(
     "outbox",
     MetaData(),
@@ -33,12 +57,25 @@ OUTBOX = Table(
 """A service that has an outbox declares it with `OUTBOX.to_metadata(...)` beside its own tables."""
 OURS = "/airline/"
 """What the sources of our own events begin with: their ids are made by us, and fit."""
-TIMEOUT = (3.05, 3.05)
-"""Seconds to connect to the broker, and to wait for its 202."""
-BATCH = 500
+TIMEOUT = (0.5, 1.0)
+"""Seconds that a request connects to the broker, and waits for its 202."""
+PATIENT = (2.0, 5.0)
+"""The same where no request waits: a broker in memory answers only after its deliveries, which wake functions."""
+BATCH = 20
+"""Rows that are sent before they are deleted together, and that two processes may both send at worst."""
+FAILURES = 3
+"""Events in a row that the broker fails to take, each for itself, until it is taken to be away."""
+YOUNG = timedelta(seconds=1)
+"""A row of this age is still being sent by its request, unless that found the broker away."""
+LEFT_BEHIND = timedelta(seconds=5)
+"""What is older than this was not left by a request that is still at work."""
+OF_THE_EVENT = {400, 413, 415, 422, 431}
+"""What a broker answers to an event that it will never take. All the rest (404, 429, 5xx) is about the broker."""
 
+_NO_SINK = "K_SINK is not set: no SinkBinding has told this function where the broker is."
+_relays: dict[tuple[URL, str], Relay] = {}
+_making = threading.Lock()
 _UNSENT = select(func.count(), func.min(OUTBOX.c.created_at))
-_SENT = delete(OUTBOX).where(OUTBOX.c.id == bindparam("sent"))
 
 
 def commit(
@@ -50,37 +87,39 @@ def commit(
     """Runs `work` in one transaction, its events beside the effect; then sends them and returns the rest.
 
     `work` returns its result, and one event, several in their order, or None. Raises what `work` and `store.commit`
-    raise. That an event could not be sent is only logged.
+    raise, and nothing after the commit: what goes wrong then is logged.
     """
 
-    def attempt(transaction: Connection) -> tuple[T, list[wire.CloudEvent]]:
+    def attempt(transaction: Connection) -> tuple[T, list[_Written]]:
         result, said = work(transaction)
         events = [
             each if isinstance(each, dict) else wire.say(each, source, cause, traceparent) for each in _each(said)
         ]
-        for event in events:
-            _add(transaction, event)
-        return result, events
+        return result, [_written(transaction, event) for event in events]
 
-    result, events = store.commit(attempt)
-    for event in events:
-        trace = wire.trace_id(event["traceparent"])
-        note(reservationId=event["correlationid"], eventId=event["id"], traceId=trace)
-        _send(_row_of(event), wire.pack(event))
+    result, rows = store.commit(attempt)
+    for row in rows:
+        _send(row)
     return result
 
 
-def drain() -> int:
-    """Sends what is still there, oldest first; a refused row does not block the others. Returns how many went."""
-    sent, rows = 0, _waiting(None)
-    while rows:
-        for row in rows:
-            try:
-                sent += _sent_if_accepted(row.id, row.body.encode())
-            except BrokerAway as error:
-                log.warning("the outbox waits: %s", error)
-                return sent
-        rows = _waiting(rows[-1])
+def drain(until: float | None = None) -> int:
+    """Sends what is still there, oldest first; a refused row does not block the others. Returns how many went.
+
+    Ends early at `until` (of time.monotonic), and where the broker is away: then the relay goes on.
+    """
+    there, sink = store.database(), settings().sink
+    sent, place = 0, None
+    while rows := _waiting(there, place):
+        batch = _send_batch(rows, sink, there, PATIENT)
+        sent, place = sent + batch.sent, batch.place
+        if batch.away:
+            log.warning("the outbox waits: the broker is away")
+            if sink:
+                _relay(there, sink).failed()
+            break
+        if until is not None and time.monotonic() > until:
+            break
     return sent
 
 
@@ -91,13 +130,37 @@ def unsent() -> dict[str, int | str | None]:
     return {"unsent": count, "oldest": oldest and clock.text(oldest)}
 
 
-def _waiting(after: Row[Any] | None) -> Sequence[Row[Any]]:
-    place = tuple_(OUTBOX.c.created_at, OUTBOX.c.id)
-    query = select(OUTBOX).order_by(OUTBOX.c.created_at, OUTBOX.c.id).limit(BATCH)
-    if after is not None:
-        query = query.where(place > (after.created_at, after.id))
-    with store.reading() as connection:
-        return connection.execute(query).all()
+def deliver(body: bytes, timeout: tuple[float, float] = PATIENT) -> None:
+    """Puts one structured CloudEvent into the broker: `timeout` are seconds to connect, and to wait for its 202.
+
+    Raises BrokerAway without an answer, EventRefused for an event that it will never take, else TryAgain.
+    """
+    _deliver(settings().sink, body, timeout)
+
+
+def _deliver(sink: str | None, body: bytes, timeout: tuple[float, float]) -> None:
+    if sink is None:
+        raise BrokerAway(_NO_SINK)
+    import requests  # noqa: PLC0415 - a fifth of a cold start, which functions that never send are spared
+
+    headers = {"Content-Type": wire.CLOUD_EVENT_JSON} | tokens.own()
+    try:
+        answer = _session().post(sink, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+    except requests.RequestException as error:
+        raise BrokerAway(f"The broker is out of reach ({type(error).__name__}).") from error
+    if answer.status_code in OF_THE_EVENT:
+        raise EventRefused(f"The broker answered {answer.status_code}.")
+    if answer.status_code != requests.codes.accepted:
+        raise TryAgain(f"The broker answered {answer.status_code}.")
+
+
+@dataclass(frozen=True)
+class _Written:
+    """An event in the outbox: the id of its row, its body, and what the log says of it."""
+
+    row: str
+    body: bytes
+    about: dict[str, str]
 
 
 def _each(said: Said | Sequence[Said] | None) -> Sequence[Said]:
@@ -106,10 +169,13 @@ def _each(said: Said | Sequence[Said] | None) -> Sequence[Said]:
     return said if isinstance(said, list | tuple) else (said,)
 
 
-def _add(transaction: Connection, event: wire.CloudEvent) -> None:
+def _written(transaction: Connection, event: wire.CloudEvent) -> _Written:
+    trace = wire.trace_id(event["traceparent"])
+    about = {"reservationId": event["correlationid"], "eventId": event["id"], "traceId": trace}
+    written = _Written(_row_of(event), wire.pack(event), about)
     # the same event again is the same row
-    body = wire.pack(event).decode()
-    store.insert_if_absent(transaction, OUTBOX, id=_row_of(event), body=body, created_at=clock.now())
+    store.insert_if_absent(transaction, OUTBOX, id=written.row, body=written.body.decode(), created_at=clock.now())
+    return written
 
 
 def _row_of(event: wire.CloudEvent) -> str:
@@ -120,39 +186,169 @@ def _row_of(event: wire.CloudEvent) -> str:
     return hashlib.sha256(f"{len(source)}:{source}{identity}".encode()).hexdigest()
 
 
-def _send(identity: str, body: bytes) -> None:
+def _send(written: _Written) -> None:
     try:
-        _sent_if_accepted(identity, body)
-    except BrokerAway as error:
-        log.warning("stays in the outbox: %s", error, extra={"fields": {"eventId": identity}})
+        note(**written.about)
+        _send_at_once(written.row, written.body)
+    except Exception as error:  # whatever it is: the effect is committed, and so is the event
+        log.warning("stays in the outbox: %s", error, extra={"fields": written.about}, exc_info=True)
 
 
-def _sent_if_accepted(identity: str, body: bytes) -> bool:
-    try:
-        deliver(body)
-    except BrokerAway:
-        raise
-    except TryAgain as error:
-        log.error("stays in the outbox: %s", error, extra={"fields": {"eventId": identity}})
-        return False
-    store.commit(lambda transaction: transaction.execute(_SENT, {"sent": identity}))
-    return True
-
-
-def deliver(body: bytes) -> None:
-    """Puts one structured CloudEvent into the broker. Raises BrokerAway, and TryAgain unless the broker says 202."""
-    sink = settings().sink
+def _send_at_once(identity: str, body: bytes) -> None:
+    there, sink = store.database(), settings().sink
     if sink is None:
-        raise BrokerAway("K_SINK is not set: no SinkBinding has told this function where the broker is.")
-    import requests  # noqa: PLC0415 - a fifth of a cold start, which functions that never send are spared
+        raise BrokerAway(_NO_SINK)
+    relay = _relay(there, sink)
+    with relay.turn(identity) as ours:
+        problem = _refusal(body) if ours else None
+        if problem is None and ours:
+            _remove([identity], there)
+    if not ours:
+        return
+    if problem is None:
+        relay.accepted(identity)
+        _look_once(relay, there)
+        return
+    log.warning("stays in the outbox: %s", problem, extra={"fields": {"eventId": identity}})
+    if not isinstance(problem, EventRefused):
+        relay.failed()
 
-    headers = {"Content-Type": wire.CLOUD_EVENT_JSON} | tokens.own()
+
+def _refusal(body: bytes) -> TryAgain | None:
     try:
-        answer = _session().post(sink, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
-    except requests.RequestException as error:
-        raise BrokerAway(f"The broker is out of reach ({type(error).__name__}).") from error
-    if answer.status_code != requests.codes.accepted:
-        raise TryAgain(f"The broker answered {answer.status_code}.")
+        deliver(body, TIMEOUT)
+    except TryAgain as error:
+        return error
+    return None
+
+
+def _look_once(relay: Relay, there: Engine) -> None:
+    """A process that ended while the broker was away, and fell asleep, has left its events behind."""
+    if relay.has_looked:
+        return
+    relay.has_looked = True
+    with store.reading(there) as connection:
+        _, oldest = connection.execute(_UNSENT).one()
+    if oldest is not None and oldest < clock.now() - LEFT_BEHIND:
+        relay.want()
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Which of some rows went, which are refused for ever, whether the broker is away, and the last row tried."""
+
+    sent: int
+    refused: Sequence[str]
+    failed: bool
+    away: bool
+    place: Place | None
+
+
+def _send_batch(
+    rows: Sequence[Row[Any]], sink: str | None, there: Engine, timeout: tuple[float, float], relay: Relay | None = None
+) -> _Batch:
+    sent: list[str] = []
+    refused: list[str] = []
+    failures, failed, place = 0, False, None
+    try:
+        for row in rows:
+            if relay and relay.ending:
+                break
+            place = (row.created_at, row.id)
+            try:
+                _deliver(sink, row.body.encode(), timeout)
+            except EventRefused as error:
+                log.error("stays in the outbox: %s", error, extra={"fields": {"eventId": row.id}})
+                refused.append(row.id)
+                failures = 0
+            except TryAgain as error:
+                log.debug("stays in the outbox: %s", error, extra={"fields": {"eventId": row.id}})
+                failed, failures = True, FAILURES if isinstance(error, BrokerAway) else failures + 1
+            else:
+                sent.append(row.id)
+                failures = 0
+                if relay:
+                    relay.accepted(row.id)
+            if failures == FAILURES:
+                break
+    finally:
+        _remove(sent, there)
+    return _Batch(len(sent), refused, failed, failures == FAILURES, place)
+
+
+def _remove(sent: Sequence[str], there: Engine) -> None:
+    if sent:
+        store.commit(lambda transaction: transaction.execute(delete(OUTBOX).where(OUTBOX.c.id.in_(sent))), there)
+
+
+def _waiting(there: Engine, after: Place | None, limit: int = BATCH) -> Sequence[Row[Any]]:
+    query = select(OUTBOX).order_by(OUTBOX.c.created_at, OUTBOX.c.id).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(OUTBOX.c.created_at, OUTBOX.c.id) > after)
+    with store.reading(there) as connection:
+        return connection.execute(query).all()
+
+
+@dataclass
+class _Rounds:
+    """The outbox as a ring: each round goes on where the last one stopped, so no row can hold up the others.
+
+    It starts anywhere: several processes that find the broker back at the same moment rarely send the same rows.
+    """
+
+    there: Engine
+    sink: str
+    place: Place | None = None
+    started: bool = False
+    refused: set[str] = field(default_factory=set)
+
+    def __call__(self, relay: Relay) -> Round:
+        if not self.started:
+            self.place, self.started = self._anywhere(), True
+        sent, left, turned = 0, False, False
+        while not relay.ending:
+            rows = _waiting(self.there, self.place)
+            if not rows and (turned or self.place is None):
+                break
+            if not rows:
+                self.place, turned = None, True
+                continue
+            ready = self._ready(rows, relay)
+            left = left or len(ready) < len([row for row in rows if row.id not in self.refused])
+            batch = _send_batch(ready, self.sink, self.there, PATIENT, relay)
+            self.refused.update(batch.refused)
+            self.place = batch.place if batch.away else (rows[-1].created_at, rows[-1].id)
+            sent, left = sent + batch.sent, left or batch.failed
+            if batch.away:
+                relay.is_open = True
+                return Round(sent, waiting=True)
+        self.started = left
+        return Round(sent, left)
+
+    def _ready(self, rows: Sequence[Row[Any]], relay: Relay) -> list[Row[Any]]:
+        """Without what was refused, and what its request is sending."""
+        sending, youngest = relay.sending(), clock.now() - YOUNG
+        return [
+            row
+            for row in rows
+            if row.id not in self.refused
+            and row.id not in sending
+            and (relay.is_open or row.id in relay.handed_over or row.created_at <= youngest)
+        ]
+
+    def _anywhere(self) -> Place | None:
+        with store.reading(self.there) as connection:
+            _, oldest = connection.execute(_UNSENT).one()
+        return oldest and (oldest + random.random() * (clock.now() - oldest), "")  # noqa: S311 - no secret
+
+
+def _relay(there: Engine, sink: str) -> Relay:
+    """One in a process: there is one outbox and one broker."""
+    with _making:
+        if (there.url, sink) not in _relays:
+            _relays[there.url, sink] = Relay(_Rounds(there, sink), max(1, settings().threads - 1))
+            atexit.register(_relays[there.url, sink].end)
+        return _relays[there.url, sink]
 
 
 @functools.cache

@@ -32,7 +32,8 @@ def reply(request: Request, policy: Policy[HeardEvent], source: str) -> Response
 
     def respond(envelope: Envelope) -> Response:
         event = understood(envelope, policy)
-        return _said(store.commit(lambda transaction: policy(event, transaction)), source, envelope)
+        # the answer is made inside: what cannot be said must not have happened
+        return store.commit(lambda transaction: _said(policy(event, transaction), source, envelope))
 
     return _handled(request, respond)
 
@@ -74,7 +75,7 @@ def reply_in_steps(
         if intent is None:
             return _nothing()
         outcome = call(intent)
-        return _said(store.commit(lambda transaction: record(intent, outcome, transaction)), source, envelope)
+        return store.commit(lambda transaction: _said(record(intent, outcome, transaction), source, envelope))
 
     return _handled(request, respond)
 

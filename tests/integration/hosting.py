@@ -53,6 +53,9 @@ def forget() -> None:
     """Empties the caches of the kit; those who made engines dispose of them first."""
     for lock in vars(store._threads).pop("locks", {}).values():
         os.close(lock)
+    for relay in outbox._relays.values():
+        relay.end()
+    outbox._relays.clear()
     for cached in (settings, store.engine, logs.configure, outbox._session, issuer.known):
         cached.cache_clear()
 

@@ -1,0 +1,149 @@
+"""What a process does while the broker is away: no request waits for it, and a thread sends what the outbox holds.
+
+An event is in the outbox before it is sent, so a request loses nothing by not sending it:
+
+    closed  --a send fails-->  open  --the broker takes an event-->  closed
+
+While it is open, and while a send takes longer than SLOW, requests leave their events to the thread. It is started
+then, tries again with growing pauses, and ends when nothing waits. It is a daemon: it delays no SIGTERM. Where it dies,
+or gets no CPU because its function fell asleep, housekeeping sends instead; a new process looks once for what is left.
+
+It is made at the first send, never by an import: gunicorn forks after it (functions-framework imports main.py in the
+master), and threads do not survive that.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from airline.logs import log
+
+SLOW = 0.1
+"""Seconds after which a send is slow: the requests that come then do not join it."""
+SLOT = 0.05
+"""Seconds that a request waits for one of those places from which it may send."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Seconds until the thread tries again; doubled each time, give or take a quarter."""
+FRUITLESS = 8
+"""Rounds in a row without success after which rows that fail while the broker takes others are left to housekeeping."""
+TELL_EVERY = 10.0
+"""Seconds between two lines in the log. On a laptop they keep the function awake meanwhile."""
+
+
+class Round(NamedTuple):
+    """What one round of the thread has sent, and whether something is left to be tried again."""
+
+    sent: int
+    waiting: bool
+
+
+@dataclass
+class Relay:
+    """The circuit of one process for one broker and one outbox; `work` is one round, called by the thread alone."""
+
+    work: Callable[["Relay"], Round]
+    places: int
+    """Requests that may be sending at the same time: fewer than gunicorn has threads, or all could hang at once."""
+    is_open: bool = False
+    handed_over: set[str] = field(default_factory=set)
+    """The events that requests have left to the thread."""
+    has_looked: bool = False
+    """Whether this process has looked for what an earlier one left behind."""
+    _sending: dict[object, tuple[str, float]] = field(default_factory=dict)
+    _wanted: bool = False
+    _thread: threading.Thread | None = None
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _ending: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def turn(self, identity: str) -> Iterator[bool]:
+        """Whether the caller sends this event itself. If not, the thread does, whose start may raise RuntimeError."""
+        token = object()
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._sending) < self.places or self._passes_by(), SLOT)
+            goes = len(self._sending) < self.places and not self._passes_by()
+            if goes:
+                self._sending[token] = (identity, time.monotonic())
+            else:
+                self.handed_over.add(identity)
+        if not goes:
+            self.want()
+        try:
+            yield goes
+        finally:
+            with self._changed:
+                self._sending.pop(token, None)
+                self._changed.notify()
+
+    def failed(self) -> None:
+        """The broker takes nothing: opens the circuit, and starts the thread."""
+        self.is_open = True
+        self.want()
+
+    def accepted(self, identity: str) -> None:
+        """The broker has taken this event."""
+        self.is_open = False
+        self.handed_over.discard(identity)
+
+    def want(self) -> None:
+        """Something waits: the thread is to make another round."""
+        with self._changed:
+            self._wanted = True
+            if self._thread is None and not self._ending.is_set():
+                self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+                self._thread.start()
+
+    def sending(self) -> set[str]:
+        """The events that requests are sending at this moment."""
+        with self._changed:
+            return {identity for identity, _ in self._sending.values()}
+
+    @property
+    def ending(self) -> bool:
+        """Whether the process is about to end."""
+        return self._ending.is_set()
+
+    def end(self, patience: float = 0.2) -> None:
+        """Asks the thread to end, before the interpreter takes the streams away from it. It is not waited for long."""
+        self._ending.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join(patience)
+
+    def _passes_by(self) -> bool:
+        now = time.monotonic()
+        return self.is_open or any(now - since > SLOW for _, since in self._sending.values())
+
+    def _run(self) -> None:
+        pause, fruitless, told = FIRST_PAUSE, 0, 0.0
+        while not self._ending.is_set():
+            with self._changed:
+                self._wanted = False
+            done = self._round()
+            fruitless = 0 if done.sent or self.is_open else fruitless + 1
+            if self._has_ended(done.waiting and fruitless < FRUITLESS):
+                return
+            pause = FIRST_PAUSE if done.sent else min(2 * pause, LONGEST_PAUSE)
+            if self.is_open and time.monotonic() - told > TELL_EVERY:
+                told = time.monotonic()
+                log.warning("the broker is away: what the outbox holds is sent when it is back")
+            self._ending.wait(pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
+
+    def _round(self) -> Round:
+        try:
+            return self.work(self)
+        except Exception:  # whatever it is, the next round may do better
+            log.exception("the outbox could not be sent")
+            return Round(0, waiting=True)
+
+    def _has_ended(self, waiting: bool) -> bool:
+        # under the lock, so that no request counts on a thread that has just looked for the last time
+        with self._changed:
+            if waiting or self._wanted:
+                return False
+            self._thread, self.is_open = None, False
+            return True
