@@ -66,7 +66,7 @@ BATCH = 20
 FAILURES = 3
 """Events in a row that the broker fails to take, each for itself, until it is taken to be away."""
 YOUNG = timedelta(seconds=1)
-"""A row of this age is still being sent by its request, unless that found the broker away."""
+"""A row of this age is its request's business, unless that has left it to the thread or the broker is away."""
 LEFT_BEHIND = timedelta(seconds=5)
 """What is older than this was not left by a request that is still at work."""
 OF_THE_EVENT = {400, 413, 415, 422, 431}
@@ -109,17 +109,18 @@ def drain(until: float | None = None) -> int:
     Ends early at `until` (of time.monotonic), and where the broker is away: then the relay goes on.
     """
     there, sink = store.database(), settings().sink
-    sent, place = 0, None
+    sent, failed, place = 0, False, None
     while rows := _waiting(there, place):
         batch = _send_batch(rows, sink, there, PATIENT)
-        sent, place = sent + batch.sent, batch.place
-        if batch.away:
-            log.warning("the outbox waits: the broker is away")
-            if sink:
-                _relay(there, sink).failed()
+        sent, failed, place = sent + batch.sent, failed or batch.failed, batch.place
+        if batch.away or (until is not None and time.monotonic() > until):
             break
-        if until is not None and time.monotonic() > until:
-            break
+    if failed:
+        log.warning("the outbox waits: the broker does not take everything", extra={"fields": {"sent": sent}})
+        if sink is not None:
+            relay = _relay(there, sink)
+            relay.is_open = relay.is_open or not sent
+            relay.want()
     return sent
 
 
@@ -211,7 +212,7 @@ def _send_at_once(identity: str, body: bytes) -> None:
         return
     log.warning("stays in the outbox: %s", problem, extra={"fields": {"eventId": identity}})
     if not isinstance(problem, EventRefused):
-        relay.failed()
+        relay.failed(identity)
 
 
 def _refusal(body: bytes) -> TryAgain | None:
@@ -314,7 +315,6 @@ class _Rounds:
                 self.place, turned = None, True
                 continue
             ready = self._ready(rows, relay)
-            left = left or len(ready) < len([row for row in rows if row.id not in self.refused])
             batch = _send_batch(ready, self.sink, self.there, PATIENT, relay)
             self.refused.update(batch.refused)
             self.place = batch.place if batch.away else (rows[-1].created_at, rows[-1].id)

@@ -79,9 +79,11 @@ class Relay:
                 self._sending.pop(token, None)
                 self._changed.notify()
 
-    def failed(self) -> None:
-        """The broker takes nothing: opens the circuit, and starts the thread."""
+    def failed(self, identity: str | None = None) -> None:
+        """The broker takes nothing, this event neither: opens the circuit, and starts the thread."""
         self.is_open = True
+        if identity is not None:
+            self.handed_over.add(identity)
         self.want()
 
     def accepted(self, identity: str) -> None:

@@ -15,13 +15,14 @@ from tests.integration.listening import Quiet, listening
 class RecordingBroker:
     """`accepted` are the events it said 202 to, `shown` what each POST had as Authorization.
 
-    `refusals` maps an event type to the status it gets instead.
+    `refusals` maps an event type to the status it gets instead; `refuses_all` is what every event gets.
     """
 
     url: str
     accepted: list[dict[str, Any]] = field(default_factory=list)
     shown: list[str | None] = field(default_factory=list)
     refusals: dict[str, int] = field(default_factory=dict)
+    refuses_all: int | None = None
 
     def heard(self) -> list[str]:
         """The types of the accepted events, in their order."""
@@ -29,7 +30,7 @@ class RecordingBroker:
 
     def hear(self, event: dict[str, Any]) -> int:
         """The status for one event."""
-        status = self.refusals.get(event["type"], 202)
+        status = self.refuses_all or self.refusals.get(event["type"], 202)
         if status == 202:
             self.accepted.append(event)
         return status

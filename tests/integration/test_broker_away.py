@@ -1,0 +1,192 @@
+"""A broker that is away takes nobody with it: requests go past it, and what waits is sent when it is back."""
+
+import pytest
+
+from airline import outbox, relay
+from airline.errors import BrokerAway, TryAgain
+from tests.integration.hosting import Airline
+from tests.integration.recording_broker import RecordingBroker
+from tests.integration.vocabulary import body_of, event, href, place
+from tests.system import eventually
+
+WISH = {"customerId": 1, "flightId": 1, "seatQty": 3}
+AWAY = [404, 429, 500, 503]
+"""What an ingress answers that is up, but whose Kafka, or whose Broker, is away."""
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(relay, "LONGEST_PAUSE", 0.05)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What requests have tried to send themselves."""
+    tried: list[bytes] = []
+    deliver = outbox.deliver
+
+    def counted(body: bytes, timeout: tuple[float, float]) -> None:
+        tried.append(body)
+        deliver(body, timeout)
+
+    monkeypatch.setattr(outbox, "deliver", counted)
+    return tried
+
+
+def waiting(airline: Airline) -> int:
+    ((count,),) = airline.rows("reserve", "SELECT COUNT(*) FROM outbox")
+    return int(count)
+
+
+def test_only_the_first_customer_waits_for_a_broker_that_does_not_answer(
+    airline_without_broker: Airline, sent: list[bytes]
+) -> None:
+    for _ in range(5):
+        place(airline_without_broker)
+
+    assert len(sent) == 1
+    assert waiting(airline_without_broker) == 5
+
+
+@pytest.mark.parametrize("status", AWAY)
+def test_a_broker_that_is_up_but_takes_nothing_is_as_good_as_away(
+    airline: Airline, broker: RecordingBroker, sent: list[bytes], status: int
+) -> None:
+    broker.refuses_all = status
+    for _ in range(5):
+        place(airline)
+
+    assert len(sent) == 1
+    assert waiting(airline) == 5
+
+
+@pytest.mark.parametrize("status", AWAY)
+def test_what_customers_left_behind_is_sent_when_the_broker_is_back_without_housekeeping(
+    airline: Airline, broker: RecordingBroker, status: int
+) -> None:
+    broker.refuses_all = status
+    placed = {place(airline)["reservationId"] for _ in range(5)}
+
+    broker.refuses_all = None
+
+    eventually(lambda: waiting(airline) == 0, "the outbox is empty")
+    assert {said["data"]["reservationId"] for said in broker.accepted} == placed
+
+
+def test_customers_send_again_themselves_after_the_broker_is_back(
+    airline: Airline, broker: RecordingBroker, sent: list[bytes]
+) -> None:
+    broker.refuses_all = 503
+    place(airline)
+    broker.refuses_all = None
+    eventually(lambda: waiting(airline) == 0, "the outbox is empty")
+
+    place(airline)
+
+    assert len(sent) == 2
+    assert waiting(airline) == 0
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_one_event_that_the_broker_never_takes_does_not_make_customers_go_past_it(
+    airline: Airline, broker: RecordingBroker, sent: list[bytes], status: int
+) -> None:
+    broker.refusals["ReservationPlaced"] = status
+    place(airline)
+    place(airline)
+
+    assert len(sent) == 2
+
+
+@pytest.mark.parametrize("status", [400, 413, 429, 503])
+def test_an_event_that_the_broker_never_takes_holds_up_none_of_those_that_wait(
+    airline: Airline, broker: RecordingBroker, status: int
+) -> None:
+    broker.refuses_all = 503
+    canceled = [place(airline) for _ in range(30)][-1]
+    airline.function("reserve").delete(href(canceled, "self"))
+    broker.refusals["ReservationCanceled"] = status
+
+    broker.refuses_all = None
+
+    eventually(lambda: waiting(airline) == 1, "only the event is left that is refused")
+    assert broker.heard() == ["ReservationPlaced"] * 30
+
+
+def test_housekeeping_that_finds_the_broker_away_goes_on_when_it_is_back(
+    airline: Airline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as asleep:
+        asleep.setattr(outbox, "_send_at_once", lambda *_: None)
+        place(airline)
+    broker.refuses_all = 503
+    airline.function("reserve")
+    assert outbox.drain() == 0
+
+    broker.refuses_all = None
+
+    eventually(lambda: waiting(airline) == 0, "the outbox is empty")
+
+
+def test_the_thread_ends_when_nothing_waits(airline: Airline, broker: RecordingBroker) -> None:
+    broker.refuses_all = 503
+    place(airline)
+    (circuit,) = outbox._relays.values()
+    assert circuit._thread is not None
+    broker.refuses_all = None
+
+    eventually(lambda: circuit._thread is None, "the thread has ended")
+
+    assert (waiting(airline), circuit.is_open) == (0, False)
+
+
+def test_a_process_looks_for_what_an_earlier_one_left_behind(
+    airline: Airline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as asleep:
+        asleep.setattr(outbox, "_send_at_once", lambda *_: None)
+        place(airline)
+    monkeypatch.setattr(outbox, "LEFT_BEHIND", -outbox.LEFT_BEHIND)
+    monkeypatch.setattr(outbox, "YOUNG", -outbox.YOUNG)
+
+    place(airline)
+
+    eventually(lambda: waiting(airline) == 0, "the outbox is empty")
+    assert broker.heard() == ["ReservationPlaced"] * 2
+
+
+def broken(*_: object, **__: object) -> None:
+    raise RuntimeError("after the commit")
+
+
+def away(*_: object, **__: object) -> None:
+    raise TryAgain("The database is out of reach; try again.")
+
+
+@pytest.mark.parametrize("trouble", [broken, away])
+@pytest.mark.parametrize("step", ["_remove", "_relay", "_send_at_once", "note", "deliver"])
+def test_nothing_that_happens_after_the_commit_changes_the_answer(
+    airline: Airline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch, step: str, trouble: object
+) -> None:
+    monkeypatch.setattr(outbox, step, trouble)
+    reserve = airline.function("reserve")
+
+    placed = reserve.post("/reservations", json=WISH, headers={"Idempotency-Key": "k"})
+    changed = reserve.patch(href(body_of(placed), "self"), json={"status": "CANCELED"})
+    canceled = reserve.delete(href(body_of(placed), "self"))
+    heard = airline.function("place-reservation").hear(event("ReservationRequested"))
+
+    assert [answer.status_code for answer in (placed, changed, canceled, heard)] == [201, 200, 204, 204]
+    kept = {identity for (identity,) in airline.rows("reserve", "SELECT id FROM outbox")}
+    assert len(kept | {said["id"] for said in broker.accepted}) == 3
+
+
+def test_a_broker_of_which_nothing_is_known_is_away_and_nothing_is_lost(airline: Airline) -> None:
+    airline.settings["K_SINK"] = ""
+
+    place(airline)
+
+    assert waiting(airline) == 1
+    with pytest.raises(BrokerAway, match="K_SINK is not set"):
+        outbox.deliver(b"{}")
