@@ -6,10 +6,12 @@ trap 'rm -rf "$stages"' EXIT
 
 # Sorts what knative/render makes of $1 into the stages, and sets $namespace.
 render() {
-  mkdir "$stages"/{namespace,ground,schemas,dead-letters,bindings,functions,triggers,traffic}
+  mkdir "$stages"/{namespace,ground,schemas,broker,topic,dead-letters,bindings,functions,triggers,traffic}
   "$here/render" "$1" "$stages/ground"
   into namespace v1_namespace_
+  into topic batch_v1_job_topic-partitions
   into schemas batch_v1_job_
+  into broker eventing.knative.dev_v1_broker_
   into dead-letters serving.knative.dev_v1_service_dead-letters
   into traffic serving.knative.dev_v1_service_gateway sources.knative.dev_v1_pingsource_
   into bindings sources.knative.dev_v1_sinkbinding_
@@ -21,7 +23,10 @@ render() {
 into() {
   local stage=$1 start
   shift
-  for start; do mv "$stages/ground/$start"* "$stages/$stage/"; done
+  for start; do
+    # not every overlay has everything
+    ! compgen -G "$stages/ground/$start*" >/dev/null || mv "$stages/ground/$start"* "$stages/$stage/"
+  done
 }
 
 say() { printf '%s\n' "$*"; }

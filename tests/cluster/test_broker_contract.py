@@ -18,11 +18,19 @@ NAME = "airline-contract"
 CLASSES = {"Kafka": ("Kafka", "broker-kafka.yaml"), "MTChannelBasedBroker": ("MT", "broker-mt.yaml")}
 """By the class of the airline's own Broker: what the suite calls it, and the Broker of the suite."""
 READY_WITHIN = 300.0
+OF_THE_AIRLINE = "name: airline-broker, namespace: airline}"
+"""The configuration of the suite's Broker on Kafka: that of the airline, wherever that is installed."""
 
 
 def broker_class(installation: Installation) -> tuple[str, str]:
     annotations = installation.namespace.get("broker", "airline")["metadata"]["annotations"]
     return CLASSES[annotations["eventing.knative.dev/broker.class"]]
+
+
+def broker_manifest(installation: Installation) -> str:
+    """The Broker of the suite, with the configuration of the airline under test."""
+    text = (BROKER / broker_class(installation)[1]).read_text("utf-8")
+    return text.replace(OF_THE_AIRLINE, f"name: airline-broker, namespace: {installation.namespace.name}}}")
 
 
 @pytest.fixture
@@ -37,7 +45,8 @@ def contract(installation: Installation) -> Iterator[Namespace]:
     try:
         there.run("create", "configmap", "recorder", f"--from-file={BROKER / 'recorder' / 'main.py'}")
         there.run("apply", "-f", "-", given=recorder.replace("dev.local/airline/reserve:dev", image))
-        there.run("apply", "-f", str(BROKER / broker_class(installation)[1]), "-f", str(BROKER / "triggers.yaml"))
+        there.run("apply", "-f", "-", given=broker_manifest(installation))
+        there.run("apply", "-f", str(BROKER / "triggers.yaml"))
         kinds = (SERVICE, "brokers.eventing.knative.dev", "triggers.eventing.knative.dev")
         eventually(
             lambda: all(is_ready(one) for kind in kinds for one in there.items(kind)), "all are Ready", READY_WITHIN, 2

@@ -1,4 +1,4 @@
-"""What `make deploy` refuses before it touches a cluster."""
+"""What `make deploy` refuses before it touches a cluster, in which order it works there, and what it warns of."""
 
 import os
 import subprocess
@@ -15,6 +15,33 @@ case "$1" in kustomize) exec {Path(sys.executable).parent}/kubectl "$@";; esac
 echo {REACHED}; exit 1
 """
 """Renders as the real one does; nothing goes to a cluster."""
+
+
+DEPLOYED = f"""#!/bin/sh
+real={Path(sys.executable).parent}/kubectl; folder=$(dirname "$0")
+case "$*" in
+  kustomize*|*--local*) exec "$real" "$@";;
+  *--dry-run=server*) [ -e "$folder/bound" ] && echo K_SINK; exit 0;;
+  "get -f "*/broker) [ -e "$folder/broker" ]; exit;;
+  *job/topic-partitions*condition=Complete*) [ ! -e "$folder/topic" ]; exit;;
+  *"logs job/topic-partitions"*) cat "$folder/topic"; exit;;
+  *"get services.serving.knative.dev gateway"*) echo http://gateway; exit;;
+  "apply -f -") grep -e kind: -e delivery: >>"$folder/applied"; exit;;
+  "apply -f "*) echo "${{3##*/}}" >>"$folder/applied";;
+esac
+case "$*" in "apply -f "*/bindings) touch "$folder/bound";; esac
+"""
+"""A cluster on which everything is Ready at once; beside it: `broker` where there is one already, `topic` with what the
+comparison of the partitions says, and `applied`, where it writes what was applied."""
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """The folder of that cluster, to be put on the PATH."""
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(DEPLOYED)
+    kubectl.chmod(0o700)
+    return tmp_path
 
 
 @pytest.fixture
@@ -47,3 +74,50 @@ def test_with_passwords_of_ones_own_it_goes_on(path: str, tmp_path: Path) -> Non
 
 def test_a_database_for_trying_out_needs_none(path: str) -> None:
     assert REACHED in deploy("in-memory", PATH=path).stdout
+
+
+def installed(folder: Path, overlay: str) -> tuple[list[str], str]:
+    """What was applied, in this order, and what was said."""
+    done = deploy(overlay, PATH=f"{folder}:{os.environ['PATH']}", KAFKA="kafka.example:9092")
+    assert done.returncode == 0, done.stderr
+    return (folder / "applied").read_text().splitlines(), done.stdout
+
+
+def test_the_first_revision_of_every_function_knows_the_brokers_address(empty: Path) -> None:
+    applied, _ = installed(empty, "in-memory")
+
+    new_broker = applied.index("kind: Broker")
+    assert "delivery:" not in applied, "it would wait for its dead-letter sink, a function that waits for it"
+    order = [applied.index(stage) for stage in ("bindings", "dead-letters", "broker", "functions", "triggers")]
+    assert [new_broker, *order] == sorted([new_broker, *order])
+
+
+def test_a_broker_that_is_there_keeps_its_dead_letter_sink_all_the_time(empty: Path) -> None:
+    (empty / "broker").touch()
+
+    applied, _ = installed(empty, "in-memory")
+
+    assert "kind: Broker" not in applied
+    assert applied.index("broker") < applied.index("functions")
+
+
+def test_a_topic_left_over_with_one_partition_is_told_at_the_end(empty: Path) -> None:
+    (empty / "topic").write_text("The topic knative-broker-airline-airline has 1 partition, ...\n")
+
+    applied, said = installed(empty, "kafka")
+
+    assert "topic" in applied
+    assert said.index("Ready: http://gateway") < said.index("Beware: The topic knative-broker-airline-airline has 1")
+
+
+def test_a_topic_with_as_many_partitions_as_asked_for_is_not_worth_a_word(empty: Path) -> None:
+    applied, said = installed(empty, "kafka")
+
+    assert "topic" in applied
+    assert "Beware" not in said
+
+
+def test_a_broker_in_memory_has_no_topic(empty: Path) -> None:
+    applied, _ = installed(empty, "in-memory")
+
+    assert "topic" not in applied

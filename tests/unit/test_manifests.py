@@ -12,6 +12,7 @@ from tests.unit.manifests import (
     EVENTING,
     IN_MEMORY,
     KAFKA,
+    ROOT,
     SERVING,
     SOURCES,
     STRIMZI,
@@ -59,9 +60,10 @@ each_folder = pytest.mark.parametrize("folder", [BASE, KAFKA, IN_MEMORY, STRIMZI
 
 @each_folder
 def test_a_kustomization_lists_every_file_beside_it(folder: Path) -> None:
-    present = {path.name for path in folder.iterdir() if path.name != "kustomization.yaml"}
+    present = {path.name for path in folder.iterdir() if path.is_file() and path.name != "kustomization.yaml"}
+    generated = [file for one in kustomization(folder).get("configMapGenerator", []) for file in one["files"]]
 
-    assert sorted(kustomization(folder)["resources"]) == sorted(present)
+    assert sorted([*kustomization(folder)["resources"], *generated]) == sorted(present)
 
 
 @each_folder
@@ -273,6 +275,15 @@ def test_the_topic_has_no_more_replicas_than_kafka_has_nodes() -> None:
 
     assert int(data["default.topic.replication.factor"]) <= nodes
     assert int(data["default.topic.partitions"]) > 0
+
+
+def test_the_contract_suite_uses_the_brokers_own_configuration_which_asks_for_the_ten_partitions_it_needs() -> None:
+    (contract,) = yaml.safe_load_all((ROOT / "tests" / "broker" / "broker-kafka.yaml").read_text())
+    broker = of_kind("Broker", EVENTING, KAFKA)["airline"]
+    data = of_kind("ConfigMap", "v1", KAFKA)["airline-broker"].content["data"]
+
+    assert contract["spec"]["config"] == broker.spec["config"]
+    assert data["default.topic.partitions"] == "10"
 
 
 def test_the_broker_finds_the_kafka_that_strimzi_makes() -> None:
