@@ -58,9 +58,12 @@ def add(  # noqa: PLR0913 - the fields of a flight
 def import_(
     desk: Desk,
     file: Annotated[Path, typer.Argument(metavar="CSV", help=f"With the columns {', '.join(importing.COLUMNS)}.")],
+    encoding: Annotated[str | None, typer.Option(help="Where it is not UTF-8, for instance euc-kr.")] = None,
 ) -> None:
-    """Adds the flights of a CSV file. Bad lines are told and left out; the same file again adds nothing twice."""
-    lines = importing.read(file)
+    """Adds the flights of a CSV file, whose fields are separated by commas, semicolons or tabs.
+
+    Bad lines are listed with the reason and left out; the same file again adds nothing twice."""
+    lines = importing.read(file, encoding)
     with progress() as bars:
         done = [importing.add(desk.airline, file.name, line) for line in bars.track(lines, description="flights")]
     flights = [line.flight for line in done if line.flight is not None]

@@ -1,11 +1,12 @@
 """Flights from a CSV file: which lines it has, and each of them as one command under a key of its own."""
 
+import codecs
 import csv
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ from cli.client import Airline
 from cli.errors import Refused
 
 COLUMNS = ("flightCode", "takeoffDate", "cost", "remainingSeatsCount")
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+"""Spreadsheets write semicolons where a comma separates decimals, and tabs in UTF-16."""
+MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+"""The byte order marks of spreadsheets, and what follows them."""
+NUL = b"\0"
 
 
 @dataclass(frozen=True)
@@ -26,46 +32,88 @@ class Line:
     flight: dict[str, Any] | None = None
 
 
-def read(file: Path) -> list[Line]:
-    """The lines below the header, blank ones left out. Raises Refused if the file is no such list."""
+def read(file: Path, encoding: str | None = None) -> list[Line]:
+    """The lines below the header, blank ones left out. Without an encoding the file's mark names it, else it is UTF-8.
+
+    Raises Refused if no line of the file can be read.
+    """
     try:
-        text = file.read_text("utf-8-sig")  # spreadsheets put a mark at the beginning
+        content = file.read_bytes()
     except OSError as error:
         raise Refused(f"{file} cannot be read: {error.strerror}.") from error
+    return list(_lines(_decoded(content, encoding, file), file))
+
+
+def _decoded(content: bytes, encoding: str | None, file: Path) -> str:
+    named = encoding or next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
+    if not encoding and named == "utf-8" and NUL in content:
+        line = content.count(b"\n", 0, content.index(NUL)) + 1
+        raise Refused(f"{file}, line {line}: holds a NUL. Is it UTF-16 without a mark? Then: --encoding utf-16-le.")
+    try:
+        return content.decode(named).removeprefix("\ufeff")
+    except LookupError as error:
+        raise Refused(f"{named} is not an encoding that Python knows.") from error
     except UnicodeDecodeError as error:
-        raise Refused(f"{file} is not UTF-8.") from error
-    return list(_lines(text, file))
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Refused(
+            f"{file}, line {line}: not {named}. Save the file as UTF-8, or name its encoding: --encoding euc-kr."
+        ) from error
 
 
 def _lines(text: str, file: Path) -> Iterator[Line]:
-    rows = csv.reader(StringIO(text, newline=""), skipinitialspace=True)
-    numbered = _numbered(rows)
-    _, header = next(numbered, (1, list[str]()))
-    if missing := [name for name in COLUMNS if name not in header]:
-        raise Refused(f"{file}: the first line must name the columns {', '.join(COLUMNS)}; {missing[0]} is missing.")
+    numbered = enumerate(re.split(r"\r\n|\n|\r", text), 1)
+    _, first = next(numbered)
+    separator, header = _header(first, file)
     earlier: dict[tuple[str, ...], int] = {}
-    for number, cells in numbered:
-        if not any(cells):
+    for number, written in numbered:
+        if not written.strip(f" {separator}"):
             continue
-        line = _line(number, header, cells)
-        first = earlier.setdefault(tuple(line.fields.values()), number)
-        again = first != number and line.reason is None
-        yield replace(line, reason=f"the same as line {first}") if again else line
+        line = _line(number, header, written, separator)
+        known = earlier.setdefault(tuple(line.fields.values()), number)
+        again = known != number and line.reason is None
+        yield replace(line, reason=f"the same as line {known}") if again else line
 
 
-def _numbered(rows: Any) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the number of the line on which they begin; one that is no CSV ends the file."""
-    while True:
-        begins = rows.line_num + 1
-        try:
-            yield begins, [cell.strip() for cell in next(rows)]
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise Refused(f"Line {begins} is no CSV: {error}.") from error
+def _header(written: str, file: Path) -> tuple[str, list[str]]:
+    """What separates the columns, and their names."""
+    where = f"{file}, line 1"
+    separator = max(SEPARATORS, key=written.count)
+    try:
+        names = _cells(written, separator)
+    except csv.Error as error:
+        raise Refused(f"{where}: {_told(error)}.") from error
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise Refused(
+            f"{where}: it must name the columns {', '.join(COLUMNS)}; {missing[0]} is missing. "
+            f"Separated by {SEPARATORS[separator]} it names: {', '.join(names)[:200]}"
+        )
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
+        raise Refused(f"{where}: the column {twice[0]} is there twice; which one counts? Remove the other.")
+    return separator, names
 
 
-def _line(number: int, header: list[str], cells: list[str]) -> Line:
+def _cells(written: str, separator: str) -> list[str]:
+    """The cells of one line. No field of a flight has a line break, so a quote that is not closed ends with its line,
+    and not with the file. Raises csv.Error."""
+    (row,) = csv.reader([written], delimiter=separator, skipinitialspace=True, strict=True)
+    return [cell.strip() for cell in row]
+
+
+def _told(error: csv.Error) -> str:
+    """What Python's csv says, in words of the file."""
+    told = str(error)
+    if "unexpected end of data" in told:
+        return "a quote is opened and not closed on this line"
+    return "a quoted field goes on after its closing quote" if "expected after" in told else told
+
+
+def _line(number: int, header: list[str], written: str, separator: str) -> Line:
+    try:
+        cells = _cells(written, separator)
+    except csv.Error as error:
+        return Line(number, {"": written}, _told(error))
+    if cells == header:
+        return Line(number, dict(enumerate_cells(cells)), "is the header again")
     if len(cells) != len(header):
         return Line(number, dict(enumerate_cells(cells)), f"has {len(cells)} fields, the header has {len(header)}")
     named = dict(zip(header, cells, strict=True))

@@ -55,18 +55,112 @@ def test_columns_may_stand_in_any_order_after_a_spreadsheets_mark(typed: Typed, 
 
 @pytest.mark.parametrize(
     ("header", "why"),
-    [("", "must name"), ("x" * 200_000 + "\n", "is no CSV"), ("flightCode,cost\n", "takeoffDate is missing")],
+    [
+        ("", "flightCode is missing"),
+        ("x" * 200_000 + "\n", "field larger than field limit"),
+        ("flightCode,cost\n", "takeoffDate is missing"),
+        (
+            "flightCode|takeoffDate|cost|remainingSeatsCount\n",
+            "flightCode is missing. Separated by commas it names: fl",
+        ),
+        ("flightCode,takeoffDate,cost,cost,remainingSeatsCount\n", "the column cost is there twice"),
+        ('flightCode,takeoffDate,cost,"remainingSeatsCount\n', "a quote is opened and not closed"),
+    ],
 )
-def test_a_file_without_the_columns_is_refused(typed: Typed, csv: Callable[..., str], header: str, why: str) -> None:
-    said = typed("flights", "import", csv("", header))
+def test_a_file_without_the_columns_is_refused(
+    typed: Typed, paper: Paper, csv: Callable[..., str], header: str, why: str
+) -> None:
+    said = typed("flights", "import", csv("KE1,2027-01-01,5,9\n", header))
+    assert said.code == 3
+    assert "line 1: " in said.err
+    assert why in said.err
+    assert len(paper.lists["flights"]) == 1
+
+
+@pytest.mark.parametrize("separator", [";", "\t", " ; "])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_spreadsheet_may_separate_columns_by_semicolons_or_tabs_and_end_lines_as_it_does(
+    typed: Typed, tmp_path: Path, separator: str, end: str
+) -> None:
+    rows = [HEADER.strip().split(","), ["KE1", "2027-01-01", "5", "9"], ["KE2", "2027-01-02", "6", "8"]]
+    file = tmp_path / "flights.csv"
+    file.write_bytes("".join(separator.join(row) + end for row in rows).encode())
+
+    flights = typed("flights", "import", str(file), "--json").json["flights"]
+
+    assert [(flight["flightCode"], flight["remainingSeatsCount"]) for flight in flights] == [("KE1", "9"), ("KE2", "8")]
+
+
+def test_an_open_quote_takes_its_own_line_and_not_the_rest_of_the_file(
+    typed: Typed, paper: Paper, csv: Callable[[str], str]
+) -> None:
+    said = typed(
+        "flights",
+        "import",
+        csv('KE1,2027-01-01,5,9\n"KE2,2027-01-01,5,9\nKE3,2027-01-01,5,9\nKE4,2027-01-01,5,"9"0\n"KE5,1,1,1"\n'),
+        "--json",
+    )
+    assert said.code == 3
+    assert said.json["bad"] == [
+        {"line": 3, "reason": "a quote is opened and not closed on this line"},
+        {"line": 5, "reason": "a quoted field goes on after its closing quote"},
+        {"line": 6, "reason": "has 1 fields, the header has 4"},
+    ]
+    assert [flight["flightCode"] for flight in said.json["flights"]] == ["KE1", "KE3"]
+    assert len(paper.lists["flights"]) == 3
+
+
+def test_files_that_were_put_together_have_their_header_again(typed: Typed, csv: Callable[[str], str]) -> None:
+    said = typed("flights", "import", csv(f"KE1,2027-01-01,5,9\n{HEADER}KE2,2027-01-01,5,9\n"), "--json")
+
+    assert said.json["bad"] == [{"line": 3, "reason": "is the header again"}]
+    assert [flight["flightCode"] for flight in said.json["flights"]] == ["KE1", "KE2"]
+
+
+REMARKS = "flightCode,takeoffDate,cost,remainingSeatsCount,remark\nKE1,2027-01-01,5,9,\nKE2,2027-01-01,5,9,부산\n"
+
+
+@pytest.mark.parametrize(
+    ("encoded", "options"),
+    [
+        (REMARKS.encode("utf-16"), ()),
+        (REMARKS.replace(",", "\t").encode("utf-16"), ()),
+        (b"\xfe\xff" + REMARKS.encode("utf-16-be"), ()),
+        (REMARKS.encode("utf-16-le"), ("--encoding", "utf-16-le")),
+        (REMARKS.encode("euc-kr"), ("--encoding", "euc-kr")),
+        (REMARKS.encode("utf-8-sig"), ("--encoding", "utf-8")),
+    ],
+)
+def test_a_file_in_another_encoding_is_read_by_its_mark_or_by_name(
+    typed: Typed, tmp_path: Path, encoded: bytes, options: tuple[str, ...]
+) -> None:
+    file = tmp_path / "flights.csv"
+    file.write_bytes(encoded)
+
+    said = typed("flights", "import", str(file), *options, "--json")
+
+    assert (said.code, [flight["flightCode"] for flight in said.json["flights"]]) == (0, ["KE1", "KE2"])
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "why"),
+    [
+        (REMARKS.encode("euc-kr"), (), "line 3: not utf-8. Save the file as UTF-8, or name its encoding"),
+        (b"\xff\xfe\x00", (), "line 1: not utf-16"),
+        (REMARKS.encode("utf-16-le"), (), "line 1: holds a NUL. Is it UTF-16"),
+        (REMARKS.encode(), ("--encoding", "klingon"), "klingon is not an encoding"),
+    ],
+)
+def test_a_file_in_an_unknown_encoding_is_refused_with_the_line_and_the_remedy(
+    typed: Typed, tmp_path: Path, content: bytes, options: tuple[str, ...], why: str
+) -> None:
+    file = tmp_path / "flights.csv"
+    file.write_bytes(content)
+
+    said = typed("flights", "import", str(file), *options)
+
     assert said.code == 3
     assert why in said.err
-
-
-def test_a_file_that_is_no_text_is_refused(typed: Typed, tmp_path: Path) -> None:
-    file = tmp_path / "flights.csv"
-    file.write_bytes(b"\xff\xfe\x00")
-    assert typed("flights", "import", str(file)).code == 3
 
 
 def test_what_was_taken_before_the_airline_went_away_is_not_lost_on_the_next_try(
