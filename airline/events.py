@@ -1,8 +1,8 @@
 """The glossary: everything that is said in this airline, one frozen dataclass a word.
 
 The class name is the CloudEvents `type`; a field `seat_qty` travels as `seatQty` in the event's JSON data.
-Events are past tense and happen at most once per reservation; the two commands at the end are requests from
-outside and may be refused. `airline.fields` knows how to read each field type.
+Events are past tense and happen at most once per reservation, except SagasSettled, which is about many; the two
+commands at the end are requests from outside and may be refused. `airline.fields` knows how to read each field type.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,15 @@ from datetime import date, datetime
 from typing import Annotated, get_args
 
 ReservationId = Annotated[str, "1 to 12 characters; ours are 12 of Crockford base32"]
+ReservationIds = Annotated[tuple[str, ...], "1 to 500 reservation ids"]
+Ended = Annotated[str, "how a saga ended: SUCCEED or CANCELED"]
 Number = Annotated[int, "identity of a flight, customer or payment, from 1"]
 Seats = Annotated[int, "seats of one party, from 1"]
 Count = Annotated[int, "seats of one flight, from 0"]
 Money = Annotated[int, "whole units of the one currency, from 0"]
+
+EXPIRED = "expired"
+"""The reason of a reservation that is ended because its `expires_at` has passed, whichever service ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +115,14 @@ class RemainingSeatsIncreased:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeatsNotHeld:
+    """A canceled reservation holds no seats, and never will: there were none, or it was canceled before."""
+
+    reservation_id: ReservationId
+    flight_id: Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRefunded:
     """The money of a canceled reservation went back. Said only if it had been taken."""
 
@@ -118,6 +131,25 @@ class PaymentRefunded:
     customer_id: Number
     amount: Money
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentNotTaken:
+    """No money was taken for a canceled reservation, and none will be."""
+
+    reservation_id: ReservationId
+    customer_id: Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SagasSettled:
+    """These reservations ended that way and nothing is owed: seats and money are where they belong.
+
+    A SUCCEED one may be canceled afterwards, so this says nothing of a reservation that has another status by now.
+    """
+
+    status: Ended
+    reservation_ids: ReservationIds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +181,12 @@ SagaEvent = (
     | ReservationConfirmed
     | ReservationCanceled
     | RemainingSeatsIncreased
+    | SeatsNotHeld
     | PaymentRefunded
+    | PaymentNotTaken
 )
 Command = ReservationRequested | CancellationRequested
-Event = SagaEvent | Command
+Event = SagaEvent | Command | SagasSettled
 
 BY_TYPE: dict[str, type[Event]] = {event.__name__: event for event in get_args(Event)}
+OF_SAGAS: dict[str, type[SagaEvent]] = {event.__name__: event for event in get_args(SagaEvent)}

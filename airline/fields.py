@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from airline import clock
 from airline.errors import Invalid
-from airline.events import BY_TYPE, Count, Event, Money, Number, ReservationId, Seats
+from airline.events import BY_TYPE, Count, Ended, Event, Money, Number, ReservationId, ReservationIds, Seats
 
 E = TypeVar("E", bound=Event)
 Reader = Callable[[object], Any]
@@ -24,6 +24,7 @@ LARGEST_NUMBER = 2**53 - 1
 LARGEST_PARTY = 1_000
 LARGEST_CAPACITY = 1_000_000
 LONGEST_TEXT = 200
+LARGEST_BATCH = 500
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[^T]+)?", re.ASCII)
@@ -85,6 +86,20 @@ def one_of(*choices: str) -> Reader:
     return read
 
 
+def several(read_one: Reader, maximum: int = LARGEST_BATCH) -> Reader:
+    """A list of 1 to `maximum` values, each of which `read_one` reads, as a tuple."""
+
+    def read(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple) or not 1 <= len(value) <= maximum:
+            raise ValueError(f"must be a list of 1 to {maximum} values")
+        try:
+            return tuple(map(read_one, value))
+        except ValueError as error:
+            raise ValueError(f"has a value that {error}") from None
+
+    return read
+
+
 def day(value: object) -> date:
     """A date: "2025-12-25"; of an instant, "2025-12-25T00:00:00.000+00:00", the day it writes."""
     try:
@@ -135,6 +150,8 @@ def _value(value: object, field: Field) -> object:
 
 _READERS: dict[object, Reader] = {
     ReservationId: text(1, 12),
+    ReservationIds: several(text(1, 12)),
+    Ended: one_of("SUCCEED", "CANCELED"),
     Number: IDENTITY,
     Seats: SEATS,
     Count: integer(0, LARGEST_ID),
@@ -174,7 +191,7 @@ def plain(value: object) -> object:
         return clock.text(value)
     if isinstance(value, date):
         return value.isoformat()
-    return value
+    return list(value) if isinstance(value, tuple) else value
 
 
 def as_json(event: Event) -> dict[str, Any]:

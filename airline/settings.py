@@ -35,6 +35,8 @@ class Settings:
     """RESERVATION_ID_SECRET: makes derived reservation ids unguessable."""
     reservation_expires_after: timedelta
     """RESERVATION_EXPIRES_AFTER, seconds: how long a reservation may stay PENDING."""
+    owed_after: timedelta
+    """OWED_AFTER, seconds: when reserve speaks again of a reservation of which nobody has said that it is settled."""
     refuse_departed_flights: bool
     """REFUSE_DEPARTED_FLIGHTS: sell no seats on flights whose takeoff date has passed."""
     promotions_folder: Path | None
@@ -66,6 +68,7 @@ def read(env: Mapping[str, str]) -> Settings:
         threads=_number(env, "THREADS", "1"),
         reservation_id_secret=env.get("RESERVATION_ID_SECRET", ""),
         reservation_expires_after=timedelta(seconds=_number(env, "RESERVATION_EXPIRES_AFTER", "900")),
+        owed_after=timedelta(seconds=_number(env, "OWED_AFTER", "600")),
         refuse_departed_flights=env.get("REFUSE_DEPARTED_FLIGHTS", "false").lower() == "true",
         promotions_folder=_path(env, "PROMOTIONS_FOLDER"),
         token_issuer=env.get("TOKEN_ISSUER") or None,

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from cloudevents import conversion
 from cloudevents.http import CloudEvent as HttpEvent
@@ -18,12 +18,13 @@ from werkzeug.datastructures import Headers
 
 from airline import clock, fields
 from airline.errors import Malformed
-from airline.events import Command, Event
-from airline.ids import event_id
+from airline.events import Command, Event, SagasSettled
+from airline.ids import batch_id, event_id
 
 JSON = "application/json"
 CLOUD_EVENT_JSON = "application/cloudevents+json"
 
+E = TypeVar("E", bound=Event)
 CloudEvent = dict[str, Any]
 """An event in the JSON format of CloudEvents 1.0: context attributes, and `data`."""
 DEEPEST = 100
@@ -127,7 +128,7 @@ def json_data(envelope: Envelope) -> object:
     return envelope.data
 
 
-def event_of(envelope: Envelope, cls: type[Event]) -> Event:
+def event_of(envelope: Envelope, cls: type[E]) -> E:
     """What the envelope says, as a word of the glossary. Raises Malformed and Invalid."""
     return fields.into(cls, json_data(envelope))
 
@@ -135,7 +136,7 @@ def event_of(envelope: Envelope, cls: type[Event]) -> Event:
 def say(event: Event, source: str, cause: Envelope | None = None, traceparent: str = "") -> CloudEvent:
     """A word of the glossary as a CloudEvent from `source`, caused by `cause`, or by a call that had a traceparent."""
     type_ = type(event).__name__
-    attributes = {"id": event_id(type_, event.reservation_id), "type": type_, "source": source}
+    attributes = {"id": _identity(event), "type": type_, "source": source}
     if cause is not None:
         attributes["causationid"] = cause.id
     return _event(attributes, event, cause.traceparent if cause else traceparent)
@@ -149,14 +150,25 @@ def forward(envelope: Envelope, command: Command) -> CloudEvent:
 def _event(attributes: CloudEvent, said: Event, traceparent: str) -> CloudEvent:
     return attributes | {
         "specversion": "1.0",
-        "subject": f"reservations/{said.reservation_id}",
         "time": clock.text(clock.now()),
         "datacontenttype": JSON,
-        "partitionkey": said.reservation_id,
-        "correlationid": said.reservation_id,
+        **_about(said),
         "traceparent": next_traceparent(traceparent),
         "data": fields.as_json(said),
     }
+
+
+def _identity(said: Event) -> str:
+    if isinstance(said, SagasSettled):
+        return batch_id(type(said).__name__, said.status, said.reservation_ids)
+    return event_id(type(said).__name__, said.reservation_id)
+
+
+def _about(said: Event) -> CloudEvent:
+    if isinstance(said, SagasSettled):  # of no single saga, so nothing correlates with it, and any partition will do
+        return {"subject": "reservations", "partitionkey": _identity(said)}
+    one = said.reservation_id
+    return {"subject": f"reservations/{one}", "partitionkey": one, "correlationid": one}
 
 
 def pack(event: CloudEvent) -> bytes:

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine
 
 import projection
 from airline import ids, wire
-from airline.events import Event, Paid, PaymentRefunded, RemainingSeatsIncreased, ReservationConfirmed
+from airline.events import Paid, PaymentRefunded, RemainingSeatsIncreased, ReservationConfirmed, SagaEvent
 from tests.unit.sayings import canceled, decreased, placed
 
 TABLE = (
@@ -28,20 +28,20 @@ TABLE = (
 )
 
 
-def sagas(count: int) -> Iterator[Event]:
+def sagas(count: int) -> Iterator[SagaEvent]:
     """The events of so many sagas."""
     paid = Paid(payment_id=1, reservation_id="", customer_id=7, amount=600)
     confirmed = ReservationConfirmed(reservation_id="", customer_id=7, flight_id=1, seat_qty=3)
     returned = RemainingSeatsIncreased(reservation_id="", flight_id=1, seat_qty=3, remaining_seats_count=5)
     refunded = PaymentRefunded(payment_id=1, reservation_id="", customer_id=7, amount=600, reason="changed my mind")
-    succeeded: tuple[Event, ...] = (placed(), decreased(), paid, confirmed)
+    succeeded: tuple[SagaEvent, ...] = (placed(), decreased(), paid, confirmed)
     for number in range(count):
         identity = ids.random_reservation_id()
         for event in (*succeeded, canceled(), returned, refunded) if number % 2 else succeeded:
             yield replace(event, reservation_id=identity)
 
 
-def tell(file: Path, events: Iterable[Event]) -> None:
+def tell(file: Path, events: Iterable[SagaEvent]) -> None:
     """Projects the events, a hundred in a transaction."""
     engine = create_engine(f"sqlite:///{file}")
     projection.metadata.create_all(engine)

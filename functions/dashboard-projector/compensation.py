@@ -1,10 +1,11 @@
-"""What time does to the dashboard: what was not compensated shows, and old history goes."""
+"""What time does to the dashboard: the settled is reported, the uncompensated shows, and old history goes."""
 
 from datetime import timedelta
 
 import history
 import projection
-from airline import clock, store
+import settled
+from airline import clock, housekeeping, store
 from airline.logs import about, log
 
 OVERDUE = timedelta(minutes=10)
@@ -12,10 +13,14 @@ OVERDUE = timedelta(minutes=10)
 
 
 def keep_house() -> None:
-    """Warns of each that is canceled and not compensated (the dead letters tell why); prunes the history."""
+    """Says which sagas are settled; warns of each that is canceled and not compensated; prunes the history."""
+    housekeeping.keep(reported=settled.report, uncompensated=_warn, pruned=history.prune)
+
+
+def _warn(_: float) -> int:
     with store.reading() as connection:
         owed = projection.uncompensated(clock.now() - OVERDUE, connection)
     for reservation_id in owed:
         with about(reservationId=reservation_id):
             log.warning("canceled but not yet compensated")
-    log.info("housekeeping", extra={"fields": {"uncompensated": len(owed), "pruned": history.prune()}})
+    return len(owed)

@@ -6,6 +6,7 @@ pruned, because from then on its history could no longer make that row, even if 
 """
 
 import functools
+import time
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, delete, exists, or_, select, update
@@ -16,8 +17,6 @@ from projection import EVENTS, OWED, RESERVATIONS
 
 BATCH = 500
 """Reservations in one transaction: other writers wait no longer than for one batch."""
-MOST_BATCHES = 20
-"""Per tick, which then ends well before the next one."""
 
 _LATER = EVENTS.alias()
 _ENDED = or_(
@@ -37,16 +36,16 @@ _OLD = (
 )
 
 
-def prune() -> int:
-    """Removes what is too old, in batches. Returns of how many reservations."""
+def prune(until: float) -> int:
+    """Removes what is too old, in batches, until that moment. Returns of how many reservations."""
     kept = settings().event_history
     if kept is None:
         return 0
     work = functools.partial(prune_some, clock.now() - kept)
-    pruned = 0
-    for _ in range(MOST_BATCHES):
+    pruned, some = 0, BATCH
+    while some == BATCH:
         pruned += (some := store.commit(work))
-        if some < BATCH:
+        if time.monotonic() >= until:
             break
     return pruned
 

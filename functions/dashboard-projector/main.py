@@ -27,5 +27,5 @@ def project_dashboard(request: Request) -> ResponseReturnValue:
 
 @functions_framework.http
 def dashboard_housekeeping(request: Request) -> ResponseReturnValue:
-    """Every five minutes: report what is canceled but not yet compensated, prune old history."""
+    """Every five minutes: say what is settled, warn of what is canceled but not compensated, prune old history."""
     return policy.tidy(request, compensation.keep_house)

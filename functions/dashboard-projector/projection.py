@@ -39,10 +39,11 @@ from sqlalchemy import (
 
 from airline import clock, fields, store, wire
 from airline.columns import Instant
-from airline.events import BY_TYPE, Event
+from airline.events import OF_SAGAS, SagaEvent
 from airline.wire import Envelope
 
 LONGEST_CAUSE = 255
+MOST_EXAMPLES = 100
 
 metadata = MetaData()
 EVENTS = Table(
@@ -69,9 +70,12 @@ RESERVATIONS = Table(
     Column("seats_returned", Boolean, nullable=False, default=False),
     Column("paid", Boolean, nullable=False, default=False),
     Column("refunded", Boolean, nullable=False, default=False),
+    Column("seats_not_held", Boolean, nullable=False, default=False),
+    Column("payment_not_taken", Boolean, nullable=False, default=False),
     Column("confirmed", Boolean, nullable=False, default=False),
     Column("canceled_at", Instant),
     Column("pruned", Boolean, nullable=False, default=False),  # events are missing from its history
+    Column("reported", Boolean, nullable=False, default=False, index=True),  # its present end, as settled
 )
 
 
@@ -84,31 +88,34 @@ class Fact:
 
 
 CANCELED = "ReservationCanceled"
+CONFIRMED = "ReservationConfirmed"
 FACTS = {
     "ReservationPlaced": Fact("placed", ("customer_id", "reserve_date")),
     "RemainingSeatsDecreased": Fact("seats_held"),
     "SeatsSoldOut": Fact(),
     "Paid": Fact("paid"),
     "PaymentFailed": Fact(),
-    "ReservationConfirmed": Fact("confirmed"),
+    CONFIRMED: Fact("confirmed"),
     CANCELED: Fact(),
     "RemainingSeatsIncreased": Fact("seats_returned"),
     "PaymentRefunded": Fact("refunded"),
+    "SeatsNotHeld": Fact("seats_not_held"),
+    "PaymentNotTaken": Fact("payment_not_taken"),
 }
 
 
-OWED = or_(
-    and_(RESERVATIONS.c.seats_held, ~RESERVATIONS.c.seats_returned),
-    and_(RESERVATIONS.c.paid, ~RESERVATIONS.c.refunded),
+OWED = ~and_(
+    or_(RESERVATIONS.c.seats_returned, RESERVATIONS.c.seats_not_held),
+    or_(RESERVATIONS.c.refunded, RESERVATIONS.c.payment_not_taken),
 )
-"""Seats or money that a canceled reservation has not given back or got back."""
+"""Of a canceled reservation: both compensations have not answered yet, that it came back or that nothing was held."""
 
 
 def project(envelope: Envelope, transaction: Connection) -> None:
     """Merges one event of a saga; what is no word of the glossary, or only a command, is not kept."""
     if envelope.type not in FACTS or not envelope.source.startswith("/airline/"):
         return
-    event = wire.event_of(envelope, BY_TYPE[envelope.type])
+    event = wire.event_of(envelope, OF_SAGAS[envelope.type])
     said_at = _said_at(envelope)
     copied = {name: getattr(event, name) for name in FACTS[envelope.type].copied}
     kept = store.insert_if_absent(
@@ -125,16 +132,18 @@ def project(envelope: Envelope, transaction: Connection) -> None:
     )
     if kept:
         _merge(envelope.type, event, copied | _facts(envelope.type, said_at), transaction)
+    elif envelope.type in (CONFIRMED, CANCELED):
+        _set({"reported": False}, event, transaction)  # it is repeated as long as the report was not heard
 
 
 def _facts(type_: str, said_at: datetime) -> dict[str, Any]:
     if type_ == CANCELED:
-        return {"canceled_at": said_at}
+        return {"canceled_at": said_at, "reported": False}
     flag = FACTS[type_].flag
     return {flag: True} if flag else {}
 
 
-def _merge(type_: str, event: Event, facts: Mapping[str, Any], transaction: Connection) -> None:
+def _merge(type_: str, event: SagaEvent, facts: Mapping[str, Any], transaction: Connection) -> None:
     if not facts:
         return
     row = {"reservation_id": event.reservation_id, **facts}
@@ -145,7 +154,7 @@ def _merge(type_: str, event: Event, facts: Mapping[str, Any], transaction: Conn
         _set(facts, event, transaction)
 
 
-def _set(facts: Mapping[str, Any], event: Event, transaction: Connection) -> bool:
+def _set(facts: Mapping[str, Any], event: SagaEvent, transaction: Connection) -> bool:
     return transaction.execute(_setting(tuple(facts)), {**facts, "of": event.reservation_id}).rowcount == 1
 
 
@@ -178,9 +187,9 @@ def history(reservation_id: str, connection: Connection) -> list[Row[Any]]:
 
 
 def uncompensated(before: datetime, connection: Connection) -> list[str]:
-    """Reservations canceled before that moment whose seats or money have not come back."""
+    """Reservations canceled before that moment to which compensation has not answered, the oldest MOST_EXAMPLES."""
     query = select(RESERVATIONS.c.reservation_id).where(RESERVATIONS.c.canceled_at < before, OWED)
-    return list(connection.execute(query.order_by(RESERVATIONS.c.canceled_at)).scalars())
+    return list(connection.execute(query.order_by(RESERVATIONS.c.canceled_at).limit(MOST_EXAMPLES)).scalars())
 
 
 def _cause(envelope: Envelope) -> str | None:

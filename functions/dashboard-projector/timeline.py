@@ -44,13 +44,13 @@ def _next_step(said: Mapping[str, datetime]) -> Wait | None:
 
 
 def _compensation(said: Mapping[str, datetime]) -> Iterator[Wait]:
-    owed = (
-        ("RemainingSeatsDecreased", "RemainingSeatsIncreased", "restore-seats"),
-        ("Paid", "PaymentRefunded", "refund-payment"),
+    answers = (
+        ("restore-seats", {"RemainingSeatsIncreased", "SeatsNotHeld"}),
+        ("refund-payment", {"PaymentRefunded", "PaymentNotTaken"}),
     )
-    for done, undone, function in owed:
-        if done in said and undone not in said:
-            yield Wait(function, max(said[done], said["ReservationCanceled"]))
+    for function, answer in answers:
+        if not answer & said.keys():
+            yield Wait(function, said["ReservationCanceled"])
 
 
 def story(events: Sequence[Row[Any]], now: datetime) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -43,6 +43,7 @@ from airline.events import (
     RemainingSeatsIncreased,
     ReservationCanceled,
     ReservationPlaced,
+    SeatsNotHeld,
     SeatsSoldOut,
 )
 from airline.settings import settings
@@ -135,12 +136,12 @@ def decrease_remaining_seats(
     return said
 
 
-def restore_seats(canceled: ReservationCanceled, transaction: Connection) -> RemainingSeatsIncreased | None:
-    """Gives back what was really held, once; remembers a cancel that came before its reservation."""
+def restore_seats(canceled: ReservationCanceled, transaction: Connection) -> RemainingSeatsIncreased | SeatsNotHeld:
+    """Gives back what was really held, once; remembers a cancel that came before its reservation. Always answers."""
     identity = canceled.reservation_id
     tombstone = {"flight_id": canceled.flight_id, "seat_qty": canceled.seat_qty, "status": "CANCELED"}
     if store.insert_if_absent(transaction, HOLDS, reservation_id=identity, **tombstone):
-        return None
+        return SeatsNotHeld(reservation_id=identity, flight_id=canceled.flight_id)
     released = {"reservation": identity, "before": "HELD", "after": "RELEASED"}
     if transaction.execute(_MOVE, released).rowcount == 0:
         return _released_before(identity, transaction)
@@ -239,9 +240,11 @@ def _said_before(reservation_id: str, transaction: Connection) -> RemainingSeats
     return fields.into(SeatsSoldOut, json.loads(hold.said)) if hold.status == "REFUSED" else None
 
 
-def _released_before(reservation_id: str, transaction: Connection) -> RemainingSeatsIncreased | None:
+def _released_before(reservation_id: str, transaction: Connection) -> RemainingSeatsIncreased | SeatsNotHeld:
     hold = transaction.execute(_HOLD, {"reservation": reservation_id}).one()
-    return fields.into(RemainingSeatsIncreased, json.loads(hold.said)) if hold.status == "RELEASED" else None
+    if hold.status == "RELEASED":
+        return fields.into(RemainingSeatsIncreased, json.loads(hold.said))
+    return SeatsNotHeld(reservation_id=reservation_id, flight_id=hold.flight_id)
 
 
 def _remember(

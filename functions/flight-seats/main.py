@@ -26,5 +26,5 @@ def decrease_seats(request: Request) -> ResponseReturnValue:
 
 @functions_framework.http
 def restore_seats(request: Request) -> ResponseReturnValue:
-    """ReservationCanceled -> RemainingSeatsIncreased, if seats had been held."""
+    """ReservationCanceled -> RemainingSeatsIncreased if seats had been held, else SeatsNotHeld."""
     return policy.reply(request, flights.restore_seats, flights.SOURCE)

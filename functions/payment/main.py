@@ -29,7 +29,7 @@ def charge_payment(request: Request) -> ResponseReturnValue:
 
 @functions_framework.http
 def refund_payment(request: Request) -> ResponseReturnValue:
-    """ReservationCanceled -> PaymentRefunded, if money had been taken."""
+    """ReservationCanceled -> PaymentRefunded if money had been taken, else PaymentNotTaken."""
     return policy.reply_in_steps(
         request, payments.begin_refund, payments.refund, payments.record_refund, payments.SOURCE
     )

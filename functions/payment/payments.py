@@ -4,15 +4,23 @@ The payment of a reservation is this service's memory of it, one row that is nev
 
     (none) -> CHARGING -> PAID -> REFUNDING -> REFUNDED
                        -> FAILED                    declined; no money was taken
+                       -> REFUNDING -> REFUNDED     canceled, or expired, before the outcome was known
+                                    -> FAILED       the same, and it turned out that no money was taken
     (none) -> CANCELED                              canceled before it was heard of; never charged
 
 Asking the provider is three steps: commit the intent, ask outside any transaction with a key made from the
 reservation, record the answer. Whoever dies in between is redelivered, asks again by the same key, and gets the same
 answer: nobody is charged twice and everybody is refunded once.
+
+A cancel that meets a charge of unknown outcome is committed as REFUNDING, so it is never forgotten. To undo is one
+question to the provider by the same key: it gives back what it took, or declines whatever charge may still come.
+
+Nobody is charged past `expires_at`: only a recorded PAID says Paid, so a reservation whose charge is still CHARGING by
+then is not SUCCEED, and what may have been taken is undone.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -26,22 +34,37 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    func,
+    or_,
     select,
+    tuple_,
     update,
 )
 
 import provider
 from airline import clock, store
 from airline.columns import Instant
-from airline.errors import TryAgain
-from airline.events import Paid, PaymentFailed, PaymentRefunded, RemainingSeatsDecreased, ReservationCanceled
+from airline.events import (
+    EXPIRED,
+    Paid,
+    PaymentFailed,
+    PaymentNotTaken,
+    PaymentRefunded,
+    RemainingSeatsDecreased,
+    ReservationCanceled,
+)
 from airline.outbox import OUTBOX
 from provider import Receipt
 
 SOURCE = "/airline/payment"
 LONGEST_REASON = 200
+BATCH = 500
+"""Rows in one page of housekeeping."""
 UNFINISHED_AFTER = timedelta(minutes=2)
 """A CHARGING or REFUNDING row older than this has no delivery at work on it any more."""
+
+Listed = Row[str, datetime, int]
+"""Reservation, when it moved, and number of an unfinished payment."""
 
 metadata = MetaData()
 PAYMENTS = Table(
@@ -55,6 +78,7 @@ PAYMENTS = Table(
     Column("status", String(9), nullable=False),
     Column("reason", String(LONGEST_REASON)),
     Column("moved_at", Instant, nullable=False),
+    Column("expires_at", Instant),  # of its reservation; null where it was never heard of, or an earlier release did
     Index("ix_payments_unfinished", "status", "moved_at"),
 )
 OUTBOX.to_metadata(metadata)
@@ -63,36 +87,58 @@ _PAYMENT = select(PAYMENTS).where(PAYMENTS.c.reservation_id == bindparam("reserv
 _MOVE = (
     update(PAYMENTS)
     .where(PAYMENTS.c.reservation_id == bindparam("reservation"), PAYMENTS.c.status == bindparam("before"))
-    .values(status=bindparam("after"), moved_at=bindparam("now"))
+    .values(
+        status=bindparam("after"),
+        moved_at=bindparam("now"),
+        reason=func.coalesce(bindparam("why", type_=String), PAYMENTS.c.reason),
+    )
 )
-_EXPLAIN = update(PAYMENTS).where(PAYMENTS.c.reservation_id == bindparam("reservation")).values(reason=bindparam("why"))
+_UNDO = (
+    update(PAYMENTS)
+    .where(PAYMENTS.c.reservation_id == bindparam("reservation"), PAYMENTS.c.status.in_(("CHARGING", "PAID")))
+    .values(status="REFUNDING", moved_at=bindparam("now"), reason=bindparam("why"))
+)
+_LAPSE = _UNDO.where(
+    PAYMENTS.c.status == "CHARGING", or_(PAYMENTS.c.expires_at.is_(None), PAYMENTS.c.expires_at <= bindparam("now"))
+)
+_TAKE = update(PAYMENTS).where(PAYMENTS.c.reservation_id == bindparam("reservation")).values(moved_at=bindparam("now"))
 
 
 def begin_charge(decreased: RemainingSeatsDecreased, transaction: Connection) -> Row[Any] | None:
-    """Commits the intent to charge; None where a cancel is remembered or the money went back already."""
-    store.insert_if_absent(
-        transaction,
-        PAYMENTS,
-        reservation_id=decreased.reservation_id,
-        customer_id=decreased.customer_id,
-        amount=decreased.amount,
-        payment_method=decreased.payment_method,
-        status="CHARGING",
-        moved_at=clock.now(),
-    )
-    payment = find(decreased.reservation_id, transaction)
-    return payment if payment.status in ("CHARGING", "PAID", "FAILED") else None
+    """Commits the intent to charge; None where a cancel is remembered, the money went back, or the time is over.
+
+    Past its expiry nothing is charged that is not charged already: the reservation ends by itself.
+    """
+    if decreased.expires_at > clock.now():
+        store.insert_if_absent(
+            transaction,
+            PAYMENTS,
+            reservation_id=decreased.reservation_id,
+            customer_id=decreased.customer_id,
+            amount=decreased.amount,
+            payment_method=decreased.payment_method,
+            status="CHARGING",
+            moved_at=clock.now(),
+            expires_at=decreased.expires_at,
+        )
+    else:
+        _lapse(decreased.reservation_id, transaction)  # and housekeeping undoes it
+    payment = transaction.execute(_PAYMENT, {"reservation": decreased.reservation_id}).one_or_none()
+    return payment if payment and payment.status in ("CHARGING", "PAID", "FAILED") else None
 
 
-def charge(payment: Row[Any]) -> Receipt:
-    """Asks the provider, outside any transaction; the same reservation gets the same answer."""
+def charge(payment: Row[Any]) -> Receipt | None:
+    """Asks the provider, outside any transaction; the same reservation gets the same answer. None: it is known."""
+    if payment.status != "CHARGING":
+        return None
     return provider.charge(payment.reservation_id, payment.amount, payment.payment_method)
 
 
-def record_charge(payment: Row[Any], receipt: Receipt, transaction: Connection) -> Paid | PaymentFailed | None:
+def record_charge(payment: Row[Any], receipt: Receipt | None, transaction: Connection) -> Paid | PaymentFailed | None:
     """Stores the provider's answer, once, and says it; a repeat says it again, unless undone since."""
-    if _move(payment.reservation_id, "CHARGING", "PAID" if receipt.accepted else "FAILED", transaction):
-        _explain(payment.reservation_id, receipt.reason, transaction)
+    if receipt:
+        after = "PAID" if receipt.accepted else "FAILED"
+        _move(payment.reservation_id, "CHARGING", after, transaction, receipt.reason)
     row = find(payment.reservation_id, transaction)
     if row.status == "PAID":
         return Paid(
@@ -101,39 +147,38 @@ def record_charge(payment: Row[Any], receipt: Receipt, transaction: Connection) 
     return _failed(row) if row.status == "FAILED" else None
 
 
-def begin_refund(canceled: ReservationCanceled, transaction: Connection) -> Row[Any] | None:
-    """Commits the intent to refund what was taken; remembers a cancel that came before its charge.
+def begin_refund(canceled: ReservationCanceled, transaction: Connection) -> Row[Any]:
+    """Commits the intent to undo what was taken, or may have been; remembers a cancel that came before its charge."""
+    identity, now = canceled.reservation_id, clock.now()
+    tombstone = {"customer_id": canceled.customer_id, "amount": 0, "status": "CANCELED", "moved_at": now}
+    if not store.insert_if_absent(transaction, PAYMENTS, reservation_id=identity, **tombstone):
+        why = canceled.reason[:LONGEST_REASON]
+        transaction.execute(_UNDO, {"reservation": identity, "now": now, "why": why})
+    return find(identity, transaction)
 
-    Raises TryAgain while a charge is under way: only its answer tells whether there is money to give back.
+
+def refund(payment: Row[Any]) -> bool | None:
+    """Asks the provider to undo the charge, outside any transaction; again is the same as once.
+
+    Whether money went back; None: nothing had to be asked.
     """
-    identity = canceled.reservation_id
-    tombstone = {"customer_id": canceled.customer_id, "amount": 0, "status": "CANCELED", "moved_at": clock.now()}
-    if store.insert_if_absent(transaction, PAYMENTS, reservation_id=identity, **tombstone):
-        return None
-    if _move(identity, "PAID", "REFUNDING", transaction):
-        _explain(identity, canceled.reason, transaction)
-    payment = find(identity, transaction)
-    if payment.status == "CHARGING":
-        raise TryAgain(f"Reservation {identity} is being charged; the refund waits for the outcome.")
-    return payment if payment.status in ("REFUNDING", "REFUNDED") else None
+    return provider.undo(payment.reservation_id, payment.amount) if payment.status == "REFUNDING" else None
 
 
-def refund(payment: Row[Any]) -> None:
-    """Asks the provider to give the money back, outside any transaction; again is the same as once."""
-    provider.refund(payment.reservation_id)
+def record_refund(
+    payment: Row[Any], went_back: bool | None, transaction: Connection
+) -> PaymentRefunded | PaymentNotTaken:
+    """Stores that the money went back, or was never taken, and says it; a repeat says it again."""
+    row = _undone(payment, went_back, transaction)
+    if row.status == "REFUNDED":
+        return _refunded(row)
+    return PaymentNotTaken(reservation_id=row.reservation_id, customer_id=row.customer_id)
 
 
-def record_refund(payment: Row[Any], _: None, transaction: Connection) -> PaymentRefunded:
-    """Stores that the money went back, and says it; a repeat says it again."""
-    _move(payment.reservation_id, "REFUNDING", "REFUNDED", transaction)
-    row = find(payment.reservation_id, transaction)
-    return PaymentRefunded(
-        payment_id=row.id,
-        reservation_id=row.reservation_id,
-        customer_id=row.customer_id,
-        amount=row.amount,
-        reason=row.reason,
-    )
+def record_undo(payment: Row[Any], went_back: bool | None, transaction: Connection) -> PaymentRefunded | PaymentFailed:
+    """As `record_refund`, but PaymentFailed ends a reservation that nobody has canceled yet; others bear it."""
+    row = _undone(payment, went_back, transaction)
+    return _refunded(row) if row.status == "REFUNDED" else _failed(row)
 
 
 def find(reservation_id: str, connection: Connection) -> Row[Any]:
@@ -141,20 +186,48 @@ def find(reservation_id: str, connection: Connection) -> Row[Any]:
     return connection.execute(_PAYMENT, {"reservation": reservation_id}).one()
 
 
-def unfinished(connection: Connection, limit: int) -> Sequence[Row[Any]]:
-    """Payments that were left between asking the provider and recording, oldest first."""
+def unfinished(after: Listed | None, connection: Connection) -> Sequence[Listed]:
+    """A page of the payments that were left between asking the provider and recording, oldest first."""
     left = (PAYMENTS.c.status.in_(("CHARGING", "REFUNDING")), PAYMENTS.c.moved_at < clock.now() - UNFINISHED_AFTER)
-    return connection.execute(select(PAYMENTS).where(*left).order_by(PAYMENTS.c.moved_at).limit(limit)).all()
+    query = select(PAYMENTS.c.reservation_id, PAYMENTS.c.moved_at, PAYMENTS.c.id).where(*left)
+    if after is not None:
+        query = query.where(tuple_(PAYMENTS.c.moved_at, PAYMENTS.c.id) > (after.moved_at, after.id))
+    return connection.execute(query.order_by(PAYMENTS.c.moved_at, PAYMENTS.c.id).limit(BATCH)).all()
 
 
-def _move(reservation_id: str, before: str, after: str, transaction: Connection) -> bool:
+def take_up(reservation_id: str, transaction: Connection) -> Row[Any]:
+    """An unfinished payment, to be finished: to be undone if its time is over.
+
+    It is the newest of the unfinished from now on, so one that cannot be finished never keeps the others waiting.
+    """
+    transaction.execute(_TAKE, {"reservation": reservation_id, "now": clock.now()})
+    _lapse(reservation_id, transaction)
+    return find(reservation_id, transaction)
+
+
+def _lapse(reservation_id: str, transaction: Connection) -> None:
+    transaction.execute(_LAPSE, {"reservation": reservation_id, "now": clock.now(), "why": EXPIRED})
+
+
+def _move(reservation_id: str, before: str, after: str, transaction: Connection, why: str | None = None) -> None:
     move = {"reservation": reservation_id, "before": before, "after": after, "now": clock.now()}
-    return transaction.execute(_MOVE, move).rowcount == 1
+    transaction.execute(_MOVE, move | {"why": why and why[:LONGEST_REASON]})
 
 
-def _explain(reservation_id: str, why: str | None, transaction: Connection) -> None:
-    if why:
-        transaction.execute(_EXPLAIN, {"reservation": reservation_id, "why": why[:LONGEST_REASON]})
+def _undone(payment: Row[Any], went_back: bool | None, transaction: Connection) -> Row[Any]:
+    if went_back is not None:
+        _move(payment.reservation_id, "REFUNDING", "REFUNDED" if went_back else "FAILED", transaction)
+    return find(payment.reservation_id, transaction)
+
+
+def _refunded(row: Row[Any]) -> PaymentRefunded:
+    return PaymentRefunded(
+        payment_id=row.id,
+        reservation_id=row.reservation_id,
+        customer_id=row.customer_id,
+        amount=row.amount,
+        reason=row.reason,
+    )
 
 
 def _failed(row: Row[Any]) -> PaymentFailed:

@@ -45,12 +45,16 @@ def charge(key: str, amount: int, method: str) -> Receipt:
     return Receipt(accepted, None if accepted else DECLINED)
 
 
-def refund(key: str) -> None:
-    """Gives back once what was taken for `key`; nothing, if nothing was."""
-    with statement() as connection:
-        taken = connection.execute(select(LEDGER).where(LEDGER.c.key == key, LEDGER.c.kind == "charge")).one_or_none()
-    if taken is not None and taken.accepted:
-        _enter(key, "refund", True, taken.amount)
+def undo(key: str, amount: int) -> bool:
+    """Gives back once what was taken for `key`; if nothing was, declines a charge of `amount` that may still come.
+
+    Returns whether money went back; asked again, the first answer. A charge and its undoing exclude each other by the
+    one entry (key, charge) of the ledger, as a real provider's cancel of a payment intent does.
+    """
+    taken = _enter(key, "charge", False, amount)
+    if taken:
+        _enter(key, "refund", True, amount)
+    return taken
 
 
 def statement() -> AbstractContextManager[Connection]:

@@ -1,31 +1,36 @@
 """What time does to payments: whatever was left between asking the provider and recording is finished."""
 
-from typing import Any
+import functools
 
 from sqlalchemy import Row
 
 import payments
-from airline import outbox, store
-from airline.logs import about, log
-
-BATCH = 500
+from airline import housekeeping, outbox, store
 
 
 def keep_house() -> None:
     """Asks the provider again by key, records, says it; then sends what the outbox still holds."""
-    with store.reading() as connection:
-        left = payments.unfinished(connection, BATCH)
-    for payment in left:
-        with about(reservationId=payment.reservation_id):
-            _finish_charge(payment) if payment.status == "CHARGING" else _finish_refund(payment)
-    log.info("housekeeping", extra={"fields": {"finished": len(left), "sent": outbox.drain()}})
+    housekeeping.keep(finished=_finish_unfinished, sent=outbox.drain)
 
 
-def _finish_charge(payment: Row[Any]) -> None:
+def _finish_unfinished(until: float) -> int:
+    left = housekeeping.pages(payments.unfinished)
+    return housekeeping.each((row.reservation_id for row in left), _finish, until)
+
+
+def _finish(reservation_id: str) -> None:
+    payment = store.commit(functools.partial(payments.take_up, reservation_id))
+    if payment.status == "CHARGING":
+        _finish_charge(payment)
+    elif payment.status == "REFUNDING":
+        _finish_undo(payment)
+
+
+def _finish_charge(payment: Row[tuple[object, ...]]) -> None:
     receipt = payments.charge(payment)
     outbox.commit(lambda tx: (None, payments.record_charge(payment, receipt, tx)), payments.SOURCE)
 
 
-def _finish_refund(payment: Row[Any]) -> None:
-    payments.refund(payment)
-    outbox.commit(lambda tx: (None, payments.record_refund(payment, None, tx)), payments.SOURCE)
+def _finish_undo(payment: Row[tuple[object, ...]]) -> None:
+    went_back = payments.refund(payment)
+    outbox.commit(lambda tx: (None, payments.record_undo(payment, went_back, tx)), payments.SOURCE)

@@ -34,7 +34,7 @@ def place_reservation(request: Request) -> ResponseReturnValue:
 
 @functions_framework.http
 def confirm_reservation(request: Request) -> ResponseReturnValue:
-    """Paid -> ReservationConfirmed."""
+    """Paid -> ReservationConfirmed, or ReservationCanceled where it was canceled meanwhile."""
     return policy.reply(request, reservations.confirm_reservation, reservations.SOURCE)
 
 
@@ -47,6 +47,12 @@ def cancel_reservation(request: Request) -> ResponseReturnValue:
 
 
 @functions_framework.http
+def settle_reservations(request: Request) -> ResponseReturnValue:
+    """SagasSettled -> nothing."""
+    return policy.reply(request, reservations.settle_reservations, reservations.SOURCE)
+
+
+@functions_framework.http
 def reserve_housekeeping(request: Request) -> ResponseReturnValue:
-    """Every five minutes: expire what is overdue, send what is unsent."""
+    """Every five minutes: expire what is overdue, say again what is owed, send what is unsent."""
     return policy.tidy(request, overdue.keep_house)

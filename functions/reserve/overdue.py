@@ -1,27 +1,18 @@
-"""What time does to reservations: nothing stays PENDING for ever, nothing said stays unsent."""
+"""What time does to reservations: nothing stays PENDING for ever, nothing owed is forgotten, nothing stays unsent."""
 
-from collections.abc import Sequence
-
+import owed
 import reservations
-from airline import outbox, store
-from airline.logs import log
-
-BATCH = 500
+from airline import housekeeping, outbox
 
 
 def keep_house() -> None:
-    """Cancels what is PENDING past its time, by the normal road, and sends what the outbox still holds."""
-    canceled = 0
-    while identities := _overdue():
-        for identity in identities:
-            _expire(identity)
-        canceled += len(identities)
-    log.info("housekeeping", extra={"fields": {"expired": canceled, "sent": outbox.drain()}})
+    """Cancels what is PENDING past its time, by the normal road; says again what is owed; sends what is unsent."""
+    housekeeping.keep(expired=_expire_overdue, said_again=owed.say_again, sent=outbox.drain)
 
 
-def _overdue() -> Sequence[str]:
-    with store.reading() as connection:
-        return reservations.expired(connection, BATCH)
+def _expire_overdue(until: float) -> int:
+    overdue = housekeeping.pages(reservations.expired)
+    return housekeeping.each((row.id for row in overdue), _expire, until)
 
 
 def _expire(identity: str) -> None:

@@ -5,14 +5,19 @@
 
 The status belongs to this service and only moves forward; the SQL of each move guards it. A reservation row is the
 memory of its saga and is never deleted: a repeat finds it and says the same event again.
+
+It is also the memory of what is owed: `owed_since` its last move, until the dashboard has heard that seats and money
+are where they belong (SagasSettled). Until then housekeeping says again, at `owed_at`, what leads there (owed.py).
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    ColumnElement,
     Connection,
     Date,
     Index,
@@ -23,6 +28,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     select,
+    tuple_,
     update,
 )
 
@@ -31,6 +37,7 @@ from airline.columns import Instant
 from airline.commands import COMMANDS
 from airline.errors import NotFound, TryAgain
 from airline.events import (
+    EXPIRED,
     CancellationRequested,
     Paid,
     PaymentFailed,
@@ -38,15 +45,20 @@ from airline.events import (
     ReservationConfirmed,
     ReservationPlaced,
     ReservationRequested,
+    SagasSettled,
     SeatsSoldOut,
 )
 from airline.outbox import OUTBOX
 from airline.settings import settings
 
 SOURCE = "/airline/reserve"
-EXPIRED = "expired"
 CANCELED_BY_CUSTOMER = "canceled by customer"
 LONGEST_REASON = 200
+BATCH = 500
+"""Rows in one page of housekeeping."""
+
+Listed = Row[str, datetime]
+"""Id, and the time that a page is sorted by, as `at`."""
 
 metadata = MetaData()
 RESERVATIONS = Table(
@@ -62,6 +74,8 @@ RESERVATIONS = Table(
     Column("reason", String(LONGEST_REASON)),
     Column("created_at", Instant, nullable=False, index=True),
     Column("expires_at", Instant, nullable=False),
+    Column("owed_since", Instant),  # both null: settled
+    Column("owed_at", Instant, index=True),
     Index("ix_reservations_to_expire", "status", "expires_at"),
     CheckConstraint("status IN ('PENDING', 'SUCCEED', 'CANCELED')", name="a_known_status"),
 )
@@ -72,12 +86,17 @@ _RESERVATION = select(RESERVATIONS).where(RESERVATIONS.c.id == bindparam("reserv
 _CONFIRM = (
     update(RESERVATIONS)
     .where(RESERVATIONS.c.id == bindparam("reservation"), RESERVATIONS.c.status == "PENDING")
-    .values(status="SUCCEED")
+    .values(status="SUCCEED", owed_since=bindparam("now"), owed_at=bindparam("later"))
 )
 _CANCEL = (
     update(RESERVATIONS)
     .where(RESERVATIONS.c.id == bindparam("reservation"), RESERVATIONS.c.status != "CANCELED")
-    .values(status="CANCELED", reason=bindparam("why"))
+    .values(status="CANCELED", reason=bindparam("why"), owed_since=bindparam("now"), owed_at=bindparam("later"))
+)
+_PUT_OFF = (
+    update(RESERVATIONS)
+    .where(RESERVATIONS.c.id == bindparam("reservation"), RESERVATIONS.c.owed_at.is_not(None))
+    .values(owed_at=bindparam("later"))
 )
 _EXPIRE = _CANCEL.where(RESERVATIONS.c.status == "PENDING")
 
@@ -95,15 +114,11 @@ def place_reservation(requested: ReservationRequested, transaction: Connection) 
     return None if row.status == "CANCELED" else placed(row)
 
 
-def confirm_reservation(paid: Paid, transaction: Connection) -> ReservationConfirmed | None:
-    """Seats are held and paid: SUCCEED. If it was canceled meanwhile, the cancel refunds; nothing is said."""
-    transaction.execute(_CONFIRM, {"reservation": paid.reservation_id})
+def confirm_reservation(paid: Paid, transaction: Connection) -> ReservationConfirmed | ReservationCanceled:
+    """Seats are held and paid: SUCCEED. If it was canceled meanwhile, that is said again, as it leads to the refund."""
+    transaction.execute(_CONFIRM, {"reservation": paid.reservation_id, **_owed_from_now()})
     row = _moved(paid.reservation_id, transaction)
-    if row.status == "CANCELED":
-        return None
-    return ReservationConfirmed(
-        reservation_id=row.id, customer_id=row.customer_id, flight_id=row.flight_id, seat_qty=row.seat_qty
-    )
+    return canceled(row) if row.status == "CANCELED" else confirmed(row)
 
 
 def cancel_reservation(
@@ -115,20 +130,14 @@ def cancel_reservation(
 
 def cancel(reservation_id: str, reason: str, transaction: Connection) -> ReservationCanceled:
     """Cancels at any moment, any number of times; the first reason stays. Raises NotFound and TryAgain."""
-    transaction.execute(_CANCEL, {"reservation": reservation_id, "why": reason[:LONGEST_REASON]})
-    row = _moved(reservation_id, transaction)
-    return ReservationCanceled(
-        reservation_id=row.id,
-        customer_id=row.customer_id,
-        flight_id=row.flight_id,
-        seat_qty=row.seat_qty,
-        reason=row.reason,
-    )
+    move = {"reservation": reservation_id, "why": reason[:LONGEST_REASON], **_owed_from_now()}
+    transaction.execute(_CANCEL, move)
+    return canceled(_moved(reservation_id, transaction))
 
 
 def expire(reservation_id: str, transaction: Connection) -> ReservationCanceled | None:
     """Cancels what is still PENDING; a Paid may have confirmed it since it was listed."""
-    if transaction.execute(_EXPIRE, {"reservation": reservation_id, "why": EXPIRED}).rowcount == 0:
+    if transaction.execute(_EXPIRE, {"reservation": reservation_id, "why": EXPIRED, **_owed_from_now()}).rowcount == 0:
         return None
     return cancel(reservation_id, EXPIRED, transaction)
 
@@ -143,6 +152,8 @@ def place(identity: str, wanted: Mapping[str, Any], transaction: Connection) -> 
         status="PENDING",
         created_at=now,
         expires_at=now + settings().reservation_expires_after,
+        owed_since=now,
+        owed_at=now + settings().owed_after,
         **wanted,
     )
     return find(identity, transaction)
@@ -161,6 +172,30 @@ def placed(row: Row[Any]) -> ReservationPlaced:
     )
 
 
+def confirmed(row: Row[Any]) -> ReservationConfirmed:
+    """What is said of a reservation that is SUCCEED."""
+    return ReservationConfirmed(
+        reservation_id=row.id, customer_id=row.customer_id, flight_id=row.flight_id, seat_qty=row.seat_qty
+    )
+
+
+def canceled(row: Row[Any]) -> ReservationCanceled:
+    """What is said of a reservation that is CANCELED."""
+    return ReservationCanceled(
+        reservation_id=row.id,
+        customer_id=row.customer_id,
+        flight_id=row.flight_id,
+        seat_qty=row.seat_qty,
+        reason=row.reason,
+    )
+
+
+def settle_reservations(settled: SagasSettled, transaction: Connection) -> None:
+    """Nothing is owed to those that are as it was said; one canceled since is owed its compensation."""
+    theirs = RESERVATIONS.c.id.in_(settled.reservation_ids), RESERVATIONS.c.status == settled.status
+    transaction.execute(update(RESERVATIONS).where(*theirs).values(owed_since=None, owed_at=None))
+
+
 def find(identity: str, connection: Connection) -> Row[Any]:
     """The reservation of that id. Raises NotFound."""
     row = connection.execute(_RESERVATION, {"reservation": identity}).one_or_none()
@@ -169,16 +204,38 @@ def find(identity: str, connection: Connection) -> Row[Any]:
     return row
 
 
-def expired(connection: Connection, limit: int) -> Sequence[str]:
-    """Ids of reservations that are PENDING past their time, oldest first."""
-    overdue = (RESERVATIONS.c.status == "PENDING", RESERVATIONS.c.expires_at < clock.now())
-    query = select(RESERVATIONS.c.id).where(*overdue).order_by(RESERVATIONS.c.expires_at).limit(limit)
-    return connection.execute(query).scalars().all()
+def expired(after: Listed | None, connection: Connection) -> Sequence[Listed]:
+    """A page of those that are PENDING past their time, oldest first."""
+    return _page(RESERVATIONS.c.expires_at, after, connection, RESERVATIONS.c.status == "PENDING")
+
+
+def due(after: Listed | None, connection: Connection) -> Sequence[Listed]:
+    """A page of those that are owed something and of which it is time to speak, oldest first."""
+    return _page(RESERVATIONS.c.owed_at, after, connection)
+
+
+def put_off(identity: str, until: datetime, transaction: Connection) -> None:
+    """The next time to speak of what is owed."""
+    transaction.execute(_PUT_OFF, {"reservation": identity, "later": until})
 
 
 def promised_id(source: str, event_id: str) -> str:
     """The id of the reservation that a command event asks for: the same before and after it is placed."""
     return ids.derived_reservation_id(settings().reservation_id_secret, source, event_id)
+
+
+def _page(
+    time: Column[Any], after: Listed | None, connection: Connection, *which: ColumnElement[bool]
+) -> Sequence[Listed]:
+    query = select(RESERVATIONS.c.id, time.label("at")).where(time < clock.now(), *which)
+    if after is not None:
+        query = query.where(tuple_(time, RESERVATIONS.c.id) > (after.at, after.id))
+    return connection.execute(query.order_by(time, RESERVATIONS.c.id).limit(BATCH)).all()
+
+
+def _owed_from_now() -> dict[str, datetime]:
+    now = clock.now()
+    return {"now": now, "later": now + settings().owed_after}
 
 
 def _moved(identity: str, transaction: Connection) -> Row[Any]:

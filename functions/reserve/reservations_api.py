@@ -27,6 +27,7 @@ _COLUMNS = {
     "reason": RESERVATIONS.c.reason,
     "createdAt": RESERVATIONS.c.created_at,
     "expiresAt": RESERVATIONS.c.expires_at,
+    "owedSince": RESERVATIONS.c.owed_since,
 }
 _SORTABLE = {
     name: _COLUMNS[name] for name in ("customerId", "flightId", "seatQty", "reserveDate", "status", "createdAt")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+import overdue
 from tests.integration.conftest import Clock
 from tests.integration.hosting import Airline
 from tests.integration.recording_broker import RecordingBroker
@@ -18,6 +19,10 @@ def unsent(airline: Airline) -> int:
 def keep_house(airline: Airline, service: str = "reserve-housekeeping") -> None:
     answer = airline.function(service).hear(tick())
     assert (answer.status_code, answer.data) == (204, b""), answer.text
+
+
+def say_nothing_again(airline: Airline) -> None:
+    airline.settings["OWED_AFTER"] = str(timedelta(days=7) // timedelta(seconds=1))
 
 
 def test_a_reservation_is_placed_while_the_broker_is_away_and_told_later(
@@ -91,6 +96,7 @@ def test_a_reservation_that_stays_pending_expires(airline: Airline, broker: Reco
 
 
 def test_only_what_is_pending_expires(airline: Airline, broker: RecordingBroker, held_clock: Clock) -> None:
+    say_nothing_again(airline)
     confirmed, canceled = place(airline), place(airline)
     airline.function("confirm-reservation").hear(event("Paid", reservationId=confirmed["reservationId"]))
     airline.function("reserve").delete(href(canceled, "self"))
@@ -107,6 +113,7 @@ def test_only_what_is_pending_expires(airline: Airline, broker: RecordingBroker,
 
 
 def test_a_tick_that_comes_twice_expires_once(airline: Airline, broker: RecordingBroker, held_clock: Clock) -> None:
+    say_nothing_again(airline)
     place(airline)
     held_clock.passes(timedelta(days=1))
 
@@ -138,15 +145,16 @@ def test_a_charge_that_was_left_half_done_is_finished_and_told(
 def test_a_reservation_that_is_paid_at_the_last_moment_does_not_expire(
     airline: Airline, broker: RecordingBroker, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    say_nothing_again(airline)
     reservation = place(airline)
     house, confirming = airline.function("reserve-housekeeping"), airline.function("confirm-reservation")
-    listed = iter([[reservation["reservationId"]], []])
+    expire = overdue._expire
 
-    def paid_meanwhile() -> list[str]:
-        confirming.hear(event("Paid", reservationId=reservation["reservationId"]))
-        return next(listed)
+    def after_it_is_paid(identity: str) -> None:
+        confirming.hear(event("Paid", reservationId=identity))
+        expire(identity)
 
-    monkeypatch.setattr("overdue._overdue", paid_meanwhile)
+    monkeypatch.setattr(overdue, "_expire", after_it_is_paid)
     held_clock.passes(timedelta(days=1))
     house.hear(tick())
 

@@ -10,6 +10,7 @@ import pytest
 
 import history
 import rebuild
+from airline import housekeeping
 from tests.integration.conftest import Clock
 from tests.integration.hosting import Airline
 from tests.integration.vocabulary import RESERVATION, body_of, event, tick
@@ -124,19 +125,22 @@ def test_housekeeping_prunes_what_ended_long_ago(airline: Airline, held_clock: C
     assert airline.function("dashboard").get(f"/reservations/{RESERVATION}/events").status_code == 404
 
 
-def test_a_tick_prunes_many_batches_but_not_without_end(
+def test_a_tick_prunes_until_its_time_is_over_and_the_next_goes_on(
     airline: Airline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history, "_OLD", history._OLD.limit(1))
     monkeypatch.setattr(history, "BATCH", 1)
-    monkeypatch.setattr(history, "MOST_BATCHES", 2)
-    for number in range(5):
+    for number in range(3):
         tell(airline, *SUCCEEDED, about=f"00000000000{number}")
     held_clock.passes(timedelta(days=366))
 
-    for kept in (12, 4, 0, 0):
+    with monkeypatch.context() as hurried:
+        hurried.setattr(housekeeping, "SECONDS", 0.0)
         airline.function("dashboard-housekeeping").hear(tick())
-        assert count(airline, "events") == kept
+    assert count(airline, "events") == 8
+
+    airline.function("dashboard-housekeeping").hear(tick())
+    assert count(airline, "events") == 0
 
 
 def test_a_history_without_bounds_is_never_pruned(airline: Airline, held_clock: Clock) -> None:

@@ -10,15 +10,16 @@ from tests.integration.hosting import Airline
 
 RESERVATION = "7Q2M9XW4TBCK"
 INSTANT = "2026-03-01T12:00:00.000Z"
+IN_TIME = "2099-01-01T00:00:00.000Z"
 CLOUD_EVENT = {"Content-Type": "application/cloudevents+json"}
 
 _PARTY = {"reservationId": RESERVATION, "customerId": 7, "flightId": 1001, "seatQty": 3}
 _MONEY = {"paymentId": 1, "reservationId": RESERVATION, "customerId": 7, "amount": 2_940_000}
 DATA: dict[str, dict[str, Any]] = {
-    "ReservationPlaced": _PARTY | {"reserveDate": "2026-03-01", "paymentMethod": "accept", "expiresAt": INSTANT},
+    "ReservationPlaced": _PARTY | {"reserveDate": "2026-03-01", "paymentMethod": "accept", "expiresAt": IN_TIME},
     "RemainingSeatsDecreased": _PARTY
     | {"flightCode": "KE081", "takeoffDate": "2027-06-01", "cost": 980_000, "amount": 2_940_000}
-    | {"remainingSeatsCount": 177, "paymentMethod": "accept", "expiresAt": INSTANT},
+    | {"remainingSeatsCount": 177, "paymentMethod": "accept", "expiresAt": IN_TIME},
     "SeatsSoldOut": {"reservationId": RESERVATION, "flightId": 1001, "seatQty": 3}
     | {"remainingSeatsCount": 2, "reason": "not enough seats left"},
     "Paid": _MONEY,
@@ -28,16 +29,19 @@ DATA: dict[str, dict[str, Any]] = {
     "ReservationCanceled": _PARTY | {"reason": "canceled by customer"},
     "RemainingSeatsIncreased": {"reservationId": RESERVATION, "flightId": 1001, "seatQty": 3}
     | {"remainingSeatsCount": 180},
+    "SeatsNotHeld": {"reservationId": RESERVATION, "flightId": 1001},
+    "PaymentNotTaken": {"reservationId": RESERVATION, "customerId": 7},
+    "SagasSettled": {"status": "SUCCEED", "reservationIds": [RESERVATION]},
     "ReservationRequested": _PARTY | {"reserveDate": "2026-03-01", "paymentMethod": "accept"},
     "CancellationRequested": {"reservationId": RESERVATION, "reason": "ill"},
 }
-"""Sample data of every word of the glossary, all about one reservation."""
+"""Sample data of every word of the glossary, all about one reservation (SagasSettled is about many, here one)."""
 
 
 def event(type_: str, source: str = "/airline/test", **data: object) -> dict[str, Any]:
     """A structured saga event as the broker delivers it; `data` replaces sample values."""
     said = DATA[type_] | data
-    about = str(said["reservationId"])
+    about = str(said.get("reservationId", RESERVATION))
     return {
         "specversion": "1.0",
         "id": ids.event_id(type_, about),

@@ -9,6 +9,7 @@ import projection
 import provider
 import reservations
 from airline import ids
+from airline.events import EXPIRED
 from tests.unit.world import World
 
 FORWARD = {
@@ -17,7 +18,7 @@ FORWARD = {
     ("hold", "HELD"): {"RELEASED"},
     ("payment", "CHARGING"): {"PAID", "FAILED", "REFUNDING", "REFUNDED"},
     ("payment", "PAID"): {"REFUNDING", "REFUNDED"},
-    ("payment", "REFUNDING"): {"REFUNDED"},
+    ("payment", "REFUNDING"): {"REFUNDED", "FAILED"},
 }
 """Where a status may go from one look to the next; the others are ends."""
 
@@ -81,7 +82,7 @@ def _everything_ended(rows: list[Any], unwanted: set[str], world: World) -> None
             assert row.payment_method != "decline"
         elif row.reason == provider.DECLINED:
             assert row.payment_method == "decline"
-        elif row.reason == reservations.EXPIRED:
+        elif row.reason == EXPIRED:
             assert row.expires_at < world.now
             assert ids.event_id("ReservationConfirmed", row.id) not in world.said, "what succeeded does not expire"
         elif row.reason.startswith((flights.SOLD_OUT, flights.UNKNOWN_FLIGHT)):

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 from airline.events import RemainingSeatsDecreased, ReservationCanceled, ReservationPlaced
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+IN_TIME = datetime(2099, 1, 1, tzinfo=UTC)
+"""When a reservation expires that is not about expiry."""
 
 
 def placed(reservation_id: str = "R1", seats: int = 3, flight: int = 1, method: str = "accept") -> ReservationPlaced:
@@ -16,7 +18,7 @@ def placed(reservation_id: str = "R1", seats: int = 3, flight: int = 1, method: 
         seat_qty=seats,
         reserve_date=date(2024, 11, 21),
         payment_method=method,
-        expires_at=NOON,
+        expires_at=IN_TIME,
     )
 
 
@@ -40,5 +42,5 @@ def decreased(reservation_id: str = "R1", amount: int = 600, method: str = "acce
         amount=amount,
         remaining_seats_count=2,
         payment_method=method,
-        expires_at=NOON,
+        expires_at=IN_TIME,
     )

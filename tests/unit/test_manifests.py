@@ -1,11 +1,14 @@
 """The manifests by themselves: what Knative needs, what it silently ignores, and what the laptop reads."""
 
 import re
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cronsim import CronSim
 
 from tests.unit.manifests import (
     BASE,
@@ -306,7 +309,20 @@ def test_a_sink_binding_gives_an_existing_service_the_address_of_the_broker(bind
 def test_a_ping_source_calls_its_service_every_five_minutes_without_the_broker(source: Manifest) -> None:
     assert source.spec["sink"] == {"ref": {"apiVersion": SERVING, "kind": "Service", "name": source.name}}
     assert source.name in functions()
-    assert source.spec["schedule"] == "*/5 * * * *"
+    minutes = ticks(source)
+    assert [(second - first) % 60 for first, second in pairwise([*minutes, minutes[0]])] == [5] * 12
+
+
+def test_no_two_housekeepings_start_in_the_same_minute() -> None:
+    minutes = [minute for source in of_kind("PingSource", SOURCES).values() for minute in ticks(source)]
+
+    assert len(minutes) == len(set(minutes)) == 36
+
+
+def ticks(source: Manifest) -> list[int]:
+    """The minutes of an hour at which a PingSource ticks."""
+    moments = CronSim(source.spec["schedule"], datetime(2026, 5, 1, 11, 59, tzinfo=UTC))
+    return sorted({next(moments).minute for _ in range(12)})
 
 
 def test_housekeeping_is_called_by_a_ping_source() -> None:

@@ -1,15 +1,16 @@
 """Rules of payment: nobody is charged twice, everybody is refunded once, whatever crosses and whoever dies."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 import payments
 import provider
 from airline import clock
-from airline.errors import TryAgain
-from airline.events import Paid, PaymentFailed, PaymentRefunded
+from airline.events import EXPIRED, Paid, PaymentFailed, PaymentNotTaken, PaymentRefunded
 from tests.unit.conftest import Service
 from tests.unit.sayings import NOON, canceled, decreased
 
@@ -23,10 +24,7 @@ def charge(till: Service, event: Any) -> Any:
 def refund(till: Service, event: Any) -> Any:
     """All three steps of a refund."""
     intent = till.run(payments.begin_refund, event)
-    if intent is None:
-        return None
-    payments.refund(intent)
-    return till.run(payments.record_refund, intent, None)
+    return till.run(payments.record_refund, intent, payments.refund(intent))
 
 
 def money(bank: Service) -> int:
@@ -36,6 +34,7 @@ def money(bank: Service) -> int:
 
 
 PAID = Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600)
+NOT_TAKEN = PaymentNotTaken(reservation_id="R1", customer_id=7)
 REFUNDED = PaymentRefunded(payment_id=1, reservation_id="R1", customer_id=7, amount=600, reason="changed my mind")
 
 
@@ -71,14 +70,14 @@ def test_a_paid_reservation_that_is_canceled_is_refunded_once(till: Service, ban
 
 def test_a_declined_payment_is_not_refunded(till: Service, bank: Service) -> None:
     charge(till, decreased(method="decline"))
-    assert refund(till, canceled()) is None
+    assert refund(till, canceled()) == NOT_TAKEN
     assert money(bank) == 0
 
 
 def test_a_cancel_before_the_charge_is_remembered_and_nothing_is_charged(till: Service, bank: Service) -> None:
-    assert refund(till, canceled()) is None
+    assert refund(till, canceled()) == NOT_TAKEN
     assert charge(till, decreased()) is None
-    assert refund(till, canceled()) is None
+    assert refund(till, canceled()) == NOT_TAKEN
     assert bank.rows(provider.LEDGER) == []
 
 
@@ -89,12 +88,23 @@ def test_a_charge_replayed_after_the_refund_takes_nothing(till: Service, bank: S
     assert money(bank) == 0
 
 
-def test_a_refund_that_crosses_a_charge_waits_for_its_outcome(till: Service, bank: Service) -> None:
+def test_a_refund_that_crosses_a_charge_before_the_provider_is_asked_leaves_nothing_to_take(
+    till: Service, bank: Service
+) -> None:
     intent = till.run(payments.begin_charge, decreased())
-    with pytest.raises(TryAgain):
-        till.run(payments.begin_refund, canceled())
-    till.run(payments.record_charge, intent, payments.charge(intent))
+    assert refund(till, canceled()) == NOT_TAKEN
+    receipt = payments.charge(intent)
+    assert receipt == provider.Receipt(accepted=False, reason=provider.DECLINED)
+    said = till.run(payments.record_charge, intent, receipt)
+    assert said == PaymentFailed(payment_id=1, reservation_id="R1", customer_id=7, amount=600, reason="changed my mind")
+    assert money(bank) == 0
+
+
+def test_a_refund_that_crosses_a_charge_which_the_provider_took_gives_it_back(till: Service, bank: Service) -> None:
+    intent = till.run(payments.begin_charge, decreased())
+    receipt = payments.charge(intent)
     assert refund(till, canceled()) == REFUNDED
+    assert till.run(payments.record_charge, intent, receipt) is None
     assert money(bank) == 0
 
 
@@ -136,16 +146,64 @@ def test_a_late_answer_of_the_provider_does_not_undo_a_refund(till: Service, ban
     assert money(bank) == 0
 
 
-def test_the_provider_refunds_nothing_it_never_took(bank: Service) -> None:
-    provider.refund("R9")
-    assert bank.rows(provider.LEDGER) == []
+def test_what_the_provider_undoes_before_it_took_anything_it_never_takes(bank: Service) -> None:
+    assert provider.undo("R9", 600) is False
+    assert provider.charge("R9", 600, "accept") == provider.Receipt(accepted=False, reason=provider.DECLINED)
+    assert provider.undo("R9", 600) is False
+    assert money(bank) == 0
 
 
 def test_only_what_was_left_alone_for_long_is_unfinished(
     till: Service, noon: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     till.run(payments.begin_charge, decreased())
-    assert till.run(lambda tx: payments.unfinished(tx, 10)) == []
+    assert till.run(payments.unfinished, None) == []
     monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(minutes=3))
-    left = till.run(lambda tx: payments.unfinished(tx, 10))
+    left = till.run(payments.unfinished, None)
     assert [payment.reservation_id for payment in left] == ["R1"]
+
+
+def test_what_is_heard_of_past_its_expiry_is_not_charged(till: Service, bank: Service) -> None:
+    assert charge(till, replace(decreased(), expires_at=NOON)) is None
+    assert bank.rows(provider.LEDGER) == []
+    assert till.rows(payments.PAYMENTS) == []
+
+
+def test_a_payment_that_was_made_in_time_is_said_again_past_its_expiry(till: Service, bank: Service) -> None:
+    charge(till, decreased())
+    assert charge(till, replace(decreased(), expires_at=NOON)) == PAID
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["the provider was not asked", "the provider took the money"])
+def test_a_charge_of_unknown_outcome_is_undone_past_its_expiry(till: Service, bank: Service, asked: bool) -> None:
+    intent = till.run(payments.begin_charge, decreased())
+    if asked:
+        payments.charge(intent)
+    assert charge(till, replace(decreased(), expires_at=NOON)) is None
+    left = till.run(payments.take_up, "R1")
+    said = till.run(payments.record_undo, left, payments.refund(left))
+    expired: dict[str, Any] = {
+        "payment_id": 1,
+        "reservation_id": "R1",
+        "customer_id": 7,
+        "amount": 600,
+        "reason": EXPIRED,
+    }
+    assert said == (PaymentRefunded(**expired) if asked else PaymentFailed(**expired))
+    assert money(bank) == 0
+
+
+@pytest.mark.parametrize("expiry", [None, NOON])
+def test_who_finishes_a_charge_whose_time_is_over_or_unknown_undoes_it(
+    till: Service, bank: Service, expiry: datetime | None
+) -> None:
+    till.run(payments.begin_charge, decreased())
+    till.run(lambda tx: tx.execute(update(payments.PAYMENTS).values(expires_at=expiry)))
+    assert till.run(payments.take_up, "R1").status == "REFUNDING"
+
+
+def test_what_is_taken_up_goes_to_the_end_of_the_queue(till: Service, noon: Any) -> None:
+    till.run(payments.begin_charge, decreased())
+    till.run(lambda tx: tx.execute(update(payments.PAYMENTS).values(moved_at=NOON - timedelta(days=2))))
+    assert till.run(payments.take_up, "R1").status == "CHARGING"
+    assert till.run(payments.unfinished, None) == []

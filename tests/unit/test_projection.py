@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 
 import projection
 from airline import wire
-from airline.events import Event, ReservationConfirmed
+from airline.events import Event, PaymentNotTaken, RemainingSeatsIncreased, ReservationConfirmed, SeatsNotHeld
 from tests.unit.conftest import Service
 from tests.unit.sayings import NOON, canceled, decreased, placed
 
+NOT_HELD = SeatsNotHeld(reservation_id="R2", flight_id=1)
+NOT_TAKEN = PaymentNotTaken(reservation_id="R2", customer_id=7)
 CONFIRMED = ReservationConfirmed(reservation_id="R1", customer_id=7, flight_id=1, seat_qty=3)
 
 
@@ -75,10 +78,19 @@ def test_a_reservation_is_counted_whatever_the_id_of_the_command_that_caused_it(
     assert [row.causation_id for row in board.rows(projection.EVENTS)] == [kept]
 
 
-def test_what_was_canceled_and_did_not_come_back_is_known(board: Service) -> None:
-    hear(board, placed("R1"), decreased("R1"), canceled("R1"), placed("R2"), canceled("R2"))
-    later = NOON + timedelta(days=9999)
-    assert board.run(lambda tx: projection.uncompensated(later, tx)) == ["R1"]
+def test_what_was_canceled_is_owed_until_seats_and_money_have_both_been_answered_for(board: Service) -> None:
+    hear(board, placed("R1"), decreased("R1"), canceled("R1"), placed("R2"), canceled("R2"), NOT_HELD, NOT_TAKEN)
+    assert owed(board) == ["R1"]
+    hear(board, replace(NOT_TAKEN, reservation_id="R1"))
+    assert owed(board) == ["R1"]
+    returned = RemainingSeatsIncreased(reservation_id="R1", flight_id=1, seat_qty=3, remaining_seats_count=5)
+    hear(board, returned)
+    assert owed(board) == []
+
+
+def owed(board: Service) -> list[str]:
+    found: list[str] = board.run(projection.uncompensated, NOON + timedelta(days=9999))
+    return found
 
 
 def test_a_history_is_told_in_order(board: Service) -> None:

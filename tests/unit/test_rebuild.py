@@ -1,5 +1,6 @@
 """The projection can be made from the history again, whatever happened to its rows, while events arrive."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import delete, insert, update
 import history
 import projection
 import rebuild
-from airline.events import Paid, PaymentRefunded, RemainingSeatsIncreased
+from airline.events import Paid, PaymentNotTaken, PaymentRefunded, RemainingSeatsIncreased, SagaEvent, SeatsNotHeld
 from projection import RESERVATIONS
 from rebuild import Comparison
 from tests.unit.conftest import Service
@@ -19,6 +20,8 @@ from tests.unit.test_projection import CONFIRMED, hear
 PAID = Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600)
 RETURNED = RemainingSeatsIncreased(reservation_id="R1", flight_id=1, seat_qty=3, remaining_seats_count=5)
 REFUNDED = PaymentRefunded(payment_id=1, reservation_id="R1", customer_id=7, amount=600, reason="changed my mind")
+NOT_HELD = SeatsNotHeld(reservation_id="R1", flight_id=1)
+NOT_TAKEN = PaymentNotTaken(reservation_id="R1", customer_id=7)
 WHOLE = (placed(), decreased(), PAID, CONFIRMED, canceled(), RETURNED, REFUNDED)
 
 CORRUPT: list[dict[str, Any]] = [
@@ -63,7 +66,7 @@ def test_a_corrupt_row_is_found_and_made_as_it_was(board: Service, wrong: dict[s
     assert compared(board).differing == []
 
 
-@pytest.mark.parametrize("flag", ["seats_held", "seats_returned", "paid", "refunded", "confirmed"])
+@pytest.mark.parametrize("flag", ["seats_held", "seats_returned", "paid", "refunded", "confirmed", "seats_not_held"])
 def test_a_phantom_flag_is_taken_away(board: Service, flag: str) -> None:
     hear(board, placed())
     right = rows(board)
@@ -138,7 +141,8 @@ def prune(board: Service, before: datetime) -> int:
     [
         (True, WHOLE),
         (True, (placed(), decreased(), PAID, CONFIRMED)),
-        (True, (placed(), canceled())),
+        (True, (placed(), canceled(), NOT_HELD, NOT_TAKEN)),
+        (False, (placed(), canceled(), NOT_HELD)),
         (False, (placed(),)),
         (False, (placed(), decreased(), PAID)),
         (False, (placed(), decreased(), canceled())),
@@ -186,8 +190,13 @@ def test_a_history_that_goes_on_is_kept_whole(board: Service, monkeypatch: pytes
     assert prune(board, NOON + timedelta(days=2)) == 1
 
 
+def ended(name: str) -> tuple[SagaEvent, ...]:
+    answers = replace(NOT_HELD, reservation_id=name), replace(NOT_TAKEN, reservation_id=name)
+    return (placed(name), canceled(name), *answers)
+
+
 def test_history_is_pruned_in_batches(board: Service, noon: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "_OLD", history._OLD.limit(2))
-    hear(board, *(event for name in ("R1", "R2", "R3") for event in (placed(name), canceled(name))))
+    hear(board, *(event for name in ("R1", "R2", "R3") for event in ended(name)))
 
     assert [prune(board, noon + timedelta(seconds=1)) for _ in range(3)] == [2, 1, 0]

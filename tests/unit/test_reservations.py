@@ -99,7 +99,8 @@ def test_a_confirmed_reservation_can_be_canceled(requested: Service) -> None:
 
 def test_a_payment_that_crosses_the_cancel_does_not_revive_the_reservation(requested: Service) -> None:
     requested.run(reservations.cancel_reservation, UNWANTED)
-    assert requested.run(reservations.confirm_reservation, PAID) is None
+    canceled = requested.run(reservations.cancel_reservation, UNWANTED)
+    assert requested.run(reservations.confirm_reservation, PAID) == canceled, "it leads to the refund"
     assert status(requested) == ("CANCELED", "changed my mind")
 
 
@@ -120,7 +121,7 @@ def test_only_what_is_pending_past_its_time_expires(
 ) -> None:
     def overdue_after(minutes: int) -> list[str]:
         monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(minutes=minutes))
-        return list(requested.run(lambda tx: reservations.expired(tx, 10)))
+        return [row.id for row in requested.run(reservations.expired, None)]
 
     assert overdue_after(15) == []
     assert overdue_after(16) == ["R1"]

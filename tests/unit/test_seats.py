@@ -10,9 +10,11 @@ from sqlalchemy.exc import IntegrityError
 import flights
 from airline import clock, settings
 from airline.errors import Conflict, NotFound
-from airline.events import RemainingSeatsDecreased, RemainingSeatsIncreased, SeatsSoldOut
+from airline.events import RemainingSeatsDecreased, RemainingSeatsIncreased, SeatsNotHeld, SeatsSoldOut
 from tests.unit.conftest import Service
-from tests.unit.sayings import NOON, canceled, placed
+from tests.unit.sayings import IN_TIME, canceled, placed
+
+NOT_HELD = SeatsNotHeld(reservation_id="R1", flight_id=1)
 
 
 def remaining(seats: Service) -> int:
@@ -32,7 +34,7 @@ def test_a_party_gets_its_seats_and_hears_what_they_cost(seats: Service) -> None
         amount=600,
         remaining_seats_count=2,
         payment_method="accept",
-        expires_at=NOON,
+        expires_at=IN_TIME,
     )
     assert remaining(seats) == 2
 
@@ -92,14 +94,14 @@ def test_a_cancel_gives_back_what_was_held_and_not_what_it_claims(seats: Service
 
 def test_a_refused_party_has_nothing_to_give_back(seats: Service) -> None:
     seats.run(flights.decrease_remaining_seats, placed(seats=6))
-    assert seats.run(flights.restore_seats, canceled(seats=6)) is None
+    assert seats.run(flights.restore_seats, canceled(seats=6)) == NOT_HELD
     assert remaining(seats) == 5
 
 
 def test_a_cancel_before_its_reservation_leaves_the_late_one_without_effect(seats: Service) -> None:
-    assert seats.run(flights.restore_seats, canceled()) is None
+    assert seats.run(flights.restore_seats, canceled()) == NOT_HELD
     assert seats.run(flights.decrease_remaining_seats, placed()) is None
-    assert seats.run(flights.restore_seats, canceled()) is None
+    assert seats.run(flights.restore_seats, canceled()) == NOT_HELD
     assert remaining(seats) == 5
 
 
@@ -143,7 +145,7 @@ def test_a_flight_with_held_seats_cannot_be_removed(seats: Service) -> None:
 
 def test_seats_given_back_to_a_removed_flight_do_no_harm(seats: Service) -> None:
     seats.run(flights.decrease_remaining_seats, replace(placed(flight=99)))
-    assert seats.run(flights.restore_seats, canceled(flight=99)) is None
+    assert seats.run(flights.restore_seats, canceled(flight=99)) == replace(NOT_HELD, flight_id=99)
 
 
 def test_changing_the_remaining_seats_changes_the_capacity_by_as_much(seats: Service) -> None:

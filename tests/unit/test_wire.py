@@ -2,13 +2,14 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airline import wire
 from airline.errors import Invalid, Malformed
-from airline.events import ReservationPlaced
+from airline.events import ReservationPlaced, SagasSettled
 from airline.ids import event_id
 from tests.unit.sayings import NOON, canceled, placed
 
@@ -107,3 +108,36 @@ def test_what_is_said_names_its_saga_its_cause_and_its_trace() -> None:
 @pytest.mark.parametrize("broken", ["", "x", "00-" + "0" * 32 + "-b7ad6b7169203331-01", TRACE + "-x"])
 def test_a_broken_trace_begins_a_new_one(broken: str) -> None:
     assert len(wire.trace_id(wire.next_traceparent(broken))) == 32
+
+
+def test_what_is_said_of_many_sagas_belongs_to_none_of_them_and_its_repeat_is_recognisable() -> None:
+    settled = SagasSettled(status="SUCCEED", reservation_ids=("R1", "R2"))
+    said, again = wire.say(settled, "/airline/dashboard-projector"), wire.say(settled, "/airline/dashboard-projector")
+    assert said["data"] == {"status": "SUCCEED", "reservationIds": ["R1", "R2"]}
+    assert said["id"] == again["id"]
+    assert said["partitionkey"] == said["id"]
+    assert "correlationid" not in said
+    others = [replace(settled, reservation_ids=("R1",)), replace(settled, status="CANCELED")]
+    assert said["id"] not in {wire.say(other, "/airline/dashboard-projector")["id"] for other in others}
+
+
+def test_what_is_said_of_many_sagas_is_read_as_it_was_said() -> None:
+    settled = SagasSettled(status="CANCELED", reservation_ids=("R1", "R2"))
+    said = wire.say(settled, "/airline/dashboard-projector")
+    assert wire.event_of(wire.Envelope({}, said["data"]), SagasSettled) == settled
+
+
+@pytest.mark.parametrize(
+    ("data", "wrong"),
+    [
+        ({"status": "PENDING", "reservationIds": ["R1"]}, "status must be SUCCEED or CANCELED"),
+        ({"status": "SUCCEED", "reservationIds": []}, "reservationIds must be a list of 1 to 500 values"),
+        ({"status": "SUCCEED", "reservationIds": "R1"}, "reservationIds must be a list of 1 to 500 values"),
+        ({"status": "SUCCEED", "reservationIds": ["R1", 7]}, "reservationIds has a value that must be text"),
+        ({"status": "SUCCEED", "reservationIds": ["R" * 13]}, "reservationIds has a value that must have 1 to 12"),
+        ({"status": "SUCCEED", "reservationIds": ["R"] * 501}, "reservationIds must be a list of 1 to 500 values"),
+    ],
+)
+def test_a_list_of_reservations_is_refused_with_what_is_wrong(data: dict[str, object], wrong: str) -> None:
+    with pytest.raises(Invalid, match=wrong):
+        wire.event_of(wire.Envelope({}, data), SagasSettled)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, MetaData, StaticPool, Table, create_engine, select
 
+import compensation
 import flights
 import overdue
 import payments
@@ -30,7 +31,7 @@ from tests.unit.crossing import Crossings
 from tests.unit.policies import Policy, hearers
 from tests.unit.sayings import NOON
 
-HOUSEKEEPING = {"reservations": overdue, "payments": unfinished}
+HOUSEKEEPING = {"reservations": overdue, "payments": unfinished, "projection": compensation}
 
 
 class Mishap(StrEnum):
@@ -141,7 +142,7 @@ class World:
         self.crossings = Crossings([service.engine for service in self.services.values()])
         self.deliveries = 0
         self._here: Engine = self.desk.engine
-        self._ask: dict[str, Callable[..., Any]] = {"charge": provider.charge, "refund": provider.refund}
+        self._ask: dict[str, Callable[..., Any]] = {"charge": provider.charge, "undo": provider.undo}
         self._put_in_place_of_the_outside(patch)
         self.begin()
 
@@ -248,7 +249,7 @@ class World:
         patch.setattr(provider, "_ledger", lambda: self.bank.engine)
         patch.setattr(provider, "SLOW_SECONDS", 0)
         patch.setattr(provider, "charge", lambda key, *what: self._asks("charge", key, *what))
-        patch.setattr(provider, "refund", lambda key: self._asks("refund", key))
+        patch.setattr(provider, "undo", lambda key, amount: self._asks("undo", key, amount))
 
     def _accept(self, body: bytes) -> None:
         self.publish(json.loads(body))

@@ -1,0 +1,73 @@
+"""Housekeeping: what a tick of a PingSource has to do, within a time, however much there is and whatever fails.
+
+A tick has several duties. Each gets an equal share of the time that is left, so a full backlog of one leaves time to
+the others, and the next tick goes on where this one stopped. A row that fails is logged and the next one has its turn.
+A duty that fails as a whole leaves the others theirs; then the tick answers with that error.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from airline import store
+from airline.errors import BrokerAway
+from airline.logs import about, log
+
+T = TypeVar("T")
+Duty = Callable[[float], int]
+"""Works until that moment of the monotonic clock, at least at one row, and returns how many it has done."""
+SECONDS = 30.0
+"""Of one tick: half of timeoutSeconds of the Services, so what is slow at the end still ends in time."""
+
+
+def keep(**duties: Duty) -> None:
+    """Does every duty within SECONDS and logs how much was done, by the names. Raises the first error of a duty."""
+    end = time.monotonic() + SECONDS
+    done: dict[str, int] = {}
+    failed: list[Exception] = []
+    for turns, (name, duty) in zip(range(len(duties), 0, -1), duties.items(), strict=True):
+        now = time.monotonic()
+        try:
+            done[name] = duty(now + max(0.0, end - now) / turns)
+        except Exception as error:
+            log.exception("housekeeping failed: %s", name)
+            failed.append(error)
+    log.info("housekeeping", extra={"fields": done})
+    if failed:
+        raise failed[0]
+
+
+def each(rows: Iterable[T], work: Callable[[T], object], until: float, name: Callable[[T], str] = str) -> int:
+    """Does the rows one by one, at least the first, until that moment. Returns how many went well.
+
+    A broker that is away ends it: the next row would only wait for it too. `name` is the reservation of a row.
+    """
+    done = 0
+    for row in rows:
+        with about(reservationId=name(row)):
+            try:
+                work(row)
+                done += 1
+            except BrokerAway as error:
+                log.warning("housekeeping waits for the broker: %s", error)
+                break
+            except Exception:
+                log.exception("housekeeping goes on without this one")
+        if time.monotonic() >= until:
+            break
+    return done
+
+
+def pages(read: Callable[[T | None, Connection], Sequence[T]]) -> Iterator[T]:
+    """All rows, of which `read` gives one page: those behind a row, or the first. Each is read when it is needed."""
+    page = _page(read, None)
+    while page:
+        yield from page
+        page = _page(read, page[-1])
+
+
+def _page(read: Callable[[T | None, Connection], Sequence[T]], after: T | None) -> Sequence[T]:
+    with store.reading() as connection:
+        return read(after, connection)

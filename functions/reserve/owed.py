@@ -1,0 +1,58 @@
+"""What is owed is said again until it is settled: the events that lead every reservation to its end, by the same ids.
+
+A repeat of ReservationPlaced makes each later step of a living saga say its event again; a repeat of
+ReservationCanceled makes both compensations answer again; the dashboard hears all of it. So whatever was away, and
+whichever delivery was given up, the saga goes on from here.
+"""
+
+import functools
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+import reservations
+from airline import clock, housekeeping, outbox, store, wire
+from airline.events import Event
+from airline.settings import settings
+
+LONGEST_SILENCE = timedelta(hours=1)
+
+
+def say_again(until: float) -> int:
+    """Speaks of what is owed and due, the longest overdue first. Returns of how many reservations."""
+    due = housekeeping.pages(reservations.due)
+    return housekeeping.each((row.id for row in due), _speak, until)
+
+
+def said_again(row: Row[Any]) -> list[Event]:
+    """What is said again of a reservation.
+
+    A canceled one is placed again only past its expiry, for the sake of the dashboard: nobody is charged by then.
+    """
+    if row.status == "PENDING":
+        return [reservations.placed(row)]
+    if row.status == "SUCCEED":
+        return [reservations.placed(row), reservations.confirmed(row)]
+    canceled = reservations.canceled(row)
+    return [canceled, reservations.placed(row)] if row.expires_at <= clock.now() else [canceled]
+
+
+def silence(age: timedelta) -> timedelta:
+    """Until the next time: at first OWED_AFTER, then half of the time that it is owed already, at last an hour."""
+    return max(settings().owed_after, min(age / 2, LONGEST_SILENCE))
+
+
+def _speak(identity: str) -> None:
+    for event in store.commit(functools.partial(_taken, identity)):
+        outbox.deliver(wire.pack(wire.say(event, reservations.SOURCE)))
+
+
+def _taken(identity: str, transaction: Connection) -> list[Event]:
+    row = reservations.find(identity, transaction)
+    if row.owed_since is None:  # settled since it was listed
+        return []
+    # before it is said, so that one the broker refuses does not keep the others waiting
+    now = clock.now()
+    reservations.put_off(identity, now + silence(now - row.owed_since), transaction)
+    return said_again(row)
