@@ -11,7 +11,7 @@ from airline import wire
 from airline.errors import Invalid, Malformed
 from airline.events import ReservationPlaced, SagasSettled
 from airline.ids import event_id
-from tests.unit.sayings import NOON, canceled, placed
+from tests.unit.sayings import IN_TIME, canceled, placed
 
 BINARY = {
     "ce-specversion": "1.0",
@@ -88,7 +88,7 @@ def test_what_is_said_can_be_heard() -> None:
     cloud_event = wire.say(placed(), "/airline/reserve")
     heard = wire.read({"content-type": wire.CLOUD_EVENT_JSON}, wire.pack(cloud_event))
     assert wire.event_of(heard, ReservationPlaced) == placed()
-    assert placed().expires_at == NOON
+    assert placed().expires_at == IN_TIME
 
 
 def test_what_is_said_names_its_saga_its_cause_and_its_trace() -> None:

@@ -26,6 +26,8 @@ import reservations
 import unfinished
 from airline import clock, logs, outbox, store, wire
 from airline.errors import BrokerAway, NotFound, TryAgain
+from airline.relay import Relay, Round
+from airline.settings import settings
 from airline.wire import CloudEvent, Envelope
 from tests.unit.crossing import Crossings
 from tests.unit.policies import Policy, hearers
@@ -97,6 +99,13 @@ class Expiry:
 
 
 Task = Delivery | Handling | Expiry
+
+
+class _WithoutThread(Relay):
+    """What could not be sent is left to housekeeping: everything here happens one after the other."""
+
+    def want(self) -> None:
+        pass
 
 
 class Database:
@@ -245,7 +254,10 @@ class World:
         patch.setattr(clock, "now", lambda: self.now)
         patch.setattr(logs.log, "disabled", True)
         patch.setattr(store, "database", lambda: self._here)
-        patch.setattr(outbox, "deliver", self._send)
+        patch.setenv("K_SINK", "http://broker.test")
+        settings.cache_clear()
+        patch.setattr(outbox, "_deliver", lambda sink, body, timeout: self._send(body))
+        patch.setattr(outbox, "_relay", lambda there, sink: _WithoutThread(lambda _: Round(0, False), 1))
         patch.setattr(provider, "_ledger", lambda: self.bank.engine)
         patch.setattr(provider, "SLOW_SECONDS", 0)
         patch.setattr(provider, "charge", lambda key, *what: self._asks("charge", key, *what))
