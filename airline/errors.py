@@ -11,6 +11,7 @@ AirlineError
 ├── Invalid        well formed, but nobody will ever be able to process it; names the fields
 ├── Unauthenticated  nobody knows who is speaking
 ├── Forbidden      understood and refused
+├── Misdirected    asked by a host name that is not ours
 ├── Unsupported    a media type that is not spoken here
 └── TooLarge       more than anybody reads
 
@@ -71,6 +72,10 @@ class Forbidden(AirlineError):
     """Understood, and refused."""
 
 
+class Misdirected(AirlineError):
+    """Asked by a host name that is not ours."""
+
+
 class Unsupported(AirlineError):
     """This media type is not spoken here."""
 
@@ -90,6 +95,7 @@ STATUS: dict[type[AirlineError], HTTPStatus] = {
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
+    Misdirected: HTTPStatus.MISDIRECTED_REQUEST,
     Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }

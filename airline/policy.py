@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from flask import Request, Response
 from sqlalchemy import Connection, text
 
-from airline import bodies, logs, outbox, problems, store, tokens, wire
+from airline import bodies, callers, logs, outbox, problems, store, tokens, wire
 from airline.errors import AirlineError, Invalid
 from airline.events import Event
 from airline.logs import log
@@ -140,6 +140,7 @@ def _handled(request: Request, respond: Callable[[Envelope], Response]) -> Respo
     try:
         if request.method == "GET":
             return ready()
+        callers.refuse_strangers(request)
         tokens.verify(request.headers)
         envelope = wire.read(request.headers, bodies.whole(request))
         with logs.about(

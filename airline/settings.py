@@ -39,6 +39,8 @@ class Settings:
     """OWED_AFTER, seconds: when reserve speaks again of a reservation of which nobody has said that it is settled."""
     refuse_departed_flights: bool
     """REFUSE_DEPARTED_FLIGHTS: sell no seats on flights whose takeoff date has passed."""
+    allowed_hosts: tuple[str, ...]
+    """ALLOWED_HOSTS: host names between blanks, without port, that a function answers to; empty (or *): any."""
     promotions_folder: Path | None
     """PROMOTIONS_FOLDER: where the texts of GET /promotions are; unset or not there: no promotions."""
     token_issuer: str | None
@@ -70,6 +72,7 @@ def read(env: Mapping[str, str]) -> Settings:
         reservation_expires_after=timedelta(seconds=_number(env, "RESERVATION_EXPIRES_AFTER", "900")),
         owed_after=timedelta(seconds=_number(env, "OWED_AFTER", "600")),
         refuse_departed_flights=env.get("REFUSE_DEPARTED_FLIGHTS", "false").lower() == "true",
+        allowed_hosts=_hosts(env.get("ALLOWED_HOSTS", "")),
         promotions_folder=_path(env, "PROMOTIONS_FOLDER"),
         token_issuer=env.get("TOKEN_ISSUER") or None,
         token_ca=_path(env, "TOKEN_CA"),
@@ -86,6 +89,10 @@ def _log_level(level: str) -> str:
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:
     return Path(env[name]) if env.get(name) else None
+
+
+def _hosts(names: str) -> tuple[str, ...]:
+    return () if names.strip() in {"", "*"} else tuple(names.lower().split())
 
 
 def _number(env: Mapping[str, str], name: str, default: str) -> int:

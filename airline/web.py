@@ -14,7 +14,7 @@ from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from airline import bodies, hal, logs, policy, problems, wire
+from airline import bodies, callers, hal, logs, policy, problems, wire
 from airline.errors import AirlineError, Invalid, Malformed, NotFound, Unsupported
 from airline.fields import LARGEST_ID
 from airline.logs import log
@@ -34,6 +34,7 @@ def api(name: str, openapi: Path) -> Flask:
     app.add_url_rule(
         "/openapi.json", "openapi", lambda: Response(openapi.read_bytes(), content_type="application/json")
     )
+    app.before_request(_refuse_who_should_not_ask)
     app.before_request(_note_reservation)
     app.before_request(_refuse_what_no_database_takes)
     app.before_request(_refuse_what_is_no_request)
@@ -65,6 +66,11 @@ def json_object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Invalid("The body must be a JSON object.")
     return body
+
+
+def _refuse_who_should_not_ask() -> None:
+    callers.refuse_strangers(request)
+    callers.refuse_forms(request)
 
 
 def _note_reservation() -> None:

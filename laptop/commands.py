@@ -10,8 +10,11 @@ from laptop.environment import SecretKey, Value, database_name, database_url, on
 from laptop.manifests import Function, Gateway
 from laptop.process import Command
 from laptop.settings import ROOT, Settings
+from laptop.sockets import HOST
 from laptop.state import kept_folder, kept_secret
 
+OWN_NAMES = ("localhost", HOST)
+"""What this machine is called in the addresses of what runs here."""
 _OF_THE_MACHINE = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
 
@@ -34,7 +37,7 @@ def function_command(function: Function, settings: Settings, addresses: Addresse
             "--target",
             function.target,
         ),
-        environment=_python_environment() | here | identity | port | sink,
+        environment=_python_environment() | here | _own_names(here) | identity | port | sink,
         output=settings.logs / f"{function.name}.log",
     )
 
@@ -44,18 +47,21 @@ def gateway_command(gateway: Gateway, settings: Settings, addresses: Addresses) 
     configuration = ROOT / "gateway" / "Caddyfile"
     home = str(settings.data / "caddy")
     here = _environment(gateway.environment, gateway.name, settings, addresses)
+    port = addresses.port(gateway.name)
+    own_pages = [f"http://{name}:{port}" for name in OWN_NAMES]
     laptop = {
-        "PORT": str(addresses.port(gateway.name)),
+        "PORT": str(port),
         "LISTEN": "fd/3",
         "BROKER_URL": addresses.broker or "",
         "WEB_ROOT": str(ROOT / "gateway" / "web"),
         "XDG_DATA_HOME": home,
         "XDG_CONFIG_HOME": home,
+        "ALLOWED_ORIGINS": " ".join([*own_pages, *here.get("ALLOWED_ORIGINS", "").split()]),
     }
     return Command(
         name=gateway.name,
         arguments=(_caddy(), "run", "--config", str(configuration), "--adapter", "caddyfile"),
-        environment=_machine_environment() | here | laptop,
+        environment=_machine_environment() | here | _own_names(here) | laptop,
         output=settings.logs / f"{gateway.name}.log",
     )
 
@@ -110,6 +116,15 @@ def _environment(
         return kept_folder(settings.data, variable)
 
     return on_this_machine(declared, secret, addresses.of_service, database, mounted)
+
+
+def _own_names(environment: Mapping[str, str]) -> dict[str, str]:
+    """The hosts that are answered to: no name but this machine's own and those in the manifest.
+
+    Any page can send to a port of this machine, and a name of its own can lead here (DNS rebinding).
+    """
+    added = [name for name in environment.get("ALLOWED_HOSTS", "").split() if name != "*"]
+    return {"ALLOWED_HOSTS": " ".join([*OWN_NAMES, *added])}
 
 
 def _python_environment() -> dict[str, str]:

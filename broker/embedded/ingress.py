@@ -1,5 +1,8 @@
 """The broker's HTTP side: the ingress `POST /<namespace>/<broker>` and what the broker tells about itself.
 
+Only who calls it by a name of this machine is answered, 421 otherwise: any page in a browser of this machine can send
+to its port, and by a name that leads here (DNS rebinding) it would be at home.
+
 Ingress, as class Kafka: 202 the event is on disk; 400 no CloudEvent; 404 unknown broker; 405 not POST; 408 the body
 does not come; 503 too large, or the disk does not take it. It never says 100 Continue: a client that waits for that
 goes on after a wait of its own.
@@ -31,6 +34,7 @@ from broker.embedded.groupcommit import NotStoredError
 from broker.embedded.log import KeptEvent
 
 MAX_BODY = 4 * 1_048_576  # structured mode may take more than the event itself
+OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 LINGER = 2.0  # seconds for the rest of a body that was refused
 BODY_WITHIN = 10.0  # seconds; after a broken chunk in a later packet aiohttp 3.14 would wait for ever
 
@@ -42,6 +46,8 @@ def http_server(engine: Engine) -> web.Server:
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
+        if not _is_own(request.host):
+            return web.Response(status=421, text="this broker answers to localhost and 127.0.0.1")
         if path.startswith("/-/") or path == "/healthz":
             return await _tell(engine, request) if request.method in {"GET", "HEAD"} else web.Response(status=405)
         if request.method != "POST":
@@ -52,6 +58,11 @@ def http_server(engine: Engine) -> web.Server:
 
     # The body is kept as it was sent: as in Knative's, nothing is unpacked.
     return web.Server(handle, request_factory=_request, access_log=None, auto_decompress=False, lingering_time=LINGER)
+
+
+def _is_own(host: str) -> bool:
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdecimal() else host).lower() in OWN_NAMES
 
 
 async def _publish(engine: Engine, request: web.BaseRequest) -> web.Response:

@@ -40,7 +40,7 @@ class Door:
 
     def is_alive(self) -> bool:
         """Whether it answers a good GET."""
-        heard = hear(self, b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % self.alive.encode())
+        heard = hear(self, b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % self.alive.encode())
         return heard.statuses == (204,)
 
 
@@ -95,7 +95,7 @@ def _statuses(answers: bytes) -> tuple[int, ...]:
 
 def post(door: Door, *headers: bytes, body: bytes = b"", target: bytes = b"", version: bytes = b"1.1") -> bytes:
     """A request with these headers and no others but its host and content type."""
-    lines = (b"POST %s HTTP/%s" % (target or door.path, version), b"Host: x", CONTENT_TYPE, *headers)
+    lines = (b"POST %s HTTP/%s" % (target or door.path, version), HOST, CONTENT_TYPE, *headers)
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
@@ -117,7 +117,7 @@ def chunked(door: Door, body: bytes, *headers: bytes) -> bytes:
 def raw(door: Door, request: hostile.Request) -> bytes:
     """What Hypothesis made, as it goes over the wire."""
     target = (door.path + request.path.encode()).replace(b"//", b"/", 1)
-    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), target), b"Host: x", CLOSE, _length(len(request.body))]
+    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), target), HOST, CLOSE, _length(len(request.body))]
     lines += [f"{name}: {value}".encode("latin-1") for name, value in request.headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + request.body
 
@@ -143,7 +143,7 @@ def _to(target: bytes) -> Callable[[Door], bytes]:
 
 
 def _at(host: bytes) -> Callable[[Door], bytes]:
-    return lambda door: good(door).replace(b"Host: x", b"Host: " + host)
+    return lambda door: good(door).replace(HOST, b"Host: " + host)
 
 
 def _in_version(version: bytes) -> Callable[[Door], bytes]:
@@ -158,6 +158,7 @@ def _in_chunks(body: bytes) -> Callable[[Door], bytes]:
     return lambda door: chunked(door, body)
 
 
+HOST = b"Host: localhost"
 CLOSE, CHUNKED = b"Connection: close", b"Transfer-Encoding: chunked"
 CONTENT_TYPE = b"Content-Type: " + hostile.STRUCTURED.encode()
 
@@ -205,7 +206,7 @@ WHOLE: Requests = {
     "lines that end with LF alone": lambda door: good(door).replace(b"\r\n", b"\n"),
     "a client that waits for 100 Continue": _with(b"Expect: 100-continue"),
     "a client that waits for something else": _with(b"Expect: 200-ok"),
-    "no host": lambda door: good(door).replace(b"Host: x\r\n", b""),
+    "no host": lambda door: good(door).replace(HOST + b"\r\n", b""),
     "two hosts": _with(b"Host: y"),
     **{f"a host {host!r}": _at(host) for host in (b"[", b":x", b"x:99999", b"a b/\xff")},
     "a forwarded host that is none": _with(b"X-Forwarded-Host: ["),
@@ -217,7 +218,7 @@ WHOLE: Requests = {
             *(b"/" + b"../" * 1000, b"file:///etc/passwd"),
         )
     },
-    "CONNECT": _just(b"CONNECT elsewhere.example:443 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+    "CONNECT": _just(b"CONNECT elsewhere.example:443 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
     "an upgrade to a web socket": _with(b"Upgrade: websocket\r\nConnection: upgrade"),
     "an upgrade to HTTP/2": _with(b"Upgrade: h2c\r\nConnection: upgrade, http2-settings\r\nHTTP2-Settings: AAMAAABk"),
     "a body that says it is packed": _with(b"Content-Encoding: gzip"),

@@ -220,11 +220,20 @@ def test_every_secret_key_that_is_used_exists(service: Manifest) -> None:
 
 
 def test_every_setting_in_the_manifests_is_one_that_is_read() -> None:
-    maps = [manifest.content["data"] for manifest in of_kind("ConfigMap", "v1").values()]
+    maps = [config.content["data"] for name, config in of_kind("ConfigMap", "v1").items() if name != "gateway-settings"]
     secret = of_kind("Secret", "v1")["airline-secrets"].content["stringData"]
     in_env = [env(service) for service in functions().values()]
 
     assert {key for source in [*maps, secret, *in_env] for key in source} <= known_settings() | SET_FOR_THE_HOST
+
+
+def test_every_setting_of_the_gateway_is_one_that_its_caddyfile_reads() -> None:
+    caddyfile = (ROOT / "gateway" / "Caddyfile").read_text()
+    settings = of_kind("ConfigMap", "v1")["gateway-settings"].content["data"]
+
+    assert set(settings) == {"ALLOWED_HOSTS", "ALLOWED_ORIGINS"}
+    assert set(settings) <= set(re.findall(r"\{env\.(\w+)\}", caddyfile))
+    assert container(services()["gateway"])["envFrom"] == [{"configMapRef": {"name": "gateway-settings"}}]
 
 
 def test_every_address_that_the_gateway_knows_is_a_service() -> None:
