@@ -99,7 +99,7 @@ endif
 image-config: ## how that image starts, as an OCI image config in JSON: FUNCTION=reserve (or migrations, gateway)
 	@$(PYTHON) -m images.config "$(FUNCTION)"
 
-# from here on kubectl is needed; NAMESPACE, REGISTRY, TAG, IMAGES and KAFKA are explained in knative/render
+# from here on kubectl is needed; NAMESPACE, REGISTRY, TAG, IMAGES, KAFKA and PUBLIC are explained in knative/render
 manifests: ## what a cluster gets by OVERLAY (kafka, kafka-small, in-memory, azure or a path), as one YAML stream
 	@knative/render $(OVERLAY)
 
@@ -109,7 +109,7 @@ deploy: ## install OVERLAY on the cluster of KUBECONFIG, or upgrade what is ther
 undeploy: ## take OVERLAY off the cluster again; DATA=delete with the namespace and the database
 	@knative/undeploy $(OVERLAY)
 
-smoke: $(VENV)/.laptop ## one whole saga on a running system; ARGS="--url http://... --host-header ..." for one on a cluster
+smoke: $(VENV)/.laptop ## one whole saga on a running system; `knative/reach make smoke` for one on a cluster
 	@$(IN_VENV) cli smoke $(ARGS)
 
 remember: ## on a cluster, after a smoke test that passed: the revisions that run now are good

@@ -23,6 +23,7 @@ BESIDE_EACH_OTHER = (
     "istio",
     "volume",
     "oidc",
+    "public",
     "hashed-settings",
 )
 """Every component that has no other one in its place, in the order in which they may be used together."""

@@ -12,6 +12,7 @@ from tests.unit.manifests import IN_MEMORY, Manifest, container, env, folder_of,
 from tests.unit.rendered import (
     COMBINATIONS,
     COMPONENTS,
+    OVERLAYS,
     RENDERINGS,
     Rendering,
     combination,
@@ -201,6 +202,20 @@ def test_a_kafka_can_be_named() -> None:
 
     assert config.content["data"]["bootstrap.servers"] == "kafka.example:9093"
     assert config.content["data"]["default.topic.partitions"] == "10"
+
+
+VISIBILITY = "networking.knative.dev/visibility"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in OVERLAYS.iterdir()))
+def test_an_overlay_opens_nothing_to_the_outside_by_itself(name: str) -> None:
+    closed = {service.metadata("labels").get(VISIBILITY) for service in services_of(rendered(name)).values()}
+    assert closed == {"cluster-local"}
+
+
+def test_the_component_public_opens_the_gateway_and_nothing_else() -> None:
+    opened = services_of(rendered("in-memory", PUBLIC="1", NAMESPACE="elsewhere"))
+    assert {name for name, service in opened.items() if VISIBILITY not in service.metadata("labels")} == {"gateway"}
 
 
 def test_secrets_can_come_from_a_file(tmp_path: Path) -> None:
