@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.live import Live
 
-from cli import client, timeline
+from cli import client, timeline, wakings
 from cli.client import Airline
 from cli.desk import Desk, answer, at_the_desk, stdout
 from cli.errors import Refused
@@ -45,7 +45,7 @@ def told(airline: Airline, identity: str) -> dict[str, Any]:
     """What is known of it, joined: no function asks another one. Raises Refused if nobody knows it.
 
     reservation (None before it is placed), events, waitsFor, deadLetters; deliveries: what the broker tells of those it
-    still has, None where it tells nothing.
+    still has, None where it tells nothing; woken: the functions that these deliveries woke, None where nobody knows.
     """
     path = f"/reservations/{client.segment(identity)}"
     reservation = client.find(airline, path)
@@ -61,6 +61,7 @@ def told(airline: Airline, identity: str) -> dict[str, Any]:
         "waitsFor": history.get("waitsFor", []) if history else [],
         "deadLetters": letters,
         "deliveries": deliveries["events"] if deliveries else None,
+        "woken": wakings.told(airline, deliveries["events"] if deliveries else None),
     }
 
 

@@ -21,8 +21,16 @@ def drawn(story: Mapping[str, Any]) -> RenderableType:
     for strays in beneath.values():  # of events that the history does not have, or not yet
         _add(tree, strays)
     waits = [_waiting(wait) for wait in story["waitsFor"]]
-    silent = [] if story["deliveries"] is not None else [Text("this broker does not tell its deliveries", "dim")]
-    return Group(tree, *waits, *silent)
+    return Group(tree, *waits, *_unknown(story))
+
+
+def _unknown(story: Mapping[str, Any]) -> list[Text]:
+    """One line about what nobody here can say."""
+    if story["deliveries"] is None:
+        return [Text("this broker shows neither its deliveries nor which functions woke for them", "dim")]
+    if story["woken"] is None:
+        return [Text("which functions woke is known only in the folder where the airline runs", "dim")]
+    return []
 
 
 def by_cause(events: list[dict[str, Any]]) -> dict[str | None, list[dict[str, Any]]]:
@@ -59,6 +67,9 @@ def _beneath(story: Mapping[str, Any]) -> Beneath:
     for stored in story["deliveries"] or []:
         again = stored["id"] in lines
         lines[stored["id"]] += deliveries.lines(stored, again)
+    for woken in story["woken"] or []:
+        took = draw.seconds(woken["seconds"])
+        lines[woken["eventId"]].append(draw.line("woke", f"{woken['function']}, {took}", "blue"))
     for letter in story["deadLetters"]:
         what = f"{letter['type']} to {letter['function']}, {letter['times']} times: {letter['reason']} ({letter['id']})"
         lines[letter["eventId"]].append(draw.line(f"dead letter {letter.get('status', '')}".strip(), what, "red"))

@@ -37,6 +37,8 @@ class Life:
     pid: int | None = None
     starts: int = 0
     cold_starts: deque[float] = field(default_factory=lambda: deque(maxlen=20))
+    wakings: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=200))
+    """When the last starts began (seconds since 1970) and how many seconds each took until READY."""
     quick_deaths: int = 0
 
 
@@ -75,7 +77,7 @@ async def live(function: Function, life: Life, means: Means) -> None:
 
 async def _start(life: Life, means: Means) -> Child:
     """A cold start is measured from the connection noticed (or the wish to be awake) to READY."""
-    began = time.monotonic()
+    began, at = time.monotonic(), time.time()
     with Readiness(means.notify) as ready:
         child = means.launch(means.notify)
         life.starts += 1
@@ -84,6 +86,7 @@ async def _start(life: Life, means: Means) -> Child:
         await asyncio.wait(waited_for, timeout=START_DEADLINE, return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             life.cold_starts.append(round(time.monotonic() - began, 4))
+            life.wakings.append((at, life.cold_starts[-1]))
             _become(life, means, "awake", child.pid)
         elif not child.exited.done():
             say(means.log.name, f"not ready after {START_DEADLINE:.0f} s: ended")

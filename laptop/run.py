@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,5 +77,6 @@ def _life(life: Life) -> dict[str, Any]:
         "pid": life.pid,
         "starts": life.starts,
         "coldStarts": list(life.cold_starts),
+        "wakings": [{"at": datetime.fromtimestamp(at, UTC).isoformat(), "seconds": took} for at, took in life.wakings],
         "triggers": list(life.triggers),
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cli import saga
+from cli import client, saga
 from cli.client import Airline, connect
 from tests.cli.books import flight
 from tests.cli.conftest import Said
@@ -95,7 +95,7 @@ def test_a_saga_is_drawn_with_every_event_under_its_cause(typed: Typed, story: N
     assert any("+250 ms" in line and "amount 300" in line for line in lines)
     assert any("dead letter OPEN" in line and "confirm-reservation, 2 times" in line for line in lines)
     assert "waits for confirm-reservation, for 2.00 s now" in lines[-2]
-    assert lines[-1] == "this broker does not tell its deliveries"
+    assert lines[-1] == "this broker shows neither its deliveries nor which functions woke for them"
     assert typed("saga", "show", "GOOD", "--json").json["deliveries"] is None
 
 
@@ -130,8 +130,34 @@ def test_a_saga_shows_who_took_an_event_who_is_tried_again_and_what_was_said_twi
     ):
         assert line in drawn
     assert (drawn.count("taken by"), drawn.count("said again")) == (2, 1)
-    assert "does not tell" not in drawn
+    assert "which functions woke is known only in the folder where the airline runs" in drawn
     assert typed("saga", "show", "GOOD", "--json").json["deliveries"][0]["deliveries"] == [taken, retried]
+
+
+def test_a_saga_shows_which_function_woke_for_an_event(
+    typed: Typed, story: None, paper: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wakings = [
+        {"at": "2026-03-01T10:59:00.000+00:00", "seconds": 1.9},  # for an event before
+        {"at": "2026-03-01T10:59:59.000+00:00", "seconds": 2.1},  # still starting when e1 came
+        {"at": "2026-03-01T11:00:30.000+00:00", "seconds": 1.7},  # for an event after
+    ]
+    awake = {"triggers": ["airline/on-all"], "wakings": []}
+    services = {"confirm-reservation": {"triggers": ["airline/confirm"], "wakings": wakings}, "dashboard": awake}
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({"gateway": paper.url, "services": services}))
+    monkeypatch.setattr(client, "STATE", state)
+    deliveries = [
+        {"trigger": f"airline/{name}", "state": "delivered", "attempts": []} for name in ("confirm", "on-all")
+    ]
+    paper.deliveries = [stored("e1", *deliveries)]
+
+    drawn = typed("saga", "show", "GOOD").out
+
+    assert "woke confirm-reservation, 2.10 s" in drawn
+    assert drawn.count("woke") == 1
+    (woken,) = typed("saga", "show", "GOOD", "--json").json["woken"]
+    assert (woken["eventId"], woken["function"], woken["seconds"]) == ("e1", "confirm-reservation", 2.1)
 
 
 def test_what_strangers_wrote_does_not_steer_the_terminal(typed: Typed, story: None) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from cli import client, saga
 from cli.laws import LAWS
 from tests.system import ROOT, RunningSystem, eventually, running_system
 
@@ -50,12 +51,18 @@ def change(system: RunningSystem, database: str, statement: str, *values: object
         assert connection.execute(statement, values).rowcount == 1
 
 
-def test_smoke_goes_through_a_whole_saga_and_leaves_no_flight_behind(typed: Typed) -> None:
+def test_smoke_goes_through_a_whole_saga_and_leaves_no_flight_behind(
+    typed: Typed, system: RunningSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     course = said(typed("smoke", "--json"))
     types = {event["type"] for event in course["events"]}
     assert {"ReservationPlaced", "Paid", "ReservationConfirmed", "RemainingSeatsIncreased", "PaymentRefunded"} <= types
     flights = said(typed("flights", "list", "--json"))["flights"]
     assert course["flight"] not in [flight["flightId"] for flight in flights]
+    # nobody had called these functions before
+    monkeypatch.setattr(client, "STATE", system.data / "state.json")
+    woken = saga.told(client.connect(system.gateway), course["reservation"])["woken"]
+    assert {"decrease-seats", "charge-payment", "restore-seats"} <= {one["function"] for one in woken}
 
 
 def test_smoke_can_use_a_flight_that_is_there(typed: Typed) -> None:

@@ -31,6 +31,7 @@ def test_the_first_connection_wakes_a_function_and_quiet_puts_it_to_sleep(system
     awake = system.service("report")
     assert awake["starts"] == before + 1
     assert 0 < awake["coldStarts"][-1] < 20
+    assert awake["wakings"][-1]["seconds"] == awake["coldStarts"][-1]
     system.await_state("report", "asleep")
     with pytest.raises(ProcessLookupError):
         os.kill(awake["pid"], 0)
