@@ -2,6 +2,8 @@
 
 from datetime import UTC, date, datetime
 
+from airline.settings import settings
+
 
 def now() -> datetime:
     """This moment, aware, in UTC, to the millisecond: what every database of ours can keep."""
@@ -10,8 +12,8 @@ def now() -> datetime:
 
 
 def today() -> date:
-    """The date in UTC."""
-    return now().date()
+    """The date in the airline's time zone, a setting."""
+    return now().astimezone(settings().time_zone).date()
 
 
 def text(moment: datetime) -> str:

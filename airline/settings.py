@@ -2,10 +2,12 @@
 
 import functools
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -37,6 +39,8 @@ class Settings:
     """RESERVATION_EXPIRES_AFTER, seconds: how long a reservation may stay PENDING."""
     owed_after: timedelta
     """OWED_AFTER, seconds: when reserve speaks again of a reservation of which nobody has said that it is settled."""
+    time_zone: tzinfo
+    """TIME_ZONE: whose calendar says which day is today. UTC, an offset as +09:00, or a name as Asia/Seoul."""
     refuse_departed_flights: bool
     """REFUSE_DEPARTED_FLIGHTS: sell no seats on flights whose takeoff date has passed."""
     allowed_hosts: tuple[str, ...]
@@ -71,6 +75,7 @@ def read(env: Mapping[str, str]) -> Settings:
         reservation_id_secret=env.get("RESERVATION_ID_SECRET", ""),
         reservation_expires_after=timedelta(seconds=_number(env, "RESERVATION_EXPIRES_AFTER", "900")),
         owed_after=timedelta(seconds=_number(env, "OWED_AFTER", "600")),
+        time_zone=_time_zone(env.get("TIME_ZONE", "UTC")),
         refuse_departed_flights=env.get("REFUSE_DEPARTED_FLIGHTS", "false").lower() == "true",
         allowed_hosts=_hosts(env.get("ALLOWED_HOSTS", "")),
         promotions_folder=_path(env, "PROMOTIONS_FOLDER"),
@@ -85,6 +90,22 @@ def _log_level(level: str) -> str:
     if level not in LOG_LEVELS:
         raise ValueError(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
     return level
+
+
+def _time_zone(name: str) -> tzinfo:
+    """UTC and offsets need no time zone database, which small machines and images may lack."""
+    if name == "UTC":
+        return UTC
+    if offset := re.fullmatch(r"([+-])(\d\d):([0-5]\d)", name):
+        distance = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        if distance < timedelta(days=1):
+            return timezone(-distance if offset[1] == "-" else distance)
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        raise ValueError(
+            "TIME_ZONE must be UTC, an offset such as +09:00, or a name in the time zone database of the machine"
+        ) from None
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:

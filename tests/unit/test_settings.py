@@ -1,7 +1,11 @@
 """Wrong settings are named, and never shown where they may hold a password."""
 
+import zoneinfo
+from datetime import UTC, date, datetime
+
 import pytest
 
+from airline import clock, settings
 from airline.settings import read
 
 SECRET = "hunter2"
@@ -13,6 +17,10 @@ SECRET = "hunter2"
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR"),
         ("THREADS", "many", "THREADS must be a whole number"),
         ("RESERVATION_EXPIRES_AFTER", "15m", "RESERVATION_EXPIRES_AFTER must be a whole number"),
+        ("TIME_ZONE", "Mars/Olympus", "TIME_ZONE must be UTC, an offset such as"),
+        ("TIME_ZONE", "+25:00", "TIME_ZONE must be UTC, an offset such as"),
+        ("TIME_ZONE", "Asia", "TIME_ZONE must be UTC, an offset such as"),
+        ("TIME_ZONE", "/etc/passwd", "TIME_ZONE must be UTC, an offset such as"),
         ("EVENT_HISTORY_DAYS", "-1", "EVENT_HISTORY_DAYS must be between 0 and 36500"),
         ("DATABASE_URL", f"airline:{SECRET}@postgres", "DATABASE_URL is not the URL of a database"),
         ("DATABASE_URL", f"postgresql+psycopg://a:{SECRET}@here:port/x", "DATABASE_URL is not the URL of a database"),
@@ -32,3 +40,27 @@ def test_a_wrong_setting_is_named_without_its_secrets(name: str, value: str, sai
 
 def test_a_log_level_may_be_small() -> None:
     assert read({"LOG_LEVEL": "debug"}).log_level == "DEBUG"
+
+
+MIDNIGHT_IN_SEOUL = datetime(2026, 5, 1, 15, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "today"), [("UTC", date(2026, 5, 1)), ("+09:00", date(2026, 5, 2)), ("-09:30", date(2026, 5, 1))]
+)
+def test_the_day_of_a_reservation_is_that_of_the_airlines_time_zone_without_a_database_of_zones(
+    zone: str, today: date, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoneinfo, "TZPATH", ())
+    monkeypatch.setenv("TIME_ZONE", zone)
+    monkeypatch.setattr(clock, "now", lambda: MIDNIGHT_IN_SEOUL)
+    settings.settings.cache_clear()
+
+    assert clock.today() == today
+
+
+def test_a_time_zone_may_be_named_where_the_machine_knows_it() -> None:
+    if not zoneinfo.available_timezones():
+        pytest.skip("no time zone database here")
+
+    assert MIDNIGHT_IN_SEOUL.astimezone(read({"TIME_ZONE": "Asia/Seoul"}).time_zone).date() == date(2026, 5, 2)
