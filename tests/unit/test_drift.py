@@ -10,6 +10,7 @@ import pytest
 
 from airline import policy
 from tests.unit.manifests import (
+    ROOT,
     Manifest,
     documented_events,
     env,
@@ -148,3 +149,13 @@ def test_no_reply_leads_back_to_what_caused_it() -> None:
             causes.setdefault(said, set()).update(hears)
 
     TopologicalSorter(causes).prepare()
+
+
+IN_WORDS = {17: ("Seventeen", "열일곱"), 18: ("Eighteen", "열여덟"), 19: ("Nineteen", "열아홉"), 20: ("Twenty", "스무")}
+
+
+def test_both_readmes_say_how_many_functions_there_are() -> None:
+    english, korean = IN_WORDS[len(functions())]
+
+    assert f"{english} Python functions" in (ROOT / "README.md").read_text("utf-8")
+    assert f"{korean} 개의 파이썬 함수" in (ROOT / "README.ko.md").read_text("utf-8")
