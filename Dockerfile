@@ -1,7 +1,7 @@
 # One image for each folder of functions:          docker build --build-arg FUNCTION=reserve .
 # and one that brings all their databases up to date:  docker build --target migrations .
-# `make images` builds all of them. What goes into /app is laid out by images/layout.py, as for `make image-tree`.
-ARG PYTHON_IMAGE=python:3.11-slim
+# `make pin-images` renews the digest below. `make images` builds all of them. What goes into /app is laid out by images/layout.py, as for `make image-tree`.
+ARG PYTHON_IMAGE=python:3.11-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7
 
 
 # Python without what builds need, and with its own bytecode, which official images lack: each start would compile

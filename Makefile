@@ -18,7 +18,7 @@ OVERLAY ?= kafka
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run status test check lint format types tests lock images image image-tree image-config manifests deploy undeploy smoke remember rollback \
+.PHONY: help run status test check lint format types tests lock images image image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
   demo-scale-to-zero demo-hpa demo-rollout test-cluster clean
 
 IN_VENV := $(VENV)/bin/python -m
@@ -98,6 +98,9 @@ endif
 
 image-config: ## how that image starts, as an OCI image config in JSON: FUNCTION=reserve (or migrations, gateway)
 	@$(PYTHON) -m images.config "$(FUNCTION)"
+
+pin-images: ## write the digests that the tags of base images have today into Dockerfiles and manifests
+	@images/pin
 
 # from here on kubectl is needed; NAMESPACE, REGISTRY, TAG, IMAGES, KAFKA and PUBLIC are explained in knative/render
 manifests: ## what a cluster gets by OVERLAY (kafka, kafka-small, in-memory, azure or a path), as one YAML stream

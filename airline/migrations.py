@@ -1,6 +1,8 @@
 """Brings the database of a function folder up to date: `python -m airline.migrations FOLDER URL [FOLDER URL ...]`.
 
-DATABASE_USER and DATABASE_PASSWORD, where set, are put into each URL. A database that is not up yet is waited for.
+DATABASE_USER, DATABASE_PASSWORD and DATABASE_CA, where set, are put into each URL; before the first two go those of the
+folder, such as FLIGHT_SEATS_DATABASE_PASSWORD, as each database has a role of its own. A database that is not up yet is
+waited for.
 Each folder keeps its Alembic revisions in `migrations/`; the environment they run in is `airline/migration/`.
 Not imported by any function: Alembic has no place in a cold start.
 """
@@ -54,6 +56,11 @@ def upgrade_when_up(folder: Path, url: URL, patience: float = PATIENCE) -> None:
             time.sleep(PAUSE)
 
 
+def owner(folder: Path) -> str:
+    """FLIGHT_SEATS_ for flight-seats: what the names of its user and password begin with."""
+    return f"{folder.name.replace('-', '_').upper()}_"
+
+
 @contextmanager
 def _alone(transaction: Connection) -> Iterator[None]:
     """Of two upgrades at once the second waits, and then finds nothing to do."""
@@ -95,5 +102,5 @@ if __name__ == "__main__":
     logs.configure()
     arguments = iter(sys.argv[1:])
     for folder in arguments:
-        upgrade_when_up(Path(folder), signed_in(make_url(next(arguments))))
+        upgrade_when_up(Path(folder), signed_in(make_url(next(arguments)), whose=owner(Path(folder))))
         log.info("%s is up to date", folder)

@@ -22,9 +22,10 @@ class Settings:
     """What a function can be told from outside; on a cluster from ConfigMaps and a Secret."""
 
     database_url: URL
-    """DATABASE_URL; DATABASE_USER and DATABASE_PASSWORD, where set, are put into it (not for SQLite)."""
+    """DATABASE_URL; DATABASE_USER, DATABASE_PASSWORD and DATABASE_CA, where set, are put into it (not for SQLite)."""
     provider_database_url: URL
-    """PROVIDER_DATABASE_URL: the test payment provider's own ledger, apart from payment's tables."""
+    """PROVIDER_DATABASE_URL: the test payment provider's own ledger, apart from payment's tables. It may have its own
+    PROVIDER_DATABASE_USER and PROVIDER_DATABASE_PASSWORD."""
     sink: str | None
     """K_SINK, from the SinkBinding: where the outbox sends."""
     service: str
@@ -136,14 +137,26 @@ def _database_url(env: Mapping[str, str], name: str) -> URL:
         raise ValueError(f"{name} is not the URL of a database") from None
     if url.drivername not in DRIVERS:
         raise ValueError(f"{name} must begin with one of {', '.join(DRIVERS)}")
-    return signed_in(url, env)
+    return signed_in(url, env, name.removesuffix("DATABASE_URL"))
 
 
-def signed_in(url: URL, env: Mapping[str, str] = os.environ) -> URL:
-    """With DATABASE_USER and DATABASE_PASSWORD, where set; a file (SQLite) has no use for them."""
+def signed_in(url: URL, env: Mapping[str, str] = os.environ, whose: str = "") -> URL:
+    """With DATABASE_USER, DATABASE_PASSWORD and DATABASE_CA, where set; a file (SQLite) has no use for them.
+
+    `whose`, such as PROVIDER_, begins the names of a user and a password that are used instead, where they are set.
+    """
     if url.host is None:
         return url
-    return url.set(
-        username=env.get("DATABASE_USER") or url.username,
-        password=env.get("DATABASE_PASSWORD") or url.password,
+    signed = url.set(
+        username=env.get(f"{whose}DATABASE_USER") or env.get("DATABASE_USER") or url.username,
+        password=env.get(f"{whose}DATABASE_PASSWORD") or env.get("DATABASE_PASSWORD") or url.password,
     )
+    authorities = env.get("DATABASE_CA")
+    return _verified(signed, authorities) if authorities else signed
+
+
+def _verified(url: URL, authorities: str) -> URL:
+    """Speaks only to a server with a certificate of these authorities, in its own name."""
+    if url.get_backend_name() == "postgresql":
+        return url.update_query_dict({"sslmode": "verify-full", "sslrootcert": authorities})
+    return url.update_query_dict({"ssl_ca": authorities})  # with it, PyMySQL verifies both by default

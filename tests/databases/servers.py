@@ -52,6 +52,11 @@ class Server:
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def programs(self) -> Path:
+        """The folder of the server's program, where its client programs are too."""
+        return Path(self._command[0]).parent
+
     def database(self, name: str) -> URL:
         """The URL of a new, empty database."""
         self.administer(f"CREATE DATABASE {name}")

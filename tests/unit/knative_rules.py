@@ -206,11 +206,14 @@ def no_variable_is_set_twice(rendering: Rendering) -> Complaints:
 
 def every_image_is_made_by_make_images(rendering: Rendering) -> Complaints:
     for workload in workloads(rendering):
-        repository, _, tag = container(workload)["image"].rpartition(":")
+        image, _, digest = container(workload)["image"].partition("@")
+        repository, _, tag = image.rpartition(":")
         folder, _, name = repository.rpartition("/")
         known = name in (SERVERS if workload.is_a("StatefulSet", "apps/v1") else OWN_IMAGES)
         if not known or not tag or tag == "latest" or (name in OWN_IMAGES and not folder.endswith("/airline")):
             yield f"{workload}: nobody makes {container(workload)['image']}"
+        if name in SERVERS and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            yield f"{workload}: its image is not known by its digest"
 
 
 def everything_is_in_one_namespace(rendering: Rendering) -> Complaints:

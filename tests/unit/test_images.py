@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,48 @@ def test_a_layout_finds_in_the_build_what_it_finds_here() -> None:
 @pytest.mark.parametrize("name", [*function_folders(), "migrations", "gateway"])
 def test_an_image_runs_as_nobody_in_particular(name: str) -> None:
     assert config_of(name)["User"] == f"{USER}:{USER}"
+
+
+def test_every_base_image_is_known_by_its_digest() -> None:
+    for file in (ROOT / "Dockerfile", ROOT / "gateway" / "Dockerfile"):
+        given = dict(re.findall(r"^ARG (\w+)=(\S+)$", file.read_text(), re.MULTILINE))
+        bases = {rest for instructions in stages(file).values() for word, rest in instructions if word == "FROM"}
+        foreign = {given.get(base.strip("${}"), base) for base in bases - stages(file).keys() - {"scratch"}}
+
+        assert foreign
+        assert all(re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image) for image in foreign)
+
+
+def test_the_digests_are_renewed_wherever_they_stand(tmp_path: Path) -> None:
+    files = (
+        "Dockerfile",
+        "gateway/Dockerfile",
+        "knative/components/postgresql/postgres.yaml",
+        "knative/components/mysql/mysql.yaml",
+    )
+    for file in ("images/pin", *files):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\n[ \"$1 $2 $3\" = 'buildx imagetools inspect' ] && echo sha256:{'7' * 64}\n")
+    docker.chmod(0o700)
+
+    subprocess.run([tmp_path / "images" / "pin"], env=os.environ | {"DOCKER": str(docker)}, check=True)
+
+    for file in files:
+        before, after = (folder / file for folder in (ROOT, tmp_path))
+        assert re.sub("@sha256:[0-9a-f]{64}", f"@sha256:{'7' * 64}", before.read_text()) == after.read_text()
+        assert before.read_text() != after.read_text()
+
+
+def test_an_image_without_a_digest_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    for file in ("images/pin", "Dockerfile"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    docker = shutil.which("true") or "true"
+    done = subprocess.run([tmp_path / "images" / "pin"], env=os.environ | {"DOCKER": docker}, check=False)
+    assert done.returncode != 0
+    assert (tmp_path / "Dockerfile").read_text() == (ROOT / "Dockerfile").read_text()
 
 
 @pytest.mark.parametrize("service", functions().values(), ids=str)

@@ -44,6 +44,7 @@ AUTOSCALING = {
 }
 # Knative Serving, pkg/apis/serving/k8s_validation.go: set by Serving, refused from us
 RESERVED_ENV = {"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"}
+OF_THE_PROVIDER = {"PROVIDER_DATABASE_USER", "PROVIDER_DATABASE_PASSWORD"}
 SET_FOR_THE_HOST = {"FUNCTION_TARGET", "FUNCTION_SOURCE", "WORKERS", "CLOUD_RUN_TIMEOUT_SECONDS"}
 DELIVERY = {
     "retry": 10,
@@ -217,12 +218,41 @@ def test_every_secret_key_that_is_used_exists(service: Manifest) -> None:
     assert all(ref["key"] in secrets[ref["name"]].content["stringData"] for ref in used)
 
 
+@each_function
+def test_a_function_knows_no_password_but_that_of_its_own_database(service: Manifest) -> None:
+    folder = folder_of(service).replace("-", "_").upper()
+    known = {
+        entry["name"]: entry["valueFrom"]["secretKeyRef"]["key"]
+        for entry in container(service)["env"]
+        if entry["name"].endswith("DATABASE_PASSWORD")
+    }
+    of_the_provider = {"PROVIDER_DATABASE_PASSWORD": "PROVIDER_DATABASE_PASSWORD"}
+
+    assert known == {"DATABASE_PASSWORD": f"{folder}_DATABASE_PASSWORD"} | (
+        of_the_provider if folder == "PAYMENT" else {}
+    )
+
+
+def test_every_database_has_a_user_of_its_own() -> None:
+    settings = [config.content["data"] for config in of_kind("ConfigMap", "v1").values()]
+    owners = {
+        data[f"{whose}DATABASE_URL"].rpartition("/")[2]: data.get(f"{whose}DATABASE_USER")
+        for data in settings
+        for whose in ("", "PROVIDER_")
+        if f"{whose}DATABASE_URL" in data
+    }
+
+    assert len(owners) == 6
+    assert all(user == database for database, user in owners.items())
+
+
 def test_every_setting_in_the_manifests_is_one_that_is_read() -> None:
     maps = [config.content["data"] for name, config in of_kind("ConfigMap", "v1").items() if name != "gateway-settings"]
-    secret = of_kind("Secret", "v1")["airline-secrets"].content["stringData"]
-    in_env = [env(service) for service in functions().values()]
+    entries = [entry["name"] for service in functions().values() for entry in container(service)["env"]]
 
-    assert {key for source in [*maps, secret, *in_env] for key in source} <= known_settings() | SET_FOR_THE_HOST
+    assert {key for source in [*maps, entries] for key in source} <= (
+        known_settings() | SET_FOR_THE_HOST | OF_THE_PROVIDER
+    )
 
 
 def test_every_setting_of_the_gateway_is_one_that_its_caddyfile_reads() -> None:
@@ -294,6 +324,14 @@ def test_the_contract_suite_uses_the_brokers_own_configuration_which_asks_for_th
 
     assert contract["spec"]["config"] == broker.spec["config"]
     assert data["default.topic.partitions"] == "10"
+
+
+def test_nobody_but_knative_reaches_a_kafka_that_asks_for_no_password() -> None:
+    (kafka,) = of_kind("Kafka", "kafka.strimzi.io/v1", STRIMZI).values()
+    knative = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "knative-eventing"}}}
+
+    for listener in kafka.spec["kafka"]["listeners"]:
+        assert listener.get("authentication") or listener["networkPolicyPeers"] == [knative]
 
 
 def test_the_broker_finds_the_kafka_that_strimzi_makes() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airline import migrations
 from tests.unit import knative_rules as rules
 from tests.unit.manifests import IN_MEMORY, Manifest, container, env, folder_of, scaling
 from tests.unit.rendered import (
@@ -123,11 +124,12 @@ BROKEN: list[tuple[rules.Rule, str, Break]] = [
     (
         rules.every_reference_leads_somewhere,
         "migrations",
-        change(*ONE, "env", 1, "valueFrom", "secretKeyRef", "key", to="NOTHING"),
+        change(*ONE, "env", 3, "valueFrom", "secretKeyRef", "key", to="NOTHING"),
     ),
     (rules.no_variable_is_set_twice, "reserve", change(*ONE, "env", 0, "name", to="THREADS")),
     (rules.every_image_is_made_by_make_images, "reserve", change(*ONE, "image", to="dev.local/airline/reserv:dev")),
     (rules.every_image_is_made_by_make_images, "reserve", change(*ONE, "image", to="dev.local/airline/reserve:latest")),
+    (rules.every_image_is_made_by_make_images, "postgres", change(*ONE, "image", to="postgres:17")),
     (rules.everything_is_in_one_namespace, "reserve", change("metadata", "namespace", to="default")),
     (rules.everything_is_in_one_namespace, "airline", change("spec", "config", "namespace", to="default")),
     (
@@ -195,6 +197,12 @@ def test_a_registry_and_a_tag_are_taken_by_everything_that_is_ours() -> None:
     images = {container(service)["image"] for service in services_of(of_registry()).values()}
 
     assert all(image.startswith("registry.example/airline/") and image.endswith(":7") for image in images)
+
+
+def test_a_database_of_another_registry_can_be_named() -> None:
+    (server,) = of(rendered("kafka", IMAGES="postgres=registry.example/postgres:17.11"), "StatefulSet").values()
+
+    assert container(server)["image"] == "registry.example/postgres:17.11"
 
 
 def test_a_kafka_can_be_named() -> None:
@@ -305,6 +313,27 @@ def test_the_database_of_mysql_is_one_that_mysql_understands() -> None:
 
     assert len(urls) == 6
     assert all(url.startswith("mysql+pymysql://mysql:3306/") for url in urls)
+
+
+def test_a_managed_database_is_verified_and_not_only_encrypted() -> None:
+    data = [config.content["data"] for config in of(rendered("azure"), "ConfigMap").values()]
+    urls = [value for values in data for key, value in values.items() if key.endswith("DATABASE_URL")]
+
+    assert [values["DATABASE_CA"] for values in data if values.get("DATABASE_CA")] == [
+        "/etc/ssl/certs/ca-certificates.crt"
+    ]
+    assert len(urls) == 6
+    assert not [url for url in urls if "?" in url]
+
+
+def test_the_job_enters_every_database_as_the_role_that_owns_it() -> None:
+    job = of(rendered("kafka"), "Job")["migrations"]
+    folders = [word.removeprefix("/app/functions/") for word in container(job)["args"] if word.startswith("/")]
+    given = {entry["name"] for entry in container(job)["env"]}
+
+    for folder in folders:
+        owner = migrations.owner(Path(folder))
+        assert {f"{owner}DATABASE_URL", f"{owner}DATABASE_USER", f"{owner}DATABASE_PASSWORD"} <= given
 
 
 def test_the_job_migrates_every_database_that_a_function_uses() -> None:
