@@ -2,7 +2,8 @@
 
 Starts the whole system of `make run` in a folder of its own, disturbs it, and checks the laws (laws.py) when it has
 come to rest. What clients do and what is struck follows the seed; who is hit depends on the machine's timing as well.
-Exit code 1 if a law is broken or something does not come to rest; then the folder is kept.
+With --long-outage nothing is killed at random: one part after the other is away for longer than all retries, each in a
+run of its own. Exit code 1 if a law is broken or something does not come to rest; then the folder is kept.
 """
 
 import argparse
@@ -11,64 +12,83 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
 import requests
 
 from tests.reliability import figures, laws
+from tests.reliability.away import away, every_part, is_delivered_to, known, sources_with_a_switch
 from tests.reliability.clients import Client, Told
 from tests.reliability.plan import Strike, Wish, strikes, wishes
-from tests.reliability.settling import Settled, settle
+from tests.reliability.settling import Settled, backlog, settle
 from tests.reliability.strikes import Striker
 from tests.reliability.town import Town, hurried_manifests
-from tests.system import ROOT
+from tests.system import ROOT, eventually
 
 FLIGHTS = 20
 SEATS_WANTED = 2.3  # by an average wish
+DEFAULT_KILLS = 60
+LONGER_THAN_EXPIRY = 5.0  # seconds for housekeeping to cancel what has expired while the part is away
 WINDOW = "6s"  # short, so that functions fall asleep and wake up in between
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code."""
-    asked = _parser().parse_args(arguments)
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    asked = _asked(typed)
     data = asked.data or Path(tempfile.mkdtemp(prefix="airline-reliability-"))
-    say(f"seed {asked.seed}: {asked.reservations} reservations, {asked.kills} kills, --disturb {asked.disturb}")
+    runs = {part: data / part.replace(":", "-") for part in asked.long_outage} or {"": data}
+    sound = {part: _verdict(asked, folder, part, typed) for part, folder in runs.items()}
+    if len(sound) > 1:
+        say(f"sound: {sum(sound.values())} of {len(sound)}; NOT SOUND: {[part for part in sound if not sound[part]]}")
+    return 0 if all(sound.values()) else 1
+
+
+def _verdict(asked: argparse.Namespace, data: Path, part: str, typed: Sequence[str]) -> bool:
+    """One run, and its folder removed if nobody needs it."""
+    what = f"{part} away, letters {'sent again' if asked.replay else 'left alone'}" if part else f"{asked.kills} kills"
+    say(f"seed {asked.seed}: {asked.reservations} reservations, {what}, --disturb {asked.disturb}")
     say(f"data in {data}")
     began = time.monotonic()
-    sound = run(asked, data)
+    sound = run(asked, data, part)
     say(f"{'sound' if sound else 'NOT SOUND'} after {time.monotonic() - began:.0f} s")
     if sound and not asked.keep:
         shutil.rmtree(data)
     elif not sound:
-        again = shlex.join(sys.argv[1:] if arguments is None else arguments)
-        say(f"the data are kept in {data}; once more: python -m tests.reliability.harness {again}")
-    return 0 if sound else 1
+        say(f"the data are kept in {data}; once more: python -m tests.reliability.harness {shlex.join(typed)}")
+    return sound
 
 
-def run(asked: argparse.Namespace, data: Path) -> bool:
-    """One run from start to verdict."""
+def run(asked: argparse.Namespace, data: Path, part: str) -> bool:
+    """One run from start to verdict; with a part that is away for long, or else with strikes."""
     town, told = Town(data, _laptop_arguments(asked, data)), Told()
     try:
         town.start()
         flights = add_flights(town, asked)
-        striker = storm(asked, town, told, flights)
-        settled = settle(town, asked.settle_within, calm=asked.calm)
+        done = outage(asked, town, told, flights, part) if part else storm(asked, town, told, flights)
+        settled = settle(town, asked.settle_within, asked.calm, replay=asked.replay)
     finally:
         town.end()
-    if told.finished < asked.reservations:
-        told.faults.append(f"only {told.finished} wishes were answered or given up")
-    if settled.not_at_rest:
-        told.faults.append(f"not at rest within {asked.settle_within:.0f} s: {settled.not_at_rest}")
+    told.faults += _left_undone(asked, told, settled, part)
     told.write(data, flights)
-    for text in report(town, told, striker, settled):
+    for text in report(town, told, done, settled):
         say(text)
     holds, lines = laws.verdict(data)
     for text in [*(f"BROKEN  {fault}" for fault in told.faults), *lines]:
         say(text)
     return holds and not told.faults
+
+
+def _left_undone(asked: argparse.Namespace, told: Told, settled: Settled, part: str) -> Iterator[str]:
+    if told.finished < asked.reservations:
+        yield f"only {told.finished} wishes were answered or given up"
+    if settled.not_at_rest:
+        yield f"not at rest within {asked.settle_within:.0f} s: {settled.not_at_rest}"
+    if part and is_delivered_to(part) and not settled.letters:
+        yield f"no letter arose: {part} was not away for longer than all retries"
 
 
 def add_flights(town: Town, asked: argparse.Namespace) -> list[int]:
@@ -78,34 +98,70 @@ def add_flights(town: Town, asked: argparse.Namespace) -> list[int]:
     return [_add_flight(town, f"ACE{number}", seats, dice.randint(50, 900) * 1000) for number in range(FLIGHTS)]
 
 
-def storm(asked: argparse.Namespace, town: Town, told: Told, flights: list[int]) -> Striker:
-    """Clients and strikes; ends when all clients are through and everything was struck."""
+def storm(asked: argparse.Namespace, town: Town, told: Told, flights: list[int]) -> Counter[str]:
+    """Clients and strikes; ends when all clients are through and everything was struck. What was hit, and how often."""
     queue = deque(wishes(asked.seed, asked.reservations, FLIGHTS))
-    clients = [Client(town, flights, queue, told, asked.patience) for _ in range(asked.clients)]
+    clients = _clients(asked, town, told, flights, queue)
     striker = Striker(town, asked.seed, lambda: _place_a_slow_one(town, told, flights, striker))
-    for client in clients:
-        client.start()
     began = time.monotonic()
     try:
         say("when, after how many reservations, what was to be struck -> what was")
         for strike in strikes(asked.seed, asked.reservations, asked.kills, asked.broker_away, asked.database_away):
-            _wait_for_turn(strike, told, clients)
+            _wait_for_turn(strike.after, told, clients)
             say(f"{time.monotonic() - began:6.1f} s  {strike}  -> {_hit_by(strike, striker, told)}")
         for client in clients:
             client.join()
     finally:
         queue.clear()
     say(f"{time.monotonic() - began:6.1f} s  all clients are through")
-    return striker
+    return striker.done
 
 
-def report(town: Town, told: Told, striker: Striker, settled: Settled) -> list[str]:
+def outage(asked: argparse.Namespace, town: Town, told: Told, flights: list[int], part: str) -> Counter[str]:
+    """Clients, and a part that is away in their midst until all that needed it was given up, and all expired."""
+    every = list(wishes(asked.seed, asked.reservations, FLIGHTS))
+    before, after = deque(every[: len(every) * 4 // 5]), deque(every[len(every) * 4 // 5 :])
+    clients = _clients(asked, town, told, flights, before)
+    began = time.monotonic()
+    try:
+        _wait_for_turn(asked.reservations // 4, told, clients)
+        with away(town, part):
+            gone = time.monotonic()
+            say(f"{gone - began:6.1f} s  {part} is away")
+            eventually(lambda: _through_without_it(asked, town, part, gone), f"all that needs {part} is given up", 180)
+        say(f"{time.monotonic() - began:6.1f} s  {part} is back")
+        for client in [*clients, *_clients(asked, town, told, flights, after)]:
+            client.join()
+    finally:
+        before.clear()
+        after.clear()
+    say(f"{time.monotonic() - began:6.1f} s  all clients are through")
+    return Counter({f"{part} away": 1})
+
+
+def _through_without_it(asked: argparse.Namespace, town: Town, part: str, gone: float) -> bool:
+    """Whether it was away for longer than reservations live, and nothing is tried any more."""
+    if time.monotonic() - gone < asked.expires_after + LONGER_THAN_EXPIRY:
+        return False
+    return "broker" in part.split("+") or backlog(town) == 0
+
+
+def _clients(asked: argparse.Namespace, town: Town, told: Told, flights: list[int], queue: deque[Wish]) -> list[Client]:
+    """Clients at work on the wishes in the queue."""
+    clients = [Client(town, flights, queue, told, asked.patience) for _ in range(asked.clients)]
+    for client in clients:
+        client.start()
+    return clients
+
+
+def report(town: Town, told: Told, done: Counter[str], settled: Settled) -> list[str]:
     """All figures."""
+    replayed = f", sent again in {settled.rounds} rounds" if settled.rounds else ""
     return [
         figures.line("clients", dict(sorted(told.counts.items()))),
-        figures.line(f"{striker.done.total() - striker.done['nothing']} strikes", dict(striker.done.most_common())),
+        figures.line(f"{done.total() - done['nothing']} strikes", dict(done.most_common())),
         figures.line("deliveries", dict(figures.disturbances(town).most_common())),
-        figures.line("dead letters", dict(settled.letters.most_common())) + f", in {settled.rounds} rounds",
+        figures.line(f"{settled.letters.total()} letters", dict(settled.letters.most_common())) + replayed,
         f"{'at rest':<20} {settled.seconds:.1f} s after the last client and the last strike",
         *figures.of_databases(town),
     ]
@@ -125,8 +181,8 @@ def _hit_by(strike: Strike, striker: Striker, told: Told) -> str:
         return f"FAILED: {error}"
 
 
-def _wait_for_turn(strike: Strike, told: Told, clients: list[Client]) -> None:
-    while told.finished < strike.after and any(client.is_alive() for client in clients):
+def _wait_for_turn(after: int, told: Told, clients: list[Client]) -> None:
+    while told.finished < after and any(client.is_alive() for client in clients):
         time.sleep(0.02)
 
 
@@ -148,10 +204,28 @@ def _place_a_slow_one(town: Town, told: Told, flights: list[int], striker: Strik
 
 
 def _laptop_arguments(asked: argparse.Namespace, data: Path) -> list[str]:
-    base = hurried_manifests(data / "manifests", asked.expires_after, asked.housekeeping, asked.retry)
+    settings = {"RESERVATION_EXPIRES_AFTER": asked.expires_after}
+    base = hurried_manifests(data / "manifests", asked.housekeeping, settings, asked.retry)
+    functions = sources_with_a_switch(data, asked.functions) if asked.long_outage else asked.functions
     arguments = ["--manifests", str(base), "--manifests", str(ROOT / "broker" / "kafka"), "--window", WINDOW]
     arguments += ["--disturb", f"seed={asked.seed},{asked.disturb}"] if asked.disturb else []
-    return arguments + (["--functions", str(asked.functions)] if asked.functions else [])
+    return [*arguments, "--functions", str(functions)]
+
+
+def _asked(typed: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    asked = parser.parse_args(typed)
+    if asked.long_outage == ["all"]:
+        asked.long_outage = every_part()
+    unknown = [part for part in asked.long_outage if not known(part)]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(every_part())}")
+    if asked.long_outage and asked.kills:
+        parser.error("--kills and --long-outage exclude each other: nothing starts while its database is away")
+    asked.kills = DEFAULT_KILLS if asked.kills is None and not asked.long_outage else asked.kills
+    if asked.retry is None:
+        asked.retry = 1 if asked.long_outage else 5
+    return asked
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -159,21 +233,27 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--reservations", type=int, default=1000)
     add("--seed", type=int, default=1)
-    add("--kills", type=int, default=60, help="SIGKILLs, at moments drawn from the seed")
+    add("--kills", type=int, help=f"SIGKILLs, at moments drawn from the seed; {DEFAULT_KILLS}, but for --long-outage")
     add("--clients", type=int, default=8)
     add("--disturb", default="twice=0.1,late=0.1,lost=0.05,latest=3", help="the broker's --disturb, but for its seed")
     add("--expires-after", type=int, default=15, metavar="SECONDS", help="how long a reservation may stay PENDING")
     add("--housekeeping", default="*/5 * * * * *", help="schedule of all housekeeping, with seconds in front")
-    add("--retry", type=int, default=5, help="of all Triggers; fewer than the real ten, so that dead letters arise")
+    add("--retry", type=int, help="of all Triggers, instead of the real ten; 5, and 1 with --long-outage")
     add("--broker-away", type=float, default=0, metavar="SECONDS", help="stop the broker once, in the middle")
     add("--database-away", type=float, default=0, metavar="SECONDS", help="hold a database's write lock once")
+    add("--long-outage", type=_parts, default=[], metavar="PART,...", help="all, or names as in away.py; + joins them")
+    add("--no-replay", dest="replay", action="store_false", help="nobody sends dead letters or kept events again")
     add("--patience", type=float, default=75, metavar="SECONDS", help="how long a client asks again")
     add("--settle-within", type=float, default=600, metavar="SECONDS")
     add("--calm", type=float, default=4, metavar="SECONDS", help="how long nothing may happen to be called rest")
-    add("--functions", type=Path, help="other sources than functions/, for instance with a defect to be found")
+    add("--functions", type=Path, default=ROOT / "functions", help="other sources, for instance with a defect")
     add("--data", type=Path, help="data folder; a new one by default")
     add("--keep", action="store_true", help="keep the data folder of a sound run as well")
     return parser
+
+
+def _parts(text: str) -> list[str]:
+    return text.split(",")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""After the storm: everything comes to rest by itself, but for dead letters, which somebody has to send again."""
+"""After the storm: everything comes to rest by itself. Dead letters are sent again only where the run says so."""
 
 import json
 import time
@@ -15,7 +15,8 @@ ADDED_BY_BROKERS = ("knativeerror", "knativekafka")
 
 @dataclass
 class Settled:
-    """How it came to rest. letters counts by function and code what was sent again; not_at_rest is empty, if it did."""
+    """How it came to rest. letters counts by function and code what was given up on; rounds: how often it was sent
+    again; not_at_rest is empty, if it did."""
 
     letters: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
@@ -23,16 +24,16 @@ class Settled:
     not_at_rest: dict[str, int] = field(default_factory=dict)
 
 
-def settle(town: Town, within: float, calm: float) -> Settled:
-    """Waits until nothing was under way for `calm` seconds, and sends dead letters again."""
+def settle(town: Town, within: float, calm: float, *, replay: bool = True) -> Settled:
+    """Waits until nothing was under way for `calm` seconds; with `replay`, dead letters are sent again."""
     settled, sent = Settled(), Counter[str]()
     began = quiet_since = time.monotonic()
     while time.monotonic() - quiet_since < calm:
         if time.monotonic() - began > within:
-            settled.not_at_rest = under_way(town)
-            return settled
+            settled.not_at_rest = {what: count for what, count in under_way(town).items() if count}
+            break
         busy = backlog(town) > 0
-        letters = [] if busy else _unsent(town, sent)
+        letters = _unsent(town, sent) if replay and not busy else []
         if letters:
             settled.rounds += 1
             for name, event, where in letters:
@@ -43,6 +44,8 @@ def settle(town: Town, within: float, calm: float) -> Settled:
             quiet_since = time.monotonic()
         time.sleep(0.2)
     settled.seconds = time.monotonic() - began - calm
+    if not replay:
+        settled.letters.update(where for _, _, where in _unsent(town, sent))
     return settled
 
 

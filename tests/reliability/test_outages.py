@@ -25,7 +25,7 @@ def started(tmp_path: Path) -> Iterator[Start]:
     towns: list[Town] = []
 
     def start(*arguments: str) -> tuple[Town, Airline]:
-        base = hurried_manifests(tmp_path / "manifests", 900, "*/2 * * * * *")
+        base = hurried_manifests(tmp_path / "manifests", "*/2 * * * * *", {})
         manifests = ("--manifests", str(base), "--manifests", str(ROOT / "broker" / "kafka"))
         towns.append(Town(tmp_path, (*manifests, *arguments)))
         towns[0].start()

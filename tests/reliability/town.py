@@ -3,7 +3,9 @@
 import os
 import signal
 import sqlite3
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,15 @@ START_WITHIN = 90.0
 
 @dataclass
 class Town:
-    """arguments go to `python -m laptop run`, at each start; names: of which function each URL was, of all starts."""
+    """arguments go to `python -m laptop run`, at each start; names: of which function each URL was, of all starts.
+
+    files is held while a database is moved: a query must not open half of it.
+    """
 
     data: Path
     arguments: Sequence[str]
     names: dict[str, str] = field(default_factory=dict)
+    files: threading.Lock = field(default_factory=threading.Lock)
     _system: RunningSystem | None = field(default=None)
 
     @property
@@ -69,13 +75,11 @@ class Town:
     def query(self, database: str, sql: str) -> list[Any]:
         """Rows of one of the databases; none while the file is not there."""
         path = self.data / f"{database}.db"
-        if not path.exists():
-            return []
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)
-        try:
-            return connection.execute(sql).fetchall()
-        finally:
-            connection.close()
+        with self.files:
+            if not path.is_file():
+                return []
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)) as connection:
+                return connection.execute(sql).fetchall()
 
 
 def kill_group(pid: int) -> None:
@@ -83,9 +87,9 @@ def kill_group(pid: int) -> None:
     os.killpg(pid, signal.SIGKILL)
 
 
-def hurried_manifests(folder: Path, expires_after: int, schedule: str, retry: int = 10) -> Path:
-    """knative/base in a hurry: reservations expire after so many seconds, housekeeping follows this schedule, and
-    Triggers give up after so many retries."""
+def hurried_manifests(folder: Path, schedule: str, settings: Mapping[str, object], retry: int = 10) -> Path:
+    """knative/base in a hurry: housekeeping follows this schedule, Triggers give up after so many retries, and each of
+    the settings has another value in whatever ConfigMap has it."""
     folder.mkdir(parents=True)
     for file in sorted((ROOT / "knative" / "base").glob("*.yaml")):
         documents = [document for document in yaml.safe_load_all(file.read_text("utf-8")) if document]
@@ -94,7 +98,7 @@ def hurried_manifests(folder: Path, expires_after: int, schedule: str, retry: in
                 document["spec"]["schedule"] = schedule
             elif document["kind"] == "Trigger":
                 document["spec"]["delivery"]["retry"] = retry
-            elif document["kind"] == "ConfigMap" and "RESERVATION_EXPIRES_AFTER" in document["data"]:
-                document["data"]["RESERVATION_EXPIRES_AFTER"] = str(expires_after)
+            elif document["kind"] == "ConfigMap":
+                document["data"] |= {name: str(settings[name]) for name in settings.keys() & document["data"].keys()}
         (folder / file.name).write_text(yaml.safe_dump_all(documents), "utf-8")
     return folder

@@ -1,0 +1,131 @@
+"""Parts that can be away for as long as a run likes: databases, functions, the broker.
+
+| part | how it is taken away |
+|---|---|
+| `provider`, `database:<folder>` | its files are moved and a folder takes their place: it cannot be opened |
+| `broker` | the same with its log: it cannot start |
+| `<function>` | its source ends the start |
+
+Whoever uses the part is killed first, or it would go on with what it has open. `A+B` are away together.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from tests.reliability.town import Town, kill_group
+from tests.system import ROOT
+
+DATABASES = ("reserve", "flight-seats", "payment", "dashboard-projector", "dead-letters")
+LETTERS_ARISE = "decrease-seats"
+"""Away together with what takes dead letters: without a letter nobody would miss it."""
+_SWITCH = """import os, sys
+if os.path.exists({folder!r} + "/" + os.environ["K_SERVICE"]):
+    sys.exit("this function cannot start, as the run wants it")
+"""
+_PARTS_OF_A_DATABASE = ("", "-wal", "-shm")
+
+
+def functions() -> list[str]:
+    """Every function that hears events or ticks, and the sink of dead letters."""
+    triggers = {document["spec"]["subscriber"]["ref"]["name"] for document in _manifests("Trigger")}
+    ticks = {document["spec"]["sink"]["ref"]["name"] for document in _manifests("PingSource")}
+    return sorted(triggers | ticks | {"dead-letters"})
+
+
+def every_part() -> list[str]:
+    """All parts, each as it is named on the command line."""
+    found = ["provider", *(f"database:{name}" for name in DATABASES), "broker", *functions()]
+    with_letters = {"database:dead-letters", "dead-letters", "settle-letters"}
+    return [f"{part}+{LETTERS_ARISE}" if part in with_letters else part for part in found]
+
+
+def known(part: str) -> bool:
+    """Whether each name in `A+B` is one."""
+    services = {document["metadata"]["name"] for document in _manifests("Service")}
+    databases = {f"database:{name}" for name in DATABASES}
+    return set(part.split("+")) <= (services - {"gateway"}) | databases | {"provider", "broker"}
+
+
+def is_delivered_to(part: str) -> bool:
+    """Whether deliveries fail without it; ticks are not repeated, and a broker that is away delivers nothing."""
+    return part != "broker" and not part.endswith("-housekeeping")
+
+
+def sources_with_a_switch(data: Path, functions: Path) -> Path:
+    """A copy of the functions in which each ends its start while `_hold` says so."""
+    copy = data / "functions"
+    shutil.copytree(functions, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (data / "away").mkdir()
+    for main in copy.glob("*/main.py"):
+        main.write_text(_SWITCH.format(folder=str(data / "away")) + main.read_text("utf-8"), "utf-8")
+    return copy
+
+
+@contextmanager
+def away(town: Town, part: str) -> Iterator[None]:
+    """Nothing of the part works until the end; then everything is as it was."""
+    with ExitStack() as stack:
+        for name in part.split("+"):
+            stack.enter_context(_one_away(town, name))
+        yield
+
+
+@contextmanager
+def _one_away(town: Town, name: str) -> Iterator[None]:
+    if name == "provider":
+        return (yield from _files_away(town, "provider", "/payment/main.py"))
+    if name == "broker":
+        return (yield from _files_away(town, "broker", "broker.embedded"))
+    if name.startswith("database:"):
+        folder = name.removeprefix("database:")
+        return (yield from _files_away(town, folder, f"/{folder}/main.py"))
+    return (yield from _function_away(town, name))
+
+
+def _files_away(town: Town, database: str, users: str) -> Iterator[None]:
+    place, shelf = town.data / f"{database}.db", town.data / "away" / f"{database}.db"
+    with town.files:
+        _kill(town, users)
+        for part in _PARTS_OF_A_DATABASE:
+            if Path(f"{place}{part}").exists():
+                Path(f"{place}{part}").rename(f"{shelf}{part}")
+        place.mkdir()
+    yield
+    with town.files:
+        place.rmdir()
+        for part in reversed(_PARTS_OF_A_DATABASE):
+            if Path(f"{shelf}{part}").exists():
+                Path(f"{shelf}{part}").rename(f"{place}{part}")
+
+
+def _function_away(town: Town, name: str) -> Iterator[None]:
+    mark = town.data / "away" / name
+    mark.touch()
+    pid = town.pid(name)
+    if pid is not None:
+        kill_group(pid)
+    yield
+    mark.unlink()
+
+
+def _kill(town: Town, words: str) -> None:
+    """Every child of the supervisor with these words in its command line, those included that are just starting."""
+    for child in psutil.Process(town.system.process.pid).children():
+        try:
+            if any(words in argument for argument in child.cmdline()):
+                kill_group(child.pid)
+                child.wait(10)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue  # it went to sleep that very moment
+
+
+def _manifests(kind: str) -> list[dict[str, Any]]:
+    files = sorted((ROOT / "knative" / "base").glob("*.yaml"))
+    documents = [document for file in files for document in yaml.safe_load_all(file.read_text("utf-8")) if document]
+    return [document for document in documents if document["kind"] == kind]
