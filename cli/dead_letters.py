@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import RenderableType
 
-from cli import client, draw
+from cli import client, draw, kept
 from cli.client import Airline
 from cli.desk import Desk, answer, at_the_desk, progress
 from cli.errors import Refused, Unreachable
 from cli.reservations import Limit
 
 app = typer.Typer(help="Events that nobody could process.", no_args_is_help=True)
+app.add_typer(kept.app, name="kept")
 
 COLUMNS = {
     "id": "dead letter",

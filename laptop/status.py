@@ -21,7 +21,8 @@ def collect(data: Path) -> dict[str, Any]:
     state = read_state(data) if is_running(data) else None
     if state is None:
         raise LaptopError(f"nothing runs in {data}; `make run` starts it")
-    triggers = _triggers(state["brokerStatus"])
+    broker = _broker(state["brokerStatus"])
+    triggers, state["kept"] = broker["triggers"], broker["kept"]
     memory = _memory()
     state["memory"] = {name: memory.get(state[f"{name}Pid"]) for name in ("gateway", "broker")}
     for service in state["services"].values():
@@ -36,7 +37,16 @@ def table(state: dict[str, Any]) -> str:
     rows = [_HEADINGS, *(_row(name, service) for name, service in state["services"].items())]
     rows += [_resident(name, state) for name in ("gateway", "broker") if state[f"{name}Pid"]]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    return "\n".join("  ".join(_pad(row, widths)).rstrip() for row in rows)
+    lines = ["  ".join(_pad(row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, *_hint(state["kept"])])
+
+
+def _hint(kept: int) -> list[str]:
+    """What to do about events that not even the dead-letter sink took."""
+    if not kept:
+        return []
+    shown = "bin/airline dead-letters kept list; kept replay delivers them again"
+    return ["", f"given up, and no dead-letter sink took it: {kept} kept by the broker ({shown})"]
 
 
 def _row(name: str, service: dict[str, Any]) -> tuple[str, ...]:
@@ -61,12 +71,13 @@ def _megabytes(size: int | None) -> str:
     return f"{size / 1e6:.0f} MB" if size else ""
 
 
-def _triggers(url: str | None) -> dict[str, dict[str, int]]:
+def _broker(url: str | None) -> dict[str, Any]:
+    """triggers: the figures of each; kept: how many events nobody took."""
     if url is None:
-        return {}
+        return {"triggers": {}, "kept": 0}
     try:
         with urlopen(url, timeout=5) as answer:  # noqa: S310 - our own broker
-            found: dict[str, dict[str, int]] = json.load(answer)["triggers"]
+            found: dict[str, Any] = json.load(answer)
             return found
     except URLError as error:
         raise LaptopError(f"the broker does not answer at {url}: {error.reason}") from error

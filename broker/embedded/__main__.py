@@ -38,7 +38,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     _allow_open_files()
-    retention = Retention(int(arguments.retention_seconds * 1000), arguments.retention_events)
+    retention = Retention(int(arguments.retention_seconds * 1000), arguments.retention_events, arguments.retention_kept)
     delivering = disturbed(post, arguments.disturb) if arguments.disturb else post
     listener = _passed_socket() or socket.create_server((arguments.host, arguments.port), backlog=512)
     asyncio.run(_serve(Engine(manifests, log, delivering, retention), log, listener, arguments.stop_at_end_of_input))
@@ -81,6 +81,7 @@ def _arguments() -> argparse.Namespace:
     add("--partitions", type=int, default=10, help="as default.topic.partitions of the cluster's broker")
     add("--retention-seconds", type=float, default=3600.0, help="how long finished events stay")
     add("--retention-events", type=int, default=100_000, help="how many finished events stay at most")
+    add("--retention-kept", type=int, default=10_000, help="how many events stay at most that nobody took")
     add("--max-bytes", type=int, default=None, help="bound of the database file; a full one answers 503")
     add("--disturb", type=_disturbance, metavar="SPEC", help="for tests: seed=7,twice=0.1,late=0.1,lost=0.05,latest=5")
     add(

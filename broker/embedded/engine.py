@@ -30,12 +30,20 @@ class TooLargeError(ValueError):
     """The event is larger than Kafka takes."""
 
 
+class NotKeptError(LookupError):
+    """No event is kept under this number, or its Trigger is gone."""
+
+
 @dataclass(frozen=True)
 class Retention:
-    """How long, and how many, events stay that all Triggers are through with; as many failed attempts may stay."""
+    """How long, and how many, events stay that all Triggers are through with; as many failed attempts may stay.
+
+    kept: how many events stay that nobody took; the oldest of more are lost, and the log says so.
+    """
 
     milliseconds: int = 3_600_000
     events: int = 100_000
+    kept: int = 10_000
 
 
 class Engine:
@@ -89,14 +97,37 @@ class Engine:
 
     def status(self) -> dict[str, Any]:
         triggers = {each.trigger.key: each.figures() for each in self._subscriptions.values()}
-        return {"triggers": triggers, "events": self._log.stored_events}
+        return {"triggers": triggers, "events": self._log.stored_events, "kept": self.kept_count()}
 
     async def look_up(self, wanted: Mapping[str, str]) -> dict[str, Any]:
         """What became of the newest events with these attributes, see lookup."""
         return await asyncio.to_thread(look_up, self._log.path, wanted)
 
+    def kept_count(self) -> int:
+        """Of Triggers that are gone as well."""
+        return sum(self._log.kept_counts().values())
+
     def kept_events(self, after: int, limit: int) -> list[KeptEvent]:
         return self._log.kept_events(after, limit)
+
+    async def replay(self, kept_id: int) -> KeptEvent:
+        """Delivers a kept event once more, to the Trigger that gave it up and to no other.
+
+        It is kept until somebody takes it. Returns when the delivery is on disk. Raises NotKeptError, NotStoredError.
+        """
+        kept = next(iter(self.kept_events(kept_id - 1, 1)), None)
+        if kept is None or kept.id != kept_id:
+            raise NotKeptError(f"no event is kept under the number {kept_id}")
+        of = next((each for each in self._subscriptions.values() if each.trigger.key == kept.trigger), None)
+        if of is None:
+            raise NotKeptError(f"the Trigger {kept.trigger} is gone, so nobody can be given the event")
+
+        def change(log: Log) -> list[Appended]:
+            log.check_room()
+            return [log.append(kept.event.as_published(), [(of.trigger_id, of.trigger.ordered)])]
+
+        await self._commit.write(change)
+        return kept
 
     def _append(self, broker_path: str, event: Event, log: Log) -> list[Appended]:
         wanted = [
@@ -123,10 +154,14 @@ class Engine:
                 log.attempted(of.trigger_id, stored.offset, outcome.last, outcome.ending)
             if outcome.kept_because is not None:
                 log.keep(of.trigger.key, stored.offset, outcome.event, outcome.kept_because)
+            elif of.kept:
+                log.no_longer_kept(of.trigger.key, outcome.event)
             return [] if outcome.reply is None else self._append(of.trigger.broker_path, outcome.reply, log)
 
         urgent = outcome.reply is not None or of.trigger.ordered
         await self._commit.write_surely(change, urgent=urgent)
+        if of.kept or outcome.kept_because is not None:
+            of.kept = self._log.kept_counts().get(of.trigger.key, 0)
 
     def _note(self, of: Subscription, stored: StoredEvent, attempt: Attempt) -> None:
         def change(log: Log) -> list[Appended]:
@@ -137,4 +172,6 @@ class Engine:
 
     def _prune(self, log: Log) -> list[Appended]:
         log.prune(self._retention.milliseconds, self._retention.events, PRUNE_AT_MOST)
+        if lost := log.prune_kept(self._retention.kept):
+            logger.error("%d kept events were dropped: no more than %d are kept", lost, self._retention.kept)
         return []

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 STRUCTURED = "application/cloudevents+json"
 REQUIRED = ("id", "source", "type")
+ADDED_BY_BROKERS = ("knativeerror", "knativekafka")
 CONTEXT_ATTRIBUTES = frozenset({*REQUIRED, "specversion", "datacontenttype", "dataschema", "subject", "time"})
 MAX_BYTES = 1_048_576  # Kafka producer: max.request.size
 MOST_BRACKETS = 500
@@ -50,6 +51,11 @@ class Event:
 
     def with_extensions(self, extensions: Mapping[str, str]) -> "Event":
         return Event({**self.attributes, **extensions}, self.data)
+
+    def as_published(self) -> "Event":
+        """Without what brokers add on the way."""
+        kept = {name: value for name, value in self.attributes.items() if not name.startswith(ADDED_BY_BROKERS)}
+        return Event(kept, self.data)
 
 
 def parse(headers: Iterable[tuple[str, str]], body: bytes) -> Event:

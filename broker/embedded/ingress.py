@@ -11,15 +11,21 @@ goes on after a wait of its own.
     GET /-/deliveries?ATTRIBUTE=VALUE&...
         {"events": [{"id", "source", "type", "offset", "storedAt", "deliveries": [{"trigger", "state", "attempts"}]}],
         "more": whether there are older ones}; see lookup
-    GET /-/kept?after=ID&limit=N  {"kept": [{"id", "trigger", "offset", "keptAt", "reason", "event"}]}, oldest first
+    GET /-/kept?after=ID&limit=N
+        {"kept": [{"id", "trigger", "offset", "keptAt", "times", "reason", "event"}], "total": how many there are},
+        oldest first, at most 1000
+    POST /-/kept/ID/replay        202 with {"id", "trigger", "event"}: the event is delivered once more to the Trigger
+        that gave it up, and kept until it is taken; 404 nothing is kept under this number, or the Trigger is gone
     GET /healthz                  204
 """
 
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -28,7 +34,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from broker.embedded.engine import Engine, TooLargeError
+from broker.embedded.engine import Engine, NotKeptError, TooLargeError
 from broker.embedded.event import NotAnEvent, is_attribute_name, parse, to_structured
 from broker.embedded.groupcommit import NotStoredError
 from broker.embedded.log import KeptEvent
@@ -37,6 +43,9 @@ MAX_BODY = 4 * 1_048_576  # structured mode may take more than the event itself
 OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 LINGER = 2.0  # seconds for the rest of a body that was refused
 BODY_WITHIN = 10.0  # seconds; after a broken chunk in a later packet aiohttp 3.14 would wait for ever
+MOST_KEPT = 1000  # in one answer
+_NUMBER = re.compile(r"[0-9]{1,18}")  # what SQLite takes as a number
+_REPLAY = re.compile(r"/-/kept/([0-9]{1,18})/replay")
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +57,8 @@ def http_server(engine: Engine) -> web.Server:
         path = request.path
         if not _is_own(request.host):
             return web.Response(status=421, text="this broker answers to localhost and 127.0.0.1")
+        if replay := _REPLAY.fullmatch(path):
+            return await _replay(engine, int(replay[1])) if request.method == "POST" else web.Response(status=405)
         if path.startswith("/-/") or path == "/healthz":
             return await _tell(engine, request) if request.method in {"GET", "HEAD"} else web.Response(status=405)
         if request.method != "POST":
@@ -99,19 +110,27 @@ async def _tell(engine: Engine, request: web.BaseRequest) -> web.Response:
 async def _deliveries(engine: Engine, request: web.BaseRequest) -> web.Response:
     wanted = dict(request.query)
     if not all(map(is_attribute_name, wanted)):
-        detail = "events are looked up by attributes, whose names have only a-z and 0-9"
-        problem = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": detail}
-        return web.Response(
-            status=400, body=json.dumps(problem).encode(), headers={"content-type": "application/problem+json"}
-        )
+        return _problem(HTTPStatus.BAD_REQUEST, "events are looked up by attributes, whose names have only a-z and 0-9")
     return _json(await engine.look_up(wanted))
 
 
 def _kept(engine: Engine, request: web.BaseRequest) -> web.Response:
     after, limit = request.query.get("after", "0"), request.query.get("limit", "100")
-    if not (after.isdecimal() and limit.isdecimal()):
-        return web.Response(status=400, text="after and limit are numbers")
-    return _json({"kept": list(_kept_documents(engine.kept_events(int(after), min(int(limit), 1000))))})
+    if not (_NUMBER.fullmatch(after) and _NUMBER.fullmatch(limit)):
+        return _problem(HTTPStatus.BAD_REQUEST, "after and limit must be whole numbers from 0 on")
+    found = engine.kept_events(int(after), min(int(limit), MOST_KEPT))
+    return _json({"kept": list(_kept_documents(found)), "total": engine.kept_count()})
+
+
+async def _replay(engine: Engine, kept_id: int) -> web.Response:
+    try:
+        kept = await engine.replay(kept_id)
+    except NotKeptError as error:
+        return _problem(HTTPStatus.NOT_FOUND, str(error))
+    except NotStoredError as error:
+        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    said = {"id": kept.id, "trigger": kept.trigger, "event": to_structured(kept.event)}
+    return _json(said, HTTPStatus.ACCEPTED)
 
 
 def _kept_documents(kept: Iterable[KeptEvent]) -> Iterable[dict[str, Any]]:
@@ -121,13 +140,21 @@ def _kept_documents(kept: Iterable[KeptEvent]) -> Iterable[dict[str, Any]]:
             "trigger": each.trigger,
             "offset": each.offset,
             "keptAt": datetime.fromtimestamp(each.kept_at, UTC).isoformat(),
+            "times": each.times,
             "reason": each.reason,
             "event": to_structured(each.event),
         }
 
 
-def _json(document: dict[str, Any]) -> web.Response:
-    return web.Response(text=json.dumps(document), content_type="application/json")
+def _json(document: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    return web.Response(status=status, text=json.dumps(document), content_type="application/json")
+
+
+def _problem(status: HTTPStatus, detail: str) -> web.Response:
+    problem = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
+    return web.Response(
+        status=status, body=json.dumps(problem).encode(), headers={"content-type": "application/problem+json"}
+    )
 
 
 def _request(

@@ -1,5 +1,7 @@
 """The durable log: events, what each Trigger still has to deliver, which attempts failed, and what nobody took.
 
+What nobody took is kept once for a Trigger and an event, however often it is given up, and goes when it is taken.
+
 An event names the Triggers that wanted it. A delivery that was taken at the first attempt, as nearly all are, leaves no
 more than that: one of them that does not wait any longer, and has no ending among the attempts. lookup.py reads it so.
 
@@ -44,6 +46,17 @@ CREATE TABLE attempts (
     offset INTEGER NOT NULL, trigger_id INTEGER NOT NULL, to_sink INTEGER NOT NULL, place INTEGER NOT NULL,
     number INTEGER NOT NULL, began_at REAL NOT NULL, ended_at REAL NOT NULL, failure TEXT, next_at REAL, ending TEXT,
     PRIMARY KEY (offset, trigger_id, to_sink, place)) WITHOUT ROWID;
+""",
+    """
+CREATE TABLE kept_once (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, trigger_key TEXT NOT NULL, source TEXT NOT NULL, event_id TEXT NOT NULL,
+    offset INTEGER NOT NULL, kept_at INTEGER NOT NULL, times INTEGER NOT NULL DEFAULT 1, reason TEXT NOT NULL,
+    attributes TEXT NOT NULL, data BLOB, UNIQUE (trigger_key, source, event_id));
+INSERT OR REPLACE INTO kept_once (id, trigger_key, source, event_id, offset, kept_at, reason, attributes, data)
+    SELECT id, trigger_key, json_extract(attributes, '$.source'), json_extract(attributes, '$.id'), offset, kept_at,
+        reason, attributes, data FROM kept ORDER BY id;
+DROP TABLE kept;
+ALTER TABLE kept_once RENAME TO kept;
 """,
 )  # what makes each version of the one before it
 LONGEST_REASON = 200
@@ -108,10 +121,16 @@ class Attempt:
 
 @dataclass(frozen=True)
 class KeptEvent:
+    """An event that a Trigger gave up on and no dead-letter sink took; once, with how many times that happened.
+
+    kept_at: the last time, seconds since 1970; event: as the sink would have got it.
+    """
+
     id: int
     trigger: str
     offset: int
     kept_at: float
+    times: int
     reason: str
     event: Event
 
@@ -220,10 +239,30 @@ class Log:
         )
 
     def keep(self, trigger_key: str, offset: int, event: Event, reason: str) -> None:
+        """An event that is kept already for this Trigger stays one row: it was given up once more."""
+        source, event_id = event.attributes["source"], event.attributes["id"]
+        attributes = json.dumps(event.attributes, ensure_ascii=False)
         self._writer.execute(
-            "INSERT INTO kept (trigger_key, offset, kept_at, reason, attributes, data) VALUES (?, ?, ?, ?, ?, ?)",
-            (trigger_key, offset, _now_ms(), reason, json.dumps(event.attributes, ensure_ascii=False), event.data),
+            "INSERT INTO kept (trigger_key, source, event_id, offset, kept_at, reason, attributes, data)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (trigger_key, source, event_id) DO UPDATE SET"
+            " times = times + 1, offset = excluded.offset, kept_at = excluded.kept_at, reason = excluded.reason,"
+            " attributes = excluded.attributes, data = excluded.data",
+            (trigger_key, source, event_id, offset, _now_ms(), reason, attributes, event.data),
         )
+
+    def no_longer_kept(self, trigger_key: str, event: Event) -> None:
+        """The Trigger, or its dead-letter sink, has taken the event after all."""
+        self._writer.execute(
+            "DELETE FROM kept WHERE trigger_key = ? AND source = ? AND event_id = ?",
+            (trigger_key, event.attributes["source"], event.attributes["id"]),
+        )
+
+    def prune_kept(self, more_than: int) -> int:
+        """Deletes the kept events behind so many newer ones. Returns how many were lost that way."""
+        return self._writer.execute(
+            "DELETE FROM kept WHERE id IN (SELECT id FROM kept ORDER BY kept_at DESC, id DESC LIMIT -1 OFFSET ?)",
+            (more_than,),
+        ).rowcount
 
     def prune(self, older_than_ms: int, more_than: int, at_most: int) -> None:
         """Deletes up to at_most of the oldest events that all Triggers are through with and that are older, or stand
@@ -273,13 +312,13 @@ class Log:
 
     def kept_events(self, after: int, limit: int) -> list[KeptEvent]:
         rows = self._reader.execute(
-            "SELECT id, trigger_key, offset, kept_at / 1000.0, reason, attributes, data FROM kept"
+            "SELECT id, trigger_key, offset, kept_at / 1000.0, times, reason, attributes, data FROM kept"
             " WHERE id > ? ORDER BY id LIMIT ?",
             (after, limit),
         ).fetchall()
         return [
-            KeptEvent(row_id, key, offset, kept_at, reason, _event(text, data))
-            for row_id, key, offset, kept_at, reason, text, data in rows
+            KeptEvent(row_id, key, offset, kept_at, times, reason, _event(text, data))
+            for row_id, key, offset, kept_at, times, reason, text, data in rows
         ]
 
     def close(self) -> None:

@@ -19,7 +19,10 @@ Note = Callable[["Subscription", StoredEvent, Attempt], None]
 
 
 class Subscription:
-    """Figures are counted since the start of the broker; only backlog and kept are what the database holds."""
+    """Figures are counted since the start of the broker; only backlog and kept are what the database holds.
+
+    Nobody but the engine changes kept.
+    """
 
     def __init__(  # noqa: PLR0913 - what the engine lends it
         self, trigger: Trigger, trigger_id: int, *, log: Log, post: Post, finish: Finish, note: Note
@@ -107,5 +110,4 @@ class Subscription:
             self._dead_lettered += 1
             logger.warning("%s: %s dead-lettered: %s", self.trigger.key, event_id, outcome.failure.reason)
         else:
-            self.kept += 1
             logger.error("%s: %s kept: %s", self.trigger.key, event_id, outcome.kept_because)

@@ -26,6 +26,7 @@ class Paper:
     rebuilds: list[dict[str, Any]] = field(default_factory=list)
     done: dict[str, Any] = field(default_factory=dict)
     deliveries: list[dict[str, Any]] | None = None
+    kept: list[dict[str, Any]] | None = None
     hosts: set[str] = field(default_factory=set)
     url: str = ""
 
@@ -51,9 +52,8 @@ class Paper:
 
     def _read(self, path: str) -> Response | tuple[Response, int]:
         resource, _, rest = path.partition("/")
-        if resource == "deliveries":
-            told = {"events": self.deliveries, "more": False}
-            return _problem(404, "Not told.") if self.deliveries is None else jsonify(told)
+        if resource in ("deliveries", "kept"):
+            return self._read_deliveries() if resource == "deliveries" else self._read_kept()
         if resource == "outbox":
             return jsonify(self.outboxes[rest])
         if resource == "openapi":
@@ -67,10 +67,23 @@ class Paper:
             return jsonify(items[0]) if items else _problem(404, f"There is no {rest}.")
         return jsonify(_page(NAMES.get(resource, resource), self.lists[resource], request.args))
 
+    def _read_deliveries(self) -> Response | tuple[Response, int]:
+        told = {"events": self.deliveries, "more": False}
+        return _problem(404, "Not told.") if self.deliveries is None else jsonify(told)
+
+    def _read_kept(self) -> Response | tuple[Response, int]:
+        if self.kept is None:
+            return _problem(404, "This broker keeps no events.")
+        found = [one for one in self.kept if one["id"] > int(request.args["after"])]
+        return jsonify({"kept": found[: int(request.args["limit"])], "total": len(self.kept)})
+
     def _do(self, path: str, body: Mapping[str, Any]) -> tuple[Any, int]:
         if path == "dead-letters/replay":
             size = self.replayable.pop(0)
             return {"replayed": size, "remaining": sum(self.replayable)}, 200
+        if path.startswith("kept/"):
+            found = [one for one in self.kept or [] if path == f"kept/{one['id']}/replay"]
+            return (found[0], 202) if found else ({"detail": "No event is kept under this number."}, 404)
         if path == "customerInfos/rebuild":
             return self.rebuilds.pop(0), 200
         if path == "flights":

@@ -159,6 +159,8 @@ ROUTES = [
     ("/outbox/reserve", "RESERVE", "/outbox"),
     ("/dead-letters", "DEAD_LETTERS", "/dead-letters"),
     ("/deliveries?correlationid=4F7K", "BROKER", "/-/deliveries?correlationid=4F7K"),
+    ("/kept?after=7&limit=1", "BROKER", "/-/kept?after=7&limit=1"),
+    ("/kept/8/replay", "BROKER", "/-/kept/8/replay"),
     ("/openapi/reserve.json", "RESERVE", "/openapi.json"),
     ("/openapi/reserve-commands.json", "RESERVE_COMMANDS", "/openapi.json"),
     ("/openapi/flight-seats.json", "FLIGHT_SEATS", "/openapi.json"),
@@ -176,7 +178,9 @@ def test_a_path_leads_to_its_function(gateway: Gateway, path: str, service: str,
 def test_a_broker_that_tells_nothing_of_its_deliveries_is_said_to_be_one(tmp_path: Path) -> None:
     with caddy(tmp_path, dict.fromkeys(SERVICES[:-1], 9)) as url:
         answer = requests.get(f"{url}/deliveries?correlationid=4F7K", timeout=30)
+        kept = requests.get(f"{url}/kept", timeout=30)
     assert (answer.status_code, answer.json()["detail"]) == (404, "this broker does not tell its deliveries")
+    assert (kept.status_code, kept.json()["detail"][:26]) == (404, "this broker keeps no event")
 
 
 def test_a_function_learns_the_address_that_the_client_used_and_cannot_be_lied_to(gateway: Gateway) -> None:

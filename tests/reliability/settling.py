@@ -85,11 +85,12 @@ def _unsent(town: Town, sent: Counter[str]) -> list[tuple[str, dict[str, Any], s
                     f"{town.names.get(function, function)} {code}",
                 )
             )
-    for identity, trigger, attributes, data in town.query(
-        "broker", "SELECT id, trigger_key, attributes, data FROM kept"
+    for identity, times, trigger, attributes, data in town.query(
+        "broker", "SELECT id, times, trigger_key, attributes, data FROM kept"
     ):
-        if not sent[f"kept {identity}"]:
-            found.append((f"kept {identity}", json.loads(attributes) | {"data": json.loads(data)}, f"kept {trigger}"))
+        name = f"kept {identity} {times}"
+        if not sent[name]:
+            found.append((name, json.loads(attributes) | {"data": json.loads(data)}, f"kept {trigger}"))
     return found
 
 

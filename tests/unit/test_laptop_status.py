@@ -1,0 +1,19 @@
+"""What `make status` says beside its table."""
+
+from typing import Any
+
+from laptop.status import table
+
+
+def state(kept: int) -> dict[str, Any]:
+    return {"services": {}, "gatewayPid": None, "brokerPid": None, "kept": kept}
+
+
+def test_events_that_nobody_took_are_shown_with_the_way_to_deliver_them_again() -> None:
+    shown = table(state(kept=3)).splitlines()[-1]
+    assert "3 kept by the broker" in shown
+    assert "bin/airline dead-letters kept list" in shown
+
+
+def test_nothing_is_said_of_kept_events_where_there_are_none() -> None:
+    assert "kept" not in table(state(kept=0))
