@@ -154,13 +154,16 @@ class SagasSettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservationRequested:
-    """Command: somebody outside asks for seats. `reservation_id` was promised by reserve-commands."""
+    """Command: somebody outside asks for seats. `reservation_id` was promised by reserve-commands.
+
+    Without `reserve_date` it is the day on which the command is accepted.
+    """
 
     reservation_id: ReservationId
     customer_id: Number
     flight_id: Number
     seat_qty: Seats
-    reserve_date: date
+    reserve_date: date | None
     payment_method: str
 
 

@@ -160,6 +160,8 @@ _READERS: dict[object, Reader] = {
     date: day,
     datetime: instant,
 }
+_OPTIONAL: dict[object, Reader] = {date | None: day}
+"""None where the field is absent."""
 
 
 def camel(name: str) -> str:
@@ -176,7 +178,10 @@ def _names(type_: str) -> dict[str, str]:
 @functools.cache
 def _spec(type_: str) -> dict[str, Field]:
     hints = get_type_hints(BY_TYPE[type_], include_extras=True)
-    return {camel(name): Field(_READERS[hint]) for name, hint in hints.items()}
+    return {
+        camel(name): Field(_OPTIONAL[hint], None) if hint in _OPTIONAL else Field(_READERS[hint])
+        for name, hint in hints.items()
+    }
 
 
 def into(cls: type[E], data: object) -> E:
@@ -195,5 +200,6 @@ def plain(value: object) -> object:
 
 
 def as_json(event: Event) -> dict[str, Any]:
-    """The camelCase JSON object of a word of the glossary."""
-    return {json: plain(getattr(event, name)) for name, json in _names(type(event).__name__).items()}
+    """The camelCase JSON object of a word of the glossary, without what it leaves open."""
+    values = {json: getattr(event, name) for name, json in _names(type(event).__name__).items()}
+    return {json: plain(value) for json, value in values.items() if value is not None}

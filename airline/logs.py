@@ -45,7 +45,8 @@ class JsonLine(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        text = json.dumps(line, ensure_ascii=False, default=str)
+        return text.encode(errors="replace").decode()  # a stranger's text may have half a surrogate pair
 
 
 @functools.cache

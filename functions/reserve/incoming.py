@@ -1,18 +1,21 @@
 """Commands that come from outside as CloudEvents: judged here, then put into the broker.
 
 In structured mode the type is in the body, where no gateway looks, so this is the place that keeps strangers from
-speaking for the airline. The 202 is given only after the broker's own.
+speaking for the airline. The 202 is given when the command is remembered (accepted.py) and in the outbox, whether or
+not the broker can be reached at that moment.
 """
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from flask import Response, request
 
+import accepted
 import reservations
 import reservations_api
-from airline import fields, hal, ids, outbox, policy, web, wire
+from airline import clock, fields, hal, ids, outbox, policy, store, web, wire
 from airline.errors import Forbidden
 from airline.events import CancellationRequested, Command, ReservationRequested
 from airline.fields import Field
@@ -30,7 +33,8 @@ app = web.api("reserve-commands", Path(__file__).with_name("incoming.openapi.jso
 def accept() -> Response:
     envelope = wire.read(request.headers, request.get_data())
     command = judged(envelope)
-    outbox.deliver(wire.pack(wire.forward(envelope, command)))
+    event = wire.forward(envelope, _complete(command))
+    outbox.commit(lambda transaction: (None, accepted.remember(event, command, transaction)), reservations.SOURCE)
     status = f"{hal.base_url(request)}/reservations/{command.reservation_id}"
     answer = {"reservationId": command.reservation_id, "_links": {"status": {"href": status}}}
     return Response(json.dumps(answer), 202, {"Location": status}, content_type=hal.HAL_JSON)
@@ -49,17 +53,29 @@ def judged(envelope: Envelope) -> Command:
 
 
 def understood(envelope: Envelope, rule: Announcer[HeardEvent]) -> HeardEvent:
-    """What an event says to a policy that also hears commands, which may come straight from the broker's ingress."""
+    """What an event says to a policy that also hears commands, which may come straight from the broker's ingress.
+
+    Raises Invalid for another command under a source and id that are known.
+    """
     heard = policy.hears(rule).get(envelope.type)
     if heard is ReservationRequested and not envelope.reservation_id:
         return _reservation(envelope)  # type: ignore[return-value]
     if heard is CancellationRequested:
-        return _cancellation(envelope)  # type: ignore[return-value]
+        command = _cancellation(envelope)
+        store.commit(lambda transaction: accepted.heard(envelope.source, envelope.id, command, transaction))
+        return command  # type: ignore[return-value]
     return policy.understood(envelope, rule)
 
 
+def _complete(command: Command) -> Command:
+    # what is left open is decided once: the same command sent again tomorrow is the same reservation
+    if isinstance(command, ReservationRequested) and command.reserve_date is None:
+        return replace(command, reserve_date=clock.today())
+    return command
+
+
 def _reservation(envelope: Envelope) -> ReservationRequested:
-    columns = reservations_api.wanted(wire.json_data(envelope))
+    columns = {"reserve_date": None} | reservations_api.wanted(wire.json_data(envelope))
     return ReservationRequested(reservation_id=reservations.promised_id(envelope.source, envelope.id), **columns)
 
 

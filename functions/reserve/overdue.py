@@ -1,13 +1,22 @@
 """What time does to reservations: nothing stays PENDING for ever, nothing owed is forgotten, nothing stays unsent."""
 
+import accepted
 import owed
 import reservations
 from airline import housekeeping, outbox
 
 
 def keep_house() -> None:
-    """Cancels what is PENDING past its time, by the normal road; says again what is owed; sends what is unsent."""
-    housekeeping.keep(expired=_expire_overdue, said_again=owed.say_again, sent=outbox.drain)
+    """Cancels what is PENDING past its time, by the normal road; says again what is owed and what was accepted but not
+    done; sends what is unsent; forgets commands that are done.
+    """
+    housekeeping.keep(
+        expired=_expire_overdue,
+        said_again=owed.say_again,
+        commands=accepted.say_again,
+        sent=outbox.drain,
+        forgotten=accepted.forget,
+    )
 
 
 def _expire_overdue(until: float) -> int:

@@ -32,10 +32,11 @@ from sqlalchemy import (
     update,
 )
 
-from airline import clock, ids, store
+import promises
+from airline import clock, fields, ids, store
 from airline.columns import Instant
 from airline.commands import COMMANDS
-from airline.errors import NotFound, TryAgain
+from airline.errors import Invalid, NotFound, TryAgain
 from airline.events import (
     EXPIRED,
     CancellationRequested,
@@ -50,10 +51,10 @@ from airline.events import (
 )
 from airline.outbox import OUTBOX
 from airline.settings import settings
+from promises import ACCEPTED, EARLY_CANCELS, LONGEST_REASON
 
 SOURCE = "/airline/reserve"
 CANCELED_BY_CUSTOMER = "canceled by customer"
-LONGEST_REASON = 200
 BATCH = 500
 """Rows in one page of housekeeping."""
 
@@ -80,6 +81,8 @@ RESERVATIONS = Table(
     CheckConstraint("status IN ('PENDING', 'SUCCEED', 'CANCELED')", name="a_known_status"),
 )
 COMMANDS.to_metadata(metadata)
+ACCEPTED.to_metadata(metadata)
+EARLY_CANCELS.to_metadata(metadata)
 OUTBOX.to_metadata(metadata)
 
 _RESERVATION = select(RESERVATIONS).where(RESERVATIONS.c.id == bindparam("reservation"))
@@ -101,21 +104,39 @@ _PUT_OFF = (
 _EXPIRE = _CANCEL.where(RESERVATIONS.c.status == "PENDING")
 
 
-def place_reservation(requested: ReservationRequested, transaction: Connection) -> ReservationPlaced | None:
-    """A request from outside becomes a PENDING reservation, once; nothing is said of one canceled since."""
-    wanted = {
+def place_reservation(
+    requested: ReservationRequested, transaction: Connection
+) -> Sequence[ReservationPlaced | ReservationCanceled]:
+    """A request from outside becomes a PENDING reservation, once; nothing is said of one canceled since.
+
+    One whose cancel came before it is placed and canceled at once. Raises Invalid for a reservation that was asked for
+    before with other values.
+    """
+    unwanted = promises.take_cancel(requested.reservation_id, transaction)
+    row = place(requested.reservation_id, wanted(requested), transaction)
+    if row.status == "CANCELED":
+        return ()
+    return (placed(row),) if unwanted is None else (placed(row), cancel(row.id, unwanted, transaction))
+
+
+def wanted(requested: ReservationRequested) -> dict[str, Any]:
+    """The columns that a request from outside asks for; one that it leaves open is not among them."""
+    columns = {
         "customer_id": requested.customer_id,
         "flight_id": requested.flight_id,
         "seat_qty": requested.seat_qty,
         "reserve_date": requested.reserve_date,
         "payment_method": requested.payment_method,
     }
-    row = place(requested.reservation_id, wanted, transaction)
-    return None if row.status == "CANCELED" else placed(row)
+    return {name: value for name, value in columns.items() if value is not None}
 
 
 def confirm_reservation(paid: Paid, transaction: Connection) -> ReservationConfirmed | ReservationCanceled:
-    """Seats are held and paid: SUCCEED. If it was canceled meanwhile, that is said again, as it leads to the refund."""
+    """Seats are held and paid: SUCCEED. If it was canceled meanwhile, that is said again, as it leads to the refund.
+
+    Raises Invalid for a reservation that nobody has placed.
+    """
+    _expect_placed(paid.reservation_id, transaction)
     transaction.execute(_CONFIRM, {"reservation": paid.reservation_id, **_owed_from_now()})
     row = _moved(paid.reservation_id, transaction)
     return canceled(row) if row.status == "CANCELED" else confirmed(row)
@@ -123,8 +144,15 @@ def confirm_reservation(paid: Paid, transaction: Connection) -> ReservationConfi
 
 def cancel_reservation(
     cause: SeatsSoldOut | PaymentFailed | CancellationRequested, transaction: Connection
-) -> ReservationCanceled:
-    """No seats, no money, or the customer's wish: CANCELED, with the reason the customer reads."""
+) -> ReservationCanceled | None:
+    """No seats, no money, or the customer's wish: CANCELED, with the reason the customer reads.
+
+    A wish that comes before its reservation is remembered for it, and nothing is said yet. Raises Invalid where seats
+    or money were refused to a reservation that nobody has placed.
+    """
+    if isinstance(cause, CancellationRequested):
+        return _cancel_or_remember(cause, transaction)
+    _expect_placed(cause.reservation_id, transaction)
     return cancel(cause.reservation_id, _reason(cause), transaction)
 
 
@@ -142,10 +170,13 @@ def expire(reservation_id: str, transaction: Connection) -> ReservationCanceled 
     return cancel(reservation_id, EXPIRED, transaction)
 
 
-def place(identity: str, wanted: Mapping[str, Any], transaction: Connection) -> Row[Any]:
-    """The reservation of that id: made PENDING with the columns `wanted`, or as it is if it was made before."""
+def place(identity: str, asked: Mapping[str, Any], transaction: Connection) -> Row[Any]:
+    """The reservation of that id: made PENDING with the columns `asked`, or as it is if it was made before.
+
+    Without `reserve_date` it is today. Raises Invalid where it was made before with other values.
+    """
     now = clock.now()
-    store.insert_if_absent(
+    first = store.insert_if_absent(
         transaction,
         RESERVATIONS,
         id=identity,
@@ -154,9 +185,23 @@ def place(identity: str, wanted: Mapping[str, Any], transaction: Connection) -> 
         expires_at=now + settings().reservation_expires_after,
         owed_since=now,
         owed_at=now + settings().owed_after,
-        **wanted,
+        **{"reserve_date": clock.today(), **asked},
     )
-    return find(identity, transaction)
+    row = find(identity, transaction)
+    if not first:
+        expect_same(asked, dict(row._mapping))
+    return row
+
+
+def expect_same(asked: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """A repeat asks for what the first one did. Raises Invalid, naming what is another but not how it was.
+
+    How it was is for the first one to know, who need not be the one who asks.
+    """
+    other = [fields.camel(name) for name, value in asked.items() if before.get(name) != value]
+    if other:
+        told = "This was asked for before, with another " + ", ".join(other) + "; ask under a new id or key."
+        raise Invalid(told, dict.fromkeys(other, "was another the first time"))
 
 
 def placed(row: Row[Any]) -> ReservationPlaced:
@@ -220,8 +265,32 @@ def put_off(identity: str, until: datetime, transaction: Connection) -> None:
 
 
 def promised_id(source: str, event_id: str) -> str:
-    """The id of the reservation that a command event asks for: the same before and after it is placed."""
-    return ids.derived_reservation_id(settings().reservation_id_secret, source, event_id)
+    """The id of the reservation that a command asks for: the same before it is placed and after. Raises Invalid."""
+    try:
+        return ids.derived_reservation_id(settings().reservation_id_secret, source, event_id)
+    except UnicodeEncodeError as error:  # half a surrogate pair
+        raise Invalid("The source and the id of a command must be text.") from error
+
+
+def is_placed(identity: str, connection: Connection) -> bool:
+    """Whether there is a reservation of that id."""
+    return connection.execute(_RESERVATION, {"reservation": identity}).one_or_none() is not None
+
+
+def _expect_placed(identity: str, transaction: Connection) -> None:
+    # whoever speaks of its seats or money has heard of it from us, after our commit: no retry can help
+    if not is_placed(identity, transaction):
+        raise Invalid(f"Nobody has placed reservation {identity}.")
+
+
+def _cancel_or_remember(unwanted: CancellationRequested, transaction: Connection) -> ReservationCanceled | None:
+    identity = unwanted.reservation_id
+    if not is_placed(identity, transaction):
+        promises.remember_cancel(identity, unwanted.reason, transaction)
+        if not is_placed(identity, transaction):
+            return None
+        promises.forget_cancel(identity, transaction)  # it was placed while we waited
+    return cancel(identity, unwanted.reason, transaction)
 
 
 def _page(

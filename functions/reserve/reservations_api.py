@@ -7,7 +7,7 @@ from flask import Response, request
 from sqlalchemy import Connection, Row, select
 
 import reservations
-from airline import clock, commands, fields, hal, ids, outbox, paging, store, web
+from airline import commands, fields, hal, ids, outbox, paging, store, web
 from airline.events import Event
 from airline.fields import Field
 from reservations import RESERVATIONS
@@ -41,15 +41,19 @@ _FILTERS = {
 
 
 def wanted(body: object) -> dict[str, Any]:
-    """The columns that a client may set; `status` and the rest are the server's. Raises Invalid."""
+    """The columns that a client has set; `status` and the rest are the server's. Raises Invalid.
+
+    Without a `reserve_date` it is for `reservations.place` to say which day it is.
+    """
     spec = {
         "customerId": Field(fields.IDENTITY),
         "flightId": Field(fields.IDENTITY),
         "seatQty": Field(fields.SEATS),
-        "reserveDate": Field(fields.day, clock.today()),
+        "reserveDate": Field(fields.day, None),
         "paymentMethod": Field(fields.one_of(*PAYMENT_METHODS), PAYMENT_METHODS[0]),
     }
-    return {_COLUMNS[name].name: value for name, value in fields.read(body, spec).items()}
+    values = fields.read(body, spec)
+    return {_COLUMNS[name].name: value for name, value in values.items() if value is not None}
 
 
 @app.get("/reservations")

@@ -1,14 +1,26 @@
-"""Commands as CloudEvents from outside: judged, cleaned, and given to the broker before the 202."""
+"""Commands as CloudEvents from outside: judged, cleaned, remembered before the 202, and said until they are done."""
 
 import json
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
+from tests.integration.conftest import Clock
 from tests.integration.hosting import Airline
 from tests.integration.recording_broker import RecordingBroker
-from tests.integration.vocabulary import CLOUD_EVENT, DATA, RESERVATION, assert_refused, body_of, event
+from tests.integration.vocabulary import (
+    CLOUD_EVENT,
+    DATA,
+    RESERVATION,
+    assert_refused,
+    body_of,
+    event,
+    place,
+    tick,
+)
 
 WISH = {"customerId": "7", "flightId": "1001", "seatQty": "3", "reserveDate": "2026-03-01"}
 AGENCY = "/travel-agency/seoul"
@@ -20,6 +32,10 @@ Command = dict[str, Any]
 def request(type_: str = "ReservationRequested", data: object = WISH, **attributes: object) -> Command:
     """A command as a travel agency sends it."""
     return {"specversion": "1.0", "id": "order-1", "source": AGENCY, "type": type_, "data": data} | attributes
+
+
+def cancellation(reservation: str) -> Command:
+    return request("CancellationRequested", {"reservationId": reservation}, id="cancel-1")
 
 
 def structured(airline: Airline, command: Command) -> TestResponse:
@@ -52,11 +68,32 @@ def test_a_request_is_accepted_with_the_id_and_address_of_its_reservation(
 
 @in_both_modes
 def test_a_cancellation_is_accepted(airline: Airline, broker: RecordingBroker, send: Any) -> None:
-    answer = send(airline, request("CancellationRequested", {"reservationId": RESERVATION}))
+    placed = place(airline)["reservationId"]
+
+    answer = send(airline, request("CancellationRequested", {"reservationId": placed}))
 
     assert answer.status_code == 202
-    (heard,) = broker.accepted
-    assert heard["data"] == {"reservationId": RESERVATION, "reason": "canceled by customer"}
+    assert broker.accepted[-1]["data"] == {"reservationId": placed, "reason": "canceled by customer"}
+
+
+@in_both_modes
+def test_a_cancellation_of_what_was_promised_and_is_not_placed_yet_is_accepted(airline: Airline, send: Any) -> None:
+    promised = body_of(structured(airline, request()))["reservationId"]
+
+    assert send(airline, cancellation(promised)).status_code == 202
+
+
+@in_both_modes
+def test_a_cancellation_of_what_was_neither_placed_nor_promised_is_refused(
+    airline: Airline, broker: RecordingBroker, send: Any
+) -> None:
+    promised = body_of(structured(airline, request()))["reservationId"]
+    structured(airline, cancellation(promised))
+    before = airline.contents("reserve")
+
+    assert_refused(send(airline, cancellation(RESERVATION)), 404)
+    assert broker.heard() == ["ReservationRequested", "CancellationRequested"]
+    assert airline.contents("reserve") == before
 
 
 def test_behind_the_gateway_the_status_link_leads_to_the_gateway(airline: Airline) -> None:
@@ -142,23 +179,183 @@ def test_fields_that_are_ours_do_not_travel_on(airline: Airline, broker: Recordi
     assert set(broker.accepted[0]["data"]) == set(DATA["ReservationRequested"])
 
 
-@pytest.mark.parametrize("status", [400, 404, 413, 500, 503])
-def test_a_command_that_the_broker_refuses_is_not_accepted(
+@pytest.mark.parametrize("status", [404, 429, 500, 503])
+def test_a_command_is_accepted_while_the_broker_refuses_it_and_is_said_later(
     airline: Airline, broker: RecordingBroker, status: int
 ) -> None:
     broker.refusals["ReservationRequested"] = status
+    promised = body_of(structured(airline, request()))["reservationId"]
+    assert broker.accepted == []
+
+    broker.refusals.clear()
+    keep_house(airline)
+
+    assert {said["data"]["reservationId"] for said in broker.accepted} == {promised}
+
+
+@pytest.mark.parametrize("sink", ["", None], ids=["nobody said where it is", "away"])
+def test_a_command_is_accepted_without_the_broker_and_said_later(
+    airline_without_broker: Airline, broker: RecordingBroker, sink: str | None
+) -> None:
+    airline = airline_without_broker
+    airline.sink = airline.sink if sink is None else sink
+    promised = body_of(structured(airline, request()))["reservationId"]
+
+    airline.sink = broker.url
+    keep_house(airline)
+
+    assert {(said["data"]["reservationId"], said["id"]) for said in broker.accepted} == {(promised, "order-1")}
+
+
+def test_a_command_is_not_accepted_where_it_cannot_be_remembered(
+    airline: Airline, broker: RecordingBroker, tmp_path: Path
+) -> None:
+    airline.settings["DATABASE_URL"] = f"sqlite:///{tmp_path / 'no such folder' / 'x.db'}"
 
     assert_refused(structured(airline, request()), 503)
+    assert broker.accepted == []
 
 
-def test_a_command_is_not_accepted_while_the_broker_is_away(airline_without_broker: Airline) -> None:
-    assert_refused(structured(airline_without_broker, request()), 503)
+def test_a_command_is_said_again_until_its_reservation_is_there(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock
+) -> None:
+    structured(airline, request())
+    (lost,) = broker.accepted
+    keep_house(airline)
+    assert broker.accepted == [lost]
+
+    for hours in (1, 5, 48):
+        held_clock.passes(timedelta(hours=hours))
+        keep_house(airline)
+        assert broker.accepted.pop() == lost == broker.accepted[0]
+
+    airline.function("place-reservation").hear(lost)
+    held_clock.passes(timedelta(hours=5))
+    keep_house(airline)
+    keep_house(airline)
+    assert commands_heard(broker) == ["ReservationRequested"]
 
 
-def test_a_command_is_not_accepted_where_nobody_said_who_the_broker_is(airline: Airline) -> None:
-    airline.sink = ""
+def test_a_cancellation_is_said_again_until_its_reservation_is_canceled(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock
+) -> None:
+    placed = place(airline)["reservationId"]
+    structured(airline, cancellation(placed))
+    lost = broker.accepted[-1]
 
-    assert_refused(structured(airline, request()), 503)
+    held_clock.passes(timedelta(minutes=11))
+    keep_house(airline)
+    assert [said for said in broker.accepted if said["type"] == "CancellationRequested"] == [lost, lost]
+
+    airline.function("cancel-reservation").hear(lost)
+    held_clock.passes(timedelta(hours=5))
+    keep_house(airline)
+    assert commands_heard(broker) == ["CancellationRequested"] * 2
+    assert status_of(airline, placed) == "CANCELED"
+
+
+def test_a_command_that_the_broker_does_not_take_keeps_no_other_waiting(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock
+) -> None:
+    placed = place(airline)["reservationId"]
+    structured(airline, cancellation(placed))
+    structured(airline, request())
+    broker.refusals["CancellationRequested"] = 400
+    broker.accepted.clear()
+
+    held_clock.passes(timedelta(minutes=11))
+    keep_house(airline)
+
+    assert commands_heard(broker) == ["ReservationRequested"]
+
+
+def test_a_command_is_forgotten_long_after_its_effect_is_there(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock
+) -> None:
+    structured(airline, request())
+    structured(airline, request(id="order-2"))
+    airline.function("place-reservation").hear(broker.accepted[0])
+    held_clock.passes(timedelta(days=8))
+    keep_house(airline)
+    keep_house(airline)
+
+    assert airline.rows("reserve", "SELECT COUNT(*) FROM accepted_commands") == [(1,)]
+    assert broker.accepted[-1]["id"] == "order-2"
+    # its reservation remembers it for ever
+    assert structured(airline, request()).status_code == 202
+    held_clock.passes(timedelta(days=8))
+    assert_refused(structured(airline, request(data=WISH | {"seatQty": 1})), 422, "seatQty")
+
+
+@in_both_modes
+@pytest.mark.parametrize("placed", [False, True])
+@pytest.mark.parametrize(
+    "other", [{"seatQty": "2"}, {"customerId": 8, "flightId": 1}, {"reserveDate": "2026-03-02"}], ids=str
+)
+def test_another_request_under_the_same_source_and_id_is_refused(
+    airline: Airline, broker: RecordingBroker, send: Any, placed: bool, other: dict[str, Any]
+) -> None:
+    structured(airline, request())
+    if placed:
+        airline.function("place-reservation").hear(broker.accepted[0])
+    broker.accepted.clear()
+    before = airline.contents("reserve")
+
+    assert_refused(send(airline, request(data=WISH | other)), 422, *other)
+    assert broker.accepted == []
+    assert airline.contents("reserve") == before
+
+
+def test_another_cancellation_under_the_same_source_and_id_is_refused(airline: Airline) -> None:
+    one, other = (place(airline)["reservationId"] for _ in range(2))
+    structured(airline, cancellation(one))
+
+    assert structured(airline, cancellation(one)).status_code == 202
+    assert_refused(structured(airline, cancellation(other)), 422, "reservationId")
+    assert_refused(structured(airline, request(id="cancel-1")), 422)
+
+
+def test_the_same_command_in_other_letters_is_the_same(airline: Airline, broker: RecordingBroker) -> None:
+    first = structured(airline, request())
+    again = structured(
+        airline,
+        request(
+            data={"seatQty": 3.0, "flightId": 1001, "customerId": 7, "reserveDate": "2026-03-01T10:00:00Z", "x": 1}
+        ),
+    )
+
+    assert (again.status_code, body_of(again)) == (202, body_of(first))
+    assert broker.accepted[0]["data"] == broker.accepted[1]["data"]
+
+
+def test_a_request_that_leaves_the_day_open_may_be_sent_again_on_another_day(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock
+) -> None:
+    whenever = request(data={"customerId": 7, "flightId": 1001, "seatQty": 3})
+    structured(airline, whenever)
+
+    held_clock.passes(timedelta(days=1))
+    assert structured(airline, whenever).status_code == 202
+
+    assert [said["data"]["reserveDate"] for said in broker.accepted] == ["2026-03-01", "2026-03-01"]
+    for said in list(broker.accepted):
+        assert airline.function("place-reservation").hear(said).status_code == 204
+
+
+def test_a_strangers_event_id_may_be_as_long_as_a_line_and_like_one_of_ours(
+    airline_without_broker: Airline, broker: RecordingBroker
+) -> None:
+    airline = airline_without_broker
+    placed = place(airline)["reservationId"]
+    mine = [request(id=identity) for identity in ("x" * 255, event("ReservationPlaced", reservationId=placed)["id"])]
+    for command in mine:
+        assert structured(airline, command).status_code == 202
+
+    airline.sink = broker.url
+    keep_house(airline)
+
+    assert {said["id"] for said in broker.accepted if said["source"] == AGENCY} == {said["id"] for said in mine}
+    assert "ReservationPlaced" in broker.heard()
 
 
 BROKEN: dict[str, tuple[bytes, dict[str, str]]] = {
@@ -231,17 +428,112 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(
 
 @pytest.mark.parametrize("identity", [None, 1, "", "short", RESERVATION.lower(), RESERVATION + "0", "ILOU" * 3])
 def test_a_cancellation_of_what_cannot_be_a_reservation_is_refused(airline: Airline, identity: object) -> None:
-    cancellation = request("CancellationRequested", {"reservationId": identity})
+    impossible = request("CancellationRequested", {"reservationId": identity})
 
-    assert_refused(structured(airline, cancellation), 422, "reservationId")
+    assert_refused(structured(airline, impossible), 422, "reservationId")
 
 
 def test_an_oversized_command_is_refused(airline: Airline) -> None:
     assert_refused(structured(airline, request(data=WISH | {"x": "x" * 70_000})), 413)
 
 
-def test_a_cancellation_of_an_unknown_reservation_is_for_the_broker_to_retry(airline: Airline) -> None:
-    before = airline.contents("reserve")
+STRAIGHT = {"specversion": "1.0", "id": "order-9", "source": AGENCY, "datacontenttype": "application/json"}
+"""What a command has that went straight to the broker, past /events."""
 
-    assert_refused(airline.function("cancel-reservation").hear(event("CancellationRequested", AGENCY)), 404)
-    assert airline.contents("reserve") == before
+
+def straight(type_: str, data: dict[str, Any], **attributes: object) -> Command:
+    return STRAIGHT | {"type": type_, "data": data} | attributes
+
+
+def test_a_cancellation_of_what_nobody_has_placed_is_remembered_and_not_retried(
+    airline: Airline, broker: RecordingBroker
+) -> None:
+    early = event("CancellationRequested", AGENCY)
+    for _ in range(2):
+        assert airline.function("cancel-reservation").hear(early).status_code == 204
+    assert broker.accepted == []
+
+    assert airline.function("place-reservation").hear(event("ReservationRequested", AGENCY)).status_code == 204
+
+    assert broker.heard() == ["ReservationPlaced", "ReservationCanceled"]
+    assert {said["causationid"] for said in broker.accepted} == {event("ReservationRequested")["id"]}
+    canceled = body_of(airline.function("reserve").get(f"/reservations/{RESERVATION}"))
+    assert (canceled["status"], canceled["reason"]) == ("CANCELED", "ill")
+
+
+def test_a_customer_who_is_canceled_before_being_placed_is_counted_once(
+    airline: Airline, broker: RecordingBroker
+) -> None:
+    airline.function("cancel-reservation").hear(event("CancellationRequested", AGENCY))
+    airline.function("place-reservation").hear(event("ReservationRequested", AGENCY))
+    for said in [*broker.accepted, *broker.accepted]:
+        airline.function("project-dashboard").hear(said)
+
+    counted = body_of(airline.function("dashboard").get("/customerInfos/7"))
+    assert (counted["flightCount"], counted["canceledCount"], counted["confirmedCount"]) == (1, 1, 0)
+
+
+def test_a_cancel_whose_reservation_does_not_come_is_forgotten(airline: Airline, held_clock: Clock) -> None:
+    airline.function("cancel-reservation").hear(event("CancellationRequested", AGENCY))
+
+    held_clock.passes(timedelta(days=6))
+    keep_house(airline)
+    assert airline.rows("reserve", "SELECT COUNT(*) FROM early_cancels") == [(1,)]
+    held_clock.passes(timedelta(days=2))
+    keep_house(airline)
+    assert airline.rows("reserve", "SELECT COUNT(*) FROM early_cancels") == [(0,)]
+
+
+def test_another_request_that_went_straight_to_the_broker_is_a_dead_letter_at_once(airline: Airline) -> None:
+    function = airline.function("place-reservation")
+    assert function.hear(straight("ReservationRequested", WISH)).status_code == 204
+
+    assert function.hear(straight("ReservationRequested", WISH)).status_code == 204
+    refused = function.hear(straight("ReservationRequested", WISH | {"seatQty": 1}))
+
+    assert_refused(refused, 422, "seatQty")
+    assert airline.rows("reserve", "SELECT COUNT(*), SUM(seat_qty) FROM reservations") == [(1, 3)]
+
+
+def test_another_cancellation_that_went_straight_to_the_broker_is_a_dead_letter_at_once(airline: Airline) -> None:
+    one, other = (place(airline)["reservationId"] for _ in range(2))
+    function = airline.function("cancel-reservation")
+
+    for _ in range(2):
+        assert function.hear(straight("CancellationRequested", {"reservationId": one})).status_code == 204
+    refused = function.hear(straight("CancellationRequested", {"reservationId": other}))
+
+    assert_refused(refused, 422, "reservationId")
+    assert (status_of(airline, one), status_of(airline, other)) == ("CANCELED", "PENDING")
+
+
+def test_what_was_accepted_is_not_another_command_straight_from_the_broker(
+    airline: Airline, broker: RecordingBroker
+) -> None:
+    placed = place(airline)["reservationId"]
+    structured(airline, cancellation(placed))
+
+    assert airline.function("cancel-reservation").hear(broker.accepted[-1]).status_code == 204
+    other = straight("CancellationRequested", {"reservationId": RESERVATION}, id="cancel-1")
+    assert_refused(airline.function("cancel-reservation").hear(other), 422, "reservationId")
+
+
+@pytest.mark.parametrize("service", ["place-reservation", "cancel-reservation"])
+@pytest.mark.parametrize("identity", ["\ud800", "x" * 9_000, "\x00", "é", "주문 1"])
+def test_a_command_is_never_retried_for_its_id(airline: Airline, service: str, identity: str) -> None:
+    word = "ReservationRequested" if service == "place-reservation" else "CancellationRequested"
+    data = WISH if service == "place-reservation" else {"reservationId": RESERVATION}
+
+    assert airline.function(service).hear(straight(word, data, id=identity)).status_code in (204, 400, 422)
+
+
+def keep_house(airline: Airline) -> None:
+    assert airline.function("reserve-housekeeping").hear(tick()).status_code == 204
+
+
+def commands_heard(broker: RecordingBroker) -> list[str]:
+    return [type_ for type_ in broker.heard() if type_.endswith("Requested")]
+
+
+def status_of(airline: Airline, reservation: str) -> str:
+    return str(body_of(airline.function("reserve").get(f"/reservations/{reservation}"))["status"])

@@ -129,8 +129,11 @@ class Story:
             for module in HOUSEKEEPING:
                 self.world.keep_house(module)
             look()
-            if not self.world.pending:
+            if not self.world.pending and not self._commands_owed():
                 break
+
+    def _commands_owed(self) -> list[Any]:
+        return self.world.desk.read("SELECT key FROM accepted_commands WHERE owed_at IS NOT NULL")
 
     def _deliver_all(self, luck: Random, look: Callable[[], None], unrest: Unrest) -> None:
         before: list[Task] = []
@@ -182,10 +185,8 @@ class Story:
 
 def _dispensable(found: Delivery, status: Statuses) -> bool:
     match found.policy.name:
-        case "decrease-seats" | "charge-payment":
+        case "decrease-seats" | "charge-payment" | "place-reservation" | "cancel-reservation":
             return True
-        case "cancel-reservation":
-            return found.envelope.type != "CancellationRequested"
         case "confirm-reservation":
             return status["reservation", found.reservation] == "PENDING"
         case "refund-payment":

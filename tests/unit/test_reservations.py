@@ -1,13 +1,15 @@
 """Rules of reserve: the status moves forward only, and a repeat says the same again."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+import promises
 import reservations
-from airline import clock, settings
-from airline.errors import NotFound
+from airline import clock, fields, settings
+from airline.errors import Invalid
 from airline.events import (
     CancellationRequested,
     Paid,
@@ -29,12 +31,28 @@ REQUESTED = ReservationRequested(
     reserve_date=date(2024, 11, 21),
     payment_method="accept",
 )
+PLACED = ReservationPlaced(
+    reservation_id="R1",
+    customer_id=7,
+    flight_id=1,
+    seat_qty=3,
+    reserve_date=date(2024, 11, 21),
+    payment_method="accept",
+    expires_at=NOON + timedelta(minutes=15),
+)
 PAID = Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600)
 SOLD_OUT = SeatsSoldOut(
     reservation_id="R1", flight_id=1, seat_qty=3, remaining_seats_count=2, reason="not enough seats left"
 )
 FAILED = PaymentFailed(payment_id=1, reservation_id="R1", customer_id=7, amount=600, reason="declined")
 UNWANTED = CancellationRequested(reservation_id="R1", reason="changed my mind")
+OTHERS: list[dict[str, Any]] = [
+    {"customer_id": 8},
+    {"flight_id": 2},
+    {"seat_qty": 2},
+    {"reserve_date": date(2024, 11, 22)},
+    {"payment_method": "slow"},
+]
 
 
 @pytest.fixture
@@ -49,21 +67,13 @@ def status(desk: Service) -> tuple[str, str | None]:
 
 
 def test_a_request_becomes_a_pending_reservation_with_a_visible_expiry(desk: Service, noon: Any) -> None:
-    said = desk.run(reservations.place_reservation, REQUESTED)
-    assert said == ReservationPlaced(
-        reservation_id="R1",
-        customer_id=7,
-        flight_id=1,
-        seat_qty=3,
-        reserve_date=date(2024, 11, 21),
-        payment_method="accept",
-        expires_at=NOON + timedelta(minutes=15),
-    )
+    (said,) = desk.run(reservations.place_reservation, REQUESTED)
+    assert said == PLACED
     assert status(desk) == ("PENDING", None)
 
 
 def test_a_repeated_request_is_the_same_reservation(requested: Service) -> None:
-    again = requested.run(reservations.place_reservation, REQUESTED)
+    (again,) = requested.run(reservations.place_reservation, REQUESTED)
     assert again.expires_at == NOON + timedelta(minutes=15)
     assert len(requested.rows(reservations.RESERVATIONS)) == 1
 
@@ -106,14 +116,56 @@ def test_a_payment_that_crosses_the_cancel_does_not_revive_the_reservation(reque
 
 def test_a_request_replayed_after_the_end_says_nothing(requested: Service) -> None:
     requested.run(reservations.cancel_reservation, UNWANTED)
-    assert requested.run(reservations.place_reservation, REQUESTED) is None
+    assert requested.run(reservations.place_reservation, REQUESTED) == ()
 
 
-def test_what_nobody_placed_can_neither_be_confirmed_nor_canceled(desk: Service) -> None:
-    with pytest.raises(NotFound):
-        desk.run(reservations.confirm_reservation, PAID)
-    with pytest.raises(NotFound):
-        desk.run(reservations.cancel_reservation, UNWANTED)
+@pytest.mark.parametrize("other", OTHERS, ids=lambda other: next(iter(other)))
+def test_another_request_under_the_same_id_is_refused_and_changes_nothing(
+    requested: Service, other: dict[str, Any]
+) -> None:
+    before = requested.rows(reservations.RESERVATIONS)
+    with pytest.raises(Invalid) as refusal:
+        requested.run(reservations.place_reservation, replace(REQUESTED, **other))
+    assert refusal.value.fields.keys() == {fields.camel(name) for name in other}
+    assert requested.rows(reservations.RESERVATIONS) == before
+
+
+def test_a_request_that_leaves_the_day_open_is_the_same_on_another_day(
+    desk: Service, noon: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whenever = replace(REQUESTED, reserve_date=None)
+    (first,) = desk.run(reservations.place_reservation, whenever)
+    monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(days=1))
+    assert first.reserve_date == NOON.date()
+    assert desk.run(reservations.place_reservation, whenever) == (first,)
+
+
+@pytest.mark.parametrize("of_ours", [PAID, SOLD_OUT, FAILED], ids=lambda said: type(said).__name__)
+def test_what_is_said_of_a_reservation_that_nobody_placed_is_refused_for_good(desk: Service, of_ours: Any) -> None:
+    rule = reservations.confirm_reservation if of_ours is PAID else reservations.cancel_reservation
+    with pytest.raises(Invalid, match="Nobody has placed reservation R1"):
+        desk.run(rule, of_ours)
+    assert desk.rows(promises.EARLY_CANCELS) == []
+
+
+def test_a_cancel_that_comes_before_its_reservation_cancels_it_when_it_is_placed(desk: Service, noon: Any) -> None:
+    assert desk.run(reservations.cancel_reservation, UNWANTED) is None
+    assert desk.run(reservations.cancel_reservation, replace(UNWANTED, reason="again")) is None
+
+    said = desk.run(reservations.place_reservation, REQUESTED)
+
+    assert said == (
+        PLACED,
+        ReservationCanceled(reservation_id="R1", customer_id=7, flight_id=1, seat_qty=3, reason="changed my mind"),
+    )
+    assert status(desk) == ("CANCELED", "changed my mind")
+    assert desk.rows(promises.EARLY_CANCELS) == []
+    assert desk.run(reservations.place_reservation, REQUESTED) == ()
+
+
+def test_a_cancel_leaves_nothing_behind_where_its_reservation_is_placed(requested: Service) -> None:
+    requested.run(reservations.cancel_reservation, UNWANTED)
+    assert requested.rows(promises.EARLY_CANCELS) == []
 
 
 def test_only_what_is_pending_past_its_time_expires(

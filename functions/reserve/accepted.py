@@ -1,0 +1,151 @@
+"""Commands from outside are remembered before they are accepted, and said again until their effect is there.
+
+So a delivery that the broker gives up on is not the end of a command. Its row has `owed_at`, the time to say it again,
+until the reservation is placed, or canceled. Afterwards it stays for KEPT, to tell a repeat from another command under
+the same source and id; of a reservation, its own row tells that for ever.
+"""
+
+import functools
+import json
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, or_, select, tuple_, update
+
+import owed
+import reservations
+from airline import clock, fields, housekeeping, outbox, store
+from airline.errors import Invalid, NotFound
+from airline.events import CancellationRequested, Command
+from airline.settings import settings
+from airline.wire import CloudEvent
+from promises import ACCEPTED, EARLY_CANCEL_KEPT, EARLY_CANCELS
+from reservations import RESERVATIONS
+
+KEPT = timedelta(days=7)
+"""How long a command is known by its source and id after its effect is there."""
+BATCH = 500
+"""Rows in one transaction: other writers wait no longer than for one batch."""
+
+Listed = Row[Any, Any, Any]
+"""Of what is due: `owed_at`, `key` and `reservation_id`."""
+
+_FIRST = select(ACCEPTED.c.body)
+_DONE = or_(
+    ACCEPTED.c.key == ACCEPTED.c.reservation_id,  # what it was promised is there
+    RESERVATIONS.c.status == "CANCELED",
+)
+
+
+def remember(event: CloudEvent, command: Command, transaction: Connection) -> CloudEvent:
+    """Accepts the command of an event; returns what is to be said of it: the event, or that of the first time.
+
+    `event` has what the command leaves open. Raises NotFound for the cancel of a reservation that was neither placed
+    nor promised, Invalid for another command under the same source and id.
+    """
+    if isinstance(command, CancellationRequested):
+        _expect_promised(command.reservation_id, transaction)
+    key, now = reservations.promised_id(event["source"], event["id"]), clock.now()
+    row = {"reservation_id": command.reservation_id, "body": json.dumps(event), "accepted_at": now}
+    if not store.insert_if_absent(transaction, ACCEPTED, key=key, **row, owed_at=now + settings().owed_after):
+        first: CloudEvent = json.loads(transaction.execute(_FIRST.where(ACCEPTED.c.key == key)).scalar_one())
+        _expect_same(command, first)
+        return first
+    if not isinstance(command, CancellationRequested) and reservations.is_placed(key, transaction):
+        reservations.expect_same(reservations.wanted(command), dict(reservations.find(key, transaction)._mapping))
+    return event
+
+
+def heard(source: str, event_id: str, command: Command, transaction: Connection) -> None:
+    """Remembers a command that may have come straight from the broker, to which nothing is owed but a dead letter.
+
+    Raises Invalid for another command under the same source and id.
+    """
+    key = reservations.promised_id(source, event_id)
+    body = json.dumps({"type": type(command).__name__, "data": fields.as_json(command)})
+    row = {"reservation_id": command.reservation_id, "body": body, "accepted_at": clock.now()}
+    if not store.insert_if_absent(transaction, ACCEPTED, key=key, **row):
+        _expect_same(command, json.loads(transaction.execute(_FIRST.where(ACCEPTED.c.key == key)).scalar_one()))
+
+
+def say_again(until: float) -> int:
+    """Says again what is due and has no effect yet, until that moment of the monotonic clock. Returns how many went."""
+    while store.commit(_note_effects) == BATCH and time.monotonic() < until:
+        pass
+    return housekeeping.each(housekeeping.pages(_due), _say, until, lambda row: row.reservation_id)
+
+
+def forget(until: float) -> int:
+    """Removes commands whose effect has been there for long, and cancels whose reservation has not come. How many."""
+    done = and_(ACCEPTED.c.owed_at.is_(None), ACCEPTED.c.accepted_at < clock.now() - KEPT)
+    in_vain = EARLY_CANCELS.c.heard_at < clock.now() - EARLY_CANCEL_KEPT
+    return _removed(ACCEPTED, done, until) + _removed(EARLY_CANCELS, in_vain, until)
+
+
+def _removed(table: Table, old: ColumnElement[bool], until: float) -> int:
+    removed = 0
+    while some := store.commit(functools.partial(_remove_some, table, old)):
+        removed += some
+        if some < BATCH or time.monotonic() >= until:
+            break
+    return removed
+
+
+def _due(after: Listed | None, connection: Connection) -> Sequence[Listed]:
+    place = (ACCEPTED.c.owed_at, ACCEPTED.c.key)
+    query = select(*place, ACCEPTED.c.reservation_id).where(ACCEPTED.c.owed_at <= clock.now())
+    if after is not None:
+        query = query.where(tuple_(*place) > (after.owed_at, after.key))
+    return connection.execute(query.order_by(*place).limit(BATCH)).all()
+
+
+def _say(row: Listed) -> None:
+    body = store.commit(functools.partial(_taken, row.key))
+    if body is not None:
+        outbox.deliver(body.encode())
+
+
+def _taken(key: str, transaction: Connection) -> str | None:
+    row = transaction.execute(select(ACCEPTED).where(ACCEPTED.c.key == key)).one()
+    if row.owed_at is None:
+        return None
+    # before it is said, so that one the broker refuses keeps none of the others waiting
+    now = clock.now()
+    later = now + owed.silence(now - row.accepted_at)
+    transaction.execute(update(ACCEPTED).where(ACCEPTED.c.key == key).values(owed_at=later))
+    return str(row.body)
+
+
+def _note_effects(transaction: Connection) -> int:
+    theirs = RESERVATIONS.c.id == ACCEPTED.c.reservation_id
+    due = select(ACCEPTED.c.key).join(RESERVATIONS, theirs).where(ACCEPTED.c.owed_at <= clock.now(), _DONE)
+    keys = transaction.execute(due.limit(BATCH)).scalars().all()
+    if keys:
+        transaction.execute(update(ACCEPTED).where(ACCEPTED.c.key.in_(keys)).values(owed_at=None))
+    return len(keys)
+
+
+def _remove_some(table: Table, old: ColumnElement[bool], transaction: Connection) -> int:
+    (key,) = table.primary_key.columns
+    keys = transaction.execute(select(key).where(old).limit(BATCH)).scalars().all()
+    if keys:
+        transaction.execute(delete(table).where(key.in_(keys), old))
+    return len(keys)
+
+
+def _expect_promised(reservation_id: str, transaction: Connection) -> None:
+    if reservations.is_placed(reservation_id, transaction):
+        return
+    promised = select(ACCEPTED.c.key).where(
+        ACCEPTED.c.key == reservation_id, ACCEPTED.c.reservation_id == reservation_id
+    )
+    if transaction.execute(promised).one_or_none() is None:
+        raise NotFound(f"There is no reservation {reservation_id}, and none was promised under that id.")
+
+
+def _expect_same(command: Command, first: CloudEvent) -> None:
+    if first["type"] != type(command).__name__:
+        raise Invalid(f"The same source and id were used for a {first['type']} before; give this one an id of its own.")
+    reservations.expect_same(fields.as_json(command), first["data"])
