@@ -15,18 +15,27 @@ DIR ?= $(FUNCTION)-image
 # clusters: the settings of knative/render go with it
 OVERLAY ?= kafka
 
-SHELL := /bin/bash
+SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run status test check lint format types tests lock images image image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
   demo-scale-to-zero demo-hpa demo-rollout test-cluster clean
+
+# What a person has set for other programs; no recipe may behave differently because of it.
+unexport BASH_ENV ENV CDPATH GREP_OPTIONS
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONINSPECT
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN
+
+ifneq ($(words $(VENV)),1)
+$(error VENV is "$(VENV)": for make, a name ends at a blank. Name another folder, or none for .venv)
+endif
 
 IN_VENV := $(VENV)/bin/python -m
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
 ROOMS := airline broker laptop cli images knative demos tests benchmarks
 IMAGE_NAMES := $(notdir $(FUNCTIONS)) migrations gateway
 IMAGE_SOURCE = $(if $(filter gateway,$(FUNCTION)),gateway,$(if $(filter migrations,$(FUNCTION)),--target migrations .,--build-arg FUNCTION=$(FUNCTION) .))
-SHELL_SCRIPTS := $(shell grep -rlIE '^\#!.*sh$$' bin .ci knative demos)
+SHELL_SCRIPTS = $(shell grep -rlIE '^\#!.*sh$$' bin .ci knative demos)
 empty :=
 space := $(empty) $(empty)
 
@@ -48,7 +57,7 @@ lint: $(VENV)/.dev ## faults and format of Python, shell scripts, Dockerfiles an
 	@$(IN_VENV) ruff format --check .
 	@$(VENV)/bin/hadolint Dockerfile gateway/Dockerfile
 	@$(VENV)/bin/shellcheck --external-sources --check-sourced --source-path=SCRIPTDIR --severity=warning $(SHELL_SCRIPTS)
-	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(IN_VENV) check_jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(VENV)/bin/zizmor --offline --quiet .github
 
 format: $(VENV)/.dev ## ruff: format, and mend what can be mended safely
@@ -73,8 +82,8 @@ tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for
 # dev.txt holds all the others to its versions
 lock: $(VENV)/.dev ## write requirements/*.txt anew from *.in; ARGS=--upgrade takes newer versions
 	@$(IN_VENV) pip install --quiet --disable-pip-version-check uv
-	@cd requirements && held=/dev/null && for set in dev laptop sending migrations functions; do \
-	  "$(abspath $(VENV))/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	@uv="$$(cd $(VENV) && pwd -P)/bin/uv" && cd requirements && held=/dev/null && for set in dev laptop sending migrations functions; do \
+	  "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(ARGS) --constraints "$$held" "$$set.in" -o "$$set.txt" || exit 1; held=dev.txt; \
 	  echo "requirements/$$set.txt"; \
 	done
@@ -88,7 +97,7 @@ image: ## one of them: FUNCTION=reserve (or migrations, gateway)
 	@if [ -n "$(PUSH)" ]; then $(DOCKER) push "$(REGISTRY)/$(FUNCTION):$(TAG)"; fi
 
 image-tree: $(VENV)/.laptop ## the files of an image without Docker: FUNCTION=reserve (or migrations, gateway) DIR=new-folder
-	@mkdir "$(DIR)"
+	@mkdir -- "$(DIR)"
 ifeq ($(FUNCTION),gateway)
 	@$(IN_VENV) images.layout gateway "$(VENV)/bin/caddy" "$(DIR)"
 else
@@ -134,28 +143,39 @@ demo-hpa: $(VENV)/.laptop ## more instances under load, and fewer again, on the 
 demo-rollout: $(VENV)/.laptop ## new revisions of everything while customers come, on the cluster of KUBECONFIG
 	@$(IN_VENV) demos rollout $(ARGS)
 
-clean: ## forget all data of `make run`; the environment stays
-	@if $(PYTHON) -c 'import json, os; os.kill(json.load(open(".airline/state.json"))["pid"], 0)' 2>/dev/null; then \
-	  echo "The airline is running on these data: end it with Ctrl-C first." >&2; exit 1; \
-	fi
-	@rm -rf .airline
+clean: ## end what a killed run left, and forget all data of `make run`; the environment stays
+	@python=$(VENV)/bin/python; "$$python" -c '' 2>/dev/null || python="$(PYTHON)"; "$$python" -m laptop.clean .airline
 
-# Stamps: what is installed is installed again only after its list has changed.
+# Stamps: what is installed is installed again only after its list has changed, or after the environment was made again.
+
+define new-environment
+$(PYTHON) -m venv --clear $(VENV) || { \
+  echo "This Python cannot make environments (see above); on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+endef
+
+# An environment whose making was broken off has no pip; it is made again.
+define install
+@$(IN_VENV) pip --version >$(VENV)/pip.log 2>&1 || { echo "The environment $(VENV) is not whole; making it again ..."; $(new-environment); }
+@set -o pipefail; $(IN_VENV) pip install --quiet --disable-pip-version-check --require-hashes -r $< 2>&1 | tee $(VENV)/pip.log >&2 || { \
+  if grep -qE 'connection broken|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|NameResolution' $(VENV)/pip.log; then \
+    echo "There is no network, or none that reaches the package index (a proxy goes into HTTPS_PROXY)." >&2; \
+  else echo "pip could not install $< (see above)." >&2; fi; \
+  echo "When that is mended: make $(MAKECMDGOALS) again. What is installed already is kept." >&2; exit 1; }
+@touch $@
+endef
 
 $(VENV)/bin/python:
+	@case "$$PWD" in *:*) echo "Python makes no environment in a folder with a colon in its path: move the project." >&2; exit 1;; esac
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is needed, $(PYTHON) is older or missing." \
 	    "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@echo "Making the environment $(VENV) with $$($(PYTHON) --version) ..."
-	@$(PYTHON) -m venv --clear $(VENV) || { \
-	  echo "This Python cannot make environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(new-environment)
 
-$(VENV)/.laptop: requirements/laptop.txt | $(VENV)/bin/python
+$(VENV)/.laptop: requirements/laptop.txt $(VENV)/bin/python
 	@echo "Installing $$(grep -c == $<) packages into $(VENV), once; this takes about half a minute ..."
-	@$(IN_VENV) pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
+	$(install)
 
-$(VENV)/.dev: requirements/dev.txt | $(VENV)/.laptop
+$(VENV)/.dev: requirements/dev.txt $(VENV)/bin/python | $(VENV)/.laptop
 	@echo "Installing $$(grep -c == $<) packages for tests and checks, once ..."
-	@$(IN_VENV) pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
+	$(install)

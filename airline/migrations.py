@@ -92,10 +92,16 @@ def _mysql_alone(transaction: Connection) -> Iterator[None]:
 def config(folder: Path, connection: object) -> Config:
     """Alembic's configuration for one function folder; there is no alembic.ini."""
     made = Config(attributes={"connection": connection})
-    made.set_main_option("path_separator", "newline")
-    made.set_main_option("script_location", str(ENVIRONMENT))
-    made.set_main_option("version_locations", str(folder / "migrations"))
+    # a colon, which no folder has that Python looks for packages in; a name may have any other character
+    made.set_main_option("path_separator", "os")
+    made.set_main_option("script_location", _literally(ENVIRONMENT))
+    made.set_main_option("version_locations", _literally(folder / "migrations"))
     return made
+
+
+def _literally(path: Path) -> str:
+    """Alembic's options are those of an INI file, where a % begins a reference."""
+    return str(path).replace("%", "%%")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from cli import dead_letters, flights, operations, reservations, saga
-from cli.desk import HostHeader, Json, Url, at_the_desk, note
+from cli.desk import HostHeader, Json, Url, at_the_desk, explain, note
 from cli.errors import CRASHED, INTERRUPTED, USAGE, CommandError
 
 app = typer.Typer(name="airline", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         note(str(error))
         return error.exit_code
     except typer.TyperException as error:
-        note(error.format_message() or "--help lists the commands")
+        explain(error.format_message() or "--help lists the commands")
         return USAGE
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED

@@ -1,9 +1,9 @@
 """The airline over HTTP: one base URL, JSON, and an Idempotency-Key on whatever changes something."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -14,14 +14,14 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 from cli.errors import Refused, Unreachable
+from laptop.hold import is_running, read_state
 
 TIMEOUT = (5, 40)
 """Seconds to connect, and to wait for an answer: the gateway gives up after 35 itself."""
 PAGE = 1000
 """The largest page that the services give."""
-STATE = Path(__file__).resolve().parent.parent / ".airline" / "state.json"
+DATA = Path(__file__).resolve().parent.parent / ".airline"
 DEFAULT_URL = "http://127.0.0.1:8088"
-HOSTS_HERE = ("127.0.0.1", "localhost", "::1")
 
 Told = Callable[[int, int], None]
 """Is told how many of how many have been read."""
@@ -35,11 +35,13 @@ class Airline:
     session: requests.Session
 
 
-def connect(url: str | None = None, host_header: str | None = None, state: Path = STATE) -> Airline:
-    """The airline at `url`; without one, the one that runs on this machine."""
-    base = (url or _url_here(state)).rstrip("/")
-    session = requests.Session()
-    session.trust_env = _host(base) not in HOSTS_HERE  # no proxy knows this machine's own ports
+def connect(url: str | None = None, host_header: str | None = None, data: Path = DATA) -> Airline:
+    """The airline at `url`; without one, the one that runs in this checkout, whose data folder is `data`.
+
+    Raises Unreachable where nothing runs, rather than speak to somebody else's, and Refused for what is no URL.
+    """
+    base = (url or _url_here(data)).rstrip("/")
+    session = open_session(base)
     session.headers["Accept"] = "application/json"
     if host_header:
         session.headers["Host"] = host_header
@@ -49,6 +51,16 @@ def connect(url: str | None = None, host_header: str | None = None, state: Path 
     session.mount("http://", HTTPAdapter(max_retries=again))
     session.mount("https://", HTTPAdapter(max_retries=again))
     return Airline(base, session)
+
+
+def open_session(base: str) -> requests.Session:
+    """A session for that address, which goes through the proxies of the environment unless it is on this machine.
+
+    Raises Refused for what is no URL.
+    """
+    session = requests.Session()
+    session.trust_env = not _is_here(_host(base))  # no proxy knows this machine's own ports
+    return session
 
 
 def get(airline: Airline, path: str, **query: Any) -> Any:
@@ -117,9 +129,12 @@ def count(airline: Airline, path: str, **query: Any) -> int:
 
 def segment(identity: str) -> str:
     """An id as one segment of a path. Raises Refused for what would lead elsewhere: to the collection, or above it."""
-    if identity in ("", ".", ".."):
-        raise Refused(f"{identity!r} is no id.")
-    return quote(identity, safe="")
+    try:
+        if identity not in ("", ".", ".."):
+            return quote(identity, safe="")
+    except UnicodeEncodeError:  # bytes of another encoding than that of the terminal
+        pass
+    raise Refused(f"{identity!r} is no id.")
 
 
 def _items(page: Any, path: str, name: str) -> list[Any]:
@@ -135,6 +150,8 @@ def _ask(airline: Airline, method: str, path: str, query: dict[str, Any], **requ
         answer = airline.session.request(
             method, airline.url + path, params=asked, timeout=TIMEOUT, allow_redirects=False, **request
         )
+    except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL, UnicodeError) as error:
+        raise Refused(f"{method} {path} cannot be sent: {error}.") from error
     except requests.RequestException as error:
         raise Unreachable(f"{airline.url} cannot be reached ({type(error).__name__}).") from error
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -173,9 +190,29 @@ def _host(base: str) -> str:
     return parts.hostname
 
 
-def _url_here(state: Path) -> str:
-    """Where the laptop says its gateway is."""
+def _is_here(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
     try:
-        return json.loads(state.read_text("utf-8"))["gateway"] or DEFAULT_URL
-    except (OSError, KeyError, TypeError, ValueError):
-        return DEFAULT_URL
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _url_here(data: Path) -> str:
+    """Where the laptop says its gateway is, as long as it runs. Raises Unreachable."""
+    if is_running(data):
+        if url := (read_state(data) or {}).get("gateway"):
+            return str(url)
+        raise Unreachable(f"The airline of {data.parent} is not open yet; try again in a moment.")
+    sentence = f"Nothing runs in {data.parent}: make run starts it, --url or AIRLINE_URL names another airline."
+    if _answers(DEFAULT_URL):
+        sentence += f" The one that answers at {DEFAULT_URL} is not of this folder: --url {DEFAULT_URL} if it is meant."
+    raise Unreachable(sentence)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return open_session(url).get(f"{url}/healthz", timeout=1).status_code == HTTPStatus.NO_CONTENT
+    except requests.RequestException:
+        return False

@@ -1,5 +1,6 @@
 """What every command takes: where the airline is, and whether to answer in JSON."""
 
+import codecs
 import functools
 import inspect
 import json
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli import client
 from cli.client import Airline
 from cli.draw import harmless
+from cli.errors import CommandError
 
 P = ParamSpec("P")
 WIDTH_OF_A_FILE = 200
@@ -24,7 +26,7 @@ WIDTH_OF_A_FILE = 200
 
 Url = Annotated[
     str | None,
-    typer.Option("--url", envvar="AIRLINE_URL", help="The gateway; without it, the airline on this machine."),
+    typer.Option("--url", envvar="AIRLINE_URL", help="The gateway; without it, the airline of this checkout."),
 ]
 HostHeader = Annotated[
     str | None,
@@ -81,17 +83,26 @@ def note(sentence: str) -> None:
     _write(f"airline: {harmless(sentence)}\n", sys.stderr)
 
 
+def explain(text: str) -> None:
+    """Says what was typed wrong, or the help of a command that was typed without anything; both can have many lines."""
+    lines = "\n".join(map(harmless, text.splitlines()))
+    _write(f"{lines}\n" if lines.startswith("Usage:") else f"airline: {lines}\n", sys.stderr)
+
+
 def _write(text: str, to: TextIO) -> None:
-    """A reader that went away (`airline ... | head`) is no error."""
+    """A reader that went away (`airline ... | head`) is no error. Raises CommandError where a disk is full."""
     try:
         to.write(text)
         to.flush()
-    except BrokenPipeError:  # met here: Typer and Rich would end with 1, which means a broken law
+    except OSError as error:  # met here: Typer and Rich would end with 1, which means a broken law
         os.dup2(os.open(os.devnull, os.O_WRONLY), to.fileno())
+        if not isinstance(error, BrokenPipeError) and to is sys.stdout:
+            raise CommandError(f"It was done, but the answer cannot be written: {error.strerror}.") from error
 
 
 def _json(document: object) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8") + "\n"
+    """Characters are spelt out where the terminal, or the file behind it, might not have them."""
+    return json.dumps(document, indent=2, ensure_ascii=codecs.lookup(sys.stdout.encoding).name != "utf-8") + "\n"
 
 
 def _drawn(picture: RenderableType) -> str:

@@ -11,12 +11,12 @@ from typing import Any
 
 import requests
 
-from cli import waiting
+from cli import client, waiting
 from demos.errors import DemoFailed
 from demos.instances import Instance, State
 from demos.place import Place
+from laptop.hold import is_running, read_state
 from laptop.settings import ROOT, Settings
-from laptop.state import is_running, read_state
 
 DATA = Settings().data
 PAUSE = 0.25
@@ -89,7 +89,8 @@ def _started(data: Path, window: str | None) -> Iterator[None]:
 def _is_open(data: Path) -> bool:
     try:
         state = read_state(data) or {}
-        return "gateway" in state and requests.get(f"{state['gateway']}/healthz", timeout=5).ok
+        gateway = str(state.get("gateway") or "")
+        return bool(gateway) and client.open_session(gateway).get(f"{gateway}/healthz", timeout=5).ok
     except requests.RequestException:
         return False
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import requests
 
+from cli.client import open_session
 from demos.errors import DemoFailed
 
 SPARE = 60.0
@@ -124,6 +125,7 @@ def together(rounds: Sequence[Availability]) -> Availability:
 def _answered(target: Target) -> bool:
     headers = {"Connection": "close"} | ({"Host": target.host} if target.host else {})
     try:
-        return requests.get(target.url, headers=headers, timeout=TIMEOUT, allow_redirects=False).ok
+        with open_session(target.url) as session:
+            return session.get(target.url, headers=headers, timeout=TIMEOUT, allow_redirects=False).ok
     except requests.RequestException:
         return False  # that is what is counted

@@ -60,7 +60,7 @@ def gateway(caddy: str, root: Path) -> None:
         shutil.copyfile(source, root / target)
     (root / "usr" / "bin" / "caddy").chmod(0o755)
     _copy(room / "web", root / "srv" / "web")
-    _same_everywhere(root)
+    _same_everywhere(root, root)
 
 
 def requirements(name: str) -> Path:
@@ -83,12 +83,13 @@ def _copy(source: Path, target: Path, *left_out: str) -> None:
 
 def _finish(folder: Path, root: Path) -> None:
     compile_all(folder, Path("/") / folder.relative_to(root))
-    _same_everywhere(folder)
+    _same_everywhere(folder, root)
 
 
-def _same_everywhere(folder: Path) -> None:
-    """Modes and times."""
-    for path in (*folder.rglob("*"), folder, folder.parent):
+def _same_everywhere(folder: Path, root: Path) -> None:
+    """Modes and times, of what is in the folder and of what it is in up to `root`, whatever the umask was."""
+    above = (path for path in (folder, *folder.parents) if path.is_relative_to(root))
+    for path in (*folder.rglob("*"), *above):
         path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
         os.utime(path, (EPOCH, EPOCH))
 

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -9,19 +11,35 @@ from laptop.errors import LaptopError
 from laptop.manifests import seconds
 from laptop.settings import Settings
 
+_LARGEST_PORT = 65_535
+_STANDARD_ERROR = 2
+
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0, or 1 after one line that says why."""
+    _open_standard_streams()
     try:
         options = _parser().parse_args(arguments)
         if options.command == "status":
             _status(options)
         else:
             _run(options)
+    except BrokenPipeError:  # `... status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except LaptopError as error:
         print(f"laptop: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # a full disk, a folder of somebody else
+        print(f"laptop: {error}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _open_standard_streams() -> None:
+    """`... <&- >&- 2>&-`: a lock or a socket must not get a number that children know as a standard stream."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        pass
+    os.close(descriptor)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,13 +60,31 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="show each function, awake or asleep")
     status.add_argument("--json", action="store_true")
     for command in (run, status):
-        command.add_argument("--data", type=Path, default=defaults.data, help="default: .airline")
+        command.add_argument("--data", type=_folder, default=defaults.data, help="default: .airline")
     return parser
 
 
 def _port(text: str) -> tuple[str, int]:
-    name, _, port = text.partition("=")
-    return name, int(port)
+    found = re.fullmatch(r"([^=]+)=([0-9]{1,5})", text)
+    if not found or int(found[2]) > _LARGEST_PORT:
+        raise LaptopError(
+            f"--port {text}: not NAME=PORT with a port up to {_LARGEST_PORT} (0: a free one), as in --port gateway=9000"
+        )
+    return found[1], int(found[2])
+
+
+def _ports(given: list[tuple[str, int]]) -> dict[str, int]:
+    names = [name for name, _ in given]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise LaptopError(f"--port names {', '.join(twice)} more than once")
+    return dict(given)
+
+
+def _folder(text: str) -> Path:
+    """Raises LaptopError for an empty name, which would be the current folder."""
+    if not text:
+        raise LaptopError("--data names no folder")
+    return Path(text)
 
 
 def _disturbance(spec: str) -> str:
@@ -70,7 +106,7 @@ def _run(options: argparse.Namespace) -> None:
             manifests=tuple(path.resolve() for path in options.manifests or Settings().manifests),
             data=options.data.resolve(),
             functions=options.functions.resolve(),
-            ports=dict(options.port),
+            ports=_ports(options.port),
             free_ports=options.free_ports,
             window=options.window,
             python=options.python,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from socket import socket
 from urllib.parse import urljoin
 
-from laptop.errors import ManifestError
+from laptop.errors import ManifestError, PortTaken
 from laptop.manifests import Sink, System
 from laptop.settings import BROKER_PORT, Settings
 from laptop.sockets import listen, url_of
@@ -58,21 +58,43 @@ class Addresses:
 
 
 def take_addresses(system: System, settings: Settings) -> Addresses:
-    """Binds everything, or nothing. Raises PortTaken."""
-    wanted: dict[str, int | None] = {function.name: function.port for function in system.functions}
-    if system.gateway:
-        wanted[system.gateway.name] = system.gateway.port
-    if system.brokers:
-        wanted[BROKER] = BROKER_PORT
-    unknown = sorted(settings.ports.keys() - wanted.keys())
-    if unknown:
-        raise ManifestError(f"--port names {', '.join(unknown)}, which no manifest describes")
+    """Binds everything, or nothing. Raises PortTaken, which names all that cannot be had, and ManifestError."""
+    wanted = _wanted(system, settings)
     addresses = Addresses({})
-    try:
-        # Fixed ports first, so that no free one happens to take them.
-        for name, port in sorted(wanted.items(), key=lambda entry: settings.port(*entry) == 0):
-            addresses.listeners[name] = listen(name, settings.port(name, port))
-    except BaseException:
+    refused: list[tuple[str, int, OSError]] = []
+    # Fixed ports first, so that no free one happens to take them.
+    for name, port in sorted(wanted.items(), key=lambda entry: entry[1] == 0):
+        try:
+            addresses.listeners[name] = listen(port)
+        except OSError as error:
+            refused.append((name, port, error))
+    if refused:
         addresses.close()
-        raise
+        raise _port_taken(refused)
     return addresses
+
+
+def _wanted(system: System, settings: Settings) -> dict[str, int]:
+    """The port of everything that listens, 0 for a free one. Raises ManifestError."""
+    named: dict[str, int | None] = {function.name: function.port for function in system.functions}
+    if system.gateway:
+        named[system.gateway.name] = system.gateway.port
+    if system.brokers:
+        named[BROKER] = BROKER_PORT
+    if unknown := sorted(settings.ports.keys() - named.keys()):
+        raise ManifestError(f"--port names {', '.join(unknown)}; there are: {', '.join(sorted(named))}")
+    wanted = {name: settings.port(name, port) for name, port in named.items()}
+    owners: dict[int, str] = {}
+    for name, port in wanted.items():
+        if port and owners.setdefault(port, name) != name:
+            raise ManifestError(f"{owners[port]} and {name} both want port {port}; move one: --port {name}=PORT")
+    return wanted
+
+
+def _port_taken(refused: list[tuple[str, int, OSError]]) -> PortTaken:
+    ports = ", ".join(f"port {port}, wanted by {name} ({error.strerror})" for name, port, error in refused)
+    moved = " ".join(f"--port {name}=PORT" for name, _, _ in refused)
+    return PortTaken(
+        f"cannot be had: {ports}. End what uses them (another make run?), or choose others: {moved}, "
+        'or any free ones: --free-ports; with make as in make run ARGS="--free-ports"'
+    )

@@ -44,7 +44,6 @@ def function_command(function: Function, settings: Settings, addresses: Addresse
 
 def gateway_command(gateway: Gateway, settings: Settings, addresses: Addresses) -> Command:
     """Caddy with the Caddyfile of the cluster; it takes the held socket by its descriptor."""
-    configuration = ROOT / "gateway" / "Caddyfile"
     home = str(settings.data / "caddy")
     here = _environment(gateway.environment, gateway.name, settings, addresses)
     port = addresses.port(gateway.name)
@@ -53,16 +52,18 @@ def gateway_command(gateway: Gateway, settings: Settings, addresses: Addresses) 
         "PORT": str(port),
         "LISTEN": "fd/3",
         "BROKER_URL": addresses.broker or "",
-        "WEB_ROOT": str(ROOT / "gateway" / "web"),
+        # named from its own folder: in a Caddyfile, a blank or a brace in a path would mean something
+        "WEB_ROOT": "web",
         "XDG_DATA_HOME": home,
         "XDG_CONFIG_HOME": home,
         "ALLOWED_ORIGINS": " ".join([*own_pages, *here.get("ALLOWED_ORIGINS", "").split()]),
     }
     return Command(
         name=gateway.name,
-        arguments=(_caddy(), "run", "--config", str(configuration), "--adapter", "caddyfile"),
+        arguments=(_caddy(), "run", "--config", "Caddyfile", "--adapter", "caddyfile"),
         environment=_machine_environment() | here | _own_names(here) | laptop,
         output=settings.logs / f"{gateway.name}.log",
+        folder=ROOT / "gateway",
     )
 
 

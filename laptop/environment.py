@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from laptop.documents import Documents, Manifest
 from laptop.errors import ManifestError
@@ -53,8 +54,8 @@ def on_this_machine(
 
 
 def database_url(variable: str, folder: str, data: Path) -> str:
-    """DATABASE_URL is the folder's own file, PROVIDER_DATABASE_URL is provider.db."""
-    return f"sqlite:///{data / (database_name(variable) or folder)}.db"
+    """DATABASE_URL is the folder's own file, PROVIDER_DATABASE_URL is provider.db; the path is percent-encoded."""
+    return f"sqlite:///{quote(f'{data / (database_name(variable) or folder)}.db')}"
 
 
 def database_name(variable: str) -> str:

@@ -44,11 +44,11 @@ class Life:
 
 @dataclass(frozen=True)
 class Means:
-    """What a life needs from the supervisor. `launch` starts the process that tells the path when it is ready."""
+    """What a life needs from the supervisor. `launch` starts the process that tells `notify()` when it is ready."""
 
     listener: socket
     launch: Callable[[Path], Child]
-    notify: Path
+    notify: Callable[[], Path]
     log: Log
     changed: Callable[[], None]
     gates: asyncio.Event  # open once the databases are there
@@ -61,7 +61,11 @@ async def live(function: Function, life: Life, means: Means) -> None:
             await connection_arrives(means.listener)
         await means.gates.wait()
         began = time.monotonic()
-        child = await _start(life, means)
+        try:
+            child = await _start(life, means)
+        except OSError as error:  # no memory, no processes, no descriptors, a folder that somebody has removed
+            await _cannot_start(function, life, means, error)
+            continue
         ready = life.state == "awake"
         if ready:
             await _stay_awake(function, means, child)
@@ -76,10 +80,14 @@ async def live(function: Function, life: Life, means: Means) -> None:
 
 
 async def _start(life: Life, means: Means) -> Child:
-    """A cold start is measured from the connection noticed (or the wish to be awake) to READY."""
+    """A cold start is measured from the connection noticed (or the wish to be awake) to READY.
+
+    Raises OSError where the machine gives no process.
+    """
     began, at = time.monotonic(), time.time()
-    with Readiness(means.notify) as ready:
-        child = means.launch(means.notify)
+    notify = means.notify()
+    with Readiness(notify) as ready:
+        child = means.launch(notify)
         life.starts += 1
         _become(life, means, "starting", child.pid)
         waited_for: set[asyncio.Future[None] | asyncio.Future[int]] = {ready, child.exited}
@@ -112,10 +120,20 @@ async def _recover(function: Function, life: Life, means: Means, child: Child, l
     """Tells what happened; waits before the next start the longer the more often it died quickly."""
     means.log.show_crash(child.exited.result())
     life.quick_deaths = life.quick_deaths + 1 if lived < STURDY else 0
+    await _pause(function, life, means, means.log.last_word)
+
+
+async def _cannot_start(function: Function, life: Life, means: Means, error: OSError) -> None:
+    reason = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+    say(function.name, f"could not be started ({reason}); it is tried again, everything else goes on")
+    life.quick_deaths += 1
+    await _pause(function, life, means, lambda: reason)
+
+
+async def _pause(function: Function, life: Life, means: Means, reason: Callable[[], str]) -> None:
     pause = backoff(life.quick_deaths)
     if life.quick_deaths >= REFUSE_AFTER:
-        reason = next(filter(str.strip, reversed(means.log.last_lines())), "no output")
-        await refuse_connections(means.listener, f"{function.name} does not start: {reason}", pause)
+        await refuse_connections(means.listener, f"{function.name} does not start: {reason()}", pause)
     else:
         await asyncio.sleep(pause)
 

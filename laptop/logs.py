@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,13 @@ _READ_AT_ONCE = 1_000_000  # bytes
 
 def say(name: str, text: str) -> None:
     """One line on the terminal, with the name of the service in front."""
-    print(f"{name:>22}  {text}", file=sys.stderr, flush=True)
+    show(f"{name:>22}  {text}")
+
+
+def show(text: str) -> None:
+    """Text on the terminal. One that is gone, or a full disk behind it, must not end what runs."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -27,16 +34,19 @@ class Log:
     name: str
     path: Path
     position: int = 0
+    _size: int = -1
+    _grew: float = 0.0
 
     def __post_init__(self) -> None:
-        self.path.touch()
-        self.position = self.path.stat().st_size
+        self.position = self._stat().st_size
 
     def show_news(self) -> None:
         """Repeats what was written since the last call and matters; keeps the file within its limit."""
-        size = self.path.stat().st_size
+        size = self._stat().st_size
         if size == self.position:
             return
+        if size < self.position:  # somebody emptied or removed it
+            self.position = 0
         notable = list(filter(None, map(_notable, self._read_on(size))))
         for text in notable[:_AT_ONCE]:
             say(self.name, text)
@@ -46,8 +56,12 @@ class Log:
             self._cut()
 
     def quiet_for(self) -> float:
-        """Seconds since the last line was written."""
-        return time.time() - self.path.stat().st_mtime
+        """Seconds since the last line was written. A clock that is put back makes nobody wait for it to catch up."""
+        found = self._stat()
+        if found.st_size != self._size:
+            age = max(0.0, time.time() - found.st_mtime)
+            self._size, self._grew = found.st_size, time.monotonic() - age
+        return time.monotonic() - self._grew
 
     def show_crash(self, status: int) -> None:
         """Says that the process ended without being asked to, and what it wrote last."""
@@ -58,9 +72,14 @@ class Log:
 
     def last_lines(self, count: int = 12) -> list[str]:
         """The end of the file."""
+        size = self._stat().st_size
         with self.path.open("rb") as file:
-            file.seek(max(0, self.path.stat().st_size - 8192))
+            file.seek(max(0, size - 8192))
             return file.read().decode("utf-8", "replace").splitlines()[-count:]
+
+    def last_word(self) -> str:
+        """The last line that says something."""
+        return next(filter(str.strip, reversed(self.last_lines())), "no output")
 
     def _read_on(self, size: int) -> Iterator[str]:
         with self.path.open("rb") as file:
@@ -69,6 +88,15 @@ class Log:
         whole = text[: text.rfind(b"\n") + 1]
         self.position = size - (len(text) - len(whole))
         return iter(whole.decode("utf-8", "replace").splitlines())
+
+    def _stat(self) -> os.stat_result:
+        """Of a file that is there, even if somebody has cleaned up."""
+        try:
+            return self.path.stat()
+        except FileNotFoundError:
+            self.path.parent.mkdir(exist_ok=True)
+            self.path.touch()
+            return self.path.stat()
 
     def _cut(self) -> None:
         # Truncated in place: the process goes on appending to the file it has open.

@@ -8,27 +8,33 @@ id there: the lock says that the id is still that process, however the superviso
 import asyncio
 import fcntl
 import os
+import resource
 import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from laptop.settings import ROOT
+
 # The shell writes its id and becomes the process; LISTEN_PID must name the process that takes the socket
 # (sd_listen_fds(3): descriptor 3 and up).
-_BECOME = 'echo $$ >&4; LISTEN_PID=$$ exec "$@"'
+_BECOME = 'echo $$ >&4; cd -- "$1" && shift && LISTEN_PID=$$ exec "$@"'
 _LISTENER, _LIFE, _FIRST_FREE = 3, 4, 10
+_OPEN_FILES = 4096  # of every child: a burst needs more than the 256 that macOS starts with
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, under which name, with which environment, and where its output goes."""
+    """What to run, under which name, with which environment, where its output goes, and in which folder."""
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
     output: Path
+    folder: Path = ROOT
 
 
 @dataclass(eq=False)
@@ -75,7 +81,7 @@ class Children:
     alive: dict[int, Child] = field(default_factory=dict)
 
     def start(self, command: Command, listener: socket.socket | None = None) -> Child:
-        """Starts a process; its descriptor 3 is the listener (LISTEN_FDS=1)."""
+        """Starts a process; its descriptor 3 is the listener (LISTEN_FDS=1). Raises OSError."""
         child = Child(command.name, _spawn(command, listener, self.run), asyncio.get_running_loop().create_future())
         self.alive[child.pid] = child
         return child
@@ -98,6 +104,14 @@ class Children:
             child.kill()
 
 
+def allow_open_files() -> None:
+    """Raises the soft limit of this process and of what it starts, as far as the hard limit allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def end_leftovers(run: Path, grace: float = 5.0) -> list[str]:
     """Ends processes of an earlier supervisor that was killed; returns their names."""
     left = {path: pid for path in run.glob("*.pid") if (pid := _holder(path))}
@@ -113,16 +127,26 @@ def end_leftovers(run: Path, grace: float = 5.0) -> list[str]:
 
 
 def _spawn(command: Command, listener: socket.socket | None, run: Path) -> int:
-    output = os.open(command.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    life = _locked(run / f"{command.name}.pid")
-    # Above the numbers they get in the child: a descriptor must not be overwritten before it is copied.
-    sources = {_LIFE: _above(life), 1: _above(output), 2: _above(output)}
-    if listener:
-        sources[_LISTENER] = _above(listener.fileno())
-    try:
+    with ExitStack() as opened:
+
+        def passed(descriptor: int) -> int:
+            """Above the numbers they get in the child: a descriptor must not be overwritten before it is copied."""
+            copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
+            opened.callback(os.close, copy)
+            return copy
+
+        for folder in (run, command.output.parent):
+            folder.mkdir(exist_ok=True)  # somebody may have cleaned up
+        output = os.open(command.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        opened.callback(os.close, output)
+        life = _locked(run / f"{command.name}.pid")
+        opened.callback(os.close, life)
+        sources = {_LIFE: passed(life), 1: passed(output), 2: passed(output)}
+        if listener:
+            sources[_LISTENER] = passed(listener.fileno())
         return os.posix_spawn(
             "/bin/sh",
-            ["sh", "-c", _BECOME, command.name, *command.arguments],
+            ["sh", "-c", _BECOME, command.name, str(command.folder), *command.arguments],
             {**command.environment, "LISTEN_FDS": "1"} if listener else command.environment,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -131,20 +155,17 @@ def _spawn(command: Command, listener: socket.socket | None, run: Path) -> int:
             setpgroup=0,
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them, a child must not inherit that
         )
-    finally:
-        for descriptor in (output, life, *sources.values()):
-            os.close(descriptor)
-
-
-def _above(descriptor: int) -> int:
-    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
 
 
 def _locked(path: Path) -> int:
     """A new file, as a worker of the process before may still hold the old one while it finishes a call."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 

@@ -19,8 +19,12 @@ class Readiness:
         self._said: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def __enter__(self) -> asyncio.Future[None]:
-        self._path.unlink(missing_ok=True)
-        self._socket.bind(str(self._path))
+        try:
+            self._path.unlink(missing_ok=True)
+            self._socket.bind(str(self._path))
+        except OSError:
+            self._socket.close()
+            raise
         self._socket.setblocking(False)
         asyncio.get_running_loop().add_reader(self._socket, self._hear)
         return self._said

@@ -7,7 +7,10 @@ import asyncio
 import json
 import socket
 
+from laptop.arrivals import connection_arrives
+
 _PATIENCE = 2.0  # seconds for a request to arrive
+_PAUSE = 0.2  # seconds
 _LARGEST = 2_000_000  # bytes of a request that are read before the answer
 
 
@@ -16,19 +19,24 @@ async def refuse_connections(listener: socket.socket, reason: str, duration: flo
     answer = _answer(reason)
     loop = asyncio.get_running_loop()
     refusals: set[asyncio.Task[None]] = set()
-    try:
-        async with asyncio.timeout(duration):
-            while True:
-                connection, _ = await loop.sock_accept(listener)
-                refusal = asyncio.create_task(_refuse(connection, answer))
-                refusals.add(refusal)
-                refusal.add_done_callback(refusals.discard)
-    except TimeoutError:
-        if refusals:
-            await asyncio.wait(refusals)
+    deadline = loop.time() + duration
+    while (left := deadline - loop.time()) > 0:
+        # Looked at before it is accepted: an accept that a timeout cancels may have taken a connection with it.
+        if await connection_arrives(listener, timeout=left):
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # the caller is gone, or no descriptors are left: whoever waits goes on waiting
+                await asyncio.sleep(_PAUSE)
+                continue
+            refusal = asyncio.create_task(_refuse(connection, answer))
+            refusals.add(refusal)
+            refusal.add_done_callback(refusals.discard)
+    if refusals:
+        await asyncio.wait(refusals)
 
 
 async def _refuse(connection: socket.socket, answer: bytes) -> None:
+    connection.setblocking(False)
     reader, writer = await asyncio.open_connection(sock=connection)
     try:
         # Unread bytes would make the kernel reset the connection before the answer has been read.
@@ -36,8 +44,8 @@ async def _refuse(connection: socket.socket, answer: bytes) -> None:
             await _read_request(reader)
         writer.write(answer)
         await writer.drain()
-    except (TimeoutError, OSError, EOFError, asyncio.LimitOverrunError):
-        return  # the caller went away or never said anything: nobody is left to answer
+    except (TimeoutError, OSError, EOFError, ValueError, asyncio.LimitOverrunError):
+        return  # the caller went away or said nothing that is HTTP: nobody is left to answer
     finally:
         writer.close()
 

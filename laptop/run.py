@@ -2,21 +2,22 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from laptop.addresses import BROKER, Addresses
-from laptop.life import Life
-from laptop.logs import Log
+from laptop.life import STURDY, Life, backoff
+from laptop.logs import Log, say
 from laptop.manifests import System
 from laptop.process import Children
+from laptop.runtime import RuntimeFolder
 from laptop.settings import Settings
 from laptop.state import write_state
 
 STATE_DELAY = 0.05  # seconds; changes that come together are written together
+STATE_AGAIN = 2.0  # seconds until a state that could not be written is tried again
 
 
 @dataclass
@@ -27,17 +28,19 @@ class Run:
     system: System
     addresses: Addresses
     children: Children
-    sockets: Path  # short-lived Unix sockets; their paths must be short
+    runtime: RuntimeFolder
     lives: dict[str, Life] = field(default_factory=dict)
     residents: dict[str, int] = field(default_factory=dict)  # broker and gateway: process ids
+    falls: dict[str, asyncio.Future[str]] = field(default_factory=dict)  # of these: why the first one ended by itself
     logs: dict[str, Log] = field(default_factory=dict)
     gates: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     state_due: bool = False
+    state_lost: bool = False
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Starts work that lasts as long as the run; an error in it ends the run."""
-        self.tasks.add(asyncio.create_task(work))
+    def spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Starts work that lasts as long as the run. A failure in it is said and it begins again; the rest goes on."""
+        self.tasks.add(asyncio.create_task(_again_and_again(name, work)))
 
     def log(self, name: str) -> Log:
         """The log of a service."""
@@ -52,9 +55,16 @@ class Run:
             asyncio.get_running_loop().call_later(STATE_DELAY, self.write)
 
     def write(self) -> None:
-        """Writes state.json."""
+        """Writes state.json, later again where that is not possible: a full disk ends nobody."""
         self.state_due = False
-        write_state(self.settings.data, self.state())
+        try:
+            write_state(self.settings.data, self.state())
+            self.state_lost = False
+        except OSError as error:
+            if not self.state_lost:
+                say("laptop", f"state.json in {self.settings.data} cannot be written ({error.strerror}); trying again")
+            self.state_lost = self.state_due = True
+            asyncio.get_running_loop().call_later(STATE_AGAIN, self.write)
 
     def state(self) -> dict[str, Any]:
         """The content of state.json."""
@@ -68,6 +78,18 @@ class Run:
             "brokerPid": self.residents.get(BROKER),
             "services": {name: _life(life) for name, life in self.lives.items()},
         }
+
+
+async def _again_and_again(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    failures = 0
+    while True:
+        began = asyncio.get_running_loop().time()
+        try:
+            return await work()
+        except Exception as error:  # whatever it is, the other functions have no part in it
+            failures = failures + 1 if asyncio.get_running_loop().time() - began < STURDY else 1
+            say(name, f"failed ({type(error).__name__}: {error}); it is begun again, everything else goes on")
+        await asyncio.sleep(backoff(failures))
 
 
 def _life(life: Life) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import asyncio
 import threading
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 
@@ -27,6 +27,7 @@ _DESCRIPTORS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+_UTC = ("UTC", "Etc/UTC")
 _RETRIES, _FIRST_PAUSE = 5, 0.05
 _TIMEOUT = 60.0
 
@@ -34,10 +35,22 @@ _TIMEOUT = 60.0
 def ticks(ping: Ping, after: datetime) -> CronSim:
     """The moments of a schedule of five fields, or six with seconds in front. Raises ManifestError."""
     try:
-        zone = ZoneInfo(ping.timezone)
-        return CronSim(_DESCRIPTORS.get(ping.schedule, ping.schedule), after.astimezone(zone))
-    except (CronSimError, ZoneInfoNotFoundError) as error:
+        return CronSim(_DESCRIPTORS.get(ping.schedule, ping.schedule), after.astimezone(_zone(ping)))
+    except CronSimError as error:
         raise ManifestError(f"PingSource {ping.name}: schedule {ping.schedule!r}: {error}") from error
+
+
+def _zone(ping: Ping) -> tzinfo:
+    """UTC needs no time zone database, which small systems lack."""
+    if ping.timezone in _UTC:
+        return UTC
+    try:
+        return ZoneInfo(ping.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        known = f"there is no time zone {ping.timezone!r}"
+        if not available_timezones():
+            known = "this machine has no time zone database; install the package tzdata"
+        raise ManifestError(f"PingSource {ping.name}: {known}") from error
 
 
 def check_schedule(ping: Ping) -> None:

@@ -3,26 +3,21 @@
 import socket
 import struct
 
-from laptop.errors import PortTaken
-
 HOST = "127.0.0.1"
 BACKLOG = 4096  # a burst waits here while a function starts; the kernel caps it
 PATIENCE = 10  # seconds of silence in the middle of a request
 
 
-def listen(name: str, port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1; port 0 is a free one. Raises PortTaken with the way out."""
+def listen(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1; port 0 is a free one. Raises OSError."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
         listener.listen(BACKLOG)
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise PortTaken(
-            f"port {port}, wanted by {name}, cannot be had ({error.strerror}): end what uses it, "
-            f"or choose another one with --port {name}=PORT, or any free ones with --free-ports"
-        ) from error
+        raise
     # Inherited by every accepted connection. gunicorn's threads would wait for ever for the rest of a request; on a
     # cluster, queue-proxy ends it. Gateway and broker do not block, and have times of their own.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", PATIENCE, 0))

@@ -2,23 +2,25 @@
 
 import asyncio
 import signal
-import tempfile
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from laptop.addresses import BROKER, Addresses, take_addresses
 from laptop.commands import broker_command, function_command, gateway_command, migrations_command
 from laptop.errors import LaptopError
-from laptop.life import STURDY, Life, Means, backoff, live
+from laptop.guard import guarded
+from laptop.hold import only_run
+from laptop.life import GRACE, STURDY, Life, Means, backoff, live
 from laptop.logs import say
 from laptop.manifests import Function, System, read_system
-from laptop.process import Child, Children, Command, end_leftovers
+from laptop.process import Child, Children, Command, allow_open_files, end_leftovers
 from laptop.run import Run
+from laptop.runtime import RuntimeFolder, runtime_folder
 from laptop.schedule import check_schedule, keep_pinging
 from laptop.settings import Settings
-from laptop.state import only_run
 from laptop.welcome import answers, say_goodbye, say_welcome
 
 FUNCTIONS_GRACE, REST_GRACE = 3.0, 1.5  # seconds to finish at the end of the run
@@ -30,29 +32,27 @@ def run(settings: Settings) -> None:
     system = _with_window(read_system(list(settings.manifests)), settings.window)
     for ping in system.pings:
         check_schedule(ping)
+    allow_open_files()
     with only_run(settings.data):
         settings.run.mkdir(exist_ok=True)
         settings.logs.mkdir(exist_ok=True)
         for name in end_leftovers(settings.run):
             say("laptop", f"ended {name}, left over from a run that was killed")
         addresses = take_addresses(system, settings)
-        with tempfile.TemporaryDirectory(prefix="airline-") as sockets:
+        with guarded(settings.data), runtime_folder() as runtime:
             try:
-                asyncio.run(_run(settings, system, addresses, Path(sockets)))
+                asyncio.run(_run(settings, system, addresses, runtime))
             finally:
                 addresses.close()
                 (settings.data / "state.json").unlink(missing_ok=True)
 
 
-async def _run(settings: Settings, system: System, addresses: Addresses, sockets: Path) -> None:
-    this = Run(settings, system, addresses, Children(settings.run), sockets)
+async def _run(settings: Settings, system: System, addresses: Addresses, runtime: RuntimeFolder) -> None:
+    this = Run(settings, system, addresses, Children(settings.run), runtime)
     stop = _listen_to_signals(this.children)
     try:
         await _until(stop, _start(this))
-        await asyncio.wait({asyncio.ensure_future(stop.wait()), *this.tasks}, return_when=asyncio.FIRST_COMPLETED)
-        for task in this.tasks:
-            if task.done():
-                task.result()
+        await stop.wait()
     finally:
         try:
             await _end(this)
@@ -81,8 +81,8 @@ async def _start(this: Run) -> None:
     this.gates.set()
     await _answering(this)
     for ping in this.system.pings:
-        this.spawn(keep_pinging(ping, this.addresses.of_sink(ping.sink)))
-    this.spawn(_follow_logs(this))
+        this.spawn(ping.name, partial(keep_pinging, ping, this.addresses.of_sink(ping.sink)))
+    this.spawn("laptop", partial(_follow_logs, this))
     this.write()
     say_welcome(this.state(), this.system)
 
@@ -90,27 +90,35 @@ async def _start(this: Run) -> None:
 def _begin_life(this: Run, function: Function) -> None:
     command = function_command(function, this.settings, this.addresses)
     listener = this.addresses.listeners[function.name]
-    private = this.sockets / function.name
-    private.mkdir()
 
     def launch(notify: Path) -> Child:
         # gunicorn puts its control socket into XDG_RUNTIME_DIR, or else into the user's home, one for all functions.
-        told = {"NOTIFY_SOCKET": str(notify), "XDG_RUNTIME_DIR": str(private)}
+        told = {"NOTIFY_SOCKET": str(notify), "XDG_RUNTIME_DIR": str(notify.parent)}
         return this.children.start(replace(command, environment={**command.environment, **told}), listener)
 
-    this.lives[function.name] = Life(this.addresses.services[function.name], function.triggers)
-    means = Means(listener, launch, private / "notify", this.log(function.name), this.changed, this.gates)
-    this.spawn(live(function, this.lives[function.name], means))
+    def notify() -> Path:
+        return this.runtime.of(function.name) / "notify"
+
+    life = this.lives[function.name] = Life(this.addresses.services[function.name], function.triggers)
+    means = Means(listener, launch, notify, this.log(function.name), this.changed, this.gates)
+
+    async def live_on() -> None:
+        await this.children.end({function.name}, GRACE)  # of a life that failed
+        await live(function, life, means)
+
+    this.spawn(function.name, live_on)
 
 
 def _begin_residence(this: Run, command: Command) -> None:
-    this.spawn(_keep_running(this, command))
+    this.falls[command.name] = asyncio.get_running_loop().create_future()
+    this.spawn(command.name, partial(_keep_running, this, command))
 
 
 async def _keep_running(this: Run, command: Command) -> None:
     """Broker and gateway: always there, started again at once."""
     quick_deaths = 0
     log = this.log(command.name)
+    await this.children.end({command.name}, REST_GRACE)  # of a start that failed
     while True:
         began = asyncio.get_running_loop().time()
         child = this.children.start(command, this.addresses.listeners[command.name])
@@ -118,6 +126,8 @@ async def _keep_running(this: Run, command: Command) -> None:
         this.changed()
         status = await child.wait()
         log.show_crash(status)
+        if status > 0 and not this.falls[command.name].done():
+            this.falls[command.name].set_result(f"exit code {status}: {log.last_word()}")
         quick_deaths = quick_deaths + 1 if asyncio.get_running_loop().time() - began < STURDY else 0
         await asyncio.sleep(backoff(quick_deaths))
 
@@ -135,12 +145,24 @@ async def _migrate(this: Run) -> None:
 
 
 async def _answering(this: Run) -> None:
-    """Waits until broker and gateway answer."""
+    """Waits until broker and gateway answer. Raises LaptopError as soon as one of them ends because of a mistake."""
     say("laptop", f"{len(this.system.functions)} functions asleep, starting gateway and broker")
     state = this.state()
-    for name, url in ((BROKER, state["brokerStatus"]), ("gateway", state["gateway"])):
-        if url and not await answers(url if name == BROKER else f"{url}/healthz"):
-            raise LaptopError(f"{name} does not answer, see {this.log(name).path}")
+    gateway = this.system.gateway.name if this.system.gateway else ""
+    for name, url in ((BROKER, state["brokerStatus"]), (gateway, f"{state['gateway']}/healthz")):
+        if name in this.falls:
+            await _answers(this, name, url)
+
+
+async def _answers(this: Run, name: str, url: str) -> None:
+    answered, fall, log = asyncio.create_task(answers(url)), this.falls[name], this.log(name)
+    waited_for: set[asyncio.Future[bool] | asyncio.Future[str]] = {answered, fall}
+    await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+    if not answered.done():
+        answered.cancel()
+        raise LaptopError(f"{name} does not start ({fall.result()}), see {log.path}")
+    if not answered.result():
+        raise LaptopError(f"{name} does not answer, see {log.path}; it wrote last: {log.last_word()}")
 
 
 async def _follow_logs(this: Run) -> None:

@@ -1,10 +1,10 @@
 """What a person reads on the terminal when everything is there, and when it ends."""
 
 import asyncio
-import sys
 from typing import Any
 from urllib.parse import urlsplit
 
+from laptop.logs import show
 from laptop.manifests import System
 
 _PATIENCE = 20.0  # seconds until a service that was just started is given up
@@ -43,9 +43,9 @@ def say_welcome(state: dict[str, Any], system: System) -> None:
             "",
         ]
     lines += ["  See:    make status", "  Stop:   Ctrl-C", ""]
-    print("\n".join(lines), file=sys.stderr, flush=True)
+    show("\n".join(lines))
 
 
 def say_goodbye() -> None:
     """The end has begun."""
-    print("\n  Ending: functions finish their calls (Ctrl-C again to end at once).", file=sys.stderr, flush=True)
+    show("\n  Ending: functions finish their calls (Ctrl-C again to end at once).")

@@ -4,14 +4,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
+from werkzeug.serving import make_server
 
 from cli import client, saga
 from cli.client import Airline, connect
+from cli.errors import Unreachable
+from laptop.hold import only_run
 from tests.cli.books import flight
 from tests.cli.conftest import Said
 from tests.cli.paper import Paper
@@ -46,6 +52,21 @@ def event(identity: str, type_: str, cause: str | None, after: float | None, **d
         "after": after,
         "data": data,
     }
+
+
+@contextmanager
+def healthy() -> Iterator[str]:
+    """Somebody else's gateway."""
+    app = Flask("other")
+    app.add_url_rule("/healthz", view_func=lambda: ("", 204))
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture
@@ -360,12 +381,69 @@ def test_an_answer_that_is_no_airlines_is_not_taken_for_one(typed: Typed, paper:
     assert typed("flights", "list").code == 2
 
 
-def test_the_airline_on_this_machine_is_found_by_its_state(tmp_path: Path) -> None:
+def test_the_airline_of_this_checkout_is_found_by_its_state(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
-    assert connect(state=state).url == "http://127.0.0.1:8088"
-    for unreadable in ("", "[]", "{}", '{"gateway": null}'):
-        state.write_text(unreadable)
-        assert connect(state=state).url == "http://127.0.0.1:8088"
-    state.write_text(json.dumps({"gateway": "http://127.0.0.1:4711"}))
-    assert connect(state=state).url == "http://127.0.0.1:4711"
-    assert connect("http://elsewhere/", state=state).url == "http://elsewhere"
+    with only_run(tmp_path):
+        for unreadable in ("", "[]", "{}", '{"gateway": null}'):
+            state.write_text(unreadable)
+            with pytest.raises(Unreachable, match="not open yet"):
+                connect(data=tmp_path)
+        state.write_text(json.dumps({"gateway": "http://127.0.0.1:4711"}))
+        assert connect(data=tmp_path).url == "http://127.0.0.1:4711"
+    assert connect("http://elsewhere/", data=tmp_path).url == "http://elsewhere"
+
+
+def test_where_nothing_runs_nobody_speaks_to_the_airline_of_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "state.json").write_text(json.dumps({"gateway": "http://127.0.0.1:4711"}))  # of a run that was killed
+    with nobody_listens() as nobody:
+        monkeypatch.setattr(client, "DEFAULT_URL", nobody)
+        with pytest.raises(Unreachable, match=r"Nothing runs in .*: make run starts it") as said:
+            connect(data=tmp_path)
+        assert "not of this folder" not in str(said.value)
+    with healthy() as other:
+        monkeypatch.setattr(client, "DEFAULT_URL", other)
+        with pytest.raises(Unreachable, match=f"The one that answers at {other} is not of this folder: --url {other}"):
+            connect(data=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "proxies"),
+    [
+        ("http://127.0.0.1:8088", False),
+        ("http://127.1.2.3:8088", False),
+        ("http://[::1]:8088", False),
+        ("http://localhost:8088", False),
+        ("http://airline.localhost", False),
+        ("http://airline.example", True),
+        ("http://10.0.0.1", True),
+    ],
+)
+def test_no_proxy_is_asked_for_this_machine(url: str, proxies: bool) -> None:
+    assert connect(url).session.trust_env is proxies
+
+
+@pytest.mark.parametrize("words", [(), ("flights",), ("saga",), ("dead-letters",)])
+def test_a_command_without_anything_shows_its_help_line_by_line(typed: Typed, words: tuple[str, ...]) -> None:
+    said = typed(*words)
+    assert said.code == 64
+    assert said.err.startswith(" ".join(("Usage: airline", *words)))
+    assert "\N{REPLACEMENT CHARACTER}" not in said.err
+    assert len(said.err.splitlines()) > 5
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("reserve", "--customer", "1", "--flight", "1", "--key", "주문"),
+        ("reserve", "--customer", "1", "--flight", "1", "--key", "a\nb"),
+        ("saga", "show", "\udcff"),
+        ("flights", "list", "--host-header", "a\nb"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_in_words(typed: Typed, paper: Paper, words: tuple[str, ...]) -> None:
+    said = typed(*words)
+    assert said.code == 3, said.err
+    assert "Traceback" not in said.err
+    assert paper.asked == []

@@ -2,16 +2,19 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
-from tests.system import ROOT, eventually, running_system
+from tests.system import ROOT, RunningSystem, eventually, running_system
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SAMPLE = ("--manifests", str(FIXTURES / "manifests"), "--functions", str(FIXTURES / "functions"))
@@ -38,18 +41,59 @@ def test_a_signal_ends_everything(tmp_path: Path, number: signal.Signals) -> Non
     assert not (tmp_path / "state.json").exists()
 
 
-def test_what_a_killed_supervisor_left_behind_is_ended_at_the_next_start(tmp_path: Path) -> None:
+def test_what_a_killed_supervisor_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     with running_system(tmp_path, *SAMPLE, *EVENTS) as system:
         requests.get(system.url("single"), timeout=30)
         system.await_state("single", "awake")
         left = [system.service("single")["pid"], system.state["brokerPid"]]
         system.end(signal.SIGKILL)
-    assert all(map(is_alive, left))
-    with running_system(tmp_path, *SAMPLE, *EVENTS) as system:
-        assert "ended broker, left over" in system.said()
-        assert "ended single, left over" in system.said()
         eventually(lambda: not any(map(is_alive, left)), "the strays are gone")
+        eventually(lambda: not (tmp_path / "state.json").exists(), "nobody is sent to the dead one")
+        assert re.search(r"was killed; ended what it left: .*\bbroker\b.*\bsingle\b", system.said())
+
+
+@pytest.mark.parametrize("ending", ["run", "clean"])
+def test_leftovers_without_a_guard_are_ended_at_the_next_start_or_by_clean(tmp_path: Path, ending: str) -> None:
+    with running_system(tmp_path, *SAMPLE, *EVENTS) as system:
+        left = system.state["brokerPid"]
+        os.kill(guard_of(system), signal.SIGKILL)
+        system.end(signal.SIGKILL)
+    assert is_alive(left)
+    if ending == "run":
+        with running_system(tmp_path, *SAMPLE, *EVENTS) as system:
+            assert "ended broker, left over" in system.said()
+    else:
+        cleaned = clean(tmp_path)
+        assert cleaned.returncode == 0, cleaned.stderr
+        assert "ended broker, left over" in cleaned.stderr
+        assert not tmp_path.exists()
+    eventually(lambda: not is_alive(left), "the stray is gone")
+
+
+def test_clean_removes_nothing_of_a_run_that_is_alive(tmp_path: Path) -> None:
+    with running_system(tmp_path, *SAMPLE) as system:
+        (tmp_path / "state.json").unlink()
+        refused = clean(tmp_path)
+        assert refused.returncode == 1
+        assert f"in use by a run that is alive (process {system.process.pid})" in refused.stderr
         assert requests.get(system.url("single"), timeout=30).ok
+
+
+def test_one_function_that_cannot_be_started_ends_no_other(tmp_path: Path) -> None:
+    with running_system(tmp_path, *SAMPLE) as system:
+        for folder in ("run", "logs"):
+            shutil.rmtree(tmp_path / folder)
+        assert requests.get(system.url("report"), timeout=30).ok
+        (tmp_path / "logs" / "single.log").unlink(missing_ok=True)
+        (tmp_path / "logs" / "single.log").mkdir()
+        refused = requests.get(system.url("single"), timeout=30)
+        assert refused.status_code == 503
+        assert "single does not start: Is a directory" in refused.json()["detail"]
+        assert "everything else goes on" in system.said()
+        assert requests.get(system.url("report"), timeout=30).ok
+        (tmp_path / "logs" / "single.log").rmdir()
+        eventually(lambda: requests.get(system.url("single"), timeout=30).ok, "it starts when it can")
+        assert system.end() == 0
 
 
 def test_a_second_run_on_the_same_folder_is_refused(tmp_path: Path) -> None:
@@ -59,15 +103,39 @@ def test_a_second_run_on_the_same_folder_is_refused(tmp_path: Path) -> None:
         assert f"in use by a run that is alive (process {system.process.pid})" in second.stderr
 
 
-def test_a_taken_port_is_named_with_its_service_and_the_way_out(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        port = holder.getsockname()[1]
-        refused = run_to_its_end("--data", str(tmp_path), "--free-ports", "--port", f"report={port}", *SAMPLE)
+def test_all_taken_ports_are_named_at_once_with_their_services_and_the_way_out(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = {"report": one.getsockname()[1], "single": other.getsockname()[1]}
+        moved = [word for name, port in ports.items() for word in ("--port", f"{name}={port}")]
+        refused = run_to_its_end("--data", str(tmp_path), "--free-ports", *moved, *SAMPLE)
     assert refused.returncode == 1
     assert len(refused.stderr.splitlines()) == 1
-    assert f"port {port}, wanted by report" in refused.stderr
-    assert "--port report=PORT" in refused.stderr
+    for name, port in ports.items():
+        assert f"port {port}, wanted by {name} (Address already in use)" in refused.stderr
+        assert f"--port {name}=PORT" in refused.stderr
     assert not (tmp_path / "state.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--port", "gateway=99999"], "--port gateway=99999: not NAME=PORT with a port up to 65535"),
+        (["--port", "gateway=abc"], "--port gateway=abc: not NAME=PORT"),
+        (["--port", "gateway"], "--port gateway: not NAME=PORT"),
+        (["--port", "=80"], "--port =80: not NAME=PORT"),
+        (["--port", "single=-1"], "--port single=-1: not NAME=PORT"),
+        (["--port", "nobody=9000"], "--port names nobody; there are: "),
+        (["--port", "single=9000", "--port", "single=9001"], "--port names single more than once"),
+        (["--port", "single=9000", "--port", "report=9000"], "both want port 9000; move one"),
+        (["--data", ""], "--data names no folder"),
+        (["--data", "/dev/null/here"], "cannot be written to (Not a directory): choose another folder with --data"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_said_in_one_line(tmp_path: Path, words: list[str], said: str) -> None:
+    refused = run_to_its_end("--data", str(tmp_path), "--free-ports", *SAMPLE, *words)
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1
+    assert said in refused.stderr
 
 
 def test_the_embedded_broker_is_told_to_bound_functions_and_comes_back_when_it_dies(tmp_path: Path) -> None:
@@ -105,6 +173,16 @@ def test_status_says_when_nothing_runs(tmp_path: Path) -> None:
 
 def run_to_its_end(*arguments: str) -> subprocess.CompletedProcess[str]:
     return _laptop("run", *arguments)
+
+
+def guard_of(system: RunningSystem) -> int:
+    children = psutil.Process(system.process.pid).children()
+    return next(child.pid for child in children if "laptop.guard" in child.cmdline())
+
+
+def clean(data: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-S", "-m", "laptop.clean", str(data)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
 def status(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -143,6 +143,25 @@ def test_the_gateway_has_the_files_of_its_dockerfile(tmp_path: Path) -> None:
     assert (tmp_path / "root" / "usr/bin/caddy").stat().st_mode & 0o111
 
 
+def test_whoever_builds_under_umask_077_everybody_can_read_the_image(tmp_path: Path) -> None:
+    (tmp_path / "caddy").write_text("a program")
+    mode = tmp_path.stat().st_mode
+    before = os.umask(0o077)
+    try:
+        layout.gateway(str(tmp_path / "caddy"), tmp_path / "root")
+        layout.code("reserve", tmp_path / "function")
+    finally:
+        os.umask(before)
+    for root in (tmp_path / "root", tmp_path / "function"):
+        modes = {path: path.stat().st_mode & 0o777 for path in (root, *root.rglob("*"))}
+        assert {path: oct(found) for path, found in modes.items() if found not in (0o644, 0o755)} == {}
+        assert all(found == 0o755 for path, found in modes.items() if path.is_dir())
+    assert tmp_path.stat().st_mode == mode
+    own_files = [copy for copy in copies("", GATEWAY) if "--from" not in copy]
+    assert own_files
+    assert all("--chmod=755" in copy for copy in own_files)
+
+
 def test_the_gateway_starts_a_binary_without_capabilities() -> None:
     assert GATEWAY[""][0] == ("FROM", "scratch")
     assert ("RUN", "cp /usr/bin/caddy /caddy") in GATEWAY["caddy"]

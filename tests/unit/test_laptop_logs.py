@@ -1,6 +1,11 @@
 """What the laptop shows of its functions' logs, and how it keeps them small."""
 
 import json
+import os
+import shutil
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,6 +62,35 @@ def test_a_log_file_is_kept_within_its_limit(tmp_path: Path, monkeypatch: pytest
         writer.write("afterwards\n")
     assert log.path.read_text("utf-8") == "afterwards\n"
     assert log.path.with_suffix(".log.1").stat().st_size == 1101
+
+
+def test_a_clock_that_is_put_back_does_not_keep_a_function_awake(tmp_path: Path) -> None:
+    log = Log("reserve", tmp_path / "reserve.log")
+    log.path.write_text("a line of tomorrow\n", "utf-8")
+    os.utime(log.path, (time.time() + 86_400,) * 2)
+    assert 0 <= log.quiet_for() < 10
+    first = log.quiet_for()
+    assert log.quiet_for() > first
+
+
+def test_a_log_that_somebody_removed_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log("reserve", tmp_path / "logs" / "reserve.log")
+    log.path.write_text("x" * 100 + "\n", "utf-8")
+    log.show_news()
+    shutil.rmtree(log.path.parent)
+    log.show_news()
+    assert log.last_lines() == []
+    log.path.write_text(json.dumps({"level": "ERROR", "message": "no database"}) + "\n", "utf-8")
+    log.show_news()
+    assert "no database" in capsys.readouterr().err
+
+
+def test_a_terminal_that_is_gone_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        logs.say("reserve", "nobody reads this")
+        with suppress(OSError):
+            full.close()
 
 
 def test_pauses_grow_with_quick_deaths_up_to_a_limit() -> None:

@@ -1,12 +1,15 @@
 """What the laptop reads in manifests."""
 
 import copy
+import sys
+import zoneinfo
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import make_url
 
 from laptop.environment import SecretKey, Value, database_url, on_this_machine
 from laptop.errors import ManifestError
@@ -95,6 +98,16 @@ def test_every_database_is_a_file_of_its_own(variable: str, file: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["a b", "100%41", "what?", "a#b", "a&b;c", "it's", '"', "$HOME", "가격", "-n", "a\nb", "x" * 200]
+)
+def test_no_name_of_a_folder_leads_a_database_elsewhere(name: str) -> None:
+    folder = Path("/home") / name
+    url = make_url(database_url("DATABASE_URL", "payment", folder))
+    assert url.database == str(folder / "payment.db")
+    assert not url.query
+
+
+@pytest.mark.parametrize(
     ("on_a_cluster", "here"),
     [
         ("http://reserve.airline.svc.cluster.local", "http://here/reserve"),
@@ -142,6 +155,18 @@ def test_a_schedule_has_five_fields_or_six_with_seconds() -> None:
 def test_a_schedule_that_nobody_understands_is_refused(schedule: str, zone: str) -> None:
     with pytest.raises(ManifestError, match="PingSource wrong"):
         check_schedule(Ping("wrong", "airline", schedule, zone, b"", "", Sink()))
+
+
+def test_utc_needs_no_time_zone_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    zoneinfo.reset_tzpath(())
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        check_schedule(PING)
+        with pytest.raises(ManifestError, match="PingSource abroad: this machine has no time zone database"):
+            check_schedule(Ping("abroad", "airline", "* * * * *", "Asia/Seoul", b"", "", Sink()))
+    finally:
+        zoneinfo.reset_tzpath()
 
 
 def test_a_tick_is_a_cloud_event_with_a_fresh_id() -> None:
