@@ -71,10 +71,12 @@ types: $(VENV)/.dev ## mypy, strict
 	for folder in $(FUNCTIONS); do echo "$$folder:"; $(IN_VENV) mypy "$$folder" || failed=1; done; exit $$failed
 
 # without KUBECONFIG: nobody expects tests that need no cluster to install something on one
+# past any proxy: the tests start their servers on this machine
 # the closing line of pytest is repeated below the coverage, where CI looks for it
 tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for some of them
 	@rm -f .coverage .coverage.*
-	@set -o pipefail; env -u KUBECONFIG $(VENV)/bin/python -u -m coverage run --parallel-mode -m pytest $(ARGS) | tee $(VENV)/pytest.log
+	@export no_proxy="$${no_proxy:-$$NO_PROXY},127.0.0.1,localhost"; export NO_PROXY="$$no_proxy"; \
+	set -o pipefail; env -u KUBECONFIG $(VENV)/bin/python -u -m coverage run --parallel-mode -m pytest $(ARGS) | tee $(VENV)/pytest.log
 	@$(IN_VENV) coverage combine --quiet
 	@$(IN_VENV) coverage report --skip-covered --skip-empty
 	@tail -n 1 $(VENV)/pytest.log
@@ -157,7 +159,7 @@ endef
 define install
 @$(IN_VENV) pip --version >$(VENV)/pip.log 2>&1 || { echo "The environment $(VENV) is not whole; making it again ..."; $(new-environment); }
 @set -o pipefail; $(IN_VENV) pip install --quiet --disable-pip-version-check --require-hashes -r $< 2>&1 | tee $(VENV)/pip.log >&2 || { \
-  if grep -qE 'connection broken|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|NameResolution' $(VENV)/pip.log; then \
+  if grep -qE 'connection broken|from versions: none|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|NameResolution' $(VENV)/pip.log; then \
     echo "There is no network, or none that reaches the package index (a proxy goes into HTTPS_PROXY)." >&2; \
   else echo "pip could not install $< (see above)." >&2; fi; \
   echo "When that is mended: make $(MAKECMDGOALS) again. What is installed already is kept." >&2; exit 1; }

@@ -17,7 +17,8 @@ render() {
   into bindings sources.knative.dev_v1_sinkbinding_
   into functions serving.knative.dev_v1_service_
   into triggers eventing.knative.dev_v1_trigger_
-  namespace=$(sed -n 's/^  name: //p' "$stages"/namespace/*)
+  # kustomize puts names in quotes that are something else in YAML: 123, on, null
+  namespace=$(sed -n "s/^  name: //p" "$stages"/namespace/* | tr -d "\"'")
 }
 
 into() {
@@ -39,8 +40,7 @@ fail() {
 # Says of every object of a stage or file that is not as it should be what it says itself, and what the pods wait for.
 explain() {
   local file
-  # shellcheck disable=SC2044 # no name of a manifest has a blank
-  for file in $(find "$1" -type f); do
+  find "$1" -type f | while read -r file; do
     kubectl get -f "$file" --ignore-not-found -o go-template='{{$o := .}}{{range .status.conditions}}{{if ne .status "True"}}{{
       $o.kind}} {{$o.metadata.name}}: {{.type}} is {{.status}}{{with .reason}}, {{.}}{{end}}{{with .message}}: {{.}}{{end}}{{
       "\n"}}{{end}}{{end}}'

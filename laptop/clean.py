@@ -6,8 +6,8 @@ from pathlib import Path
 
 from laptop.errors import LaptopError
 from laptop.hold import only_run
+from laptop.leftovers import end_leftovers
 from laptop.logs import say
-from laptop.process import end_leftovers
 
 
 def clean(data: Path) -> None:

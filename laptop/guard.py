@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from laptop.leftovers import end_leftovers
 from laptop.logs import say
-from laptop.process import end_leftovers
 from laptop.settings import ROOT
 
 _ALL_IS_WELL = b"."

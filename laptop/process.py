@@ -11,7 +11,6 @@ import os
 import resource
 import signal
 import socket
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -112,20 +111,6 @@ def allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def end_leftovers(run: Path, grace: float = 5.0) -> list[str]:
-    """Ends processes of an earlier supervisor that was killed; returns their names."""
-    left = {path: pid for path in run.glob("*.pid") if (pid := _holder(path))}
-    for pid in left.values():
-        _signal_group(pid, signal.SIGTERM)
-    deadline = time.monotonic() + grace
-    for path, pid in left.items():
-        while _holder(path) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if _holder(path):
-            _signal_group(pid, signal.SIGKILL)
-    return sorted(path.stem for path in left)
-
-
 def _spawn(command: Command, listener: socket.socket | None, run: Path) -> int:
     with ExitStack() as opened:
 
@@ -167,20 +152,3 @@ def _locked(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _holder(path: Path) -> int | None:
-    """The process group that holds this file's lock."""
-    with path.open("r+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(file.read() or 0) or None
-        return None
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
-        os.killpg(pid, number)
-    except ProcessLookupError:
-        return  # it ended meanwhile

@@ -13,10 +13,11 @@ from laptop.commands import broker_command, function_command, gateway_command, m
 from laptop.errors import LaptopError
 from laptop.guard import guarded
 from laptop.hold import only_run
+from laptop.leftovers import end_leftovers
 from laptop.life import GRACE, STURDY, Life, Means, backoff, live
 from laptop.logs import say
 from laptop.manifests import Function, System, read_system
-from laptop.process import Child, Children, Command, allow_open_files, end_leftovers
+from laptop.process import Child, Children, Command, allow_open_files
 from laptop.run import Run
 from laptop.runtime import RuntimeFolder, runtime_folder
 from laptop.schedule import check_schedule, keep_pinging

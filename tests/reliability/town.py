@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import yaml
 
-from laptop.process import end_leftovers
+from laptop.leftovers import end_leftovers
 from tests.system import ROOT, RunningSystem, eventually, start_system
 
 START_WITHIN = 90.0

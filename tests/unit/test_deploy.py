@@ -1,13 +1,15 @@
 """What `make deploy` refuses before it touches a cluster, in which order it works there, and what it warns of."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.unit.manifests import ROOT
+from tests.unit.manifests import ROOT, SERVING, container
+from tests.unit.rendered import OVERLAYS, render
 
 REACHED = "the cluster was asked"
 KUBECTL = f"""#!/bin/sh
@@ -121,3 +123,50 @@ def test_a_broker_in_memory_has_no_topic(empty: Path) -> None:
     applied, _ = installed(empty, "in-memory")
 
     assert "topic" not in applied
+
+
+@pytest.mark.parametrize("name", ["123", "on", "null", "1e3", "0x1f"])
+def test_a_namespace_may_look_like_a_number_or_a_truth_in_yaml(path: str, name: str) -> None:
+    assert f"The namespace {name}, its settings" in deploy("in-memory", PATH=path, NAMESPACE=name).stdout
+    for found in render(OVERLAYS / "in-memory", NAMESPACE=name, TAG="1.10", CDPATH=str(ROOT)):
+        assert found.content["metadata"].get("namespace", name) == name
+        if found.is_a("Namespace", "v1"):
+            assert found.name == name
+        if found.is_a("Service", SERVING):
+            assert str(container(found)["image"]).endswith(":1.10")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *(("NAMESPACE", name) for name in ("Airline", "a b", "-a", "a.b", "x" * 64)),
+        *(("TAG", tag) for tag in ("a/b", ".1", "1'")),
+        *(("REGISTRY", registry) for registry in ("a b", "registry.example/")),
+        ("KAFKA", "kafka.example:9092 x"),
+    ],
+)
+def test_a_setting_that_no_cluster_takes_is_named(path: str, setting: str, value: str) -> None:
+    refused = deploy("in-memory", PATH=path, **{setting: value})
+    assert refused.returncode == 1
+    assert f"{setting}={value} is not " in refused.stderr
+    assert REACHED not in refused.stdout
+
+
+def test_several_kafkas_and_registries_with_a_port_stay_whole() -> None:
+    rendered = render(OVERLAYS / "kafka", KAFKA="one:9092,two:9092", IMAGES="postgres=registry.example:5000/postgres")
+    assert "one:9092,two:9092" in [found.content.get("data", {}).get("bootstrap.servers") for found in rendered]
+    images = [container(found)["image"] for found in rendered if found.is_a("StatefulSet", "apps/v1")]
+    assert [image.rpartition(":")[0] for image in images] == ["registry.example:5000/postgres"]
+
+
+def test_deploy_works_in_an_odd_folder_and_environment(path: str, tmp_path: Path) -> None:
+    odd = tmp_path / "a b%41?c#d&e;f'g$i가"
+    (odd / "tmp").mkdir(parents=True)
+    for room in ("knative", "broker"):
+        shutil.copytree(ROOT / room, odd / room)
+    command = ["./knative/deploy", "in-memory"]
+    environment = os.environ | {"PATH": path, "CDPATH": "/:/tmp", "TMPDIR": str(odd / "tmp")}
+    reached = subprocess.run(command, cwd=odd, env=environment, capture_output=True, text=True, check=False)
+    assert reached.stdout == f"The namespace airline, its settings, its Broker and its database\n{REACHED}\n"
+    assert reached.stderr == ""
+    assert not any((odd / "tmp").iterdir())
