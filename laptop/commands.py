@@ -64,6 +64,7 @@ def gateway_command(gateway: Gateway, settings: Settings, addresses: Addresses) 
         environment=_machine_environment() | here | _own_names(here) | laptop,
         output=settings.logs / f"{gateway.name}.log",
         folder=ROOT / "gateway",
+        explained_by=(_caddy(), "validate", "--config", "Caddyfile", "--adapter", "caddyfile"),
     )
 
 

@@ -78,8 +78,13 @@ class Log:
             return file.read().decode("utf-8", "replace").splitlines()[-count:]
 
     def last_word(self) -> str:
-        """The last line that says something."""
-        return next(filter(str.strip, reversed(self.last_lines())), "no output")
+        """The last line that says something; of a line of JSON its message."""
+        line = next(filter(str.strip, reversed(self.last_lines())), "no output")
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return line
+        return str(entry.get("message") or entry.get("msg") or line) if isinstance(entry, dict) else line
 
     def _read_on(self, size: int) -> Iterator[str]:
         with self.path.open("rb") as file:

@@ -27,13 +27,17 @@ _OPEN_FILES = 4096  # of every child: a burst needs more than the 256 that macOS
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, under which name, with which environment, where its output goes, and in which folder."""
+    """What to run, under which name, with which environment, where its output goes, and in which folder.
+
+    `explained_by` are arguments that make a program say why it does not start, for one that ends without a word.
+    """
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
     output: Path
     folder: Path = ROOT
+    explained_by: Sequence[str] = ()
 
 
 @dataclass(eq=False)

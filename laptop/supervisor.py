@@ -128,6 +128,8 @@ async def _keep_running(this: Run, command: Command) -> None:
         status = await child.wait()
         log.show_crash(status)
         if status > 0 and not this.falls[command.name].done():
+            if command.explained_by:
+                await this.children.start(replace(command, arguments=command.explained_by)).wait()
             this.falls[command.name].set_result(f"exit code {status}: {log.last_word()}")
         quick_deaths = quick_deaths + 1 if asyncio.get_running_loop().time() - began < STURDY else 0
         await asyncio.sleep(backoff(quick_deaths))

@@ -167,6 +167,7 @@ def test_deploy_works_in_an_odd_folder_and_environment(path: str, tmp_path: Path
     command = ["./knative/deploy", "in-memory"]
     environment = os.environ | {"PATH": path, "CDPATH": "/:/tmp", "TMPDIR": str(odd / "tmp")}
     reached = subprocess.run(command, cwd=odd, env=environment, capture_output=True, text=True, check=False)
-    assert reached.stdout == f"The namespace airline, its settings, its Broker and its database\n{REACHED}\n"
+    assert reached.stdout.splitlines()[0].startswith("The namespace airline, its settings")
+    assert reached.stdout.splitlines()[1:] == [REACHED]
     assert reached.stderr == ""
     assert not any((odd / "tmp").iterdir())
