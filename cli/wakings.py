@@ -1,12 +1,12 @@
 """Which functions woke for the events of a saga: only the supervisor of a laptop knows, from its state.json."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from cli import client
 from cli.client import Airline
+from laptop.hold import read_state
 
 AT_ONCE = timedelta(seconds=1)
 """How long after the broker has an event its first delivery knocks at the function, on a machine that is busy."""
@@ -37,9 +37,8 @@ def _meets(waking: Mapping[str, Any], stored: datetime) -> bool:
 
 
 def _services(airline: Airline) -> dict[str, Any] | None:
-    try:
-        here = json.loads(client.STATE.read_text("utf-8"))
-    except (OSError, ValueError):
+    here = read_state(client.DATA)
+    if here is None or here["gateway"] != airline.url:
         return None
     services: dict[str, Any] = here["services"]
-    return services if here["gateway"] == airline.url else None
+    return services

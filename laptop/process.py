@@ -20,7 +20,8 @@ from laptop.settings import ROOT
 
 # The shell writes its id and becomes the process; LISTEN_PID must name the process that takes the socket
 # (sd_listen_fds(3): descriptor 3 and up).
-_BECOME = 'echo $$ >&4; cd -- "$1" && shift && LISTEN_PID=$$ exec "$@"'
+# PWD keeps the name by which a program's folder was entered.
+_BECOME = 'echo $$ >&4; cd -- "$1" && shift && PWD=$PWD LISTEN_PID=$$ exec "$@"'
 _LISTENER, _LIFE, _FIRST_FREE = 3, 4, 10
 _OPEN_FILES = 4096  # of every child: a burst needs more than the 256 that macOS starts with
 

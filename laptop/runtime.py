@@ -1,6 +1,6 @@
 """A folder for Unix sockets while a run lasts. Their paths must be short: the kernel takes 104 to 108 bytes."""
 
-import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from pathlib import Path
 from laptop.errors import LaptopError
 
 _LONGEST = 50  # bytes of the folder; below it are the name of a Service and "gunicorn.ctl"
+_PLAIN = re.compile(r"[A-Za-z0-9._/+-]+")
 _SHORT = ("/tmp", "/var/tmp")  # noqa: S108 - only for a folder that mkdtemp makes for this user alone
 
 
@@ -27,6 +28,13 @@ class RuntimeFolder:
         folder = self.path / name
         folder.mkdir(exist_ok=True)
         return folder
+
+    def link(self, name: str, to: Path) -> Path:
+        """Another name for a folder, without a letter that means something in a pattern. Raises OSError."""
+        link = self.of(name) / "here"
+        if not link.is_symlink():
+            link.symlink_to(to)
+        return link
 
 
 @contextmanager
@@ -46,11 +54,11 @@ def make_short_folder() -> Path:
     """In TMPDIR, or where that is too long in /tmp. Raises OSError where none of them can be written to."""
     tried: list[str] = []
     for parent in (tempfile.gettempdir(), *_SHORT):
-        if len(os.fsencode(parent)) <= _LONGEST - len("/airline-12345678"):
+        if _PLAIN.fullmatch(parent) and len(parent) <= _LONGEST - len("/airline-12345678"):
             try:
                 return Path(tempfile.mkdtemp(prefix="airline-", dir=parent))
             except OSError as error:
                 tried.append(f"{parent}: {error.strerror}")
         else:
-            tried.append(f"{parent}: its path is too long for a socket")
+            tried.append(f"{parent}: its path is too long for a socket, or too odd")
     raise OSError("; ".join(tried))

@@ -21,7 +21,7 @@ from laptop.process import Child, Children, Command, allow_open_files
 from laptop.run import Run
 from laptop.runtime import RuntimeFolder, runtime_folder
 from laptop.schedule import check_schedule, keep_pinging
-from laptop.settings import Settings
+from laptop.settings import ROOT, Settings
 from laptop.welcome import answers, say_goodbye, say_welcome
 
 FUNCTIONS_GRACE, REST_GRACE = 3.0, 1.5  # seconds to finish at the end of the run
@@ -122,17 +122,24 @@ async def _keep_running(this: Run, command: Command) -> None:
     await this.children.end({command.name}, REST_GRACE)  # of a start that failed
     while True:
         began = asyncio.get_running_loop().time()
-        child = this.children.start(command, this.addresses.listeners[command.name])
+        child = this.children.start(_plainly_named(this, command), this.addresses.listeners[command.name])
         this.residents[command.name] = child.pid
         this.changed()
         status = await child.wait()
         log.show_crash(status)
         if status > 0 and not this.falls[command.name].done():
             if command.explained_by:
-                await this.children.start(replace(command, arguments=command.explained_by)).wait()
+                await this.children.start(replace(_plainly_named(this, command), arguments=command.explained_by)).wait()
             this.falls[command.name].set_result(f"exit code {status}: {log.last_word()}")
         quick_deaths = quick_deaths + 1 if asyncio.get_running_loop().time() - began < STURDY else 0
         await asyncio.sleep(backoff(quick_deaths))
+
+
+def _plainly_named(this: Run, command: Command) -> Command:
+    """Caddy makes the names of imports absolute and takes them for patterns: its folder gets a name without any."""
+    if command.folder == ROOT:
+        return command
+    return replace(command, folder=this.runtime.link(command.name, command.folder))
 
 
 async def _migrate(this: Run) -> None:

@@ -167,7 +167,7 @@ def test_a_saga_shows_which_function_woke_for_an_event(
     services = {"confirm-reservation": {"triggers": ["airline/confirm"], "wakings": wakings}, "dashboard": awake}
     state = tmp_path / "state.json"
     state.write_text(json.dumps({"gateway": paper.url, "services": services}))
-    monkeypatch.setattr(client, "STATE", state)
+    monkeypatch.setattr(client, "DATA", tmp_path)
     deliveries = [
         {"trigger": f"airline/{name}", "state": "delivered", "attempts": []} for name in ("confirm", "on-all")
     ]
