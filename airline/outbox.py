@@ -7,6 +7,7 @@ Sending twice is harmless: consumers know a repeat. Nothing here can change the 
 import atexit
 import functools
 import hashlib
+import json
 import random
 import threading
 import time
@@ -132,8 +133,9 @@ def unsent() -> dict[str, int | str | None]:
 
 
 def deliver(body: bytes, timeout: tuple[float, float] = PATIENT) -> None:
-    """Puts one structured CloudEvent into the broker: `timeout` are seconds to connect, and to wait for its 202.
+    """Puts one CloudEvent, as `wire.pack` wrote it, into the broker.
 
+    `timeout`: seconds to connect, and to wait for its 202.
     Raises BrokerAway without an answer, EventRefused for an event that it will never take, else TryAgain.
     """
     _deliver(settings().sink, body, timeout)
@@ -144,9 +146,11 @@ def _deliver(sink: str | None, body: bytes, timeout: tuple[float, float]) -> Non
         raise BrokerAway(_NO_SINK)
     import requests  # noqa: PLC0415 - a fifth of a cold start, which functions that never send are spared
 
-    headers = {"Content-Type": wire.CLOUD_EVENT_JSON} | tokens.own()
+    headers, content = wire.message(json.loads(body))
     try:
-        answer = _session().post(sink, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+        answer = _session().post(
+            sink, data=content, headers=headers | tokens.own(), timeout=timeout, allow_redirects=False
+        )
     except requests.RequestException as error:
         raise BrokerAway(f"The broker is out of reach ({type(error).__name__}).") from error
     if answer.status_code in OF_THE_EVENT:

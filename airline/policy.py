@@ -167,7 +167,8 @@ def _logged(envelope: Envelope, respond: Callable[[Envelope], Response]) -> Resp
 def _said(event: Event | None, source: str, cause: Envelope) -> Response:
     if event is None:
         return _nothing()
-    return Response(wire.pack(wire.say(event, source, cause)), 200, content_type=wire.CLOUD_EVENT_JSON)
+    headers, body = wire.message(wire.say(event, source, cause))
+    return Response(body, 200, headers)
 
 
 def _nothing() -> Response:

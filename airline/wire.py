@@ -1,10 +1,12 @@
 """CloudEvents 1.0 on the wire: the only importer of `cloudevents`.
 
-Both HTTP modes are read; what we say is always written structured, with `datacontenttype`: a binary reply
-without a content type becomes text/html in Flask, and a structured one without `datacontenttype` leaves the
-MT broker as text. Only the attributes meant to travel are copied from a cause: the brokers add their own.
+Both HTTP modes are read. What we say is written structured, with `datacontenttype`: without it a structured event
+leaves the MT broker as text. Only an event with an attribute that a header must encode is written binary, because
+brokers pass an encoded header on untouched but spoil what they put into a header themselves; see `message`.
+Only the attributes meant to travel are copied from a cause: the brokers add their own.
 """
 
+import base64
 import json
 import re
 import secrets
@@ -16,19 +18,22 @@ from cloudevents import conversion
 from cloudevents.http import CloudEvent as HttpEvent
 from werkzeug.datastructures import Headers
 
-from airline import clock, fields
+from airline import attributes, clock, fields
 from airline.errors import Malformed
 from airline.events import Command, Event, SagasSettled
 from airline.ids import batch_id, event_id
 
 JSON = "application/json"
-CLOUD_EVENT_JSON = "application/cloudevents+json"
+CLOUD_EVENTS = "application/cloudevents"
+CLOUD_EVENT_JSON = f"{CLOUD_EVENTS}+json"
 
 E = TypeVar("E", bound=Event)
 CloudEvent = dict[str, Any]
 """An event in the JSON format of CloudEvents 1.0: context attributes, and `data`."""
 DEEPEST = 100
 """Levels of lists and objects that data may have; about nine hundred can be read, but not always written again."""
+_NO_HEADERS = ("data", "data_base64", "datacontenttype")
+_JSON_TYPE = re.compile(r"\s*[^;\s]+[/+]json\s*(;.*)?", re.ASCII | re.IGNORECASE)
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})", re.ASCII)
 
 
@@ -67,14 +72,16 @@ class Envelope:
 def read(headers: Mapping[str, str] | Headers, body: bytes) -> Envelope:
     """The CloudEvent of an HTTP request, binary or structured; data that is not JSON stays bytes. Raises Malformed."""
     try:
-        event = conversion.from_http(_AsSent, headers, body, data_unmarshaller=lambda data: data)
+        event = conversion.from_http(_AsSent, _decoded(headers), body, data_unmarshaller=lambda data: data)
+        found = {name: value for name, value in event.get_attributes().items() if value is not None}
+        for name, value in found.items():
+            attributes.as_text(name, value)  # what has none could not be said again
     except Exception as error:  # from_http lets JSON, base64 and type errors of many classes out
         raise Malformed(f"This is not a CloudEvent: {error}") from error
-    attributes = event.get_attributes()
-    if attributes.get("specversion") != "1.0":
+    if found.get("specversion") != "1.0":
         raise Malformed("This is not a CloudEvent of specversion 1.0.")
     for name in ("id", "source", "type"):
-        if not isinstance(attributes.get(name), str) or not attributes[name]:
+        if not isinstance(found.get(name), str) or not found[name]:
             raise Malformed(f"This is not a CloudEvent: {name} must be a non-empty string.")
     # from_http hands over the bytes of a binary event, but the JSON text of a structured one's data
     data = event.get_data()
@@ -84,7 +91,20 @@ def read(headers: Mapping[str, str] | Headers, body: bytes) -> Envelope:
         if content is None:
             raise Malformed(f"This is not a CloudEvent: its data have more than {DEEPEST} levels.")
         understood = content
-    return Envelope(attributes, understood, content)
+    return Envelope(found, understood, content)
+
+
+def _decoded(headers: Mapping[str, str] | Headers) -> dict[str, str]:
+    found = {name.lower(): value for name, value in headers.items()}
+    attributed = [name for name in found if name.startswith("ce-")]
+    if found.get("content-type", "").lower().startswith(CLOUD_EVENTS):  # decides, whatever else is there (3.1)
+        return {name: found[name] for name in found.keys() - attributed}
+    for name in attributed:
+        try:
+            found[name] = attributes.decoded(found[name])
+        except ValueError as error:
+            raise ValueError(f"the header {name} is wrongly encoded, {error}") from error
+    return found
 
 
 class _AsSent(HttpEvent):
@@ -136,10 +156,10 @@ def event_of(envelope: Envelope, cls: type[E]) -> E:
 def say(event: Event, source: str, cause: Envelope | None = None, traceparent: str = "") -> CloudEvent:
     """A word of the glossary as a CloudEvent from `source`, caused by `cause`, or by a call that had a traceparent."""
     type_ = type(event).__name__
-    attributes = {"id": _identity(event), "type": type_, "source": source}
+    about = {"id": _identity(event), "type": type_, "source": source}
     if cause is not None:
-        attributes["causationid"] = cause.id
-    return _event(attributes, event, cause.traceparent if cause else traceparent)
+        about["causationid"] = cause.id
+    return _event(about, event, cause.traceparent if cause else traceparent)
 
 
 def forward(envelope: Envelope, command: Command) -> CloudEvent:
@@ -147,8 +167,8 @@ def forward(envelope: Envelope, command: Command) -> CloudEvent:
     return _event({name: envelope.attributes[name] for name in ("id", "source", "type")}, command, envelope.traceparent)
 
 
-def _event(attributes: CloudEvent, said: Event, traceparent: str) -> CloudEvent:
-    return attributes | {
+def _event(about: CloudEvent, said: Event, traceparent: str) -> CloudEvent:
+    return about | {
         "specversion": "1.0",
         "time": clock.text(clock.now()),
         "datacontenttype": JSON,
@@ -174,6 +194,33 @@ def _about(said: Event) -> CloudEvent:
 def pack(event: CloudEvent) -> bytes:
     """The body of the structured mode; its content type is CLOUD_EVENT_JSON."""
     return json.dumps(event).encode()
+
+
+def message(event: CloudEvent) -> tuple[dict[str, str], bytes]:
+    """The headers and the body that bring an event through any broker as it is.
+
+    Structured, unless an attribute has characters that a header must encode. Knative's Kafka broker writes those of a
+    structured event into the headers of the delivery unencoded, which loses them, but passes on what is encoded.
+    """
+    content_type = event.get("datacontenttype", JSON if "data" in event else "")
+    texts = {name: attributes.as_text(name, value) for name, value in event.items() if name not in _NO_HEADERS}
+    try:
+        headers = {f"ce-{name}": attributes.encoded(text) for name, text in texts.items()}
+        content_type.encode("ascii")
+    except UnicodeEncodeError:  # only JSON has a way to write half a surrogate pair
+        return {"Content-Type": CLOUD_EVENT_JSON}, pack(event)
+    if list(headers.values()) == list(texts.values()) or not content_type.isprintable():
+        return {"Content-Type": CLOUD_EVENT_JSON}, pack(event)
+    return headers | ({"Content-Type": content_type} if content_type else {}), _content(event, content_type)
+
+
+def _content(event: CloudEvent, content_type: str) -> bytes:
+    if "data_base64" in event:
+        return base64.b64decode(event["data_base64"])
+    data = event.get("data")
+    if isinstance(data, str) and not _JSON_TYPE.fullmatch(content_type):
+        return data.encode(errors="replace")
+    return b"" if data is None else json.dumps(data).encode()
 
 
 def next_traceparent(traceparent: str) -> str:

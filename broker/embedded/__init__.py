@@ -15,7 +15,8 @@ What differs from class Kafka:
 - `knativekafkaoffset` counts all events of the file, not those of one partition. Events without a key go to the
   partitions in turn. `--partitions` stands for the topic's setting.
 - Never more than 50 events of a Trigger are in flight; Kafka fetches another 50 while some of the last are under way.
-- Header values are percent-decoded and, where needed, encoded, as CloudEvents asks; see event.
+- The values of `ce-` headers are decoded once on the way in and encoded on the way out, as CloudEvents asks; see event.
+  Kafka passes them on as they came, and writes the attributes of a structured event unencoded: `주` becomes `?`.
 - CloudEvents 0.3 is refused. There is no cesql, no TLS, no OIDC; such a Trigger is refused at start.
 - Finished events are deleted after an hour, or when there are more than 100,000 of them.
 """

@@ -2,9 +2,9 @@
 
 Own code instead of the SDK: a broker must not touch the data, and it reads and writes every event many times.
 
-Header values are percent-decoded on the way in (CloudEvents HTTP binding 3.1.3.2). On the way out only what a header
-cannot carry, or what would be decoded into something else, is encoded: a blank or a quote stays readable, because
-the Python SDK hands header values to functions undecoded. (The Java SDK inside Knative neither encodes nor decodes.)
+The values of `ce-` headers are decoded once on the way in, and encoded on the way out so that decoding them once
+gives the attribute back (CloudEvents HTTP binding 3.1.3.2). The Java SDK inside Knative's Kafka broker does neither;
+docs/decisions/2026-11-28-attributes-are-decoded-once.md says what follows from it.
 """
 
 import base64
@@ -29,7 +29,11 @@ _EXTENSION_NAME = re.compile(r"[a-z0-9]+")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _URI_REFERENCE = re.compile(r"[^\s<>\"{}|\\^`\x00-\x1f\x7f]+")
 _JSON_TYPE = re.compile(r"(application|text)/([A-Za-z.\-]+\+)?json(\s*;.*)?", re.DOTALL)
-_TO_ENCODE = re.compile(r"[^\x20-\x7e]+|%(?=[0-9A-Fa-f]{2})|^ +| +$")
+_TO_ENCODE = re.compile(r"[^!#$&-~]+", re.ASCII)  # all but the printable ones, and blank, quote and percent of these
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_MEDIA_TYPE = re.compile(r"[ -~]+", re.ASCII)
 
 
 class NotAnEvent(ValueError):
@@ -65,12 +69,12 @@ def parse(headers: Iterable[tuple[str, str]], body: bytes) -> Event:
     for name, value in headers:
         lowered = name.lower()
         if lowered.startswith("ce-"):
-            attributes[lowered[3:]] = _decoded(value)
+            attributes[lowered[3:]] = _decoded(name, value)
         elif lowered == "content-type":
-            content_type = value if value.isascii() else readable(value)
+            content_type = value
     if content_type is not None and content_type.lower().startswith("application/cloudevents"):
-        return _parse_structured(content_type, body)
-    if content_type is not None:
+        return _parse_structured(readable(content_type), body)
+    if content_type:
         attributes["datacontenttype"] = content_type
     return Event(_validated(attributes), body or None)
 
@@ -92,8 +96,10 @@ def binary_head(event: Event) -> bytes:
     """The event's HTTP header lines in binary mode, each ended by CRLF."""
     lines = []
     for name, value in event.attributes.items():
-        header = "content-type" if name == "datacontenttype" else "ce-" + name
-        lines.append(f"{header}: {_TO_ENCODE.sub(_encoded, value)}\r\n")
+        if name == "datacontenttype":
+            lines.append(f"content-type: {value}\r\n")
+        else:
+            lines.append(f"ce-{name}: {_TO_ENCODE.sub(_encoded, value)}\r\n")
     return "".join(lines).encode("ascii")
 
 
@@ -149,6 +155,8 @@ def _validated(attributes: dict[str, str]) -> dict[str, str]:
     for name in ("source", "dataschema"):
         if name in attributes and not _URI_REFERENCE.fullmatch(attributes[name]):
             raise NotAnEvent(f"{name} is no URI reference")
+    if "datacontenttype" in attributes and not _MEDIA_TYPE.fullmatch(attributes["datacontenttype"]):
+        raise NotAnEvent("datacontenttype is no media type")
     if "time" in attributes and not _RFC3339.fullmatch(attributes["time"]):
         raise NotAnEvent("time is no RFC 3339 timestamp")
     return attributes
@@ -205,10 +213,20 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
-def _decoded(value: str) -> str:
-    if "%" not in value and value.isascii():
+def _decoded(name: str, value: str) -> str:
+    if value.isascii() and "%" not in value and '"' not in value:
         return value
-    return unquote_to_bytes(readable(value)).decode("utf-8", "replace")
+    text = value.strip(" \t")
+    if text.startswith('"'):
+        if not _QUOTED.fullmatch(text):
+            raise NotAnEvent(f"the header {name} has a quoted string that does not end where it should")
+        text = _QUOTED_PAIR.sub(r"\1", text[1:-1])
+    if _BROKEN_ESCAPE.search(text):
+        raise NotAnEvent(f"the header {name} has a percent sign that is not written as %25")
+    try:
+        return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode()
+    except UnicodeDecodeError as error:
+        raise NotAnEvent(f"the header {name} is not UTF-8") from error
 
 
 def _encoded(match: re.Match[str]) -> str:

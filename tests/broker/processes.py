@@ -90,7 +90,7 @@ def trigger(name: str, delivery: dict[str, Any], **spec: Any) -> dict[str, Any]:
 def running_recorder() -> Iterator[str]:
     """The recorder as on a cluster, but for the port; yields its URL."""
     port = free_port()
-    environment = {**os.environ, "WORKERS": "1", "THREADS": "64"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WORKERS": "1", "THREADS": "64"}
     source = str(HERE / "recorder" / "main.py")
     command = [sys.executable, "-m", "functions_framework", "--target", "record", "--source", source]
     with subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)], env=environment) as process:

@@ -55,6 +55,15 @@ def test_what_is_no_cloud_event_is_refused(contract: Contract, headers: dict[str
     assert contract.post(headers, body).status_code == 400
 
 
+@pytest.mark.parametrize("header", ["100%", "%zz", "%FF", "%C0%A0", '"order 1', b"\xff"])
+def test_a_header_that_is_wrongly_encoded_is_refused_where_the_class_looks(contract: Contract, header: str) -> None:
+    headers = {**binary_headers(uuid.uuid4().hex, "contract.unwanted"), "ce-note": header}
+
+    answer = contract.post(headers, b"{}")
+
+    assert answer.status_code == (400 if contract.expected.checks_how_headers_are_encoded else 202)
+
+
 def test_capitals_in_a_structured_extension_name_are_refused_or_lowered(contract: Contract) -> None:
     event_id = uuid.uuid4().hex
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airline import attributes
 from tests.broker.vocabulary import Contract, Delivery, binary_headers, reply, structured
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
@@ -69,6 +70,50 @@ def test_a_structured_event_is_delivered_in_binary_mode(
     assert delivery.headers["content-type"].split(";")[0] == content_type
     assert (delivery.body if isinstance(body, bytes) else json.loads(delivery.body)) == body
     assert delivery.attributes["count"] == "3"
+
+
+ODD = ["order 1", "주문-1", "100%", "%25", "order%201", 'say "yes"', "é"]
+"""Texts that a header must encode."""
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_an_encoded_attribute_arrives_as_it_was_sent(contract: Contract, text: str) -> None:
+    event_id = f"{uuid.uuid4().hex} {text}"
+    headers = binary_headers(event_id, "contract.plain", note=text, subject=text)
+
+    contract.post(headers, b"{}")
+
+    delivery = received(contract, event_id)
+    assert (delivery.attributes["id"], delivery.attributes["note"], delivery.attributes["subject"]) == (
+        event_id,
+        text,
+        text,
+    )
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_an_attribute_of_a_structured_event_arrives_where_the_class_encodes_it(contract: Contract, text: str) -> None:
+    event_id = uuid.uuid4().hex
+
+    contract.post(STRUCTURED, json.dumps(structured(event_id, "contract.plain", data={}, note=text)).encode())
+
+    note = received(contract, event_id).headers["ce-note"]
+    if contract.expected.encodes_structured_attributes:
+        assert note == attributes.encoded(text)
+    else:
+        as_kafka, as_go = text.encode("latin-1", "replace"), text.encode()
+        assert note in {as_kafka.decode("latin-1"), as_go.decode("latin-1")}
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_an_odd_event_is_the_same_one_in_its_reply_and_in_its_dead_letter(contract: Contract, text: str) -> None:
+    reply_id = f"{uuid.uuid4().hex} {text}"
+    said = contract.publish("contract.attempts", {"attempts": [reply(reply_id, causationid=text)]}, note=text)
+    refused = contract.publish("contract.attempts", {"attempts": [{"status": 400}]}, note=text)
+
+    assert received(contract, reply_id).attributes["causationid"] == text
+    assert contract.deliveries(said, "attempts", 1)[0].attributes["note"] == text
+    assert contract.deliveries(refused, "sink", 1)[0].attributes["note"] == text
 
 
 def test_structured_data_of_no_type_arrive_as_the_class_types_them(contract: Contract) -> None:

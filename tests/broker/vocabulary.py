@@ -7,10 +7,12 @@ import base64
 import itertools
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import requests
+
+from airline import attributes
 
 PATIENCE = 30.0  # seconds until something that must happen counts as missing
 SLACK = 1.5  # seconds that a delivery may be late on a busy machine
@@ -40,6 +42,8 @@ class Expected:
     trims_structured_data: bool
     keeps_order: bool
     acknowledges_before_delivering: bool
+    checks_how_headers_are_encoded: bool
+    encodes_structured_attributes: bool  # else they go into the headers of a delivery as they are, or as "?"
     answers_100_continue: bool  # Kafka: a client that waits for it sends its body after a wait of its own
 
 
@@ -65,6 +69,8 @@ EXPECTED = {
         trims_structured_data=True,
         keeps_order=True,
         acknowledges_before_delivering=True,
+        checks_how_headers_are_encoded=False,
+        encodes_structured_attributes=False,
         answers_100_continue=False,
     ),
     "MT": Expected(
@@ -88,9 +94,17 @@ EXPECTED = {
         trims_structured_data=False,
         keeps_order=False,
         acknowledges_before_delivering=False,
+        checks_how_headers_are_encoded=False,
+        encodes_structured_attributes=False,
         answers_100_continue=True,
     ),
 }
+
+
+EXPECTED["embedded"] = replace(
+    EXPECTED["Kafka"], checks_how_headers_are_encoded=True, encodes_structured_attributes=True
+)
+"""As Kafka, but by the letter of CloudEvents: an attribute is encoded and decoded once."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +116,7 @@ class Delivery:
 
     @property
     def attributes(self) -> dict[str, str]:
-        return {name[3:]: value for name, value in self.headers.items() if name.startswith("ce-")}
+        return {name[3:]: attributes.decoded(value) for name, value in self.headers.items() if name.startswith("ce-")}
 
     @property
     def error_extensions(self) -> dict[str, str]:
@@ -161,14 +175,9 @@ class Contract:
 
 
 def binary_headers(event_id: str, event_type: str, **extensions: str) -> dict[str, str]:
-    return {
-        "ce-specversion": "1.0",
-        "ce-id": event_id,
-        "ce-source": "/contract",
-        "ce-type": event_type,
-        "content-type": "application/json",
-        **{f"ce-{name}": value for name, value in extensions.items()},
-    }
+    named = {"specversion": "1.0", "id": event_id, "source": "/contract", "type": event_type, **extensions}
+    headers = {f"ce-{name}": attributes.encoded(value) for name, value in named.items()}
+    return {**headers, "content-type": "application/json"}
 
 
 def structured(event_id: str, event_type: str, **members: Any) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from airline import wire
+from airline.wire import CLOUD_EVENT_JSON
 from tests.integration.listening import Quiet, listening
 
 
@@ -36,6 +38,14 @@ class RecordingBroker:
         return status
 
 
+def as_document(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """The event of a request in the JSON format, whichever mode it came in."""
+    if headers.get("Content-Type") == CLOUD_EVENT_JSON:
+        return dict(json.loads(body))
+    found = wire.read(headers, body)
+    return {**found.attributes, "data": found.data} if found.data is not None else {**found.attributes}
+
+
 @contextmanager
 def recording_broker() -> Iterator[RecordingBroker]:
     """Runs one on a free port of 127.0.0.1."""
@@ -44,7 +54,7 @@ def recording_broker() -> Iterator[RecordingBroker]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             broker.shown.append(self.headers["Authorization"])
-            self.send_response(broker.hear(json.loads(body)))
+            self.send_response(broker.hear(as_document(dict(self.headers), body)))
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -177,6 +178,22 @@ def test_a_binary_event_is_taken_from_curl(airline: Airline) -> None:
         ["curl", "-sf", f"{airline.gateway}/events", *options, "-d", wish], capture_output=True, check=True, timeout=30
     )
     assert airline.outcome(json.loads(done.stdout)["reservationId"])["status"] == "SUCCEED"
+
+
+@pytest.mark.parametrize("identity", ["order 1", "주문-1", "100%", "order%201"])
+def test_an_order_is_charged_once_in_whichever_mode_it_came(airline: Airline, identity: str) -> None:
+    flight = airline.add_flight(seats=5)
+    wish = {"customerId": 45, "flightId": flight, "seatQty": 1}
+    reservation = airline.say("ReservationRequested", wish, id=identity).json()["reservationId"]
+    headers = {"ce-specversion": "1.0", "ce-id": quote(identity), "ce-source": "/agency/7"}
+    again = airline.ask("POST", "/events", json=wish, headers=headers | {"ce-type": "ReservationRequested"})
+    assert again.json()["reservationId"] == reservation
+
+    assert airline.outcome(reservation)["status"] == "SUCCEED"
+    eventually(lambda: len(airline.events(reservation)) == 5, "the dashboard has heard everything")
+    root, placed, *_ = airline.events(reservation)
+    assert (root["id"], root["causationId"], placed["causationId"]) == (identity, None, identity)
+    airline.eventually_remaining(flight, 4)
 
 
 @pytest.mark.parametrize("type_", ["Paid", "ReservationPlaced", "Weather"])

@@ -1,16 +1,21 @@
 """CloudEvents as they arrive and as we write them."""
 
 import base64
+import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from airline import wire
+from airline import attributes, wire
 from airline.errors import Invalid, Malformed
 from airline.events import ReservationPlaced, SagasSettled
 from airline.ids import event_id
+from tests.unit.hops import HOPS, Hop
 from tests.unit.sayings import IN_TIME, canceled, placed
 
 BINARY = {
@@ -141,3 +146,117 @@ def test_what_is_said_of_many_sagas_is_read_as_it_was_said() -> None:
 def test_a_list_of_reservations_is_refused_with_what_is_wrong(data: dict[str, object], wrong: str) -> None:
     with pytest.raises(Invalid, match=wrong):
         wire.event_of(wire.Envelope({}, data), SagasSettled)
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+ODD = [
+    "order 1",
+    "주문-1",
+    "100%",
+    "%25",
+    "order%201",
+    '"quoted"',
+    'a"b\\',
+    " ",
+    "\t",
+    "é",
+    "Ã©",
+    "%EC%A3%BC",
+    "%zz",
+    "🛫",
+    "\0\r\n",
+]
+ORDER_1 = {"specversion": "1.0", "id": "order 1", "source": "/agency", "type": "T"}
+
+
+def headers_of(event: dict[str, str]) -> dict[str, str]:
+    return {f"ce-{name}": attributes.encoded(value) for name, value in event.items()}
+
+
+def as_wsgi(headers: Mapping[str, str]) -> dict[str, str]:
+    """Header values as a function gets them: their bytes as latin-1."""
+    return {name: value.encode().decode("latin-1") for name, value in headers.items()}
+
+
+@pytest.mark.parametrize(
+    "header", ["order%201", "order 1", '"order 1"', '"order%201"', '"or\\der 1"', "%6frder%201", " order 1\t"]
+)
+def test_an_order_is_the_same_in_both_modes_however_its_header_is_written(header: str) -> None:
+    binary = wire.read(headers_of(ORDER_1) | {"ce-id": header}, b"")
+    whole = wire.read({"content-type": wire.CLOUD_EVENT_JSON}, json.dumps(ORDER_1).encode())
+    assert binary.attributes == whole.attributes == ORDER_1
+
+
+@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize(
+    "name", ["id", "source", "type", "subject", "partitionkey", "causationid", "correlationid", "note"]
+)
+def test_any_attribute_is_read_as_it_was_written(name: str, text: str) -> None:
+    event = ORDER_1 | {name: text}
+    assert wire.read(headers_of(event), b"").attributes == event
+
+
+def test_letters_that_are_not_encoded_are_read_as_utf_8() -> None:
+    assert wire.read(as_wsgi(headers_of(ORDER_1) | {"ce-id": "주문-1"}), b"").id == "주문-1"
+
+
+@pytest.mark.parametrize(
+    "header", ["100%", "%", "%zz", "%2", "%FF", "%C0%A0", "%ED%A0%80", "%EC%A3", '"order 1', '"a" b', '"a\\"', "\xff"]
+)
+@pytest.mark.parametrize("name", ["id", "source", "type", "subject", "time", "traceparent", "anything"])
+def test_a_header_that_is_wrongly_encoded_is_malformed_and_named(name: str, header: str) -> None:
+    with pytest.raises(Malformed, match=f"ce-{name}"):
+        wire.read(headers_of(ORDER_1) | {f"CE-{name}": header}, b"")
+
+
+def test_the_headers_of_a_structured_event_are_not_its_attributes() -> None:
+    headers = {"content-type": wire.CLOUD_EVENT_JSON} | {"ce-specversion": "1.0", "ce-id": "%", "ce-type": "Other"}
+    assert wire.read(headers, json.dumps(ORDER_1).encode()).attributes == ORDER_1
+
+
+def test_an_event_is_written_structured_unless_a_header_must_encode_one_of_its_attributes() -> None:
+    assert wire.message(ORDER_1 | {"id": "order-1"})[0] == {"Content-Type": wire.CLOUD_EVENT_JSON}
+    headers, _ = wire.message(ORDER_1 | {"data": {}})
+    assert headers == headers_of(ORDER_1) | {"Content-Type": "application/json"}
+    assert wire.message(ORDER_1) == (headers_of(ORDER_1), b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "content"),
+    [
+        ({"data": {"seats": 3}}, b'{"seats": 3}'),
+        ({"data": "rain", "datacontenttype": "text/plain"}, b"rain"),
+        ({"data": "rain"}, b'"rain"'),
+        ({"data_base64": "/9g=", "datacontenttype": "image/jpeg"}, b"\xff\xd8"),
+    ],
+)
+def test_an_event_that_is_written_binary_keeps_its_data(data: dict[str, Any], content: bytes) -> None:
+    headers, body = wire.message(ORDER_1 | data)
+    assert (headers["Content-Type"], body) == (data.get("datacontenttype", "application/json"), content)
+
+
+@pytest.mark.parametrize("odd", [{"subject": "\ud800"}, {"datacontenttype": "a\r\nx: y"}, {"datacontenttype": "é/é"}])
+def test_what_no_header_can_carry_is_written_structured(odd: dict[str, str]) -> None:
+    event = ORDER_1 | odd
+    assert wire.message(event) == ({"Content-Type": wire.CLOUD_EVENT_JSON}, wire.pack(event))
+
+
+@given(
+    st.dictionaries(st.sampled_from(["id", "subject", "partitionkey", "note"]), ANY_TEXT),
+    st.lists(st.sampled_from(HOPS)),
+)
+def test_any_attributes_survive_any_mixture_of_hops(odd: dict[str, str], hops: list[Hop]) -> None:
+    """An order goes through functions and brokers in any order, and is the same order at the end."""
+    event: dict[str, Any] = ORDER_1 | odd
+    for hop in hops:
+        event = hop(event)
+    assert event == ORDER_1 | odd
+
+
+@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize("hops", list(itertools.permutations(HOPS, 2)))
+def test_an_odd_id_survives_every_two_hops(text: str, hops: tuple[Hop, ...]) -> None:
+    event: dict[str, Any] = ORDER_1 | {"id": text}
+    for hop in hops:
+        event = hop(event)
+    assert event["id"] == text

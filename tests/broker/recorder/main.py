@@ -7,6 +7,7 @@
     GET  /deliveries?id=ID[&place=PLACE][&count=N&wait=S]
                         what came for the event, oldest first; waits up to S seconds for N of them.
                         [{"place", "at": unix time, "headers": {lower-case name: value}, "body": base64}]
+                        ID is the attribute, `headers` are as they came
 
 Keeps everything in memory: run exactly one instance, with many threads, since a delay holds one.
 """
@@ -20,6 +21,8 @@ from typing import Any
 
 import flask
 import functions_framework
+
+from airline import attributes
 
 _deliveries: dict[str, list[dict[str, Any]]] = defaultdict(list)
 _changed = threading.Condition()
@@ -50,7 +53,7 @@ def _remember(place: str, request: flask.Request) -> int:
         "body": base64.b64encode(request.get_data()).decode(),
     }
     with _changed:
-        same_event = _deliveries[request.headers.get("ce-id", "")]
+        same_event = _deliveries[attributes.decoded(request.headers.get("ce-id", ""))]
         before = len([each for each in same_event if each["place"] == place])
         same_event.append(delivery)
         _changed.notify_all()
