@@ -13,11 +13,12 @@ import flights
 from airline import clock
 from airline.errors import Conflict
 from tests.unit.customer import WAYS_TO_CANCEL, Customer
-from tests.unit.laws import Statuses, statuses
+from tests.unit.laws import commands_owed, owed
 from tests.unit.world import HOUSEKEEPING, Delivery, Expiry, Handling, Mishap, Task, World
 
-ROUNDS = 12
-"""Of deliveries and housekeeping: after so many of them everything must have come to rest."""
+ROUNDS = 20
+"""Of deliveries and housekeeping, each 20 minutes: after so many of them everything must have come to rest."""
+RESTLESS = 4
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class Story:
         """Any two that the same service may be told of the same reservation at the same time, in both orders."""
         told: dict[tuple[str, str], list[Task]] = {}
         for task in [*self.tasks(), *self.overdue()]:
-            told.setdefault((task.module, task.reservation), []).append(task)
+            for reservation in task.about:
+                told.setdefault((task.module, reservation), []).append(task)
         return [pair for tasks in told.values() for pair in permutations(tasks, 2)]
 
     def overdue(self) -> list[Expiry]:
@@ -106,34 +108,34 @@ class Story:
         found = self.world.pending[which % len(self.world.pending)]
         self.world.pending.append(replace(found))
 
-    def may_be_lost(self) -> list[Delivery]:
-        """Deliveries that the saga survives the loss of, as its time runs out or a housekeeping takes over."""
-        status = statuses(self.world)
+    def may_be_given_up(self) -> list[Delivery]:
+        """Everything that nobody is at work on."""
         at_work = [handling.delivery for handling in self.world.working]
-        return [found for found in self.world.pending if found not in at_work and _dispensable(found, status)]
+        return [found for found in self.world.pending if found not in at_work]
 
-    def lose(self, which: int) -> None:
-        """The broker gives up, and nobody replays the dead letter."""
-        lost = self.may_be_lost()
-        self.world.pending.remove(lost[which % len(lost)])
+    def give_up(self, which: int) -> None:
+        """The broker gives up a delivery, and nobody replays the dead letter."""
+        candidates = self.may_be_given_up()
+        self.world.give_up(candidates[which % len(candidates)])
 
     def replay(self, which: int) -> None:
         events = list(self.world.said.values())
         self.world.publish(events[which % len(events)])
 
     def end(self, luck: Random, look: Callable[[], None], unrest: Unrest) -> None:
-        """Delivers all that is pending, in any order, and keeps house, until there is nothing left to do."""
-        for _ in range(ROUNDS):
-            self._deliver_all(luck, look, unrest)
+        """Everything is back. Deliveries, in any order, and housekeeping, until there is nothing left to do.
+
+        After RESTLESS rounds nothing goes wrong any more.
+        """
+        self.world.away.clear()
+        for number in range(ROUNDS):
+            self._deliver_all(luck, look, unrest if number < RESTLESS else Unrest())
             self.world.later(minutes=20)
             for module in HOUSEKEEPING:
                 self.world.keep_house(module)
             look()
-            if not self.world.pending and not self._commands_owed():
+            if not self.world.pending and not owed(self.world) and not commands_owed(self.world):
                 break
-
-    def _commands_owed(self) -> list[Any]:
-        return self.world.desk.read("SELECT key FROM accepted_commands WHERE owed_at IS NOT NULL")
 
     def _deliver_all(self, luck: Random, look: Callable[[], None], unrest: Unrest) -> None:
         before: list[Task] = []
@@ -157,8 +159,8 @@ class Story:
             self.world.go_on(self.world.start(task), luck.randint(1, 2))
         elif isinstance(task, Handling) and died:
             self.world.working.remove(task)
-            if task.delivery in self.may_be_lost():
-                self.world.pending.remove(task.delivery)
+            if task.delivery in self.may_be_given_up():
+                self.world.give_up(task.delivery)
         elif crossed and (pairs := [pair for pair in self.rivals() if task in pair]):
             one, other = luck.choice(pairs)
             with self.world.crossings.before(luck.randrange(3), partial(self.world.do, other)):
@@ -170,7 +172,7 @@ class Story:
         if luck.random() < unrest.late:
             self.world.later(minutes=16)
         # the worst moment to cancel is while somebody is at work on it
-        known = [at_work.reservation for at_work in self.world.working] or self.customer.known
+        known = [one for at_work in self.world.working for one in at_work.about] or self.customer.known
         if luck.random() < unrest.canceled and known:
             self.customer.cancel(luck.choice(known), luck.choice(WAYS_TO_CANCEL))
 
@@ -181,15 +183,3 @@ class Story:
     def _flight(self, which: int) -> int:
         numbers = [number for (number,) in self.world.seats.read("SELECT id FROM flights ORDER BY id")]
         return numbers[which % len(numbers)] if numbers else 0
-
-
-def _dispensable(found: Delivery, status: Statuses) -> bool:
-    match found.policy.name:
-        case "decrease-seats" | "charge-payment" | "place-reservation" | "cancel-reservation":
-            return True
-        case "confirm-reservation":
-            return status["reservation", found.reservation] == "PENDING"
-        case "refund-payment":
-            return status.get(("payment", found.reservation)) == "REFUNDING"
-        case _:
-            return False

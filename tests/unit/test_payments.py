@@ -175,11 +175,16 @@ def test_a_payment_that_was_made_in_time_is_said_again_past_its_expiry(till: Ser
 
 
 @pytest.mark.parametrize("asked", [False, True], ids=["the provider was not asked", "the provider took the money"])
-def test_a_charge_of_unknown_outcome_is_undone_past_its_expiry(till: Service, bank: Service, asked: bool) -> None:
-    intent = till.run(payments.begin_charge, decreased())
+def test_a_charge_of_unknown_outcome_is_undone_past_its_expiry(
+    till: Service, bank: Service, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    heard = replace(decreased(), expires_at=NOON)
+    monkeypatch.setattr(clock, "now", lambda: NOON - timedelta(seconds=1))
+    intent = till.run(payments.begin_charge, heard)
     if asked:
         payments.charge(intent)
-    assert charge(till, replace(decreased(), expires_at=NOON)) is None
+    monkeypatch.setattr(clock, "now", lambda: NOON)
+    assert charge(till, heard) is None
     left = till.run(payments.take_up, "R1")
     said = till.run(payments.record_undo, left, payments.refund(left))
     expired: dict[str, Any] = {

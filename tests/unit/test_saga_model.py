@@ -28,7 +28,7 @@ from airline.events import BY_TYPE
 from tests.unit import laws
 from tests.unit.customer import WAYS_TO_CANCEL, wish
 from tests.unit.story import Story, Unrest
-from tests.unit.world import Mishap, Task, World
+from tests.unit.world import HOUSEKEEPING, PROVIDER, Mishap, Task, World
 
 BATCHES = int(os.environ.get("SAGA_MODEL_BATCHES", "15"))
 LONGER = "SAGA_MODEL_BATCHES" in os.environ
@@ -48,6 +48,8 @@ AGAIN = 0.3
 
 ANY = st.integers(0, 999)
 """Which one of those that are there."""
+PARTS = [PROVIDER, *HOUSEKEEPING, "flights"]
+"""What may be away: the provider, or the database of one service."""
 SENDING = st.sampled_from([Mishap.NONE, Mishap.AWAY, Mishap.REFUSED])
 WISHES = st.builds(
     wish,
@@ -153,7 +155,7 @@ class Sagas(RuleBasedStateMachine):
     @precondition(lambda self: self.world.working)
     @rule(which=ANY, by=st.sampled_from(WAYS_TO_CANCEL))
     def somebody_cancels_what_is_slow(self, which: int, by: str) -> None:
-        self.story.customer.cancel(self.world.working[which % len(self.world.working)].reservation, by)
+        self.story.customer.cancel(self.world.working[which % len(self.world.working)].about[0], by)
 
     @precondition(lambda self: self.world.working)
     @rule(which=ANY)
@@ -165,10 +167,21 @@ class Sagas(RuleBasedStateMachine):
     def a_delivery_is_doubled(self, which: int) -> None:
         self.story.double(which)
 
-    @precondition(lambda self: self.story.may_be_lost())
+    @precondition(lambda self: self.story.may_be_given_up())
+    @rule(which=ANY, how_many=st.integers(1, 5))
+    def deliveries_are_given_up(self, which: int, how_many: int) -> None:
+        for found in self.story.may_be_given_up()[which % 7 :][:how_many]:
+            note(f"given up: {found}")
+            self.world.give_up(found)
+
+    @rule(part=st.sampled_from(PARTS))
+    def something_is_away(self, part: str) -> None:
+        self.world.away.add(part)
+
+    @precondition(lambda self: self.world.away)
     @rule(which=ANY)
-    def a_delivery_is_given_up(self, which: int) -> None:
-        self.story.lose(which)
+    def it_is_back(self, which: int) -> None:
+        self.world.away.remove(sorted(self.world.away)[which % len(self.world.away)])
 
     @precondition(lambda self: self.world.said)
     @rule(which=ANY)
@@ -179,7 +192,7 @@ class Sagas(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self.world.later(minutes=minutes)
 
-    @rule(module=st.sampled_from(["reservations", "payments"]), mishap=st.sampled_from(Mishap))
+    @rule(module=st.sampled_from(list(HOUSEKEEPING)), mishap=st.sampled_from(Mishap))
     def housekeeping_comes(self, module: str, mishap: Mishap) -> None:
         with self.world.going_wrong(mishap):
             self.world.keep_house(module)

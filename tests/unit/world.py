@@ -33,6 +33,7 @@ from tests.unit.crossing import Crossings
 from tests.unit.policies import Policy, hearers
 from tests.unit.sayings import NOON
 
+PROVIDER = "the provider"
 HOUSEKEEPING = {"reservations": overdue, "payments": unfinished, "projection": compensation}
 
 
@@ -44,6 +45,7 @@ class Mishap(StrEnum):
     REFUSED = "the broker refuses the event"
     DIED_UNSENT = "death before sending"
     DIED_SENT = "death after sending"
+    UNANSWERED = "the provider does what it is asked, and its answer is lost"
     DIED_UNASKED = "death before asking the provider"
     DIED_ASKED = "death after asking the provider"
 
@@ -67,8 +69,13 @@ class Delivery:
     def reservation(self) -> str:
         return self.envelope.reservation_id
 
+    @property
+    def about(self) -> list[str]:
+        """The reservations that it is about."""
+        return list(self.envelope.data.get("reservationIds", [self.reservation]))
+
     def __str__(self) -> str:
-        return f"{self.envelope.type} of {self.reservation} to {self.policy.name}"
+        return f"{self.envelope.type} of {', '.join(self.about)} to {self.policy.name}"
 
 
 @dataclass(eq=False)
@@ -86,6 +93,10 @@ class Handling:
     def reservation(self) -> str:
         return self.delivery.reservation
 
+    @property
+    def about(self) -> list[str]:
+        return self.delivery.about
+
     def __str__(self) -> str:
         return f"going on with {self.delivery}"
 
@@ -96,6 +107,10 @@ class Expiry:
 
     reservation: str
     module: str = "reservations"
+
+    @property
+    def about(self) -> list[str]:
+        return [self.reservation]
 
 
 Task = Delivery | Handling | Expiry
@@ -136,7 +151,11 @@ class Database:
 
 
 class World:
-    """Every service with its database, the provider, the clock and the broker."""
+    """Every service with its database, the provider, the clock and the broker.
+
+    `away` are the modules whose database is away, and PROVIDER; `unheard` the ids of events that the broker has given
+    up to tell the dashboard.
+    """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.desk, self.seats = Database(reservations.metadata), Database(flights.metadata)
@@ -150,7 +169,7 @@ class World:
         }
         self.crossings = Crossings([service.engine for service in self.services.values()])
         self.deliveries = 0
-        self._here: Engine = self.desk.engine
+        self._here = "reservations"
         self._ask: dict[str, Callable[..., Any]] = {"charge": provider.charge, "undo": provider.undo}
         self._put_in_place_of_the_outside(patch)
         self.begin()
@@ -165,12 +184,14 @@ class World:
         self.pending: list[Delivery] = []
         self.working: list[Handling] = []
         self.said: dict[str, CloudEvent] = {}
+        self.away: set[str] = set()
+        self.unheard: set[str] = set()
         self.asked: dict[tuple[str, str], tuple[Any, ...]] = {}
 
     @contextmanager
     def at(self, module: str) -> Iterator[None]:
         """The functions of that module's service are at work."""
-        before, self._here = self._here, self.services[module].engine
+        before, self._here = self._here, module
         try:
             yield
         finally:
@@ -189,7 +210,8 @@ class World:
         known = self.said.setdefault(event["id"], event)
         assert known["data"] == event["data"], f"{event['type']} was said with other data"
         envelope = Envelope({name: value for name, value in event.items() if name != "data"}, event["data"])
-        self.pending += [Delivery(envelope, hearer) for hearer in hearers(envelope.type)]
+        heard = [hearer for hearer in hearers(envelope.type) if hearer.module in self.services]
+        self.pending += [Delivery(envelope, hearer) for hearer in heard]
 
     def start(self, delivery: Delivery) -> Handling:
         """A process begins to work on a delivery."""
@@ -211,9 +233,15 @@ class World:
         """A delivery is handled without delay; it stays pending if it is refused or its process dies."""
         self.go_on(self.start(delivery))
 
+    def give_up(self, delivery: Delivery) -> None:
+        """The broker gives up a delivery. It becomes a dead letter, and nobody replays it."""
+        self.pending.remove(delivery)
+        if delivery.module == "projection":
+            self.unheard.add(delivery.envelope.id)
+
     def keep_house(self, module: str) -> None:
-        """A tick comes to the housekeeping of reserve or payment."""
-        with self.at(module):
+        """A tick comes to the housekeeping of a service."""
+        with self.at(module), suppress(TryAgain):
             HOUSEKEEPING[module].keep_house()
 
     def do(self, task: Task) -> None:
@@ -224,7 +252,7 @@ class World:
             if task in self.working:
                 self.go_on(task)
         else:
-            with self.at(task.module):
+            with self.at(task.module), suppress(TryAgain):
                 overdue._expire(task.reservation)
 
     def later(self, **delta: float) -> None:
@@ -253,7 +281,7 @@ class World:
     def _put_in_place_of_the_outside(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(clock, "now", lambda: self.now)
         patch.setattr(logs.log, "disabled", True)
-        patch.setattr(store, "database", lambda: self._here)
+        patch.setattr(store, "database", self._database)
         patch.setenv("K_SINK", "http://broker.test")
         settings.cache_clear()
         patch.setattr(outbox, "_deliver", lambda _sink, body, _timeout: self._send(body))
@@ -262,6 +290,11 @@ class World:
         patch.setattr(provider, "SLOW_SECONDS", 0)
         patch.setattr(provider, "charge", lambda key, *what: self._asks("charge", key, *what))
         patch.setattr(provider, "undo", lambda key, amount: self._asks("undo", key, amount))
+
+    def _database(self) -> Engine:
+        if self._here in self.away:
+            raise TryAgain("The database is out of reach; try again.")
+        return self.services[self._here].engine
 
     def _accept(self, body: bytes) -> None:
         self.publish(json.loads(body))
@@ -274,9 +307,12 @@ class World:
         self._meets(Mishap.DIED_SENT, Died())
 
     def _asks(self, kind: str, key: str, *what: Any) -> Any:
+        if PROVIDER in self.away:
+            raise TryAgain("The provider does not answer.")
         self._meets(Mishap.DIED_UNASKED, Died())
         assert self.asked.setdefault((kind, key), what) == what, f"another {kind} for {key}"
         answer = self._ask[kind](key, *what)
+        self._meets(Mishap.UNANSWERED, TryAgain("The provider does not answer."))
         self._meets(Mishap.DIED_ASKED, Died())
         return answer
 
