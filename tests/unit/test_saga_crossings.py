@@ -6,10 +6,11 @@ from random import Random
 
 import pytest
 
+import projection
 from tests.unit import laws
 from tests.unit.customer import wish
 from tests.unit.story import Story, Unrest
-from tests.unit.world import Delivery, Mishap, World
+from tests.unit.world import HOUSEKEEPING, PROVIDER, Delivery, Mishap, World
 
 
 class Tale:
@@ -31,13 +32,17 @@ class Tale:
         assert promised
         return promised
 
-    def on_its_way(self, type_: str, policy: str) -> Delivery:
-        """The delivery of the latest event of that type to that policy."""
-        found = [one for one in self.world.pending if (one.envelope.type, one.policy.name) == (type_, policy)]
-        return found[-1]
+    def on_its_way(self, type_: str | None, policy: str) -> Delivery:
+        """The delivery of the latest event, of that type if it is named, to that policy."""
+        found = [one for one in self.world.pending if one.policy.name == policy]
+        return [one for one in found if type_ in (None, one.envelope.type)][-1]
 
-    def hears(self, policy: str, type_: str) -> None:
+    def hears(self, policy: str, type_: str | None = None) -> None:
         self.world.deliver(self.on_its_way(type_, policy))
+
+    def gives_up(self, policy: str) -> None:
+        """The broker gives up the latest delivery to that policy, and nobody replays it."""
+        self.world.give_up(self.on_its_way(None, policy))
 
     def rests(self) -> None:
         self.story.end(Random(1), partial(laws.never_oversold, self.world), Unrest())
@@ -273,3 +278,230 @@ def test_a_changed_price_is_not_the_price_of_those_who_have_seats(tale: Tale) ->
     tale.story.change_flight(0, cost=999)
     tale.story.say_everything_again()
     assert tale.outcome(booked) == ("SUCCEED", "HELD", "PAID", 200)
+
+
+def test_a_provider_that_is_away_until_the_reservation_expired_never_charges_it(tale: Tale) -> None:
+    late = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.world.away.add(PROVIDER)
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    tale.gives_up("charge-payment")
+    tale.world.later(minutes=16)
+    tale.world.keep_house("reservations")
+    tale.hears("refund-payment", "ReservationCanceled")
+    tale.gives_up("refund-payment")
+    tale.world.later(hours=60)
+    tale.world.keep_house("payments")
+    assert tale.outcome(late) == ("CANCELED", "RELEASED", "FAILED", 0)
+    assert tale.world.asked.keys() == {("undo", late)}, "the provider was never asked for money"
+
+
+@pytest.mark.parametrize("housekeeping", ["reservations", "payments"])
+def test_a_charge_that_nobody_finished_in_time_is_not_made_whichever_housekeeping_comes_first(
+    tale: Tale, housekeeping: str
+) -> None:
+    late = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.world.away.add(PROVIDER)
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    tale.gives_up("charge-payment")
+    tale.world.away.clear()
+    tale.world.later(minutes=16)
+    tale.world.keep_house(housekeeping)
+    assert tale.outcome(late) == ("CANCELED", "RELEASED", "FAILED", 0)
+    assert tale.reason(late) == "expired"
+    assert ("charge", late) not in tale.world.asked
+
+
+def test_a_provider_that_is_back_in_time_charges_and_the_reservation_succeeds(tale: Tale) -> None:
+    booked = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.world.away.add(PROVIDER)
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    tale.gives_up("charge-payment")
+    tale.world.away.clear()
+    tale.world.later(minutes=5)
+    tale.world.keep_house("payments")
+    tale.hears("confirm-reservation", "Paid")
+    assert tale.outcome(booked) == ("SUCCEED", "HELD", "PAID", 200)
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["and is there", "and is away when it has to undo it"])
+def test_money_that_the_provider_took_without_an_answer_goes_back_once_after_a_cancel(tale: Tale, away: bool) -> None:
+    unwanted = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    with tale.world.going_wrong(Mishap.UNANSWERED):
+        tale.hears("charge-payment", "RemainingSeatsDecreased")
+    tale.gives_up("charge-payment")
+    tale.customer.cancel(unwanted)
+    if away:
+        tale.world.away.add(PROVIDER)
+    tale.hears("refund-payment", "ReservationCanceled")
+    if away:
+        tale.gives_up("refund-payment")
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "REFUNDED", 0)
+    assert tale.world.bank.read("SELECT kind, amount FROM ledger ORDER BY kind") == [("charge", 200), ("refund", 200)]
+
+
+def test_a_cancel_that_meets_a_charge_of_unknown_outcome_is_remembered_at_once(tale: Tale) -> None:
+    unwanted = tale.books()
+    tale.hears("decrease-seats", "ReservationPlaced")
+    tale.world.away.add(PROVIDER)
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    tale.customer.cancel(unwanted)
+    tale.hears("refund-payment", "ReservationCanceled")
+    assert laws.statuses(tale.world)["payment", unwanted] == "REFUNDING"
+    tale.world.away.clear()
+    tale.hears("charge-payment", "RemainingSeatsDecreased")
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "FAILED", 0)
+    assert tale.world.asked.keys() == {("undo", unwanted)}
+
+
+@pytest.mark.parametrize(
+    ("given_up", "heard", "end"),
+    [
+        ("decrease-seats", [], ("CANCELED", "CANCELED", "CANCELED", 0)),
+        ("charge-payment", ["decrease-seats"], ("CANCELED", "RELEASED", "CANCELED", 0)),
+        ("confirm-reservation", ["decrease-seats", "charge-payment"], ("CANCELED", "RELEASED", "REFUNDED", 0)),
+    ],
+)
+def test_a_step_that_was_given_up_lets_the_reservation_expire_and_everything_goes_back(
+    tale: Tale, given_up: str, heard: list[str], end: tuple[str, str, str, int]
+) -> None:
+    forgotten = tale.books()
+    for policy in heard:
+        tale.hears(policy)
+    tale.gives_up(given_up)
+    tale.world.later(minutes=16)
+    tale.world.keep_house("reservations")
+    assert tale.outcome(forgotten) == end
+    assert tale.reason(forgotten) == "expired"
+
+
+@pytest.mark.parametrize("given_up", ["decrease-seats", "charge-payment", "confirm-reservation"])
+def test_a_step_that_was_given_up_is_made_before_the_expiry_when_reserve_says_it_again(
+    tale: Tale, given_up: str
+) -> None:
+    booked = tale.books()
+    for policy in ("decrease-seats", "charge-payment", "confirm-reservation"):
+        if policy == given_up:
+            tale.gives_up(policy)
+            break
+        tale.hears(policy)
+    tale.world.later(minutes=11)
+    tale.world.keep_house("reservations")
+    for policy in ("decrease-seats", "charge-payment", "confirm-reservation"):
+        tale.hears(policy)
+    assert tale.outcome(booked) == ("SUCCEED", "HELD", "PAID", 200)
+
+
+@pytest.mark.parametrize("given_up", [["restore-seats"], ["refund-payment"], ["restore-seats", "refund-payment"]])
+@pytest.mark.parametrize("paid", [False, True], ids=["not paid yet", "confirmed"])
+def test_a_compensation_that_was_given_up_is_asked_for_again_and_finished(
+    tale: Tale, given_up: list[str], paid: bool
+) -> None:
+    unwanted = tale.books()
+    tale.hears("decrease-seats")
+    if paid:
+        tale.hears("charge-payment")
+        tale.hears("confirm-reservation")
+    else:
+        tale.gives_up("charge-payment")
+    tale.customer.cancel(unwanted)
+    for policy in given_up:
+        tale.gives_up(policy)
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "REFUNDED" if paid else "CANCELED", 0)
+
+
+def test_nobody_is_charged_for_what_is_canceled_when_reserve_says_it_again(tale: Tale) -> None:
+    unwanted = tale.books()
+    tale.hears("decrease-seats")
+    tale.gives_up("charge-payment")
+    tale.customer.cancel(unwanted)
+    for policy in ("restore-seats", "refund-payment"):
+        tale.gives_up(policy)
+    for _ in range(9):
+        tale.world.later(minutes=11)
+        tale.world.keep_house("reservations")
+    for delivery in sorted(tale.world.pending, key=lambda found: found.envelope.type == "ReservationCanceled"):
+        tale.world.deliver(delivery)
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "CANCELED", 0)
+    assert tale.world.asked == {}
+
+
+@pytest.mark.parametrize("end", ["SUCCEED", "CANCELED", "REFUSED"])
+def test_a_dashboard_that_was_away_for_a_whole_saga_is_right_at_the_end(tale: Tale, end: str) -> None:
+    booked = tale.books(seats=9 if end == "REFUSED" else 2)
+    for delivery in iter(lambda: next((one for one in tale.world.pending if one.module != "projection"), None), None):
+        tale.world.deliver(delivery)
+    if end == "CANCELED":
+        tale.customer.cancel(booked)
+        tale.hears("restore-seats")
+        tale.hears("refund-payment")
+    for delivery in list(tale.world.pending):
+        tale.world.give_up(delivery)
+    assert tale.world.board.rows(projection.RESERVATIONS) == []
+    tale.rests()
+    (row,) = tale.world.board.run(lambda tx: list(tx.execute(projection.customers())))
+    assert tuple(row)[3:] == ((1, 0) if end == "SUCCEED" else (0, 1))
+
+
+def test_a_report_that_is_lost_is_made_again(tale: Tale) -> None:
+    tale.books()
+    for policy in ("decrease-seats", "charge-payment", "confirm-reservation"):
+        tale.hears(policy)
+    for delivery in list(tale.world.pending):
+        tale.world.deliver(delivery)
+    tale.world.keep_house("projection")
+    tale.gives_up("settle-reservations")
+    assert laws.owed(tale.world)
+    tale.rests()
+
+
+def test_a_report_that_was_overtaken_by_the_cancel_settles_nothing(tale: Tale) -> None:
+    unwanted = tale.books()
+    for policy in ("decrease-seats", "charge-payment", "confirm-reservation"):
+        tale.hears(policy)
+    for delivery in list(tale.world.pending):
+        tale.world.deliver(delivery)
+    tale.world.keep_house("projection")
+    tale.customer.cancel(unwanted)
+    for policy in ("restore-seats", "refund-payment"):
+        tale.gives_up(policy)
+    tale.hears("settle-reservations")
+    assert laws.owed(tale.world) == [unwanted]
+    assert tale.outcome(unwanted) == ("CANCELED", "RELEASED", "REFUNDED", 0)
+
+
+def test_a_payment_of_a_canceled_reservation_leads_to_its_refund(tale: Tale) -> None:
+    late = tale.books()
+    tale.hears("decrease-seats")
+    tale.hears("charge-payment")
+    tale.customer.cancel(late)
+    for policy in ("restore-seats", "refund-payment"):
+        tale.gives_up(policy)
+    tale.hears("confirm-reservation", "Paid")
+    tale.hears("refund-payment", "ReservationCanceled")
+    assert laws.statuses(tale.world)["payment", late] == "REFUNDED"
+    assert tale.outcome(late) == ("CANCELED", "RELEASED", "REFUNDED", 0)
+
+
+@pytest.mark.parametrize("module", ["reservations", "flights", "payments", "projection"])
+@pytest.mark.parametrize("canceled", [False, True])
+def test_a_database_that_is_away_for_a_weekend_is_caught_up_with(tale: Tale, module: str, canceled: bool) -> None:
+    booked = tale.books()
+    if canceled:
+        for policy in ("decrease-seats", "charge-payment", "confirm-reservation"):
+            tale.hears(policy)
+        tale.customer.cancel(booked)
+    tale.world.away.add(module)
+    for _ in range(6):
+        for delivery in list(tale.world.pending):
+            tale.world.deliver(delivery)
+    for delivery in list(tale.world.pending):
+        tale.world.give_up(delivery)
+    for _ in range(6):
+        tale.world.later(hours=10)
+        for house in HOUSEKEEPING:
+            tale.world.keep_house(house)
+    tale.rests()
