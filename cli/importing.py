@@ -62,8 +62,10 @@ def _decoded(content: bytes, encoding: str | None, file: Path) -> str:
 
 def _lines(text: str, file: Path) -> Iterator[Line]:
     numbered = enumerate(re.split(r"\r\n|\n|\r", text), 1)
-    _, first = next(numbered)
-    separator, header = _header(first, file)
+    number, first = next(numbered)
+    if re.fullmatch(r"(?i)sep=.", first.strip('" ')):  # Excel's own line before the header
+        number, first = next(numbered, (number, first))
+    separator, header = _header(first, f"{file}, line {number}")
     earlier: dict[tuple[str, ...], int] = {}
     for number, written in numbered:
         if not written.strip(f" {separator}"):
@@ -74,9 +76,8 @@ def _lines(text: str, file: Path) -> Iterator[Line]:
         yield replace(line, reason=f"the same as line {known}") if again else line
 
 
-def _header(written: str, file: Path) -> tuple[str, list[str]]:
-    """What separates the columns, and their names."""
-    where = f"{file}, line 1"
+def _header(written: str, where: str) -> tuple[str, list[str]]:
+    """What separates the columns, and their names. Raises Refused."""
     separator = max(SEPARATORS, key=written.count)
     try:
         names = _cells(written, separator)

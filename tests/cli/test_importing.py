@@ -110,6 +110,19 @@ def test_an_open_quote_takes_its_own_line_and_not_the_rest_of_the_file(
     assert len(paper.lists["flights"]) == 3
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"SEP=;"'])
+def test_the_line_that_excel_writes_before_the_header_is_no_header(
+    typed: Typed, csv: Callable[..., str], first: str
+) -> None:
+    header = HEADER.replace(",", ";")
+
+    said = typed("flights", "import", csv("KE1;2027-01-01;5;9\nKE2;2027\n", f"{first}\n{header}"), "--json")
+
+    assert [flight["flightCode"] for flight in said.json["flights"]] == ["KE1"]
+    assert said.json["bad"] == [{"line": 4, "reason": "has 2 fields, the header has 4"}]
+    assert "line 1: it must name" in typed("flights", "import", csv("", first)).err
+
+
 def test_files_that_were_put_together_have_their_header_again(typed: Typed, csv: Callable[[str], str]) -> None:
     said = typed("flights", "import", csv(f"KE1,2027-01-01,5,9\n{HEADER}KE2,2027-01-01,5,9\n"), "--json")
 
