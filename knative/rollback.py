@@ -72,11 +72,11 @@ def remember(cluster: Cluster) -> dict[str, str]:
     good = {name: str(revision) for name, revision in running.items()}
     former = {*cluster.good().values()}
     # in this order: whatever the ConfigMap names is kept at every moment
-    cluster.kubectl("annotate", REVISIONS, "--overwrite", f"{KEPT}=true", *sorted(good.values()))
+    cluster.kubectl("annotate", REVISIONS, *sorted(good.values()), f"{KEPT}=true", "--overwrite")
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MEMORY}, "data": good}
     cluster.kubectl("apply", "--filename", "-", stdin=json.dumps(config_map))
     if released := sorted((former - {*good.values()}) & cluster.revisions()):
-        cluster.kubectl("annotate", REVISIONS, f"{KEPT}-", *released)
+        cluster.kubectl("annotate", REVISIONS, *released, f"{KEPT}-")
     return good
 
 

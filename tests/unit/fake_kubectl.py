@@ -49,10 +49,10 @@ def apply(state: dict[str, Any], rest: list[str]) -> None:
 
 
 def annotate(state: dict[str, Any], rest: list[str]) -> None:
-    kind, *names = [word for word in rest if word != "--overwrite"]
+    kind, *names, change = [word for word in rest if word != "--overwrite"]
     assert kind == "revisions.serving.knative.dev"
-    (change,) = [word for word in names if "/" in word]
-    names.remove(change)
+    if any("/" in name for name in names):
+        sys.exit("all resources must be specified before annotation changes")
     if missing := {*names} - {*state["revisions"]}:
         sys.exit(f"not found: {sorted(missing)}")
     others = {*state["kept"]} - {*names}
