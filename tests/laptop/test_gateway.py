@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sysconfig
@@ -370,6 +371,14 @@ def test_every_answer_carries_the_security_headers(gateway: Gateway, path: str) 
     assert headers["referrer-policy"] == "no-referrer"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert "Caddy" not in headers.get("server", "")
+
+
+def test_the_pages_may_be_in_a_folder_with_any_name(tmp_path: Path) -> None:
+    for name in ("a folder", 'with "quotes"', "of {braces}", "with `ticks` and 100 %"):
+        web = tmp_path / name / "web"
+        shutil.copytree(ROOT / "gateway" / "web", web)
+        with caddy(tmp_path, dict.fromkeys(SERVICES, 9), WEB_ROOT=str(web)) as url:
+            assert requests.get(f"{url}/start.css", timeout=30).status_code == 200, name
 
 
 def test_the_start_page_and_its_style_are_served(gateway: Gateway) -> None:
