@@ -7,10 +7,9 @@ from flask.typing import ResponseReturnValue
 import compensation
 import dashboard_api
 import projection
-from airline import policy, web
-from airline.settings import settings
+from airline import policy, serving, web
 
-settings()  # what is set wrongly ends the start, and the log says what
+serving.prepare()
 
 
 @functions_framework.http

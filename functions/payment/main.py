@@ -7,10 +7,9 @@ from flask.typing import ResponseReturnValue
 import payments
 import payments_api
 import unfinished
-from airline import policy, web
-from airline.settings import settings
+from airline import policy, serving, web
 
-settings()  # what is set wrongly ends the start, and the log says what
+serving.prepare()
 
 
 @functions_framework.http

@@ -8,10 +8,9 @@ import incoming
 import overdue
 import reservations
 import reservations_api
-from airline import policy, web
-from airline.settings import settings
+from airline import policy, serving, web
 
-settings()  # what is set wrongly ends the start, and the log says what
+serving.prepare()
 
 
 @functions_framework.http

@@ -22,7 +22,9 @@ from typing import Any
 import flask
 import functions_framework
 
-from airline import attributes
+from airline import attributes, serving
+
+serving.close_after_each_answer()
 
 _deliveries: dict[str, list[dict[str, Any]]] = defaultdict(list)
 _changed = threading.Condition()
