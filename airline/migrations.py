@@ -41,7 +41,7 @@ def upgrade(folder: Path, url: URL) -> None:
         with _alone(transaction):
             command.upgrade(config(folder, transaction), "head")
 
-    store.commit(work, store.engine(url))
+    store.commit(work, store.engine_of_migrations(url))
 
 
 def upgrade_when_up(folder: Path, url: URL, patience: float = PATIENCE) -> None:

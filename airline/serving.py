@@ -6,11 +6,11 @@ neither GUNICORN_CMD_ARGS nor a gunicorn.conf.py (functions_framework/_http/guni
 
 from gunicorn import config
 
-from airline.settings import settings
-
 
 def prepare() -> None:
     """To be called by main.py. Raises ValueError where a setting is wrong, which ends the start."""
+    from airline.settings import settings  # noqa: PLC0415 - SQLAlchemy, which the functions of the tests do not need
+
     settings()
     close_after_each_answer()
 

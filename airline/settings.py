@@ -13,6 +13,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 LONGEST_HISTORY = 36_500
+LEAST_LIFE, LONGEST_LIFE = 24, 24 * 366
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 DRIVERS = ("sqlite", "postgresql+psycopg", "mysql+pymysql", "mariadb+pymysql")
 
@@ -56,6 +57,8 @@ class Settings:
     """TOKEN_SUBJECTS: who may deliver, between spaces; a * at the end stands for any rest."""
     event_history: timedelta | None
     """EVENT_HISTORY_DAYS: how long the dashboard keeps the events of reservations that ended; 0: for ever."""
+    idempotency_life: timedelta
+    """IDEMPOTENCY_HOURS: how long an Idempotency-Key stands for the command that it was sent with; 24 or more."""
 
 
 @functools.cache
@@ -83,6 +86,7 @@ def read(env: Mapping[str, str]) -> Settings:
         token_issuer=env.get("TOKEN_ISSUER") or None,
         token_ca=_path(env, "TOKEN_CA"),
         token_subjects=tuple(env.get("TOKEN_SUBJECTS", "").split()),
+        idempotency_life=_life(_number(env, "IDEMPOTENCY_HOURS", "48")),
         event_history=_history(_number(env, "EVENT_HISTORY_DAYS", "365")),
     )
 
@@ -122,6 +126,12 @@ def _number(env: Mapping[str, str], name: str, default: str) -> int:
         return int(env.get(name, default))
     except ValueError:
         raise ValueError(f"{name} must be a whole number") from None
+
+
+def _life(hours: int) -> timedelta:
+    if not LEAST_LIFE <= hours <= LONGEST_LIFE:
+        raise ValueError(f"IDEMPOTENCY_HOURS must be between {LEAST_LIFE} and {LONGEST_LIFE}")
+    return timedelta(hours=hours)
 
 
 def _history(kept: int) -> timedelta | None:

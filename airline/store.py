@@ -1,7 +1,11 @@
 """Databases: one per service, made at first use, written in short transactions at READ COMMITTED.
 
-SQLite (a laptop) allows one writer at a time and lets the others poll. Ours queue on a file lock instead, which
-wakes the next one at once; the lock of a killed process is released by the kernel.
+SQLite (a laptop) allows one writer at a time and lets the others poll, up to 100 ms at a time. Ours take turns by a
+file lock, which they look at more often; the lock of a killed process is released by the kernel.
+
+Nothing waits for ever, or a broker gives up on us first (`timeout: PT20S` of the Triggers): neither for a connection,
+nor for a lock, nor for a server that is frozen, or behind a network that drops everything. A call that finds its
+database so has its TryAgain after CONNECT_SECONDS and ANSWER_SECONDS at most.
 """
 
 import atexit
@@ -9,6 +13,7 @@ import fcntl
 import functools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,8 +22,10 @@ from sqlalchemy import (
     URL,
     Column,
     Connection,
+    Dialect,
     Engine,
     Insert,
+    NullPool,
     Row,
     Select,
     Table,
@@ -29,6 +36,7 @@ from sqlalchemy import (
     false,
     func,
 )
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -40,11 +48,25 @@ from airline.settings import settings
 T = TypeVar("T")
 ATTEMPTS = 5
 CONNECT_SECONDS = 5
-"""A server that is not there is given up on well before the broker gives up on us."""
+"""How long a connection may take, and how long a call waits for one of the pool."""
+LOCK_SECONDS = 5
+"""How long a statement waits for what another transaction has locked."""
+STATEMENT_SECONDS = 7
+"""What PostgreSQL itself lets a statement take."""
+ANSWER_SECONDS = 8
+"""How long the answer to one statement is waited for here; then the server is taken to be frozen or cut off."""
+IDLE_SECONDS = 30
+"""After which PostgreSQL ends a transaction of ours that says nothing: its process may be frozen, and holds locks."""
+TURN_SECONDS, LOOK_EVERY = 8.0, 0.002
+"""How long a writer of a SQLite file waits for its turn, and how often it looks."""
 RERUN_SQLSTATES = {"40001", "40P01"}
 """serialization_failure and deadlock_detected, in MySQL one and the same."""
-RERUN_ERRNOS = {1020, 1205, 1213}
-"""MySQL and MariaDB: record has changed since last read, lock wait timeout, deadlock."""
+RERUN_ERRNOS = {1020, 1213}
+"""MySQL and MariaDB: record has changed since last read, deadlock."""
+LOCKED_SQLSTATE, LOCKED_ERRNO = "55P03", 1205
+"""lock_not_available in PostgreSQL, lock wait timeout in MySQL and MariaDB."""
+SLOW_SQLSTATE = "57014"
+"""query_canceled, here by statement_timeout."""
 CHECK_ERRNOS = {3819, 4025}
 """A violated CHECK in MySQL and in MariaDB, which their driver takes for trouble with the server."""
 MYSQL = ("mysql", "mariadb")
@@ -67,18 +89,64 @@ def engine(url: URL) -> Engine:
     return made
 
 
+def engine_of_migrations(url: URL) -> Engine:
+    """Without limits on statements and locks, as an ALTER TABLE takes what it takes; it keeps no connection."""
+    if url.get_backend_name() == "sqlite":
+        return engine(url)
+    arguments = {"connect_timeout": CONNECT_SECONDS}
+    return create_engine(url, connect_args=arguments, isolation_level="READ COMMITTED", poolclass=NullPool)
+
+
 def _server(url: URL) -> Engine:
-    arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
-    if url.get_backend_name() in MYSQL:
-        arguments["sql_mode"] = "TRADITIONAL"  # whatever the server says: what does not fit is refused, not cut
-    return create_engine(
+    mysql = url.get_backend_name() in MYSQL
+    made = create_engine(
         url,
-        connect_args=arguments,
+        connect_args=_mysql_limits() if mysql else _postgresql_limits(url),
         isolation_level="READ COMMITTED",
-        pool_size=settings().threads,
+        pool_size=settings().threads + 1,  # the relay's thread sends what the outbox holds
         max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
         pool_pre_ping=True,
     )
+    if not mysql:
+        event.listen(made, "do_connect", _connect_impatiently)
+    return made
+
+
+def _mysql_limits() -> dict[str, Any]:
+    return {
+        "connect_timeout": CONNECT_SECONDS,
+        "read_timeout": ANSWER_SECONDS,
+        "write_timeout": ANSWER_SECONDS,
+        "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}, lock_wait_timeout = {LOCK_SECONDS}",
+        "sql_mode": "TRADITIONAL",  # whatever the server says: what does not fit is refused, not cut
+    }
+
+
+def _postgresql_limits(url: URL) -> dict[str, Any]:
+    seconds = {
+        "statement_timeout": STATEMENT_SECONDS,
+        "lock_timeout": LOCK_SECONDS,
+        "idle_in_transaction_session_timeout": IDLE_SECONDS,
+    }
+    limits = [f"-c {name}={each * 1000}" for name, each in seconds.items()]
+    return {
+        "connect_timeout": CONNECT_SECONDS,
+        "tcp_user_timeout": ANSWER_SECONDS * 1000,
+        "keepalives_idle": ANSWER_SECONDS,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "options": " ".join([str(url.query.get("options", "")), *limits]).strip(),
+    }
+
+
+def _connect_impatiently(
+    _: Dialect, __: ConnectionPoolEntry, arguments: list[Any], named: dict[str, Any]
+) -> DBAPIConnection:
+    from airline import impatience  # noqa: PLC0415 - a driver, of which a laptop is spared
+
+    connection: Any = impatience.Connection.connect(*arguments, **named)
+    return connection  # type: ignore[no-any-return]
 
 
 def _sqlite(url: URL) -> Engine:
@@ -86,28 +154,45 @@ def _sqlite(url: URL) -> Engine:
     arguments = {"isolation_level": "IMMEDIATE"}
     if not url.database:
         return create_engine(url, connect_args=arguments)
-    made = create_engine(url, connect_args=arguments, pool_size=settings().threads, max_overflow=0)
+    made = create_engine(
+        url,
+        connect_args=arguments,
+        pool_size=settings().threads + 1,  # as above
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
+    )
     event.listen(made, "connect", _prepare_sqlite)
     return made
 
 
 def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=20000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={ANSWER_SECONDS * 1000}"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 @contextmanager
 def _writers_turn(engine: Engine) -> Iterator[None]:
-    """First come, first served among the writers of one SQLite file, across threads and processes."""
+    """One writer of a SQLite file at a time, across threads and processes. Raises TimeoutError."""
     if engine.dialect.name != "sqlite" or not engine.url.database:
         yield
         return
     lock = _lock_of_this_thread(engine.url.database)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    _take(lock, time.monotonic() + TURN_SECONDS)
     try:
         yield
     finally:
         fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _take(lock: int, deadline: float) -> None:
+    # flock cannot wait for a time, and its holder may be frozen
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"another writer has held the file for {TURN_SECONDS:.0f} s") from None
+            time.sleep(LOOK_EVERY)
 
 
 def _lock_of_this_thread(database: str) -> int:
@@ -157,6 +242,11 @@ def _rerun_helps(error: DBAPIError) -> bool:
     )
 
 
+def lock_timed_out(error: DBAPIError) -> bool:
+    """Whether a statement has waited for LOCK_SECONDS for what another transaction has locked."""
+    return getattr(error.orig, "sqlstate", None) == LOCKED_SQLSTATE or _first_argument(error) == LOCKED_ERRNO
+
+
 def _first_argument(error: DBAPIError) -> object:
     """The error number, in MySQL's driver."""
     return error.orig.args[0] if error.orig and error.orig.args else None
@@ -173,6 +263,10 @@ def _reachable() -> Iterator[None]:
     except DBAPIError as error:
         if _first_argument(error) in CHECK_ERRNOS:
             raise IntegrityError(error.statement, error.params, error.orig or error) from error
+        if lock_timed_out(error):
+            raise TryAgain("Somebody else is at work on the same; try again.") from error
+        if getattr(error.orig, "sqlstate", None) == SLOW_SQLSTATE:
+            raise TryAgain(f"The database did not manage this within {STATEMENT_SECONDS} s; try again.") from error
         if _rerun_helps(error) or not (isinstance(error, OperationalError) or error.connection_invalidated):
             raise
         log.warning("the database is out of reach: %s", error.orig)

@@ -36,7 +36,6 @@ from sqlalchemy import (
 )
 
 from airline import clock, fields, store
-from airline.commands import COMMANDS
 from airline.errors import Conflict, NotFound
 from airline.events import (
     RemainingSeatsDecreased,
@@ -46,6 +45,7 @@ from airline.events import (
     SeatsNotHeld,
     SeatsSoldOut,
 )
+from airline.idempotency import COMMANDS
 from airline.settings import settings
 
 SOURCE = "/airline/flight-seats"

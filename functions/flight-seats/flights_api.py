@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select
 
 import flights
 import promotions
-from airline import commands, fields, hal, paging, store, web
+from airline import fields, hal, idempotency, paging, store, web
 from airline.events import Event
 from airline.fields import Field
 from airline.paging import Page
@@ -66,7 +66,7 @@ def add_flight() -> Response:
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         return hal.created(_as_resource(flights.add_flight(values, transaction))), None
 
-    return commands.carry_out(request, work, flights.SOURCE)
+    return idempotency.carry_out(request, work, flights.SOURCE)
 
 
 @app.get("/flights/<int:number>")
@@ -83,16 +83,17 @@ def change_flight(number: int) -> Response:
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         return hal.answer(_as_resource(flights.change_flight(number, values, transaction))), None
 
-    return commands.carry_out(request, work, flights.SOURCE)
+    return idempotency.carry_out(request, work, flights.SOURCE)
 
 
 @app.delete("/flights/<int:number>")
 def remove_flight(number: int) -> Response:
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         flights.remove_flight(number, transaction)
+        idempotency.forget(f"/flights/{number}", transaction)
         return Response(status=204), None
 
-    return commands.carry_out(request, work, flights.SOURCE)
+    return idempotency.carry_out(request, work, flights.SOURCE)
 
 
 @app.get("/holds")

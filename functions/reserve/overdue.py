@@ -3,12 +3,12 @@
 import accepted
 import owed
 import reservations
-from airline import housekeeping, outbox
+from airline import housekeeping, idempotency, outbox
 
 
 def keep_house() -> None:
     """Cancels what is PENDING past its time, by the normal road; says again what is owed and what was accepted but not
-    done; sends what is unsent; forgets commands that are done.
+    done; sends what is unsent; forgets commands that are done, and old keys.
     """
     housekeeping.keep(
         expired=_expire_overdue,
@@ -16,6 +16,7 @@ def keep_house() -> None:
         commands=accepted.say_again,
         sent=outbox.drain,
         forgotten=accepted.forget,
+        keys=idempotency.prune,
     )
 
 

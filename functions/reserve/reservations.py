@@ -35,7 +35,6 @@ from sqlalchemy import (
 import promises
 from airline import clock, fields, ids, store
 from airline.columns import Instant
-from airline.commands import COMMANDS
 from airline.errors import Invalid, NotFound, TryAgain
 from airline.events import (
     EXPIRED,
@@ -49,6 +48,7 @@ from airline.events import (
     SagasSettled,
     SeatsSoldOut,
 )
+from airline.idempotency import COMMANDS
 from airline.outbox import OUTBOX
 from airline.settings import settings
 from promises import ACCEPTED, EARLY_CANCELS, LONGEST_REASON

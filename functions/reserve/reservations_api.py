@@ -7,7 +7,7 @@ from flask import Response, request
 from sqlalchemy import Connection, Row, select
 
 import reservations
-from airline import commands, fields, hal, ids, outbox, paging, store, web
+from airline import fields, hal, idempotency, ids, outbox, paging, store, web
 from airline.events import Event
 from airline.fields import Field
 from reservations import RESERVATIONS
@@ -68,15 +68,13 @@ def list_reservations() -> Response:
 @app.post("/reservations")
 def reserve() -> Response:
     columns = wanted(web.json_object(request))
-    key = commands.key_of(request)
-    # as ours: no command from outside can have this source, so none can ask for the id that a key has made
-    identity = reservations.promised_id(reservations.SOURCE, key) if key else ids.random_reservation_id()
+    identity = ids.random_reservation_id()
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         row = reservations.place(identity, columns, transaction)
         return hal.created(_as_resource(row)), reservations.placed(row)
 
-    return commands.carry_out(request, work, reservations.SOURCE)
+    return idempotency.carry_out(request, work, reservations.SOURCE)
 
 
 @app.get("/reservations/<identity>")
@@ -97,7 +95,7 @@ def change_reservation(identity: str) -> Response:
         canceled = reservations.cancel(identity, reason, transaction)
         return hal.answer(_as_resource(reservations.find(identity, transaction))), canceled
 
-    return commands.carry_out(request, work, reservations.SOURCE)
+    return idempotency.carry_out(request, work, reservations.SOURCE)
 
 
 @app.delete("/reservations/<identity>")
@@ -106,7 +104,7 @@ def cancel_reservation(identity: str) -> Response:
         canceled = reservations.cancel(identity, reservations.CANCELED_BY_CUSTOMER, transaction)
         return Response(status=204), canceled
 
-    return commands.carry_out(request, work, reservations.SOURCE)
+    return idempotency.carry_out(request, work, reservations.SOURCE)
 
 
 @app.get("/outbox")

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,10 +16,11 @@ import payments
 import projection
 import provider
 import reservations
-from airline import commands, outbox, store, wire
+from airline import idempotency, outbox, store, wire
 from airline.errors import Conflict, TryAgain
 from airline.events import Event, Paid, PaymentRefunded, ReservationConfirmed
 from tests.databases.crowd import at_once, ruled
+from tests.databases.test_values import ON_A_SERVER
 from tests.unit.conftest import Database, Service
 from tests.unit.sayings import NOON, canceled, decreased, placed
 from tests.unit.test_payments import charge, money, refund
@@ -112,47 +114,70 @@ def test_a_letter_given_up_on_many_times_at_once_is_one_that_counts_them(databas
         assert connection.execute(select(letters.LETTERS.c.times)).scalars().all() == [MANY]
 
 
+COLUMNS = {"customer_id": 7, "flight_id": 1, "seat_qty": 3, "reserve_date": NOON.date(), "payment_method": "accept"}
+
+
+def keyed() -> Request:
+    return Request(EnvironBuilder("/", method="POST", headers=[("Idempotency-Key", "k")]).get_environ())
+
+
 def test_a_command_sent_many_times_at_once_by_one_key_is_carried_out_once(at_the_desk: Service) -> None:
     def work(transaction: Connection) -> tuple[Response, None]:
-        row = reservations.place(f"R{len(at_the_desk.rows(reservations.RESERVATIONS))}", columns, transaction)
+        row = reservations.place(f"R{len(at_the_desk.rows(reservations.RESERVATIONS))}", COLUMNS, transaction)
         return Response(row.id, 201), None
 
     def send() -> str:
-        request = Request(EnvironBuilder("/", method="POST", headers=[("Idempotency-Key", "k")]).get_environ())
-        try:
-            return str(commands.carry_out(request, work, reservations.SOURCE).get_data(as_text=True))
-        except Conflict:
-            return "in flight"
+        return str(idempotency.carry_out(keyed(), work, reservations.SOURCE).get_data(as_text=True))
 
-    columns = {"customer_id": 7, "flight_id": 1, "seat_qty": 3, "reserve_date": NOON.date(), "payment_method": "accept"}
-    answers = at_once([send] * MANY)
-    assert set(answers) <= {"R0", "in flight"}
-    assert "R0" in answers
+    assert at_once([send] * MANY) == ["R0"] * MANY
     assert len(at_the_desk.rows(reservations.RESERVATIONS)) == 1
 
 
-def test_a_command_whose_process_died_is_taken_over_by_one(at_the_desk: Service) -> None:
-    old = {"fingerprint": "f", "claim": "of the dead", "claimed_at": NOON}
-    at_the_desk.run(lambda tx: store.insert_if_absent(tx, commands.COMMANDS, key="k", **old))
+def test_of_many_commands_by_one_key_of_which_the_first_ones_fail_one_is_carried_out(at_the_desk: Service) -> None:
+    failures = iter([True, True, True])
 
-    def claim(number: int) -> Callable[[], bool]:
-        def work(transaction: Connection) -> bool:
-            return commands._claim(transaction, "k", "f", f"claim {number}") is None
+    def work(transaction: Connection) -> tuple[Response, None]:
+        row = reservations.place("R0", COLUMNS, transaction)
+        if next(failures, False):
+            raise Conflict("refused")
+        return Response(row.id, 201), None
 
-        def taken() -> bool:
-            try:
-                return store.commit(work, at_the_desk.engine)
-            except Conflict:
-                return False
+    def send() -> str:
+        try:
+            return str(idempotency.carry_out(keyed(), work, reservations.SOURCE).get_data(as_text=True))
+        except Conflict as error:
+            return str(error)
 
-        return taken
+    assert sorted(at_once([send] * MANY)) == ["R0"] * (MANY - 3) + ["refused"] * 3
+    assert len(at_the_desk.rows(reservations.RESERVATIONS)) == 1
 
-    assert sum(at_once([claim(number) for number in range(MANY)])) == 1
+
+@ON_A_SERVER
+def test_a_second_request_is_told_that_the_first_is_still_at_work(at_the_desk: Service) -> None:
+    def second(_: Connection) -> tuple[Response, None]:
+        raise AssertionError("the first one is at work")
+
+    def first(_: Connection) -> tuple[Response, None]:
+        with pytest.raises(Conflict, match="still at work"):
+            idempotency.carry_out(keyed(), second, reservations.SOURCE)
+        return Response("R0", 201), None
+
+    assert idempotency.carry_out(keyed(), first, reservations.SOURCE).status_code == 201
+
+
+def test_many_services_prune_the_same_keys_at_once(at_the_desk: Service) -> None:
+    old = [{"key": str(number), "fingerprint": "f", "claim": "", "claimed_at": NOON} for number in range(50)]
+    at_the_desk.run(lambda transaction: transaction.execute(idempotency.COMMANDS.insert(), old))
+
+    pruned = at_once([lambda: idempotency.prune(time.monotonic() + 60)] * MANY)
+
+    assert sum(pruned) == 50
+    assert at_the_desk.rows(idempotency.COMMANDS) == []
 
 
 def test_the_outbox_is_sent_oldest_first_over_many_pages(at_the_desk: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[bytes] = []
-    monkeypatch.setattr(outbox, "deliver", sent.append)
+    monkeypatch.setattr(outbox, "_deliver", lambda _, body, __: sent.append(body))
     monkeypatch.setattr(outbox, "BATCH", 2)
     later = NOON.replace(microsecond=1000)
     rows = [{"id": each, "body": each, "created_at": later if each in "de" else NOON} for each in "daebc"]

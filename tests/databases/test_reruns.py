@@ -18,7 +18,7 @@ from tests.unit.conftest import Database
 
 FAILURES = {
     "postgresql": ("40P01", "40001"),
-    "mariadb": ("SQLSTATE '40001' SET MYSQL_ERRNO = 1213", "SQLSTATE 'HY000' SET MYSQL_ERRNO = 1205"),
+    "mariadb": ("SQLSTATE '40001' SET MYSQL_ERRNO = 1213", "SQLSTATE 'HY000' SET MYSQL_ERRNO = 1020"),
 }
 EACH_FAILURE = pytest.mark.parametrize("which", [0, 1], ids=["deadlock", "serialization or lock wait"])
 

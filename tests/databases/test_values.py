@@ -12,7 +12,7 @@ import letters
 import payments
 import provider
 import reservations
-from airline import commands, outbox, store, wire
+from airline import idempotency, outbox, store, wire
 from airline.errors import Invalid
 from tests.databases.servers import Server
 from tests.unit.conftest import Database
@@ -77,7 +77,7 @@ def test_keys_that_are_not_the_same_are_different(database: Database, other: str
     claim = {"fingerprint": "f", "claim": "c", "claimed_at": NOON}
     for key in ("abc", other):
         assert added(seats, flights.HOLDS, **HOLD | {"reservation_id": key})
-        assert added(seats, commands.COMMANDS, key=key, **claim)
+        assert added(seats, idempotency.COMMANDS, key=key, **claim)
         assert added(desk, outbox.OUTBOX, id=key, body="{}", created_at=NOON)
         assert added(till, payments.PAYMENTS, **PAYMENT | {"reservation_id": key})
     query = select(flights.HOLDS.c.reservation_id).where(flights.HOLDS.c.reservation_id == other)
@@ -95,10 +95,10 @@ def test_the_provider_tells_keys_apart_as_well(database: Database, other: str) -
 
 def test_the_longest_key_is_kept_whole(database: Database) -> None:
     engine = database(flights.metadata)
-    keys = ["k" * (commands.LONGEST_KEY - 1) + last for last in "ab"]
+    keys = ["k" * (idempotency.LONGEST_KEY - 1) + last for last in "ab"]
     for key in keys:
-        assert added(engine, commands.COMMANDS, key=key, fingerprint="f", claim="c", claimed_at=NOON)
-    assert sorted(kept(engine, commands.COMMANDS.c.key)) == [(key,) for key in keys]
+        assert added(engine, idempotency.COMMANDS, key=key, fingerprint="f", claim="c", claimed_at=NOON)
+    assert sorted(kept(engine, idempotency.COMMANDS.c.key)) == [(key,) for key in keys]
 
 
 @ON_A_SERVER

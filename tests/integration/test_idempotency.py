@@ -1,6 +1,10 @@
 """A command with an Idempotency-Key is carried out once, whatever is sent how often."""
 
-from datetime import timedelta
+import fcntl
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,11 +12,11 @@ from sqlalchemy import Connection
 from werkzeug.test import TestResponse
 
 import reservations
-from airline import commands
+from airline import idempotency, store
 from tests.integration.conftest import Clock
-from tests.integration.hosting import Airline
+from tests.integration.hosting import Airline, url_of
 from tests.integration.recording_broker import RecordingBroker
-from tests.integration.vocabulary import assert_refused, body_of, href, place
+from tests.integration.vocabulary import assert_refused, body_of, href, place, tick
 
 KEY = {"Idempotency-Key": "8e03978e"}
 WISH = {"customerId": 1, "flightId": 1, "seatQty": 3, "reserveDate": "2026-03-01"}
@@ -28,25 +32,11 @@ def claims(airline: Airline, folder: str = "reserve") -> list[tuple[str, int | N
     return airline.rows(folder, "SELECT key, status FROM commands")
 
 
-def the_first_request_is_still_in_flight(airline: Airline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Claims the key and dies before the effect, as a killed process does: its claim stays."""
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as dying:
-        dying.setattr(commands, "_keep", killed)
-        dying.setattr(commands, "_mine", lambda statement, *_: statement.where(commands.COMMANDS.c.key.is_(None)))
-        with pytest.raises(KeyboardInterrupt):
-            reserve(airline)
-    assert claims(airline) == [(KEY["Idempotency-Key"], None)]
-
-
 def test_the_same_request_gets_the_same_answer_and_one_reservation(airline: Airline) -> None:
     first, again = reserve(airline), reserve(airline)
 
     assert (again.status_code, again.data) == (201, first.data)
-    assert dict(again.headers) == dict(first.headers)
+    assert dict(again.headers) == {**first.headers, "Idempotent-Replayed": "true"}
     assert again.headers["Location"] == href(body_of(first), "self")
     assert airline.rows("reserve", "SELECT COUNT(*) FROM reservations") == [(1,)]
 
@@ -84,42 +74,144 @@ def test_no_key_is_another_reservation_each_time(airline: Airline) -> None:
     assert place(airline)["reservationId"] != place(airline)["reservationId"]
 
 
-def test_while_the_first_is_in_flight_the_second_is_told_so(
-    airline: Airline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_a_command_whose_process_is_killed_leaves_nothing_and_the_client_gets_through_at_once(
+    airline: Airline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    the_first_request_is_still_in_flight(airline, monkeypatch)
-    held_clock.passes(commands.LEASE - timedelta(milliseconds=1))
-    before = airline.contents("reserve")
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
 
-    assert_refused(reserve(airline), 409)
-    assert_refused(reserve(airline, WISH | {"seatQty": 4}), 422)
-    assert airline.contents("reserve") == before
-
-
-def test_the_claim_of_a_crashed_command_is_free_after_its_lease(
-    airline: Airline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    the_first_request_is_still_in_flight(airline, monkeypatch)
-    held_clock.passes(commands.LEASE)
+    for step in ("_keep", "_check"):  # after the effect, before its commit
+        with monkeypatch.context() as dying:
+            dying.setattr(idempotency, step, killed)
+            with pytest.raises(KeyboardInterrupt):
+                reserve(airline)
+        assert claims(airline) == airline.rows("reserve", "SELECT * FROM reservations") == []
 
     assert reserve(airline).status_code == 201
     assert claims(airline) == [(KEY["Idempotency-Key"], 201)]
 
 
-def test_a_command_that_another_has_taken_over_leaves_nothing_behind(
+def test_a_key_that_an_earlier_release_claimed_and_was_killed_with_is_free(airline: Airline) -> None:
+    claimed = {"fingerprint": "f", "claim": "of the dead", "claimed_at": datetime.now(UTC)}
+    airline.function("reserve")
+    store.commit(
+        lambda tx: store.insert_if_absent(tx, idempotency.COMMANDS, key=KEY["Idempotency-Key"], **claimed),
+        store.engine(url_of(airline.database("reserve"))),
+    )
+
+    assert reserve(airline).status_code == 201
+    assert reserve(airline).headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_second_request_waits_for_the_first_one_that_is_at_work(
     airline: Airline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    placing = reservations.place
+    placing, at_work, may_end = reservations.place, threading.Event(), threading.Event()
 
     def slowly(identity: str, wanted: dict[str, Any], transaction: Connection) -> Any:
-        transaction.execute(commands.COMMANDS.update().values(claim="somebody else's"))
+        at_work.set()
+        assert may_end.wait(20)
         return placing(identity, wanted, transaction)
 
     monkeypatch.setattr(reservations, "place", slowly)
+    desk = airline.function("reserve")
+    with ThreadPoolExecutor(2) as clients:
+        first = clients.submit(desk.post, "/reservations", json=WISH, headers=KEY)
+        assert at_work.wait(20)
+        second = clients.submit(desk.post, "/reservations", json=WISH, headers=KEY)
+        assert not second.done()
+        may_end.set()
+        answers = [first.result(20), second.result(20)]
 
-    assert_refused(reserve(airline), 409)
-    assert airline.rows("reserve", "SELECT * FROM reservations") == []
-    assert airline.rows("reserve", "SELECT * FROM outbox") == []
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].data == answers[1].data
+
+
+def test_who_waits_for_too_long_is_told_to_try_again(airline: Airline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "TURN_SECONDS", 0.05)
+    other = os.open(f"{airline.database('reserve')}-writer", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(other, fcntl.LOCK_EX)
+
+    assert_refused(reserve(airline), 503)
+
+    os.close(other)
+    assert reserve(airline).status_code == 201
+
+
+@pytest.mark.parametrize("same", ['"8e03978e"', "8e03978e"])
+def test_a_key_in_quotes_is_the_same_key(airline: Airline, same: str) -> None:
+    assert reserve(airline, key=same).data == reserve(airline).data
+    assert claims(airline) == [("8e03978e", 201)]
+
+
+def test_a_quoted_key_may_have_quotes_of_its_own(airline: Airline) -> None:
+    reserve(airline, key=r'"a \"b\" \\c"')
+
+    assert claims(airline) == [(r'a "b" \c', 201)]
+
+
+def test_a_key_lives_for_its_time_and_not_longer(airline: Airline, held_clock: Clock) -> None:
+    airline.settings["IDEMPOTENCY_HOURS"] = "24"
+    first = body_of(reserve(airline))
+
+    held_clock.passes(timedelta(hours=24))
+    assert body_of(reserve(airline)) == first
+
+    held_clock.passes(timedelta(milliseconds=1))
+    assert body_of(reserve(airline, WISH | {"seatQty": 1}))["reservationId"] != first["reservationId"]
+    assert body_of(reserve(airline, WISH | {"seatQty": 1}))["seatQty"] == 1
+
+
+def test_housekeeping_forgets_the_keys_that_have_had_their_time(
+    airline: Airline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "PRUNED_AT_ONCE", 2)
+    for number in range(5):
+        reserve(airline, key=f"old-{number}")
+    held_clock.passes(timedelta(hours=49))
+    monkeypatch.setattr(idempotency, "PRUNED_BESIDE", 0)
+    reserve(airline, key="young")
+
+    assert airline.function("reserve-housekeeping").hear(tick()).status_code == 204
+    assert claims(airline) == [("young", 201)]
+
+
+def test_a_service_without_housekeeping_forgets_old_keys_when_it_gets_new_ones(
+    airline: Airline, held_clock: Clock
+) -> None:
+    flights = airline.function("flight-seats")
+    for number in range(3):
+        flights.post("/flights", json=FLIGHT, headers={"Idempotency-Key": f"old-{number}"})
+    held_clock.passes(timedelta(hours=49))
+
+    flights.post("/flights", json=FLIGHT, headers=KEY)
+
+    assert claims(airline, "flight-seats") == [(KEY["Idempotency-Key"], 201)]
+
+
+def test_a_flight_that_is_removed_is_added_again_by_its_key(airline: Airline) -> None:
+    flights = airline.function("flight-seats")
+    here = href(body_of(flights.post("/flights", json=FLIGHT, headers=KEY)), "self")
+    change = {"Idempotency-Key": "change"}
+    assert flights.patch(here, json={"cost": 2}, headers=change).status_code == 200
+    assert flights.delete(here, headers={"Idempotency-Key": "removal"}).status_code == 204
+
+    again = flights.post("/flights", json=FLIGHT, headers=KEY)
+
+    assert (again.status_code, "Idempotent-Replayed" in again.headers) == (201, False)
+    assert flights.get(href(body_of(again), "self")).status_code == 200
+    assert_refused(flights.patch(here, json={"cost": 2}, headers=change), 404)
+    assert flights.delete(here, headers={"Idempotency-Key": "removal"}).status_code == 204
+
+
+def test_an_answer_that_could_not_be_sent_leaves_no_reservation(
+    airline: Airline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airline.hal.base_url", lambda _: "http://a..b c")
+
+    assert_refused(reserve(airline), 400)
+
+    assert airline.rows("reserve", "SELECT * FROM reservations") == claims(airline) == []
 
 
 def test_a_refused_command_leaves_no_claim(airline: Airline) -> None:
@@ -176,20 +268,9 @@ def test_removing_a_flight_with_a_key_answers_the_same_again(airline: Airline) -
     assert_refused(flights.delete("/flights/1005"), 404)
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "é", "tab\there"])
+@pytest.mark.parametrize("key", ["", "x" * 256, "é", "tab\there", '""', '"open', '"a"b"', '"' + "x" * 256 + '"'])
 def test_a_key_must_be_short_and_printable(airline: Airline, key: str) -> None:
     before = airline.contents("reserve")
 
     assert_refused(reserve(airline, key=key), 422, "Idempotency-Key")
     assert airline.contents("reserve") == before
-
-
-def test_the_id_made_from_a_key_cannot_be_had_by_a_command_from_outside(airline: Airline) -> None:
-    mine = body_of(reserve(airline))["reservationId"]
-    command: dict[str, object] = {"specversion": "1.0", "id": KEY["Idempotency-Key"], "source": "Idempotency-Key"}
-    command |= {"type": "ReservationRequested", "data": WISH}
-
-    theirs = airline.function("reserve-commands").post("/events", json=command)
-
-    assert theirs.status_code == 202
-    assert body_of(theirs)["reservationId"] != mine

@@ -21,6 +21,7 @@ SECRET = "hunter2"
         ("TIME_ZONE", "+25:00", "TIME_ZONE must be UTC, an offset such as"),
         ("TIME_ZONE", "Asia", "TIME_ZONE must be UTC, an offset such as"),
         ("TIME_ZONE", "/etc/passwd", "TIME_ZONE must be UTC, an offset such as"),
+        ("IDEMPOTENCY_HOURS", "23", "IDEMPOTENCY_HOURS must be between 24 and 8784"),
         ("EVENT_HISTORY_DAYS", "-1", "EVENT_HISTORY_DAYS must be between 0 and 36500"),
         ("DATABASE_URL", f"airline:{SECRET}@postgres", "DATABASE_URL is not the URL of a database"),
         ("DATABASE_URL", f"postgresql+psycopg://a:{SECRET}@here:port/x", "DATABASE_URL is not the URL of a database"),

@@ -1,0 +1,189 @@
+"""Commands over HTTP: an Idempotency-Key makes however many requests one effect (IETF draft idempotency-key-header).
+
+The key, the effect, its event and the answer are one transaction. So there is nothing to clean up: a process that is
+killed leaves neither a key nor an effect, and a refused command leaves no key. A second request with the key waits for
+the first one's row, and then
+
+    gets the same answer, marked as a repeat        the first was committed
+    is carried out itself                           the first was refused, failed, or died
+    gets 409                                        the first is still at work after LOCK_SECONDS of the store
+    gets 422                                        the first was another request
+
+A key is one for all resources of a service, in its plain form (abc) and in the draft's ("abc"). It lives for
+IDEMPOTENCY_HOURS; the answer that made something is forgotten with the thing (`forget`), so it is never told of what is
+gone.
+"""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from flask import Request, Response
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    select,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
+
+from airline import clock, outbox, store
+from airline.columns import Instant
+from airline.errors import Conflict, Invalid, Malformed
+from airline.events import Event
+from airline.settings import settings
+
+COMMANDS = Table(
+    "commands",
+    MetaData(),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("claim", String(36), nullable=False),  # of earlier releases, which claimed a key before the effect
+    Column("claimed_at", Instant, nullable=False, index=True),
+    Column("status", Integer),
+    Column("headers", Text),
+    Column("body", Text),
+    Column("resource", String(255), index=True),
+)
+"""A service that takes commands declares it with `COMMANDS.to_metadata(...)` beside its own tables.
+
+`resource` is the path of what the answer tells of, null for one that tells of nothing (204).
+"""
+LONGEST_KEY = 255
+REPEAT = "Idempotent-Replayed"
+"""The header of an answer that was given before: the request has done nothing this time."""
+PRUNED_AT_ONCE = 100
+PRUNED_BESIDE = 10
+"""Expired keys that a command with a key removes beside its own: more than come, so services need no housekeeping."""
+UNCLAIMED = ""
+_PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
+
+Work = Callable[[Connection], tuple[Response, Event | None]]
+"""The effect of a command: its answer, and what is to be said of it."""
+
+
+def key_of(request: Request) -> str | None:
+    """The client's Idempotency-Key, if it sent one, without the quotes of a structured field. Raises Invalid."""
+    sent = request.headers.get("Idempotency-Key")
+    if sent is None:
+        return None
+    quoted = _QUOTED.fullmatch(sent)
+    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else sent
+    if not 0 < len(key) <= LONGEST_KEY or not (quoted or (_PLAIN.fullmatch(key) and not key.startswith('"'))):
+        wrong = f"must be 1 to {LONGEST_KEY} printable ASCII characters, plain or as a quoted string"
+        raise Invalid(f"Idempotency-Key {wrong}", {"Idempotency-Key": wrong})
+    return key
+
+
+def carry_out(request: Request, work: Work, source: str) -> Response:
+    """Runs a command once, in one transaction, and sends its event. Raises Conflict, Invalid, TryAgain."""
+    key, trace = key_of(request), request.headers.get("traceparent", "")
+
+    def once(transaction: Connection) -> tuple[Response, Event | None]:
+        earlier = _claim(transaction, key, _fingerprint(request)) if key else None
+        if earlier is not None:
+            return earlier, None
+        response, event = work(transaction)
+        _check(response, request)
+        if key:
+            _keep(transaction, key, response, request)
+        return response, event
+
+    return outbox.commit(once, source, traceparent=trace)
+
+
+def forget(resource: str, transaction: Connection) -> None:
+    """Forgets the answers that told of this resource, as it is no longer there."""
+    transaction.execute(delete(COMMANDS).where(COMMANDS.c.resource == resource))
+
+
+def prune(until: float) -> int:
+    """Removes the keys that have had their time, until that moment of the monotonic clock; returns how many."""
+    removed = 0
+    while some := store.commit(lambda transaction: _prune(transaction, PRUNED_AT_ONCE)):
+        removed += some
+        if time.monotonic() >= until:
+            break
+    return removed
+
+
+def _claim(transaction: Connection, key: str, fingerprint: str) -> Response | None:
+    """The answer that was given before; None if the command is ours to carry out, and then its row is ours as well."""
+    now = clock.now()
+    row = {"fingerprint": fingerprint, "claim": UNCLAIMED, "claimed_at": now}
+    try:
+        if store.insert_if_absent(transaction, COMMANDS, key=key, **row):
+            _prune(transaction, PRUNED_BESIDE)
+            return None
+    except DBAPIError as error:
+        if store.lock_timed_out(error):
+            raise Conflict("The first request with this Idempotency-Key is still at work.") from error
+        raise
+    held = transaction.execute(select(COMMANDS).where(COMMANDS.c.key == key).with_for_update()).one()
+    # without an answer it is of an earlier release, whose process was killed; if it lives, it finds itself taken over
+    if held.status is None or held.claimed_at < now - settings().idempotency_life:
+        transaction.execute(update(COMMANDS).where(COMMANDS.c.key == key).values(row | {"status": None}))
+        return None
+    if held.fingerprint != fingerprint:
+        raise Invalid("This Idempotency-Key was used for another request.")
+    return _answer(held)
+
+
+def _answer(held: Row[tuple[object, ...]]) -> Response:
+    response = Response(held.body, held.status, json.loads(held.headers))
+    response.headers[REPEAT] = "true"
+    return response
+
+
+def _keep(transaction: Connection, key: str, response: Response, request: Request) -> None:
+    answer = {
+        "status": response.status_code,
+        "headers": json.dumps(dict(response.headers)),
+        "body": response.get_data(as_text=True),
+        "resource": _resource(response, request),
+    }
+    transaction.execute(update(COMMANDS).where(COMMANDS.c.key == key).values(answer))
+
+
+def _resource(response: Response, request: Request) -> str | None:
+    if not response.data:
+        return None
+    return (urlsplit(response.location).path if response.location else request.path).rstrip("/")
+
+
+def _check(response: Response, request: Request) -> None:
+    """Raises Malformed, inside the transaction, where the answer could not be sent after it: to a host that is none."""
+    try:
+        for name, value in response.get_wsgi_headers(request.environ):
+            f"{name}{value}".encode("latin-1")
+    except ValueError as error:
+        raise Malformed(f"The answer to this request cannot be sent: {error}") from error
+
+
+def _prune(transaction: Connection, most: int) -> int:
+    keys = _expired(transaction, most)
+    if keys:
+        transaction.execute(delete(COMMANDS).where(COMMANDS.c.key.in_(keys)))
+    return len(keys)
+
+
+def _expired(transaction: Connection, most: int) -> Sequence[str]:
+    # without those that another transaction is pruning, or is about to use again
+    old = COMMANDS.c.claimed_at < clock.now() - settings().idempotency_life
+    query = select(COMMANDS.c.key).where(old).order_by(COMMANDS.c.claimed_at).limit(most)
+    return transaction.execute(query.with_for_update(skip_locked=True)).scalars().all()
+
+
+def _fingerprint(request: Request) -> str:
+    return hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.get_data()).hexdigest()
