@@ -1,7 +1,8 @@
 """The broker's HTTP side: the ingress `POST /<namespace>/<broker>` and what the broker tells about itself.
 
-Only who calls it by a name of this machine is answered, 421 otherwise: any page in a browser of this machine can send
-to its port, and by a name that leads here (DNS rebinding) it would be at home.
+Programs are answered and pages are not: any page in a browser of this machine can send to its port, and by a name that
+leads here (DNS rebinding) it would be at home. 421 for a host that is no name of this machine, 403 for a change that a
+page asks for, 415 for what a form can send to /-/.
 
 Ingress, as class Kafka: 202 the event is on disk; 400 no CloudEvent; 404 unknown broker; 405 not POST; 408 the body
 does not come; 503 too large, or the disk does not take it. It never says 100 Continue: a client that waits for that
@@ -41,6 +42,7 @@ from broker.embedded.log import KeptEvent
 
 MAX_BODY = 4 * 1_048_576  # structured mode may take more than the event itself
 OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
+OF_A_FORM = ("text/plain", "multipart/form-data", "application/x-www-form-urlencoded")
 LINGER = 2.0  # seconds for the rest of a body that was refused
 BODY_WITHIN = 10.0  # seconds; after a broken chunk in a later packet aiohttp 3.14 would wait for ever
 MOST_KEPT = 1000  # in one answer
@@ -55,8 +57,8 @@ def http_server(engine: Engine) -> web.Server:
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
-        if not _is_own(request.host):
-            return web.Response(status=421, text="this broker answers to localhost and 127.0.0.1")
+        if refused := _stranger(request):
+            return refused
         if replay := _REPLAY.fullmatch(path):
             return await _replay(engine, int(replay[1])) if request.method == "POST" else web.Response(status=405)
         if path.startswith("/-/") or path == "/healthz":
@@ -71,9 +73,17 @@ def http_server(engine: Engine) -> web.Server:
     return web.Server(handle, request_factory=_request, access_log=None, auto_decompress=False, lingering_time=LINGER)
 
 
-def _is_own(host: str) -> bool:
-    name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdecimal() else host).lower() in OWN_NAMES
+def _stranger(request: web.BaseRequest) -> web.Response | None:
+    """The refusal of a page of a browser: it comes by a name that leads here, or it wants to change something."""
+    name, colon, port = request.host.rpartition(":")
+    if (name if colon and port.isdecimal() else request.host).lower() not in OWN_NAMES:
+        return web.Response(status=421, text="this broker answers to localhost and 127.0.0.1")
+    of_a_page = "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none"
+    if of_a_page and request.method not in {"GET", "HEAD", "OPTIONS"}:
+        return web.Response(status=403, text="no page may change anything here")
+    if request.path.startswith("/-/") and request.content_type in OF_A_FORM:
+        return web.Response(status=415, text="what a form sends is not taken here")
+    return None
 
 
 async def _publish(engine: Engine, request: web.BaseRequest) -> web.Response:
