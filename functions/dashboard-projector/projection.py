@@ -31,6 +31,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    false,
     func,
     or_,
     select,
@@ -70,12 +71,12 @@ RESERVATIONS = Table(
     Column("seats_returned", Boolean, nullable=False, default=False),
     Column("paid", Boolean, nullable=False, default=False),
     Column("refunded", Boolean, nullable=False, default=False),
-    Column("seats_not_held", Boolean, nullable=False, default=False),
-    Column("payment_not_taken", Boolean, nullable=False, default=False),
+    Column("seats_not_held", Boolean, nullable=False, server_default=false()),
+    Column("payment_not_taken", Boolean, nullable=False, server_default=false()),
     Column("confirmed", Boolean, nullable=False, default=False),
     Column("canceled_at", Instant),
     Column("pruned", Boolean, nullable=False, default=False),  # events are missing from its history
-    Column("reported", Boolean, nullable=False, default=False, index=True),  # its present end, as settled
+    Column("reported", Boolean, nullable=False, server_default=false(), index=True),  # its present end, as settled
 )
 
 

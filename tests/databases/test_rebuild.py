@@ -14,6 +14,7 @@ from tests.unit.conftest import Service
 from tests.unit.sayings import NOON, canceled, decreased, placed
 from tests.unit.test_projection import envelope, hear
 from tests.unit.test_rebuild import *  # noqa: F403
+from tests.unit.test_rebuild import ended
 
 SAGAS = [f"R{number}" for number in range(30)]
 
@@ -57,7 +58,7 @@ def test_an_event_that_is_not_committed_yet_is_waited_for_or_waits(board: Servic
 
 
 def test_history_is_pruned_while_late_events_arrive(board: Service, noon: object) -> None:
-    hear(board, *(event for identity in SAGAS for event in (placed(identity), canceled(identity))))
+    hear(board, *(event for identity in SAGAS for event in ended(identity)))
 
     calls = [ruled(board.engine, project, envelope(event)) for identity in SAGAS for event in late(identity)[:2]]
     calls += [ruled(board.engine, history.prune_some, NOON.replace(hour=13)) for _ in range(8)]

@@ -1,0 +1,217 @@
+"""A tick does what it can in its time: no row or duty keeps the others from their turn, and the next tick goes on."""
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import owed
+import payments
+import reservations
+import settled
+from airline import housekeeping, outbox
+from airline.errors import BrokerAway, TryAgain
+from tests.unit import laws
+from tests.unit.manifests import of_kind
+from tests.unit.test_saga_crossings import Tale
+from tests.unit.world import Mishap, World
+
+
+@pytest.fixture
+def tale(monkeypatch: pytest.MonkeyPatch) -> Tale:
+    return Tale(World(monkeypatch))
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], float]:
+    """Lets seconds pass on the clock of housekeeping, and tells the time."""
+    now = [time.monotonic()]
+    monkeypatch.setattr(housekeeping, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def passes(seconds: float) -> float:
+        now[0] += seconds
+        return now[0]
+
+    return passes
+
+
+def test_every_duty_gets_an_equal_share_of_the_time_that_is_left(watch: Callable[[float], float]) -> None:
+    shares: list[float] = []
+
+    def takes(seconds: float) -> housekeeping.Duty:
+        def duty(until: float) -> int:
+            shares.append(round(until - watch(0), 3))
+            watch(seconds)
+            return 1
+
+        return duty
+
+    housekeeping.keep(quick=takes(0), whole_share=takes(housekeeping.SECONDS / 2), last=takes(1))
+    assert shares == [housekeeping.SECONDS / 3, housekeeping.SECONDS / 2, housekeeping.SECONDS / 2]
+
+
+def test_a_duty_that_takes_all_the_time_leaves_one_row_to_each_of_the_others(watch: Callable[[float], float]) -> None:
+    done: list[str] = []
+
+    def greedy(_: float) -> int:
+        watch(2 * housekeeping.SECONDS)
+        return 1
+
+    housekeeping.keep(greedy=greedy, modest=lambda until: housekeeping.each(["R1", "R2"], done.append, until))
+    assert done == ["R1"]
+
+
+def test_a_duty_that_fails_is_answered_with_after_the_others_had_their_turn() -> None:
+    done: list[str] = []
+
+    def fails(_: float) -> int:
+        raise TryAgain("The database is out of reach; try again.")
+
+    with pytest.raises(TryAgain, match="out of reach"):
+        housekeeping.keep(fails=fails, works=lambda until: housekeeping.each(["R1"], done.append, until))
+    assert done == ["R1"]
+
+
+def test_a_row_that_fails_does_not_count_and_the_next_one_has_its_turn() -> None:
+    done: list[str] = []
+
+    def work(row: str) -> None:
+        if row == "R1":
+            raise ValueError("a poison row")
+        done.append(row)
+
+    assert housekeeping.each(["R1", "R2", "R3"], work, time.monotonic() + 9) == 2
+    assert done == ["R2", "R3"]
+
+
+def test_nobody_waits_twice_for_a_broker_that_is_away() -> None:
+    asked: list[str] = []
+
+    def work(row: str) -> None:
+        asked.append(row)
+        raise BrokerAway("The broker is out of reach.")
+
+    assert housekeeping.each(["R1", "R2"], work, time.monotonic() + 9) == 0
+    assert asked == ["R1"]
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, poison: str) -> None:
+    """That function of that module fails for one reservation."""
+    work = getattr(module, name)
+
+    def fails(first: Any, *rest: Any) -> Any:
+        if poison in (first, getattr(first, "id", None), getattr(first, "reservation_id", None)):
+            raise ValueError("a poison row")
+        return work(first, *rest)
+
+    monkeypatch.setattr(module, name, fails)
+
+
+def status(tale: Tale, kind: str, reservation: str) -> str | None:
+    return laws.statuses(tale.world).get((kind, reservation))
+
+
+def unsent(tale: Tale) -> list[Any]:
+    return tale.world.desk.read("SELECT id FROM outbox") + tale.world.till.read("SELECT id FROM outbox")
+
+
+def booked(tale: Tale, seats: int = 2) -> str:
+    """The id of a reservation that was placed: every other one is booked by a command."""
+    reservation = tale.books(seats=seats)
+    for delivery in [one for one in tale.world.pending if one.policy.name == "place-reservation"]:
+        tale.world.deliver(delivery)
+    return reservation
+
+
+def leave_unsent(tale: Tale) -> None:
+    unwanted = booked(tale)
+    with tale.world.going_wrong(Mishap.AWAY):
+        tale.customer.cancel(unwanted)
+    assert unsent(tale)
+
+
+def test_a_reservation_that_cannot_expire_stops_neither_the_others_nor_the_outbox(
+    tale: Tale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison, other = booked(tale), booked(tale)
+    leave_unsent(tale)
+    refuse(monkeypatch, reservations, "expire", poison)
+    tale.world.later(minutes=16)
+    tale.world.keep_house("reservations")
+    assert (status(tale, "reservation", poison), status(tale, "reservation", other)) == ("PENDING", "CANCELED")
+    assert unsent(tale) == []
+
+
+def test_a_reservation_of_which_nothing_can_be_said_again_stops_neither_the_others_nor_the_outbox(
+    tale: Tale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison, other = booked(tale), booked(tale)
+    leave_unsent(tale)
+    tale.world.pending.clear()
+    refuse(monkeypatch, owed, "said_again", poison)
+    tale.world.later(minutes=11)
+    tale.world.keep_house("reservations")
+    again = {delivery.reservation for delivery in tale.world.pending if delivery.policy.name == "decrease-seats"}
+    assert (poison in again, other in again) == (False, True)
+    assert unsent(tale) == []
+
+
+def test_a_payment_that_cannot_be_finished_stops_neither_the_others_nor_the_outbox(
+    tale: Tale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [booked(tale, seats=1) for _ in range(3)]
+    for reservation in left:
+        placed = [one for one in tale.world.pending if one.policy.name == "decrease-seats"]
+        tale.world.deliver(next(one for one in placed if one.reservation == reservation))
+        charge = tale.world.start(tale.on_its_way("RemainingSeatsDecreased", "charge-payment"))
+        tale.world.go_on(charge, 1)
+    refuse(monkeypatch, payments, "charge", left[0])
+    tale.world.later(minutes=3)
+    with tale.world.going_wrong(Mishap.AWAY):
+        tale.world.keep_house("payments")
+    assert [status(tale, "payment", one) for one in left] == ["CHARGING", "PAID", "PAID"]
+    assert unsent(tale) == []
+
+
+def test_a_report_that_the_broker_refuses_does_not_stop_the_next_one(
+    tale: Tale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settled, "BATCH", 1)
+    ended = [booked(tale, seats=1) for _ in range(3)]
+    while tale.world.pending:
+        for delivery in list(tale.world.pending):
+            tale.world.deliver(delivery)
+    with tale.world.going_wrong(Mishap.REFUSED):
+        tale.world.keep_house("projection")
+    reports = [delivery for delivery in tale.world.pending if delivery.policy.name == "settle-reservations"]
+    assert sorted(one for report in reports for one in report.about) == sorted(ended)[1:]
+    tale.rests()
+
+
+def test_a_tick_ends_in_its_time_and_the_next_one_goes_on(
+    tale: Tale, monkeypatch: pytest.MonkeyPatch, watch: Callable[[float], float]
+) -> None:
+    overdue = [booked(tale, seats=1) for _ in range(5)]
+    leave_unsent(tale)
+    expire = reservations.expire
+
+    def slowly(*what: Any) -> Any:
+        watch(housekeeping.SECONDS / 10)
+        return expire(*what)
+
+    monkeypatch.setattr(reservations, "expire", slowly)
+    tale.world.later(minutes=16)
+    ended = []
+    for _ in range(3):
+        tale.world.keep_house("reservations")
+        ended.append(sum(status(tale, "reservation", one) == "CANCELED" for one in overdue))
+        assert unsent(tale) == []
+    assert ended == [2, 4, 5]
+
+
+def test_a_tick_ends_well_before_its_request_is_given_up() -> None:
+    seconds = int(of_kind("ConfigMap", "v1")["airline-settings"].content["data"]["CLOUD_RUN_TIMEOUT_SECONDS"])
+    slowest_row = sum(outbox.PATIENT) + 3.0  # the provider's own patience
+    assert housekeeping.SECONDS + slowest_row < 0.75 * seconds

@@ -1,0 +1,85 @@
+"""What reserve says again, and when: until it has heard that the saga is settled."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+import owed
+import reservations
+from airline import clock
+from airline.events import ReservationCanceled, ReservationConfirmed, ReservationPlaced, SagasSettled
+from tests.unit.conftest import Service
+from tests.unit.sayings import NOON
+from tests.unit.test_reservations import PAID, REQUESTED, UNWANTED, requested  # noqa: F401 - a fixture
+
+EXPIRED_BY_THEN = NOON + timedelta(minutes=16)
+
+
+def row(desk: Service) -> Any:
+    (only,) = desk.rows(reservations.RESERVATIONS)
+    return only
+
+
+def said(desk: Service) -> list[type]:
+    return [type(event) for event in owed.said_again(row(desk))]
+
+
+def settle(desk: Service, status: str) -> None:
+    desk.run(reservations.settle_reservations, SagasSettled(status=status, reservation_ids=("R0", "R1")))
+
+
+def test_what_is_pending_is_placed_again(requested: Service) -> None:  # noqa: F811
+    assert said(requested) == [ReservationPlaced]
+
+
+def test_what_succeeded_is_placed_and_confirmed_again(requested: Service) -> None:  # noqa: F811
+    requested.run(reservations.confirm_reservation, PAID)
+    assert said(requested) == [ReservationPlaced, ReservationConfirmed]
+
+
+def test_what_is_canceled_is_placed_again_only_when_nobody_can_be_charged_for_it(
+    requested: Service,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requested.run(reservations.cancel_reservation, UNWANTED)
+    assert said(requested) == [ReservationCanceled]
+    monkeypatch.setattr(clock, "now", lambda: EXPIRED_BY_THEN)
+    assert said(requested) == [ReservationCanceled, ReservationPlaced]
+
+
+def test_what_is_settled_is_owed_nothing_until_it_is_canceled(requested: Service, noon: datetime) -> None:  # noqa: F811
+    assert row(requested).owed_since == noon
+    requested.run(reservations.confirm_reservation, PAID)
+    settle(requested, "SUCCEED")
+    assert (row(requested).owed_since, row(requested).owed_at) == (None, None)
+    requested.run(reservations.cancel_reservation, UNWANTED)
+    assert (row(requested).owed_since, row(requested).owed_at) == (noon, noon + timedelta(seconds=600))
+
+
+@pytest.mark.parametrize("reported", ["SUCCEED", "CANCELED"])
+def test_a_report_of_another_end_settles_nothing(requested: Service, reported: str) -> None:  # noqa: F811
+    if reported == "SUCCEED":
+        requested.run(reservations.cancel_reservation, UNWANTED)
+    settle(requested, reported)
+    assert row(requested).owed_since is not None
+
+
+def test_a_repeated_cancel_keeps_what_is_owed_as_old_as_it_is(
+    requested: Service,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requested.run(reservations.cancel_reservation, UNWANTED)
+    since = row(requested).owed_since
+    monkeypatch.setattr(clock, "now", lambda: EXPIRED_BY_THEN)
+    requested.run(reservations.cancel_reservation, UNWANTED)
+    assert row(requested).owed_since == since
+
+
+@pytest.mark.parametrize(
+    ("age", "silence"),
+    [(0, 600), (600, 600), (1800, 900), (7200, 3600), (3 * 86_400, 3600)],
+    ids=["at once", "ten minutes", "half an hour", "two hours", "a weekend"],
+)
+def test_the_longer_it_is_owed_the_rarer_it_is_said_but_once_an_hour(age: int, silence: int) -> None:
+    assert owed.silence(timedelta(seconds=age)) == timedelta(seconds=silence)

@@ -1,0 +1,98 @@
+"""What the dashboard reports as settled: sagas that are over, of which everything has been heard."""
+
+from dataclasses import replace
+
+import pytest
+
+import settled
+from airline.events import (
+    Paid,
+    PaymentNotTaken,
+    PaymentRefunded,
+    RemainingSeatsIncreased,
+    ReservationConfirmed,
+    SagaEvent,
+    SeatsNotHeld,
+)
+from projection import RESERVATIONS
+from tests.unit.conftest import Service
+from tests.unit.sayings import canceled, decreased, placed
+from tests.unit.test_projection import hear
+
+PAID = Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600)
+CONFIRMED = ReservationConfirmed(reservation_id="R1", customer_id=7, flight_id=1, seat_qty=3)
+SUCCEEDED: tuple[SagaEvent, ...] = (placed(), decreased(), PAID, CONFIRMED)
+SEATS = (
+    RemainingSeatsIncreased(reservation_id="R1", flight_id=1, seat_qty=3, remaining_seats_count=5),
+    SeatsNotHeld(reservation_id="R1", flight_id=1),
+)
+MONEY = (
+    PaymentRefunded(payment_id=1, reservation_id="R1", customer_id=7, amount=600, reason="changed my mind"),
+    PaymentNotTaken(reservation_id="R1", customer_id=7),
+)
+
+
+def unreported(board: Service) -> dict[str, list[str]]:
+    """By their end, the reservations that are to be reported."""
+    found = {status: list(board.run(settled.unreported, status, "")) for status in settled.SETTLED}
+    return {status: identities for status, identities in found.items() if identities}
+
+
+def report(board: Service, status: str) -> None:
+    board.run(settled.reported, settled.Batch(status, ("R1",)))
+
+
+@pytest.mark.parametrize("missing", range(4))
+def test_a_success_is_settled_when_seats_and_money_were_heard_of_too(board: Service, missing: int) -> None:
+    hear(board, *SUCCEEDED[:missing], *SUCCEEDED[missing + 1 :])
+    assert unreported(board) == {}
+    hear(board, SUCCEEDED[missing])
+    assert unreported(board) == {"SUCCEED": ["R1"]}
+
+
+@pytest.mark.parametrize("seats", SEATS, ids=["returned", "not held"])
+@pytest.mark.parametrize("money", MONEY, ids=["refunded", "not taken"])
+def test_a_cancel_is_settled_when_both_compensations_have_answered(
+    board: Service, seats: SagaEvent, money: SagaEvent
+) -> None:
+    hear(board, placed(), canceled(), seats)
+    assert unreported(board) == {}
+    hear(board, money)
+    assert unreported(board) == {"CANCELED": ["R1"]}
+
+
+def test_a_reservation_that_nobody_heard_being_placed_is_not_settled(board: Service) -> None:
+    hear(board, canceled(), *SEATS[1:], *MONEY[1:])
+    assert unreported(board) == {}
+    hear(board, placed())
+    assert unreported(board) == {"CANCELED": ["R1"]}
+
+
+def test_what_was_reported_is_reported_again_when_its_end_is_repeated_or_another_one(board: Service) -> None:
+    hear(board, *SUCCEEDED)
+    report(board, "SUCCEED")
+    hear(board, placed(), decreased(), PAID)
+    assert unreported(board) == {}
+    hear(board, CONFIRMED)
+    assert unreported(board) == {"SUCCEED": ["R1"]}
+    report(board, "SUCCEED")
+    hear(board, canceled(), SEATS[0], MONEY[0])
+    assert unreported(board) == {"CANCELED": ["R1"]}
+    report(board, "CANCELED")
+    hear(board, canceled())
+    assert unreported(board) == {"CANCELED": ["R1"]}
+
+
+def test_a_cancel_that_comes_between_the_report_and_its_mark_is_reported_too(board: Service) -> None:
+    hear(board, *SUCCEEDED, canceled(), SEATS[0], MONEY[0])
+    report(board, "SUCCEED")
+    assert [row.reported for row in board.rows(RESERVATIONS)] == [False]
+    assert unreported(board) == {"CANCELED": ["R1"]}
+
+
+def test_a_batch_is_what_fits_one_event(board: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settled, "BATCH", 2)
+    for name in ("R1", "R2", "R3"):
+        hear(board, *(replace(event, reservation_id=name) for event in SUCCEEDED))
+    assert list(board.run(settled.unreported, "SUCCEED", "")) == ["R1", "R2"]
+    assert list(board.run(settled.unreported, "SUCCEED", "R2")) == ["R3"]
