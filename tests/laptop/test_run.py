@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -79,10 +80,13 @@ def test_clean_removes_nothing_of_a_run_that_is_alive(tmp_path: Path) -> None:
         assert requests.get(system.url("single"), timeout=30).ok
 
 
-def test_one_function_that_cannot_be_started_ends_no_other(tmp_path: Path) -> None:
+def test_one_function_that_cannot_be_started_ends_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tempfile.mkdtemp()  # its path is short enough for a socket
+    monkeypatch.setenv("TMPDIR", temporary)
     with running_system(tmp_path, *SAMPLE) as system:
-        for folder in ("run", "logs"):
-            shutil.rmtree(tmp_path / folder)
+        assert [path.name for path in Path(temporary).glob("airline-*")]
+        for folder in (temporary, tmp_path / "run", tmp_path / "logs"):  # as those do who clean up
+            shutil.rmtree(folder)
         assert requests.get(system.url("report"), timeout=30).ok
         (tmp_path / "logs" / "single.log").unlink(missing_ok=True)
         (tmp_path / "logs" / "single.log").mkdir()
