@@ -6,6 +6,7 @@ AirlineError
 │   └── EventRefused  the broker takes others, but not this event
 ├── NotFound       the thing is not there; retried by a broker, as it may be on its way
 ├── Conflict       somebody else is at it, or its state forbids it
+├── PreconditionFailed  the client meant another state of it (If-Match)
 ├── Malformed      bytes that are not what they claim to be (no JSON, no CloudEvent)
 ├── BrokenOff      a request of which not all arrived: the broker retries
 ├── Invalid        well formed, but nobody will ever be able to process it; names the fields
@@ -46,6 +47,10 @@ class NotFound(AirlineError):
 
 class Conflict(AirlineError):
     """The present state forbids it."""
+
+
+class PreconditionFailed(AirlineError):
+    """What the client wants to change is not in the state that it named."""
 
 
 class Malformed(AirlineError):
@@ -90,6 +95,7 @@ STATUS: dict[type[AirlineError], HTTPStatus] = {
     EventRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     Malformed: HTTPStatus.BAD_REQUEST,
     BrokenOff: HTTPStatus.REQUEST_TIMEOUT,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,

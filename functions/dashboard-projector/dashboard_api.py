@@ -10,7 +10,7 @@ from sqlalchemy import Row
 import projection
 import rebuild
 import timeline
-from airline import clock, fields, hal, paging, store, web
+from airline import clock, conditions, fields, hal, paging, store, web
 from airline.errors import NotFound
 from airline.fields import Field
 
@@ -45,7 +45,7 @@ def read_customer(number: int) -> Response:
         row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"Customer {number} has no reservations.")
-    return hal.answer(_as_resource(row))
+    return conditions.read(request, _as_resource(row))
 
 
 @app.post("/customerInfos/rebuild")

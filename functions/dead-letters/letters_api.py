@@ -9,7 +9,7 @@ from sqlalchemy import Row, select
 
 import decisions
 import letters
-from airline import clock, fields, hal, paging, store, web
+from airline import clock, conditions, fields, hal, paging, store, web
 from airline.errors import Invalid
 from airline.fields import Field
 from letters import LETTERS
@@ -51,7 +51,8 @@ def list_letters() -> Response:
 @app.get("/dead-letters/<string(length=32):identity>")
 def read_letter(identity: str) -> Response:
     with store.reading() as connection:
-        return hal.answer(_whole(letters.find(identity, connection)))
+        letter = letters.find(identity, connection)
+    return conditions.read(request, _whole(letter))
 
 
 @app.post("/dead-letters/<string(length=32):identity>/replay")

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Row,
+    Select,
     String,
     Table,
     Text,
@@ -36,7 +37,7 @@ from sqlalchemy import (
 )
 
 from airline import clock, fields, store
-from airline.errors import Conflict, NotFound
+from airline.errors import Conflict, Invalid, NotFound
 from airline.events import (
     RemainingSeatsDecreased,
     RemainingSeatsIncreased,
@@ -158,22 +159,44 @@ def add_flight(values: Mapping[str, Any], transaction: Connection) -> Row[Any]:
     return find_flight(number, transaction)
 
 
-def find_flight(number: int, connection: Connection) -> Row[Any]:
+def find_flight(number: int, connection: Connection, query: Select[Any] = _FLIGHT) -> Row[Any]:
     """The flight of that number. Raises NotFound."""
-    flight = connection.execute(_FLIGHT, {"flight": number}).one_or_none()
+    flight = connection.execute(query, {"flight": number}).one_or_none()
     if flight is None:
         raise NotFound(f"There is no flight {number}.")
     return flight
 
 
+def locked_flight(number: int, transaction: Connection) -> Row[Any]:
+    """The same, which nobody else changes until the end. Raises NotFound."""
+    return find_flight(number, transaction, _FLIGHT.with_for_update())
+
+
 def change_flight(number: int, values: Mapping[str, Any], transaction: Connection) -> Row[Any]:
-    """Changes a flight. A new number of remaining seats changes the capacity by as much; holds stay as they are."""
-    changes = dict(values)
-    if "remaining_seats_count" in changes:
-        changes["capacity"] = FLIGHTS.c.capacity + changes["remaining_seats_count"] - FLIGHTS.c.remaining_seats_count
+    """Changes a flight; holds stay as they are, so a new capacity changes what remains by as much, and the reverse.
+
+    Raises NotFound, Conflict where more seats are held than there would be, Invalid where both numbers disagree.
+    """
+    flight = locked_flight(number, transaction)
+    changes = dict(values) | _seats(flight, values)
     if changes:
         transaction.execute(update(FLIGHTS).where(FLIGHTS.c.id == number).values(changes))
     return find_flight(number, transaction)
+
+
+def _seats(flight: Row[Any], values: Mapping[str, Any]) -> dict[str, int]:
+    held = flight.capacity - flight.remaining_seats_count
+    if "capacity" in values:
+        remaining = values["capacity"] - held
+        if values.get("remaining_seats_count", remaining) != remaining:
+            wrong = f"must be the capacity without the {held} seats that are held"
+            raise Invalid("Capacity and remaining seats disagree; send one of them.", {"remainingSeatsCount": wrong})
+        if remaining < 0:
+            raise Conflict(f"{held} seats of flight {flight.id} are held; it cannot have fewer.")
+        return {"remaining_seats_count": remaining}
+    if "remaining_seats_count" in values:
+        return {"capacity": values["remaining_seats_count"] + held}
+    return {}
 
 
 def remove_flight(number: int, transaction: Connection) -> None:

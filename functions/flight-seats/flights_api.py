@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select
 
 import flights
 import promotions
-from airline import fields, hal, idempotency, paging, store, web
+from airline import conditions, fields, hal, idempotency, paging, store, web
 from airline.events import Event
 from airline.fields import Field
 from airline.paging import Page
@@ -25,6 +25,7 @@ _SPEC = {
     "cost": Field(fields.integer(0, LARGEST_COST)),
     "remainingSeatsCount": Field(fields.COUNT),
 }
+_CHANGE = _SPEC | {"capacity": Field(fields.COUNT)}
 _COLUMNS = {
     "flightCode": FLIGHTS.c.flight_code,
     "takeoffDate": FLIGHTS.c.takeoff_date,
@@ -64,7 +65,7 @@ def add_flight() -> Response:
     values = _columns(fields.read(web.json_object(request), _SPEC))
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:
-        return hal.created(_as_resource(flights.add_flight(values, transaction))), None
+        return conditions.created(_as_resource(flights.add_flight(values, transaction))), None
 
     return idempotency.carry_out(request, work, flights.SOURCE)
 
@@ -72,16 +73,18 @@ def add_flight() -> Response:
 @app.get("/flights/<int:number>")
 def read_flight(number: int) -> Response:
     with store.reading() as connection:
-        return hal.answer(_as_resource(flights.find_flight(number, connection)))
+        flight = flights.find_flight(number, connection)
+    return conditions.read(request, _as_resource(flight))
 
 
 @app.patch("/flights/<int:number>")
 def change_flight(number: int) -> Response:
     body = web.json_object(request)
-    values = _columns(fields.read(body, {name: field for name, field in _SPEC.items() if name in body}))
+    values = _columns(fields.read(body, {name: field for name, field in _CHANGE.items() if name in body}))
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:
-        return hal.answer(_as_resource(flights.change_flight(number, values, transaction))), None
+        conditions.check(request, _as_resource(flights.locked_flight(number, transaction)))
+        return conditions.written(_as_resource(flights.change_flight(number, values, transaction))), None
 
     return idempotency.carry_out(request, work, flights.SOURCE)
 
@@ -89,6 +92,7 @@ def change_flight(number: int) -> Response:
 @app.delete("/flights/<int:number>")
 def remove_flight(number: int) -> Response:
     def work(transaction: Connection) -> tuple[Response, Event | None]:
+        conditions.check(request, _as_resource(flights.locked_flight(number, transaction)))
         flights.remove_flight(number, transaction)
         idempotency.forget(f"/flights/{number}", transaction)
         return Response(status=204), None

@@ -7,7 +7,7 @@ from flask import Response, request
 from sqlalchemy import Row, select
 
 import provider
-from airline import hal, outbox, paging, store, web
+from airline import conditions, hal, outbox, paging, store, web
 from airline.errors import NotFound
 from payments import PAYMENTS
 from provider import LEDGER
@@ -49,7 +49,7 @@ def read_payment(number: int) -> Response:
         payment = connection.execute(_QUERY.where(PAYMENTS.c.id == number)).one_or_none()
     if payment is None:
         raise NotFound(f"There is no payment {number}.")
-    return hal.answer(_as_resource(payment))
+    return conditions.read(request, _as_resource(payment))
 
 
 @app.get("/ledger")

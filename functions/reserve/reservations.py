@@ -24,6 +24,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Row,
+    Select,
     String,
     Table,
     bindparam,
@@ -241,12 +242,17 @@ def settle_reservations(settled: SagasSettled, transaction: Connection) -> None:
     transaction.execute(update(RESERVATIONS).where(*theirs).values(owed_since=None, owed_at=None))
 
 
-def find(identity: str, connection: Connection) -> Row[Any]:
+def find(identity: str, connection: Connection, query: Select[Any] = _RESERVATION) -> Row[Any]:
     """The reservation of that id. Raises NotFound."""
-    row = connection.execute(_RESERVATION, {"reservation": identity}).one_or_none()
+    row = connection.execute(query, {"reservation": identity}).one_or_none()
     if row is None:
         raise NotFound(f"There is no reservation {identity}.")
     return row
+
+
+def locked(identity: str, transaction: Connection) -> Row[Any]:
+    """The same, which nobody else changes until the end. Raises NotFound."""
+    return find(identity, transaction, _RESERVATION.with_for_update())
 
 
 def expired(after: Listed | None, connection: Connection) -> Sequence[Listed]:

@@ -7,7 +7,7 @@ from flask import Response, request
 from sqlalchemy import Connection, Row, select
 
 import reservations
-from airline import fields, hal, idempotency, ids, outbox, paging, store, web
+from airline import conditions, fields, hal, idempotency, ids, outbox, paging, store, web
 from airline.events import Event
 from airline.fields import Field
 from reservations import RESERVATIONS
@@ -72,7 +72,7 @@ def reserve() -> Response:
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         row = reservations.place(identity, columns, transaction)
-        return hal.created(_as_resource(row)), reservations.placed(row)
+        return conditions.created(_as_resource(row)), reservations.placed(row)
 
     return idempotency.carry_out(request, work, reservations.SOURCE)
 
@@ -80,7 +80,8 @@ def reserve() -> Response:
 @app.get("/reservations/<identity>")
 def read_reservation(identity: str) -> Response:
     with store.reading() as connection:
-        return hal.answer(_as_resource(reservations.find(identity, connection)))
+        row = reservations.find(identity, connection)
+    return conditions.read(request, _as_resource(row))
 
 
 @app.patch("/reservations/<identity>")
@@ -92,8 +93,9 @@ def change_reservation(identity: str) -> Response:
     reason = fields.read(web.json_object(request), spec)["reason"]
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:
+        conditions.check(request, _as_resource(reservations.locked(identity, transaction)))
         canceled = reservations.cancel(identity, reason, transaction)
-        return hal.answer(_as_resource(reservations.find(identity, transaction))), canceled
+        return conditions.written(_as_resource(reservations.find(identity, transaction))), canceled
 
     return idempotency.carry_out(request, work, reservations.SOURCE)
 
@@ -101,6 +103,7 @@ def change_reservation(identity: str) -> Response:
 @app.delete("/reservations/<identity>")
 def cancel_reservation(identity: str) -> Response:
     def work(transaction: Connection) -> tuple[Response, Event | None]:
+        conditions.check(request, _as_resource(reservations.locked(identity, transaction)))
         canceled = reservations.cancel(identity, reservations.CANCELED_BY_CUSTOMER, transaction)
         return Response(status=204), canceled
 
