@@ -329,9 +329,15 @@ def test_the_contract_suite_uses_the_brokers_own_configuration_which_asks_for_th
 def test_nobody_but_knative_reaches_a_kafka_that_asks_for_no_password() -> None:
     (kafka,) = of_kind("Kafka", "kafka.strimzi.io/v1", STRIMZI).values()
     knative = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "knative-eventing"}}}
+    (namespace,) = of_kind("Namespace", "v1").values()
+    (job,) = of_kind("Job", "batch/v1", KAFKA).values()
+    counting = {
+        "namespaceSelector": {"matchLabels": namespace.metadata("labels")},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/component": job.name}},
+    }
 
     for listener in kafka.spec["kafka"]["listeners"]:
-        assert listener.get("authentication") or listener["networkPolicyPeers"] == [knative]
+        assert listener.get("authentication") or listener["networkPolicyPeers"] == [knative, counting]
 
 
 def test_the_broker_finds_the_kafka_that_strimzi_makes() -> None:
