@@ -159,3 +159,11 @@ def test_both_readmes_say_how_many_functions_there_are() -> None:
 
     assert f"{english} Python functions" in (ROOT / "README.md").read_text("utf-8")
     assert f"{korean} 개의 파이썬 함수" in (ROOT / "README.ko.md").read_text("utf-8")
+
+
+def test_the_korean_readme_has_the_same_table_of_events() -> None:
+    def rows(page: str) -> list[str]:
+        return re.findall(r"^\| `[A-Z]\w+` \|.*", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+
+    assert rows("README.md")
+    assert [row.replace("바깥", "`outside`") for row in rows("README.ko.md")] == rows("README.md")
