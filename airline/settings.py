@@ -59,6 +59,10 @@ class Settings:
     """EVENT_HISTORY_DAYS: how long the dashboard keeps the events of reservations that ended; 0: for ever."""
     idempotency_life: timedelta
     """IDEMPOTENCY_HOURS: how long an Idempotency-Key stands for the command that it was sent with; 24 or more."""
+    dead_letter_days: timedelta | None
+    """DEAD_LETTER_DAYS: how long a dead letter is kept after it was replayed, discarded or settled; 0: for ever."""
+    dead_letters_from_outside: int
+    """DEAD_LETTERS_FROM_OUTSIDE: how many letters of strangers' events may be open; more are only counted."""
 
 
 @functools.cache
@@ -87,7 +91,9 @@ def read(env: Mapping[str, str]) -> Settings:
         token_ca=_path(env, "TOKEN_CA"),
         token_subjects=tuple(env.get("TOKEN_SUBJECTS", "").split()),
         idempotency_life=_life(_number(env, "IDEMPOTENCY_HOURS", "48")),
-        event_history=_history(_number(env, "EVENT_HISTORY_DAYS", "365")),
+        event_history=_days(env, "EVENT_HISTORY_DAYS", "365"),
+        dead_letter_days=_days(env, "DEAD_LETTER_DAYS", "30"),
+        dead_letters_from_outside=_number(env, "DEAD_LETTERS_FROM_OUTSIDE", "1000"),
     )
 
 
@@ -134,9 +140,10 @@ def _life(hours: int) -> timedelta:
     return timedelta(hours=hours)
 
 
-def _history(kept: int) -> timedelta | None:
+def _days(env: Mapping[str, str], name: str, default: str) -> timedelta | None:
+    kept = _number(env, name, default)
     if not 0 <= kept <= LONGEST_HISTORY:
-        raise ValueError(f"EVENT_HISTORY_DAYS must be between 0 and {LONGEST_HISTORY}")
+        raise ValueError(f"{name} must be between 0 and {LONGEST_HISTORY}")
     return timedelta(days=kept) if kept else None
 
 

@@ -28,6 +28,7 @@ COLUMNS = {
     "note": "note",
 }
 
+Status = Literal["OPEN", "REPLAYED", "DISCARDED", "SETTLED"]
 Identity = Annotated[str, typer.Argument(metavar="ID")]
 OfType = Annotated[str | None, typer.Option("--type", help="Of this type of event.")]
 OfFunction = Annotated[str | None, typer.Option("--function", help="Given up by this function.")]
@@ -39,7 +40,7 @@ OfReservation = Annotated[str | None, typer.Option("--reservation", help="Of thi
 def show_all(  # noqa: PLR0913 - the filters of the resource
     desk: Desk,
     *,
-    status: Annotated[Literal["OPEN", "REPLAYED", "DISCARDED"] | None, typer.Option(help="All, without it.")] = None,
+    status: Annotated[Status | None, typer.Option(help="All, without it.")] = None,
     type_: OfType = None,
     function: OfFunction = None,
     reservation: OfReservation = None,

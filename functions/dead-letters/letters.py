@@ -6,8 +6,10 @@ kilobyte of the answer; some versions send it plain).
 
     OPEN -> REPLAYED       sent to the broker again, which took it
     OPEN -> DISCARDED      somebody decided that nothing is to be done, and said why
+    OPEN -> SETTLED        its saga has ended and nothing is owed: its cause has meanwhile been finished (settling.py)
 
-A letter that comes again, after any decision, is OPEN again: `times` counts.
+A letter that comes again, after any decision, is OPEN again: `times` counts. What is decided is removed after
+DEAD_LETTER_DAYS (retention.py); what is OPEN stays, of strangers a bounded number (outside.py).
 """
 
 import base64
@@ -15,6 +17,7 @@ import codecs
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,7 +53,17 @@ LETTERS = Table(
     Column("attributes", LONG_TEXT, nullable=False),
     Column("data", LONG_TEXT, nullable=False),
     Column("in_base64", Boolean, nullable=False),  # `data` is the base64 of what was no JSON
+    Column("outside", Boolean),  # a stranger's event, which others may send at will
     Index("ix_dead_letters_open", "status", "last_at"),
+    Index("ix_dead_letters_outside", "outside", "status"),
+    Index("ix_dead_letters_decided", "decided_at"),
+)
+SETTLED_SAGAS = Table(
+    "settled_sagas",
+    metadata,
+    Column("reservation_id", String(12), primary_key=True),
+    Column("status", String(8), nullable=False),
+    Column("settled_at", Instant, nullable=False, index=True),
 )
 
 _STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
@@ -59,11 +72,10 @@ _IN_CLUSTER = re.compile(r"([^.]+)\.[^.]+\.svc(\..*)?")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
-def keep(envelope: Envelope, transaction: Connection) -> None:
-    """Keeps one letter; the same event given up on by the same function again is counted, and OPEN again."""
+def put(identity: str, row: Mapping[str, Any], transaction: Connection) -> None:
+    """Keeps one letter; one that is there is counted, and is what it is now."""
     now = clock.now()
-    identity = _identity(envelope)
-    row = _row(envelope) | {"status": "OPEN", "decided_at": None, "last_at": now}
+    row = {"status": "OPEN", "decided_at": None, **row, "last_at": now}
     if not store.insert_if_absent(transaction, LETTERS, id=identity, **row, first_at=now, times=1):
         again = update(LETTERS).where(LETTERS.c.id == identity).values(row | {"times": LETTERS.c.times + 1})
         transaction.execute(again)
@@ -83,12 +95,18 @@ def data_of(letter: Row[Any]) -> Any:
     return {"base64": data} if letter.in_base64 else data
 
 
-def _identity(envelope: Envelope) -> str:
-    key = json.dumps([envelope.source, envelope.id, str(envelope.attributes.get("knativeerrordest", ""))])
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
+def identity_of(envelope: Envelope) -> str:
+    """The same for an event that the same function gives up on again."""
+    return digest(envelope.source, envelope.id, str(envelope.attributes.get("knativeerrordest", "")))
 
 
-def _row(envelope: Envelope) -> dict[str, Any]:
+def digest(*parts: str) -> str:
+    """The id of the letter that these are about."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def row_of(envelope: Envelope) -> dict[str, Any]:
+    """What is kept of an event, by column."""
     code = str(envelope.attributes.get("knativeerrorcode", ""))
     destination = _storable(envelope.attributes.get("knativeerrordest", ""))
     json_text = _json_text(envelope)

@@ -9,6 +9,7 @@ from sqlalchemy import Row, select
 
 import decisions
 import letters
+import retention
 from airline import clock, conditions, fields, hal, paging, store, web
 from airline.errors import Invalid
 from airline.fields import Field
@@ -35,7 +36,14 @@ _COLUMNS = {
 _SORTABLE = {name: _COLUMNS[name] for name in ("lastAt", "firstAt", "type", "times")} | {"id": LETTERS.c.id}
 _KINDS = {name: _COLUMNS[name].name for name in ("reservationId", "type", "function")}
 _KIND = {name: Field(fields.text(0, letters.LONGEST), None) for name in _KINDS}
-_FILTERS = {"status": Field(fields.one_of("OPEN", "REPLAYED", "DISCARDED"), None)}
+_FILTERS = {"status": Field(fields.one_of("OPEN", "REPLAYED", "DISCARDED", "SETTLED"), None)}
+
+
+@app.after_request
+def prune(response: Response) -> Response:
+    if request.method == "POST":  # something was decided
+        retention.prune()
+    return response
 
 
 @app.get("/dead-letters")

@@ -1,11 +1,13 @@
-"""The function of dead-letters: wiring only. letters.py has what is kept, decisions.py what is done about it."""
+"""The functions of dead-letters: wiring only. letters.py has what is kept, decisions.py what is done about it."""
 
 import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue
 
-import letters
 import letters_api
+import retention
+import settling
+import sink
 from airline import policy, serving, web
 
 serving.prepare()
@@ -15,5 +17,13 @@ serving.prepare()
 def dead_letters(request: Request) -> ResponseReturnValue:
     """The dead-letter sink (POST /), always answered with an empty 204; and HTTP for those who decide."""
     if request.method == "POST" and request.path == "/":
-        return policy.observe(request, letters.keep)
+        answer = policy.observe(request, sink.keep)
+        retention.prune()
+        return answer
     return web.serve(letters_api.app, request)
+
+
+@functions_framework.http
+def settle_letters(request: Request) -> ResponseReturnValue:
+    """SagasSettled -> nothing."""
+    return policy.reply(request, settling.settle_letters, settling.SOURCE)

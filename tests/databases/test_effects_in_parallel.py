@@ -1,5 +1,6 @@
 """The same event delivered to many at once, and events that cross: one effect, on connections of their own."""
 
+import functools
 import itertools
 import random
 import time
@@ -14,8 +15,10 @@ from werkzeug.test import EnvironBuilder
 import letters
 import payments
 import projection
+import promises
 import provider
 import reservations
+import sink
 from airline import idempotency, outbox, store, wire
 from airline.errors import Conflict, TryAgain
 from airline.events import Event, Paid, PaymentRefunded, ReservationConfirmed
@@ -86,6 +89,17 @@ def test_a_cancel_that_races_its_payment_ends_canceled(desk: Service) -> None:
         assert [row.status for row in desk.rows(reservations.RESERVATIONS)] == ["CANCELED"]
 
 
+def test_a_cancel_that_races_the_placing_of_its_reservation_is_never_lost(desk: Service) -> None:
+    for _ in range(40):
+        desk.run(lambda transaction: transaction.execute(reservations.RESERVATIONS.delete()))
+        place = ruled(desk.engine, reservations.place_reservation, REQUESTED)
+        cancel = ruled(desk.engine, reservations.cancel_reservation, UNWANTED)
+        both: list[Callable[[], Any]] = [place, functools.partial(until_it_works, cancel)]
+        at_once(both)
+        assert [row.status for row in desk.rows(reservations.RESERVATIONS)] == ["CANCELED"]
+        assert desk.rows(promises.EARLY_CANCELS) == []
+
+
 def test_one_request_delivered_to_many_at_once_is_one_reservation(desk: Service) -> None:
     said = at_once([ruled(desk.engine, reservations.place_reservation, REQUESTED)] * MANY)
     assert len(set(said)) == 1
@@ -109,7 +123,7 @@ def test_events_that_arrive_at_once_in_any_order_make_the_same_dashboard(board: 
 def test_a_letter_given_up_on_many_times_at_once_is_one_that_counts_them(database: Database) -> None:
     engine = database(letters.metadata)
     letter = wire.Envelope({"id": "1", "source": "/x", "type": "T", "knativeerrordest": "f"}, {})
-    at_once([ruled(engine, letters.keep, letter)] * MANY)
+    at_once([ruled(engine, sink.keep, letter)] * MANY)
     with store.reading(engine) as connection:
         assert connection.execute(select(letters.LETTERS.c.times)).scalars().all() == [MANY]
 

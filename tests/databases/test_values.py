@@ -12,6 +12,7 @@ import letters
 import payments
 import provider
 import reservations
+import sink
 from airline import idempotency, outbox, store, wire
 from airline.errors import Invalid
 from tests.databases.servers import Server
@@ -151,9 +152,15 @@ def test_an_update_that_changes_nothing_found_its_row_all_the_same(database: Dat
 
 def test_a_dead_letter_of_a_mebibyte_is_kept(database: Database) -> None:
     engine = database(letters.metadata)
-    headers = {"id": "1", "source": "/x", "type": "T", "specversion": "1.0", "knativeerrordata": "why " * 50_000}
+    headers = {
+        "id": "1",
+        "source": "/airline/x",
+        "type": "T",
+        "specversion": "1.0",
+        "knativeerrordata": "why " * 50_000,
+    }
     letter = wire.read({f"ce-{name}": value for name, value in headers.items()}, b"\xff" * 2**20)
-    store.commit(lambda tx: letters.keep(letter, tx), engine)
+    store.commit(lambda tx: sink.keep(letter, tx), engine)
     [(data, reason)] = kept(engine, letters.LETTERS.c.data, letters.LETTERS.c.reason)
     assert len(data) > 2**20
     assert len(reason) == 200_000

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, MetaData, StaticPool, Table, create_engine, selec
 
 import compensation
 import flights
+import letters
 import overdue
 import payments
 import projection
@@ -166,6 +167,7 @@ class World:
             "flights": self.seats,
             "payments": self.till,
             "projection": self.board,
+            "settling": Database(letters.metadata),
         }
         self.crossings = Crossings([service.engine for service in self.services.values()])
         self.deliveries = 0

@@ -1,0 +1,37 @@
+"""What was decided is removed after DEAD_LETTER_DAYS; what is OPEN never is.
+
+There is no schedule for it: whenever a letter is kept or decided, a few old ones go.
+"""
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, select
+
+import settling
+from airline import clock, store
+from airline.logs import log
+from airline.settings import settings
+from letters import LETTERS, SETTLED_SAGAS
+
+AT_ONCE = 100
+"""Rows of one call, which nobody notices; each call adds far fewer than that."""
+
+
+def prune() -> None:
+    """Removes some of what is too old. It comes after the answer is made, so whatever goes wrong is only logged."""
+    try:
+        store.commit(_prune_some)
+    except Exception as error:
+        log.warning("old dead letters stay for now: %s", error)
+
+
+def _prune_some(transaction: Connection) -> None:
+    days = settings().dead_letter_days
+    if days is not None:
+        _remove(LETTERS, LETTERS.c.decided_at < clock.now() - days, transaction)  # of an OPEN one it is null
+    _remove(SETTLED_SAGAS, SETTLED_SAGAS.c.settled_at < clock.now() - settling.KEPT, transaction)
+
+
+def _remove(table: Table, old: ColumnElement[bool], transaction: Connection) -> None:
+    (key,) = table.primary_key.columns
+    keys = transaction.execute(select(key).where(old).limit(AT_ONCE)).scalars().all()
+    if keys:
+        transaction.execute(delete(table).where(key.in_(keys), old))

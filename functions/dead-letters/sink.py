@@ -1,0 +1,20 @@
+"""The dead-letter sink: what the broker gives up on is kept, whatever it is."""
+
+from sqlalchemy import Connection
+
+import letters
+import outside
+import settling
+from airline.wire import Envelope
+
+
+def keep(envelope: Envelope, transaction: Connection) -> None:
+    """Keeps one letter; the same event given up on by the same function again is counted, and OPEN again.
+
+    Of strangers no more is kept than outside.py says; of a saga that is settled already it is SETTLED at once.
+    """
+    identity, row = letters.identity_of(envelope), letters.row_of(envelope)
+    if outside.is_stranger(envelope):
+        identity, row = outside.bounded(identity, row, transaction)
+    letters.put(identity, row, transaction)
+    settling.settle(transaction, letters.LETTERS.c.id == identity)
