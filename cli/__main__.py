@@ -1,19 +1,9 @@
 """python -m cli"""
 
-import io
-import os
 import sys
 
 from cli.errors import CRASHED
-
-
-def _speak_anyhow() -> None:
-    """`airline ... >&-`, and terminals that lack a character: they get a ? for it, as the effect is there already."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name) or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-        setattr(sys, name, stream)
+from cli.streams import speak_anyhow
 
 
 def _run() -> int:
@@ -26,5 +16,5 @@ def _run() -> int:
 
 
 if __name__ == "__main__":
-    _speak_anyhow()
+    speak_anyhow()
     sys.exit(_run())

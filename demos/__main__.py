@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import CommandError
+from cli.streams import speak_anyhow
 from demos import cluster, hpa, laptop, rollout, scale_to_zero
 from demos.errors import DemoFailed
 from demos.kubectl import Namespace
@@ -115,4 +116,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    speak_anyhow()
     sys.exit(main(sys.argv[1:]))

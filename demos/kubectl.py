@@ -23,7 +23,9 @@ class Namespace:
         """What `kubectl -n NAME WORDS...` prints. Raises DemoFailed with what it complains of."""
         command = ["kubectl", "-n", self.name, *words]
         try:
-            done = subprocess.run(command, input=given, capture_output=True, text=True, check=True, timeout=within)
+            done = subprocess.run(
+                command, input=given, capture_output=True, encoding="utf-8", check=True, timeout=within
+            )
         except FileNotFoundError as error:
             raise DemoFailed("kubectl is not installed, or not on PATH") from error
         except subprocess.CalledProcessError as error:

@@ -69,7 +69,7 @@ def by_siege(target: Target, load: Load) -> Availability:
             ["siege", *options, target.url],
             env={**os.environ, "HOME": home},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
             timeout=load.seconds + SPARE,
         )

@@ -35,7 +35,7 @@ def stages(dockerfile: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 def _instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
-    for line in dockerfile.read_text().splitlines():
+    for line in dockerfile.read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
             word, _, rest = line.partition(" ")
             yield word, rest

@@ -39,7 +39,7 @@ class Cluster:
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl printed. Raises Refused with its last words."""
         command = ["kubectl", "--namespace", self.namespace, *arguments]
-        done = subprocess.run(command, input=stdin, text=True, capture_output=True, check=False)
+        done = subprocess.run(command, input=stdin, encoding="utf-8", capture_output=True, check=False)
         if done.returncode != 0:
             raise Refused(f"kubectl {arguments[0]} failed: {done.stderr.strip()}")
         return done.stdout

@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
         print(f"laptop: {error}", file=sys.stderr)
         return 1
     except OSError as error:  # a full disk, a folder of somebody else
-        print(f"laptop: {error}", file=sys.stderr)
+        print(f"laptop: {error} (data in {options.data})", file=sys.stderr)
         return 1
     return 0
 

@@ -46,7 +46,7 @@ class Striker:
         return self._kill_resident(strike.what) if strike.what not in FUNCTIONS else self._kill_function(strike)
 
     def _kill_supervisor(self, seconds: float) -> str:
-        """What it leaves behind goes on without it, until the next one finds and ends it."""
+        """What it leaves behind is ended by its guard within seconds, or else by the next one."""
         self._town.system.end(signal.SIGKILL)
         time.sleep(seconds)
         self._town.start()
