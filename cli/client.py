@@ -22,6 +22,8 @@ PAGE = 1000
 """The largest page that the services give."""
 DATA = Path(__file__).resolve().parent.parent / ".airline"
 DEFAULT_URL = "http://127.0.0.1:8088"
+REPEAT = "Idempotent-Replayed"
+"""The header of an answer that was given before."""
 
 Told = Callable[[int, int], None]
 """Is told how many of how many have been read."""
@@ -80,11 +82,19 @@ def find(airline: Airline, path: str, **query: Any) -> Any:
 
 def command(airline: Airline, method: str, path: str, body: object = None, key: str | None = None, **query: Any) -> Any:
     """Has something done, once however often it is sent under the same key. Raises Unreachable and Refused."""
+    return done(airline, method, path, body, key, **query)[0]
+
+
+def done(
+    airline: Airline, method: str, path: str, body: object = None, key: str | None = None, **query: Any
+) -> tuple[Any, bool]:
+    """The same, and whether it had been done before by this key, so that nothing was done now."""
     key = key or str(uuid4())
     try:
-        return _ask(airline, method, path, query, json=body, headers={"Idempotency-Key": key})
+        answer = _sent(airline, method, path, query, json=body, headers={"Idempotency-Key": key})
     except Unreachable as error:
         raise Unreachable(f"{error} Whether it was done is open. Idempotency-Key: {key}") from error
+    return _document(answer), REPEAT in answer.headers
 
 
 def pages(airline: Airline, path: str, name: str, told: Told | None = None, **query: Any) -> Iterator[list[Any]]:
@@ -145,6 +155,10 @@ def _items(page: Any, path: str, name: str) -> list[Any]:
 
 
 def _ask(airline: Airline, method: str, path: str, query: dict[str, Any], **request: Any) -> Any:
+    return _document(_sent(airline, method, path, query, **request))
+
+
+def _sent(airline: Airline, method: str, path: str, query: dict[str, Any], **request: Any) -> requests.Response:
     asked = {name: value for name, value in query.items() if value is not None}
     try:
         answer = airline.session.request(
@@ -160,7 +174,7 @@ def _ask(airline: Airline, method: str, path: str, query: dict[str, Any], **requ
         raise Refused(_detail(answer), answer.status_code)
     if answer.is_redirect:
         raise Unreachable(f"{airline.url} sends elsewhere; try --url with {answer.headers['Location']}")
-    return _document(answer)
+    return answer
 
 
 def _document(answer: requests.Response) -> Any:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Group
 
 from cli import client, draw, importing
-from cli.desk import Desk, answer, at_the_desk, progress
+from cli.desk import Desk, answer, at_the_desk, note, progress
 from cli.errors import Refused
 from cli.reservations import Key, Limit
 
@@ -53,6 +53,27 @@ def add(  # noqa: PLR0913 - the fields of a flight
     answer(desk, flight, lambda: draw.items(COLUMNS, [flight]))
 
 
+@app.command()
+@at_the_desk
+def change(  # noqa: PLR0913 - the fields of a flight
+    desk: Desk,
+    flight: Annotated[int, typer.Argument(help="Its number.")],
+    *,
+    code: Annotated[str | None, typer.Option(help="For instance KE081.")] = None,
+    date: Annotated[datetime | None, typer.Option(help="The day it takes off.", formats=["%Y-%m-%d"])] = None,
+    cost: Annotated[int | None, typer.Option(help="Of one seat.", min=0)] = None,
+    capacity: Annotated[int | None, typer.Option(help="How many seats there are, held ones included.", min=0)] = None,
+    key: Key = None,
+) -> None:
+    """Changes a flight; with another capacity, what remains follows."""
+    said = {"flightCode": code, "takeoffDate": date and f"{date:%Y-%m-%d}", "cost": cost, "capacity": capacity}
+    body = {name: value for name, value in said.items() if value is not None}
+    if not body:
+        raise Refused("Say what to change: --code, --date, --cost or --capacity.")
+    changed = client.command(desk.airline, "PATCH", f"/flights/{flight}", body, key)
+    answer(desk, changed, lambda: draw.items(COLUMNS, [changed]))
+
+
 @app.command("import")
 @at_the_desk
 def import_(
@@ -68,7 +89,10 @@ def import_(
         done = [importing.add(desk.airline, file.name, line) for line in bars.track(lines, description="flights")]
     flights = [line.flight for line in done if line.flight is not None]
     bad = [{"line": line.number, "reason": line.reason} for line in done if line.reason]
-    answer(desk, {"flights": flights, "bad": bad}, lambda: _drawn(flights, bad))
+    again = sum(line.again for line in done)
+    answer(desk, {"flights": flights, "alreadyThere": again, "bad": bad}, lambda: _drawn(flights, bad))
+    if again and not desk.as_json:
+        note(f"{again} of these {len(flights)} flights had been added by an earlier import; nothing was added twice.")
     if bad:
         raise Refused(f"{len(bad)} of {len(done)} lines were not taken.")
 

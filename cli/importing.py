@@ -24,12 +24,16 @@ NUL = b"\0"
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the file, numbered as an editor does: its fields, and either its flight or why there is none."""
+    """A line of the file, numbered as an editor does: its fields, and either its flight or why there is none.
+
+    `again`: the flight was there already, added by an earlier import.
+    """
 
     number: int
     fields: Mapping[str, str]
     reason: str | None = None
     flight: dict[str, Any] | None = None
+    again: bool = False
 
 
 def read(file: Path, encoding: str | None = None) -> list[Line]:
@@ -131,10 +135,10 @@ def add(airline: Airline, name: str, line: Line) -> Line:
     if line.reason:
         return line
     try:
-        flight = client.command(airline, "POST", "/flights", dict(line.fields), key_of(name, line.fields))
+        flight, again = client.done(airline, "POST", "/flights", dict(line.fields), key_of(name, line.fields))
     except Refused as error:
         return replace(line, reason=str(error))
-    return replace(line, flight=flight)
+    return replace(line, flight=flight, again=again)
 
 
 def key_of(name: str, fields: Mapping[str, str]) -> str:

@@ -36,7 +36,7 @@ class Paper:
         app.add_url_rule("/<path:path>", view_func=self._answer, methods=["GET", "POST", "PATCH", "DELETE"])
         return app
 
-    def _answer(self, path: str) -> Response | tuple[Response, int]:
+    def _answer(self, path: str) -> Response | tuple[Response, int] | tuple[Response, int, dict[str, str]]:
         self.hosts.add(request.host)
         if request.method != "GET":
             self.asked.append((request.method, f"/{path}", request.headers.get("Idempotency-Key")))
@@ -46,9 +46,10 @@ class Paper:
         if request.method == "GET":
             return self._read(path)
         key = request.headers["Idempotency-Key"]
+        repeat = {"Idempotent-Replayed": "true"} if key in self.done else {}
         self.done[key] = self.done.get(key) or self._do(path, request.get_json(silent=True) or {})
         body, status = self.done[key]
-        return jsonify(body), status
+        return jsonify(body), status, repeat
 
     def _read(self, path: str) -> Response | tuple[Response, int]:
         resource, _, rest = path.partition("/")

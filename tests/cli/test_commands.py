@@ -107,6 +107,15 @@ def test_the_same_key_adds_a_flight_once(typed: Typed, paper: Paper) -> None:
     assert len(paper.lists["flights"]) == 2
 
 
+def test_a_flight_is_changed_by_its_number_and_what_is_not_said_stays(typed: Typed, paper: Paper) -> None:
+    paper.answers["flights/1"] = (200, flight() | {"capacity": 9})
+
+    changed = typed("flights", "change", "1", "--capacity", "9", "--json")
+
+    assert (changed.code, changed.json["capacity"], paper.asked[-1][:2]) == (0, 9, ("PATCH", "/flights/1"))
+    assert typed("flights", "change", "1").code == 3
+
+
 def test_a_saga_is_drawn_with_every_event_under_its_cause(typed: Typed, story: None) -> None:
     lines = typed("saga", "show", "GOOD").out.splitlines()
     assert "reservation GOOD SUCCEED  3 seats on flight 1 for customer 7" in lines[0]

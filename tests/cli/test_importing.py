@@ -30,6 +30,8 @@ def test_every_line_becomes_a_flight_once_however_often_it_is_imported(
     longer = csv(" KE0,2027-01-01,1,1\nKE1, 2027-01-01,5,9\nKE2,2027-01-02,6,8\n")
     again = typed("flights", "import", longer, "--json")
     assert [flight["flightId"] for flight in again.json["flights"]] == [4, 2, 3]
+    assert (first.json["alreadyThere"], again.json["alreadyThere"]) == (0, 2)
+    assert "3 of these 3 flights had been added by an earlier import" in typed("flights", "import", longer).err
     assert len(paper.lists["flights"]) == 4
 
 

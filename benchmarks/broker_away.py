@@ -1,0 +1,161 @@
+"""What customers notice of a broker that is away: python -m benchmarks.broker_away
+
+Runs the system of `make run` in a folder of its own and places reservations at a steady rate, each sent at its moment
+whether or not those before it were answered: first while all is well, then while the broker is frozen (SIGSTOP) or
+killed again and again (--how killed). Printed: what was refused, the p99 of POST and its ratio to that before, both in
+one run, and how long after the broker's return the last reservation had ended.
+"""
+
+import argparse
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import local
+
+import requests
+
+from benchmarks.whole_saga import add_flight, succeeded
+from tests.system import RunningSystem, eventually, running_system
+
+CLIENTS = 64
+GOAL_RATIO, GOAL_SECONDS = 1.5, 15
+_thread = local()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of one phase: by reservation when it was sent, seconds of every POST, sorted, and what was not 201."""
+
+    placed: Mapping[str, float]
+    seconds: list[float]
+    refused: list[str]
+
+    def percentile(self, percent: float) -> float:
+        """The time that so many percent of the POSTs did not exceed."""
+        return self.seconds[min(len(self.seconds) - 1, int(len(self.seconds) * percent / 100))]
+
+
+def main() -> None:
+    """Prints the figures of one run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--how", choices=AWAY, default="frozen")
+    parser.add_argument("--rate", type=float, default=20, help="POSTs a second")
+    parser.add_argument("--seconds", type=float, default=60, help="how long the broker is away")
+    parser.add_argument("--before", type=float, default=30, help="how long all is well before")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, running_system(Path(folder)) as system:
+        flight = add_flight(system)
+        posted(system, flight, asked.rate, 5)  # wakes everybody
+        before = posted(system, flight, asked.rate, asked.before)
+        with AWAY[asked.how](system):
+            away = posted(system, flight, asked.rate, asked.seconds)
+        eventually(lambda: answers(system), "the broker answers", within=60)
+        ended = seconds_to_the_end(system, {**before.placed, **away.placed})
+    report("all is well", before)
+    report(f"broker {asked.how} for {asked.seconds:.0f} s", away)
+    print(f"p99 of POST, away / before: {away.percentile(99) / before.percentile(99):.2f} (goal <= {GOAL_RATIO})")
+    print(f"all ended {ended:.1f} s after the broker's return (goal <= {GOAL_SECONDS})")
+
+
+def posted(system: RunningSystem, flight: int, rate: float, seconds: float) -> Answers:
+    """Places reservations at a rate for so long; returns when all are answered."""
+    gateway, start = system.gateway, time.perf_counter()
+
+    def place(number: int) -> tuple[str, float, str]:
+        time.sleep(max(0.0, start + number / rate - time.perf_counter()))
+        return post(gateway, flight, number)
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        done = list(pool.map(place, range(int(rate * seconds))))
+    return Answers(
+        {identity: 0.0 for identity, _, _ in done if identity},
+        sorted(took for _, took, _ in done),
+        [wrong for _, _, wrong in done if wrong],
+    )
+
+
+def post(gateway: str, flight: int, number: int) -> tuple[str, float, str]:
+    """The id of a reservation, how long its POST took, and why there is none."""
+    if not hasattr(_thread, "session"):
+        _thread.session = requests.Session()
+    wish = {"customerId": number % 100 + 1, "flightId": flight, "seatQty": 1}
+    start = time.perf_counter()
+    try:
+        answer = _thread.session.post(f"{gateway}/reservations", json=wish, timeout=60)
+        identity = str(answer.json()["reservationId"]) if answer.status_code == requests.codes.created else ""
+        wrong = "" if identity else f"{answer.status_code}: {answer.text[:200]}"
+    except requests.RequestException as error:
+        identity, wrong = "", repr(error)
+    return identity, time.perf_counter() - start, wrong
+
+
+@contextmanager
+def frozen(system: RunningSystem) -> Iterator[None]:
+    """The broker takes connections and answers none."""
+    broker = system.state["brokerPid"]
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(broker, signal.SIGCONT)
+
+
+@contextmanager
+def killed(system: RunningSystem) -> Iterator[None]:
+    """The broker is killed, and each time it is started again."""
+    over = threading.Event()
+
+    def kill_again() -> None:
+        last = None
+        while not over.wait(0.02):
+            pid = system.state["brokerPid"]
+            if pid and pid != last:
+                os.kill(pid, signal.SIGKILL)
+                last = pid
+
+    killer = threading.Thread(target=kill_again)
+    killer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        killer.join()
+
+
+AWAY: dict[str, Callable[[RunningSystem], AbstractContextManager[None]]] = {"frozen": frozen, "killed": killed}
+
+
+def answers(system: RunningSystem) -> bool:
+    """Whether the broker is there."""
+    try:
+        return requests.get(system.state["brokerStatus"], timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def seconds_to_the_end(system: RunningSystem, placed: Mapping[str, float]) -> float:
+    """How long it takes until all of them are SUCCEED."""
+    start = time.perf_counter()
+    eventually(lambda: succeeded(system.data, placed) == len(placed), "all ended", within=400, pause=0.2)
+    return time.perf_counter() - start
+
+
+def report(phase: str, answers: Answers) -> None:
+    """One line."""
+    p50, p99 = answers.percentile(50) * 1e3, answers.percentile(99) * 1e3
+    slowest = answers.seconds[-1] * 1e3
+    print(f"{phase}: {len(answers.seconds)} POSTs, {len(answers.refused)} refused, ", end="")
+    print(f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, slowest {slowest:.0f} ms")
+    for wrong in answers.refused[:5]:
+        print(f"  {wrong}")
+
+
+if __name__ == "__main__":
+    main()
