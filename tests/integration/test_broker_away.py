@@ -1,13 +1,18 @@
 """A broker that is away takes nobody with it: requests go past it, and what waits is sent when it is back."""
 
+import socket
+from pathlib import Path
+
 import pytest
+import requests
 
 from airline import outbox, relay
 from airline.errors import BrokerAway, TryAgain
 from tests.integration.hosting import Airline
 from tests.integration.recording_broker import RecordingBroker
+from tests.integration.test_connections import served
 from tests.integration.vocabulary import body_of, event, href, place
-from tests.system import eventually
+from tests.system import ROOT, eventually
 
 WISH = {"customerId": 1, "flightId": 1, "seatQty": 3}
 AWAY = [404, 429, 500, 503]
@@ -190,3 +195,25 @@ def test_a_broker_of_which_nothing_is_known_is_away_and_nothing_is_lost(airline:
     assert waiting(airline) == 1
     with pytest.raises(BrokerAway, match="K_SINK is not set"):
         outbox.deliver(b"{}")
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_function_that_is_told_to_end_while_the_broker_does_not_answer_ends_in_order(
+    airline: Airline, tmp_path: Path, threads: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sink = f"http://127.0.0.1:{silent.getsockname()[1]}/airline/airline"
+        settings = {"K_SINK": sink, "DATABASE_URL": f"sqlite:///{airline.database('reserve')}"}
+        source = ROOT / "functions" / "reserve" / "main.py"
+        with served(source, "reserve", threads, tmp_path, **settings) as (process, port):
+            for _ in range(3):
+                answer = requests.post(f"http://127.0.0.1:{port}/reservations", json=WISH, timeout=20)
+                assert answer.status_code == 201
+            process.terminate()
+            assert process.wait(20) == 0
+
+    said = (tmp_path / "log").read_text()
+    assert "stays in the outbox" in said
+    assert "Fatal" not in said
+    assert "Traceback" not in said
+    assert waiting(airline) == 3

@@ -27,8 +27,10 @@ EVENT = b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\
 
 
 @contextmanager
-def served(source: Path, target: str, threads: int, folder: Path) -> Iterator[int]:
-    """The port of a function, started as its image starts it."""
+def served(
+    source: Path, target: str, threads: int, folder: Path, **more: str
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The process and the port of a function, started as its image starts it. Its log is `folder`/log."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = {"HOST": "127.0.0.1", "PORT": str(port), "THREADS": str(threads), "WORKERS": "1"}
@@ -36,10 +38,10 @@ def served(source: Path, target: str, threads: int, folder: Path) -> Iterator[in
     settings |= {"FUNCTION_SOURCE": str(source), "FUNCTION_TARGET": target, "DATABASE_URL": f"sqlite:///{folder}/a.db"}
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-m", "functions_framework"]
-        process = subprocess.Popen(command, env=settings, cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=settings | more, cwd=folder, stdout=log, stderr=log)
     try:
         eventually(lambda: listens(port) or process.poll() is not None, f"{target} listens")
-        yield port
+        yield process, port
     finally:
         process.terminate()
         process.wait(20)
@@ -70,7 +72,7 @@ def test_every_function_is_in_this_list() -> None:
 def test_each_answer_says_that_it_is_the_last_of_its_connection_and_is(
     source: Path, target: str, threads: int, tmp_path: Path
 ) -> None:
-    with served(source, target, threads, tmp_path) as port:
+    with served(source, target, threads, tmp_path) as (_, port):
         for request in (GET, EVENT, GET):
             head = whole_answer(port, request).partition(b"\r\n\r\n")[0].lower()
             assert head.startswith(b"http/1.1 ")
