@@ -156,7 +156,7 @@ def test_several_kafkas_and_registries_with_a_port_stay_whole() -> None:
     rendered = render(OVERLAYS / "kafka", KAFKA="one:9092,two:9092", IMAGES="postgres=registry.example:5000/postgres")
     assert "one:9092,two:9092" in [found.content.get("data", {}).get("bootstrap.servers") for found in rendered]
     images = [container(found)["image"] for found in rendered if found.is_a("StatefulSet", "apps/v1")]
-    assert [image.rpartition(":")[0] for image in images] == ["registry.example:5000/postgres"]
+    assert [image.partition("@")[0].rpartition(":")[0] for image in images] == ["registry.example:5000/postgres"]
 
 
 def test_deploy_works_in_an_odd_folder_and_environment(path: str, tmp_path: Path) -> None:
