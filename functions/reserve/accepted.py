@@ -1,15 +1,14 @@
 """Commands from outside are remembered before they are accepted, and said again until their effect is there.
 
 So a delivery that the broker gives up on is not the end of a command. Its row has `owed_at`, the time to say it again,
-until the reservation is placed, or canceled. Afterwards it stays for KEPT, to tell a repeat from another command under
-the same source and id; of a reservation, its own row tells that for ever.
+until the reservation is placed, or canceled. Afterwards it stays as long as an Idempotency-Key does, to tell a repeat
+from another command under the same source and id; of a reservation, its own row tells that for ever.
 """
 
 import functools
 import json
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, or_, select, tuple_, update
@@ -24,8 +23,6 @@ from airline.wire import CloudEvent
 from promises import ACCEPTED, EARLY_CANCEL_KEPT, EARLY_CANCELS
 from reservations import RESERVATIONS
 
-KEPT = timedelta(days=7)
-"""How long a command is known by its source and id after its effect is there."""
 BATCH = 500
 """Rows in one transaction: other writers wait no longer than for one batch."""
 
@@ -79,7 +76,7 @@ def say_again(until: float) -> int:
 
 def forget(until: float) -> int:
     """Removes commands whose effect has been there for long, and cancels whose reservation has not come. How many."""
-    done = and_(ACCEPTED.c.owed_at.is_(None), ACCEPTED.c.accepted_at < clock.now() - KEPT)
+    done = and_(ACCEPTED.c.owed_at.is_(None), ACCEPTED.c.accepted_at < clock.now() - settings().idempotency_life)
     in_vain = EARLY_CANCELS.c.heard_at < clock.now() - EARLY_CANCEL_KEPT
     return _removed(ACCEPTED, done, until) + _removed(EARLY_CANCELS, in_vain, until)
 

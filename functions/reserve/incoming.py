@@ -6,7 +6,6 @@ not the broker can be reached at that moment.
 """
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from flask import Response, request
 import accepted
 import reservations
 import reservations_api
-from airline import clock, fields, hal, ids, outbox, policy, store, web, wire
+from airline import clock, conformance, fields, hal, ids, outbox, policy, store, web, wire
 from airline.errors import Forbidden
 from airline.events import CancellationRequested, Command, ReservationRequested
 from airline.fields import Field
@@ -24,14 +23,13 @@ from airline.wire import Envelope
 
 OURS = "/airline"
 LONGEST_ATTRIBUTE = 255
-_URI = re.compile(r"(?:[!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})+", re.ASCII)  # RFC 3986; a broker refuses the rest
 
 app = web.api("reserve-commands", Path(__file__).with_name("incoming.openapi.json"))
 
 
 @app.post("/events")
 def accept() -> Response:
-    envelope = wire.read(request.headers, request.get_data())
+    envelope = conformance.read(request, request.get_data())
     command = judged(envelope)
     event = wire.forward(envelope, _complete(command))
     outbox.commit(lambda transaction: (None, accepted.remember(event, command, transaction)), reservations.SOURCE)
@@ -90,7 +88,7 @@ def _cancellation(envelope: Envelope) -> CancellationRequested:
 
 def _uri(value: object) -> str:
     source: str = fields.text(1, LONGEST_ATTRIBUTE)(value)
-    if not _URI.fullmatch(source):
+    if not conformance.is_uri_reference(source):
         raise ValueError("must be a URI reference")
     return source
 

@@ -362,7 +362,6 @@ BROKEN: dict[str, tuple[bytes, dict[str, str]]] = {
     "an empty body": (b"", CLOUD_EVENT),
     "no JSON": (b"{", CLOUD_EVENT),
     "a list": (b"[]", CLOUD_EVENT),
-    "a batch": (json.dumps([request()]).encode(), {"Content-Type": "application/cloudevents-batch+json"}),
     "lists in lists": (b"[" * 60_000, CLOUD_EVENT),
     "data in broken base64": (json.dumps(request() | {"data_base64": "a"}).encode(), CLOUD_EVENT),
     "another specversion": (json.dumps(request(specversion="0.3")).encode(), CLOUD_EVENT),
@@ -386,6 +385,128 @@ def test_a_broken_event_is_refused(
 ) -> None:
     assert_refused(airline.function("reserve-commands").post("/events", data=body, headers=headers), 400)
     assert broker.accepted == []
+
+
+PLAIN = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": AGENCY, "ce-type": "ReservationRequested"}
+
+
+@pytest.mark.parametrize(
+    ("media", "headers", "body"),
+    [
+        ("application/cloudevents-batch+json", {}, [request()]),
+        ("application/cloudevents-batch+json", {}, request()),
+        ("application/cloudevents+xml", {}, request()),
+        ("application/cloudevents+avro", {}, request()),
+        ("application/cloudevents", {}, request()),
+        ("application/cloudevents+json; charset=latin-1", {}, request()),
+        ("application/xml", {}, request()),
+        ("text/plain", {}, request()),
+        ("application/x-www-form-urlencoded", {}, request()),
+        ("", {}, request()),
+        ("application/xml", PLAIN, WISH),
+        ("text/xml", PLAIN, WISH),
+        ("application/octet-stream", PLAIN, WISH),
+        ("application/cloudevents-batch+json", PLAIN, [request()]),
+        ("application/cloudevents+json", {}, request(datacontenttype="application/xml")),
+        ("application/cloudevents+json", {}, request(datacontenttype="text/plain; charset=utf-8")),
+    ],
+)
+def test_another_media_type_than_json_is_refused_by_its_name(
+    airline: Airline, broker: RecordingBroker, media: str, headers: dict[str, str], body: object
+) -> None:
+    sent = headers | ({"Content-Type": media} if media else {})
+
+    assert_refused(airline.function("reserve-commands").post("/events", data=json.dumps(body), headers=sent), 415)
+    assert broker.accepted == []
+
+
+@pytest.mark.parametrize(
+    "media", ["application/cloudevents+json; charset=UTF-8", "Application/CloudEvents+JSON", "application/json"]
+)
+def test_a_media_type_may_be_written_in_other_letters(airline: Airline, media: str) -> None:
+    headers = {"Content-Type": media}
+    answer = airline.function("reserve-commands").post("/events", data=json.dumps(request()), headers=headers)
+
+    assert answer.status_code == 202
+
+
+@in_both_modes
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"time": "yesterday"},
+        {"time": "2026-03-01"},
+        {"time": "2026-02-30T00:00:00Z"},
+        {"time": "2026-03-01T24:00:00Z"},
+        {"time": "2026-03-01T10:00:00"},
+        {"time": "2026-03-01 10:00:00Z"},
+        {"dataschema": "not a URI"},
+        {"dataschema": "http://["},
+        {"dataschema": "::"},
+        {"subject": ""},
+        {"bad-name": "x"},
+        {"bad_name": "x"},
+        {"data": WISH, "data_base64": "e30="},
+    ],
+    ids=str,
+)
+def test_an_event_that_a_broker_would_refuse_is_refused_with_the_reason(
+    airline: Airline, broker: RecordingBroker, send: Any, wrong: dict[str, Any]
+) -> None:
+    answer = send(airline, request(**wrong))
+
+    assert_refused(answer, 400)
+    if send is structured:  # a server may write the names of headers in other letters
+        assert any(name in body_of(answer)["detail"] for name in wrong)
+    assert broker.accepted == []
+
+
+@pytest.mark.parametrize("name", ["Time", "ID", "traceParent", "é", "", "a b"])
+def test_an_attribute_in_capitals_is_refused(airline: Airline, name: str) -> None:
+    assert_refused(structured(airline, request(**{name: "x"})), 400)
+
+
+@in_both_modes
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"time": "2026-03-01T10:00:00Z"},
+        {"time": "2026-03-01t10:00:00.123456789+09:00"},
+        {"dataschema": "https://schemas.example/reservation.json#1"},
+        {"dataschema": "urn:example:reservation"},
+        {"subject": "reservations"},
+        {"comexampleextension1": "x"},
+        {"traceparent": "garbage"},
+    ],
+    ids=str,
+)
+def test_what_a_broker_takes_is_accepted(airline: Airline, send: Any, right: dict[str, Any]) -> None:
+    assert send(airline, request(**right)).status_code == 202
+
+
+@pytest.mark.parametrize("absent", [{"time": None}, {"subject": None}, {"dataschema": None}], ids=str)
+def test_what_is_null_is_absent(airline: Airline, absent: dict[str, Any]) -> None:
+    assert structured(airline, request(**absent)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("/agency", "agency/7", "https://agency.example:8080/a?b=c#d", "urn:agency:7", "mailto:a@example.com", "a"),
+        *("//agency.example/7", "file:///agency", "http://[::1]:80/", "/a//b", "?a", "#a", "tel:+82-2-1234"),
+        *("/%ED%95%9C", "-a.b_c~d"),
+    ],
+)
+def test_a_source_is_any_uri_reference(airline: Airline, source: str) -> None:
+    assert structured(airline, request(source=source)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["1a:b", "http:", "http://", "//", "http://[", "http://]/", "::", "a[b]", "%zz", "%", "한국", "a\\b", "<a>"],
+)
+def test_a_source_that_no_broker_takes_is_refused(airline: Airline, source: str) -> None:
+    assert_refused(structured(airline, request(source=source)), 422, "source")
 
 
 @pytest.mark.parametrize("attribute", ["specversion", "id", "source", "type"])

@@ -1,0 +1,107 @@
+"""What a broker refuses of a CloudEvent although it can be read, to be told at once to whoever sends it.
+
+Where an event is accepted before a broker has seen it, nothing may get in that the broker will never take. These are
+the rules of CloudEvents 1.0.2 (names and types of attributes; JSON format 3.1: one of `data` and `data_base64`; HTTP
+binding 3: content modes), as strict as the strictest broker.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from flask import Request
+
+from airline import wire
+from airline.errors import Malformed, Unsupported
+from airline.wire import Envelope
+
+_NAME = re.compile(r"[a-z0-9]+", re.ASCII)
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+
+# RFC 3986, appendix A; with an authority or a path after the scheme, which Java's URI asks for
+_CHARACTER = r"[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2}"
+_SEGMENT = f"(?:{_CHARACTER}|[:@])"
+_AUTHORITY = rf"(?:(?:{_CHARACTER}|:)*@)?(?:\[[0-9A-Fa-f:.]+\]|(?:{_CHARACTER})+)(?::\d*)?"
+_ROOTED = f"(?://{_AUTHORITY}(?:/{_SEGMENT}*)*|(?://)?/(?:{_SEGMENT}+(?:/{_SEGMENT}*)*)?)"
+_AFTER = f"(?:\\?(?:{_SEGMENT}|[/?])*)?(?:#(?:{_SEGMENT}|[/?])*)?"
+_ABSOLUTE = rf"[A-Za-z][A-Za-z0-9+.\-]*:(?:{_ROOTED}|{_SEGMENT}+(?:/{_SEGMENT}*)*)"
+_RELATIVE = f"(?:{_ROOTED}|(?:{_CHARACTER}|@)+(?:/{_SEGMENT}*)*)?"
+_URI_REFERENCE = re.compile(f"(?:{_ABSOLUTE}|{_RELATIVE}){_AFTER}", re.ASCII)
+
+
+def read(request: Request, body: bytes) -> Envelope:
+    """The CloudEvent of a request, to the letter of the specification. Raises Unsupported and Malformed.
+
+    Its data must be JSON. A whole event may also come as application/json.
+    """
+    headers = [name.lower() for name, _ in request.headers if name.lower().startswith("ce-")]
+    structured = _is_structured(request, binary=bool(headers))
+    envelope = wire.read(request.headers, body)
+    if structured:
+        document = json.loads(body)
+        if document.keys() >= {"data", "data_base64"}:
+            raise _wrong("data and data_base64 exclude each other")
+        _check_names(document.keys() - {"data", "data_base64"})
+    else:
+        _check_names(name.removeprefix("ce-") for name in headers)
+    _check(envelope.attributes)
+    return envelope
+
+
+def is_uri_reference(text: str) -> bool:
+    """Whether every broker takes it as a source: a URI or a relative reference (RFC 3986, section 4.1), not empty."""
+    return bool(text) and _URI_REFERENCE.fullmatch(text) is not None
+
+
+def _is_structured(request: Request, binary: bool) -> bool:
+    media, charset = request.mimetype, request.mimetype_params.get("charset", "utf-8").lower()
+    if charset not in ("utf-8", "utf8", "us-ascii"):
+        raise Unsupported(f"An event must be sent as UTF-8, not as {charset}.")
+    if media == wire.CLOUD_EVENT_JSON:
+        return True
+    if media.startswith("application/cloudevents"):
+        raise Unsupported(f"{media} is not spoken here: send one event, as {wire.CLOUD_EVENT_JSON} or in binary mode.")
+    if not (_is_json(media) or (binary and not media)):
+        told = f"The data must be sent as {wire.JSON}" if binary else f"Send one event as {wire.CLOUD_EVENT_JSON}"
+        raise Unsupported(f"{told}, not as {media or 'something without a media type'}.")
+    return not binary
+
+
+def _is_json(media: str) -> bool:
+    return media in (wire.JSON, "text/json") or media.endswith("+json")
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not _NAME.fullmatch(name) or name == "data":
+            raise _wrong(f"{name[:40]!r} is not the name of an attribute, which has only a to z and 0 to 9")
+
+
+def _check(attributes: Mapping[str, Any]) -> None:
+    if "time" in attributes and not _is_timestamp(attributes["time"]):
+        raise _wrong("time must be an RFC 3339 timestamp such as 2025-12-25T08:00:00Z")
+    if "dataschema" in attributes and not is_uri_reference(str(attributes["dataschema"])):
+        raise _wrong("dataschema must be a URI")
+    if "subject" in attributes and not attributes["subject"]:
+        raise _wrong("subject must not be empty; leave it out")
+    media = str(attributes.get("datacontenttype", wire.JSON)).partition(";")[0].strip().lower()
+    if not _is_json(media):
+        raise Unsupported(f"The data of an event must be JSON, and datacontenttype says {media[:100] or 'nothing'}.")
+
+
+def _is_timestamp(value: object) -> bool:
+    if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
+        return False
+    try:
+        datetime.fromisoformat(value.upper())
+    except ValueError:  # a day that its month has not
+        return False
+    return True
+
+
+def _wrong(what: str) -> Malformed:
+    return Malformed(f"This is not a CloudEvent: {what}.")
