@@ -64,6 +64,8 @@ PATIENT = (2.0, 5.0)
 """The same where no request waits: a broker in memory answers only after its deliveries, which wake functions."""
 BATCH = 20
 """Rows that are sent before they are deleted together, and that two processes may both send at worst."""
+BATCH_SECONDS = 1.0
+"""After which a batch ends, however slow the broker is: what was sent is not to be sent again."""
 FAILURES = 3
 """Events in a row that the broker fails to take, each for itself, until it is taken to be away."""
 YOUNG = timedelta(seconds=1)
@@ -255,9 +257,10 @@ def _send_batch(
     sent: list[str] = []
     refused: list[str] = []
     failures, failed, place = 0, False, None
+    end = time.monotonic() + BATCH_SECONDS
     try:
         for row in rows:
-            if relay and relay.ending:
+            if place is not None and (time.monotonic() > end or (relay and relay.ending)):
                 break
             place = (row.created_at, row.id)
             try:
@@ -321,11 +324,12 @@ class _Rounds:
             ready = self._ready(rows, relay)
             batch = _send_batch(ready, self.sink, self.there, PATIENT, relay)
             self.refused.update(batch.refused)
-            self.place = batch.place if batch.away else (rows[-1].created_at, rows[-1].id)
+            self.place = batch.place or (rows[-1].created_at, rows[-1].id)
             sent, left = sent + batch.sent, left or batch.failed
             if batch.away:
                 relay.is_open = True
                 return Round(sent, waiting=True)
+            relay.tell("the broker is there: what the outbox holds is being sent")
         self.started = left
         return Round(sent, left)
 

@@ -51,6 +51,7 @@ class Relay:
     is_open: bool = False
     handed_over: set[str] = field(default_factory=set)
     """The events that requests have left to the thread."""
+    _told: float = 0.0
     has_looked: bool = False
     """Whether this process has looked for what an earlier one left behind."""
     _sending: dict[object, tuple[str, float]] = field(default_factory=dict)
@@ -91,6 +92,12 @@ class Relay:
         self.is_open = False
         self.handed_over.discard(identity)
 
+    def tell(self, sentence: str) -> None:
+        """Logs what the thread is at, every now and then."""
+        if time.monotonic() - self._told > TELL_EVERY:
+            self._told = time.monotonic()
+            log.warning(sentence)
+
     def want(self) -> None:
         """Something waits: the thread is to make another round."""
         with self._changed:
@@ -121,7 +128,7 @@ class Relay:
         return self.is_open or any(now - since > SLOW for _, since in self._sending.values())
 
     def _run(self) -> None:
-        pause, fruitless, told = FIRST_PAUSE, 0, 0.0
+        pause, fruitless = FIRST_PAUSE, 0
         while not self._ending.is_set():
             with self._changed:
                 self._wanted = False
@@ -130,9 +137,8 @@ class Relay:
             if self._has_ended(done.waiting and fruitless < FRUITLESS):
                 return
             pause = FIRST_PAUSE if done.sent else min(2 * pause, LONGEST_PAUSE)
-            if self.is_open and time.monotonic() - told > TELL_EVERY:
-                told = time.monotonic()
-                log.warning("the broker is away: what the outbox holds is sent when it is back")
+            if self.is_open:
+                self.tell("the broker is away: what the outbox holds is sent when it is back")
             self._ending.wait(pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
 
     def _round(self) -> Round:
