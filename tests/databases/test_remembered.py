@@ -1,0 +1,125 @@
+"""What is remembered of commands, of cancels that came early and of letters, on each real database."""
+
+import math
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import accepted
+import letters
+import promises
+import reservations
+import retention
+import settling
+import sink
+from airline import clock, outbox, store
+from airline.errors import BrokerAway, Invalid, NotFound
+from airline.events import CancellationRequested, SagasSettled
+from airline.wire import Envelope
+from tests.unit.conftest import Database, Service
+from tests.unit.sayings import NOON
+from tests.unit.test_reservations import REQUESTED
+
+AGENCY = "/agency/7"
+
+
+@pytest.fixture
+def at_the_desk(desk: Service, noon: Any, monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setattr(store, "database", lambda: desk.engine)
+    return desk
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What the broker took."""
+    taken: list[bytes] = []
+    monkeypatch.setattr(outbox, "deliver", taken.append)
+    return taken
+
+
+def later(monkeypatch: pytest.MonkeyPatch, **delta: float) -> None:
+    monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(**delta))
+
+
+def event(identity: str, **data: object) -> dict[str, Any]:
+    return {"source": AGENCY, "id": identity, "type": "CancellationRequested", "data": data}
+
+
+def test_commands_are_said_again_until_they_are_done_and_then_forgotten(
+    at_the_desk: Service, said: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_the_desk.run(reservations.place_reservation, REQUESTED)
+    for number in range(5):
+        unwanted = CancellationRequested(reservation_id="R1", reason="rain")
+        at_the_desk.run(accepted.remember, event(str(number), reservationId="R1", reason="rain"), unwanted)
+    monkeypatch.setattr(accepted, "BATCH", 2)
+    assert accepted.say_again(math.inf) == 0
+    later(monkeypatch, minutes=11)
+    assert accepted.say_again(math.inf) == len(set(said)) == 5
+
+    at_the_desk.run(reservations.cancel_reservation, CancellationRequested(reservation_id="R1", reason="rain"))
+    later(monkeypatch, hours=5)
+    assert accepted.say_again(math.inf) == 0
+    assert {row.owed_at for row in at_the_desk.rows(promises.ACCEPTED)} == {None}
+    assert accepted.forget(math.inf) == 0
+    later(monkeypatch, days=30)
+    assert accepted.forget(math.inf) == 5
+    assert at_the_desk.rows(promises.ACCEPTED) == []
+
+
+def test_a_broker_that_is_away_is_not_asked_for_every_command(
+    at_the_desk: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def away(body: bytes) -> None:
+        asked.append(body)
+        raise BrokerAway("away")
+
+    monkeypatch.setattr(outbox, "deliver", away)
+    at_the_desk.run(reservations.place_reservation, REQUESTED)
+    for number in range(3):
+        unwanted = CancellationRequested(reservation_id="R1", reason="rain")
+        at_the_desk.run(accepted.remember, event(str(number), reservationId="R1", reason="rain"), unwanted)
+    later(monkeypatch, minutes=11)
+
+    assert (accepted.say_again(math.inf), len(asked)) == (0, 1)
+
+
+def test_another_command_under_the_same_id_and_a_cancel_of_nothing_leave_no_trace(at_the_desk: Service) -> None:
+    at_the_desk.run(reservations.place_reservation, REQUESTED)
+    unwanted = CancellationRequested(reservation_id="R1", reason="rain")
+    at_the_desk.run(accepted.remember, event("1", reservationId="R1", reason="rain"), unwanted)
+    other = CancellationRequested(reservation_id="R1", reason="snow")
+    with pytest.raises(Invalid):
+        at_the_desk.run(accepted.remember, event("1", reservationId="R1", reason="snow"), other)
+    with pytest.raises(Invalid):
+        at_the_desk.run(accepted.heard, AGENCY, "1", other)
+    nothing = CancellationRequested(reservation_id="R2", reason="rain")
+    with pytest.raises(NotFound):
+        at_the_desk.run(accepted.remember, event("2", reservationId="R2", reason="rain"), nothing)
+    assert len(at_the_desk.rows(promises.ACCEPTED)) == 1
+
+
+def test_letters_are_settled_bounded_and_pruned(database: Database, noon: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    post = Service(database(letters.metadata))
+    monkeypatch.setattr(store, "database", lambda: post.engine)
+    monkeypatch.setenv("DEAD_LETTERS_FROM_OUTSIDE", "2")
+    for number in range(4):
+        post.run(sink.keep, Envelope({"id": str(number), "source": "/stranger", "type": "T"}, {}))
+    for source in ("/airline/payment", "/airline/x"):
+        post.run(sink.keep, Envelope({"id": "p", "source": source, "type": "Paid", "correlationid": "R1"}, {}))
+    post.run(settling.settle_letters, SagasSettled(status="SUCCEED", reservation_ids=("R1", "R2")))
+    post.run(settling.settle_letters, SagasSettled(status="CANCELED", reservation_ids=("R2",)))
+    post.run(
+        sink.keep, Envelope({"id": "c", "source": "/airline/x", "type": "SeatsSoldOut", "correlationid": "R2"}, {})
+    )
+
+    statuses = sorted((row.status, row.times) for row in post.rows(letters.LETTERS))
+    assert statuses == [("DISCARDED", 2), ("OPEN", 1), ("OPEN", 1), ("SETTLED", 1), ("SETTLED", 1), ("SETTLED", 1)]
+
+    later(monkeypatch, days=31)
+    retention.prune()
+    assert [row.status for row in post.rows(letters.LETTERS)] == ["OPEN", "OPEN"]
+    assert post.rows(letters.SETTLED_SAGAS) == []
