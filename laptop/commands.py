@@ -39,6 +39,7 @@ def function_command(function: Function, settings: Settings, addresses: Addresse
         ),
         environment=_python_environment() | here | _own_names(here) | identity | port | sink,
         output=settings.logs / f"{function.name}.log",
+        folder=Path("/"),  # gunicorn cuts blanks off the name of the folder it is started in
     )
 
 
@@ -130,8 +131,8 @@ def _own_names(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _python_environment() -> dict[str, str]:
-    """Output unbuffered: what a process wrote before it was killed is in its log."""
-    return {**_machine_environment(), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    """Output unbuffered: what a process wrote before it was killed is in its log. No module comes from its folder."""
+    return {**_machine_environment(), "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _machine_environment() -> dict[str, str]:

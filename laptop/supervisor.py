@@ -1,6 +1,7 @@
 """One run: everything started in order, kept running, ended in order. One process, one thread of control."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -25,6 +26,7 @@ from laptop.settings import ROOT, Settings
 from laptop.welcome import answers, say_goodbye, say_welcome
 
 FUNCTIONS_GRACE, REST_GRACE = 3.0, 1.5  # seconds to finish at the end of the run
+LONGEST_DATA = 450  # bytes; a whole path has 512, of the longest database with what SQLite puts behind its name
 READ_LOGS_AWAKE, READ_LOGS_ASLEEP = 1.0, 5.0
 
 
@@ -33,6 +35,7 @@ def run(settings: Settings) -> None:
     system = _with_window(read_system(list(settings.manifests)), settings.window)
     for ping in system.pings:
         check_schedule(ping)
+    _check_length(settings.data)
     allow_open_files()
     with only_run(settings.data):
         settings.run.mkdir(exist_ok=True)
@@ -46,6 +49,16 @@ def run(settings: Settings) -> None:
             finally:
                 addresses.close()
                 (settings.data / "state.json").unlink(missing_ok=True)
+
+
+def _check_length(data: Path) -> None:
+    """Raises LaptopError where the path of a database would be too long."""
+    length = len(os.fsencode(data))
+    if length > LONGEST_DATA:
+        raise LaptopError(
+            f"the path of the data folder has {length} bytes, and SQLite opens no file behind more than "
+            f"{LONGEST_DATA}: choose another folder with --data ({data})"
+        )
 
 
 async def _run(settings: Settings, system: System, addresses: Addresses, runtime: RuntimeFolder) -> None:

@@ -35,7 +35,7 @@ ENVIRONMENT = {
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout, reached through a link, without a word of its name in the link's."""
-    folder = tmp_path_factory.mktemp("odd") / FOLDER / ("long" * 20)
+    folder = tmp_path_factory.mktemp("odd") / FOLDER / (" " + "long" * 20 + " \n ")
     folder.mkdir(parents=True)
     for room in ROOMS:
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))

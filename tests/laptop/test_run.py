@@ -132,6 +132,7 @@ def test_all_taken_ports_are_named_at_once_with_their_services_and_the_way_out(t
         (["--port", "single=9000", "--port", "single=9001"], "--port names single more than once"),
         (["--port", "single=9000", "--port", "report=9000"], "both want port 9000; move one"),
         (["--data", ""], "--data names no folder"),
+        (["--data", f"/tmp/{'d' * 200}/{'d' * 200}/{'d' * 60}"], "has 467 bytes, and SQLite opens no file behind more"),
         (["--data", "/dev/null/here"], "cannot be written to (Not a directory): choose another folder with --data"),
     ],
 )
