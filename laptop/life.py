@@ -74,7 +74,8 @@ async def live(function: Function, life: Life, means: Means) -> None:
         await child.end(GRACE)
         _become(life, means, "asleep", None)
         if child.crashed or not ready:
-            await _recover(function, life, means, child, time.monotonic() - began)
+            lived = time.monotonic() - began if ready else 0.0  # however long a slow machine took to fail
+            await _recover(function, life, means, child, lived)
         else:
             life.quick_deaths = 0
 
