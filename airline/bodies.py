@@ -9,7 +9,7 @@ from typing import Protocol
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from airline.errors import BrokenOff, Malformed
+from airline.errors import BrokenOff, Malformed, Unsupported
 
 
 class _Source(Protocol):
@@ -33,7 +33,10 @@ def guard(request: Request) -> None:
 
 
 def whole(request: Request) -> bytes:
-    """All of it. Raises BrokenOff and Malformed, and RequestEntityTooLarge where there is a bound."""
+    """All of it. Raises BrokenOff, Malformed, Unsupported, and RequestEntityTooLarge where there is a bound."""
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Unsupported(f"A body with Content-Encoding {encoding} is not read here; send it unencoded.")
     try:
         content = request.get_data()
     except RequestEntityTooLarge:

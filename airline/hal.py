@@ -1,28 +1,59 @@
 """Answers as application/hal+json, in the shapes of Spring Data REST."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from ipaddress import AddressValueError, IPv6Address
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from flask import Request, Response
 
 from airline.errors import Malformed
 from airline.fields import plain
 from airline.paging import Page
+from airline.settings import settings
 
 HAL_JSON = "application/hal+json"
+LARGEST_PORT = 65_535
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?)(?::([0-9]{1,5}))?", re.ASCII)
+_IN_QUERY = "%!$&'()*+,;=:@/?-._~"
 
 
 def base_url(request: Request) -> str:
-    """Where the client thinks it is: behind the gateway, the gateway's address (X-Forwarded-*). Raises Malformed."""
+    """Where links begin: PUBLIC_URL, else where the client thinks it is. Behind the gateway X-Forwarded-* says that.
+
+    Empty, which makes links relative, where nobody says: HTTP/1.0 needs no Host. Raises Malformed.
+    """
+    public = settings().public_url
+    if public:
+        return public
+    host = request.headers.get("X-Forwarded-Host", request.headers.get("Host", "")).strip()
     scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
-    url = f"{scheme}://{request.headers.get('X-Forwarded-Host', request.host)}"
+    if not host:
+        return ""
+    if scheme not in ("http", "https"):
+        raise Malformed("X-Forwarded-Proto must be http or https.")
+    if not _is_host(host):
+        raise Malformed(
+            "This request is for a host whose name is not valid; Host or X-Forwarded-Host must be one name."
+        )
+    return f"{scheme}://{host}"
+
+
+def _is_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    if found is None or int(found[2] or 0) > LARGEST_PORT:
+        return False
     try:
-        urlsplit(url).port  # noqa: B018 - brackets that do not close are found by the first, the rest by the second
-    except ValueError as error:
-        raise Malformed(f"This request is for a host that is none: {error}") from error
-    return url
+        return not found[1].startswith("[") or bool(IPv6Address(found[1][1:-1]))
+    except AddressValueError:
+        return False
+
+
+def is_at_the_gateway(request: Request) -> bool:
+    """Whether paths of the other functions are found under `base_url`, too."""
+    return settings().public_url is not None or "X-Forwarded-Host" in request.headers
 
 
 def item(request: Request, path: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,9 +63,12 @@ def item(request: Request, path: str, name: str, values: Mapping[str, Any]) -> d
 
 
 def entry(request: Request, values: Mapping[str, Any], name: str, path: str) -> dict[str, Any]:
-    """Something in a collection that has no address of its own: its values, and a link to what it is about."""
-    href = {"href": base_url(request) + path}
-    return {key: plain(value) for key, value in values.items()} | {"_links": {name: href}}
+    """Something in a collection that has no address of its own: its values, and a link to what it is about.
+
+    That belongs to another function, so the link is given at the gateway only.
+    """
+    links = {"_links": {name: {"href": base_url(request) + path}}} if is_at_the_gateway(request) else {}
+    return {key: plain(value) for key, value in values.items()} | links
 
 
 def answer(body: Mapping[str, Any], status: int = 200, location: str | None = None) -> Response:
@@ -62,7 +96,8 @@ def collection(request: Request, name: str, items: Iterable[Mapping[str, Any]], 
 
 def _links(request: Request, page: Page, pages: int) -> dict[str, dict[str, str]]:
     here = base_url(request) + request.path
-    links = {"self": {"href": here + (f"?{request.query_string.decode('latin-1')}" if request.query_string else "")}}
+    query = quote(request.query_string, safe=_IN_QUERY)  # a client may send bytes that no address may have
+    links = {"self": {"href": f"{here}?{query}" if query else here}}
     if pages <= 1 and page.number == 0:
         return links
     numbers = {"first": 0, "prev": page.number - 1, "next": page.number + 1, "last": max(pages - 1, 0)}

@@ -14,6 +14,7 @@ from airline.errors import Invalid
 DEFAULT_SIZE = 20
 LARGEST_SIZE = 1000
 LARGEST_PAGE = 1_000_000
+MOST_SORTS = 16
 
 _SPEC = {
     "page": fields.Field(fields.integer(0, LARGEST_PAGE), 0),
@@ -38,7 +39,11 @@ def asked(request: Request, sortable: Mapping[str, Any]) -> Page:
 
 def _sorts(args: "MultiDict[str, str]", sortable: Mapping[str, Any]) -> list[tuple[str, bool]]:
     sorts = []
-    for sort in args.getlist("sort"):
+    asked = args.getlist("sort")
+    if len(asked) > MOST_SORTS:
+        wrong = f"must be there at most {MOST_SORTS} times"
+        raise Invalid(f"sort {wrong}", {"sort": wrong})
+    for sort in asked:
         name, _, direction = sort.partition(",")
         if name not in sortable or direction.lower() not in ("", "asc", "desc"):
             choices = ", ".join(sortable)

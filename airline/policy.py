@@ -8,6 +8,7 @@ is not used (it answers "OK").
 
 import functools
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from flask import Request, Response
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from airline import bodies, callers, logs, outbox, problems, store, tokens, wire
 from airline.errors import AirlineError, Invalid
-from airline.events import Event
+from airline.events import BY_TYPE, Event
 from airline.logs import log
 from airline.wire import Envelope
 
@@ -25,6 +26,7 @@ HeardEvent = TypeVar("HeardEvent", bound=Event)
 Policy = Callable[[HeardEvent, Connection], Event | None]
 Announcer = Callable[[HeardEvent, Connection], Event | Sequence[Event] | None]
 """A policy that may have several things to say, which only the outbox can."""
+Rule = Callable[..., object]
 
 
 def reply(request: Request, policy: Policy[HeardEvent], source: str) -> Response:
@@ -35,7 +37,7 @@ def reply(request: Request, policy: Policy[HeardEvent], source: str) -> Response
         # the answer is made inside: what cannot be said must not have happened
         return store.commit(lambda transaction: _said(policy(event, transaction), source, envelope))
 
-    return _handled(request, respond)
+    return _handled(request, respond, policy)
 
 
 def announce(
@@ -54,7 +56,7 @@ def announce(
         outbox.commit(lambda transaction: (None, policy(event, transaction)), source, envelope)
         return _nothing()
 
-    return _handled(request, respond)
+    return _handled(request, respond, policy)
 
 
 def reply_in_steps(
@@ -77,7 +79,7 @@ def reply_in_steps(
         outcome = call(intent)
         return store.commit(lambda transaction: _said(record(intent, outcome, transaction), source, envelope))
 
-    return _handled(request, respond)
+    return _handled(request, respond, begin, record)
 
 
 def observe(request: Request, observer: Callable[[Envelope, Connection], None]) -> Response:
@@ -118,6 +120,14 @@ def _named(hint: Any) -> set[str]:
     return set().union(*map(_named, parts)) if parts else {hint.__name__}
 
 
+@functools.cache
+def check(rules: tuple[Rule, ...]) -> None:
+    """Raises TypeError where the first of the rules hears, or the last one says, what is not in the glossary."""
+    if rules and (strangers := (hears(rules[0]).keys() | says(rules[-1])) - BY_TYPE.keys()):
+        wanted = ", ".join(sorted(strangers))
+        raise TypeError(f"{wanted} must be added to the union Event in airline/events.py: nobody could read it.")
+
+
 def ready() -> Response:
     """The readiness probe: 204 when the database answers."""
     with store.reading() as connection:
@@ -134,10 +144,11 @@ def understood(envelope: Envelope, policy: Callable[[HeardEvent, Connection], ob
     return event
 
 
-def _handled(request: Request, respond: Callable[[Envelope], Response]) -> Response:
+def _handled(request: Request, respond: Callable[[Envelope], Response], *rules: Rule) -> Response:
     logs.configure()
     bodies.guard(request)
     try:
+        check(rules)  # the first to ask is the readiness probe
         if request.method == "GET":
             return ready()
         callers.refuse_strangers(request)
@@ -151,6 +162,9 @@ def _handled(request: Request, respond: Callable[[Envelope], Response]) -> Respo
             return _logged(envelope, respond)
     except AirlineError as error:
         return problems.refusal(error)
+    except TypeError as error:
+        log.error("%s", error)
+        return problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
 
 
 def _logged(envelope: Envelope, respond: Callable[[Envelope], Response]) -> Response:

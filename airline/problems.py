@@ -8,6 +8,7 @@ import json
 from http import HTTPStatus
 
 from flask import Response
+from werkzeug.exceptions import HTTPException
 
 from airline.errors import STATUS, AirlineError, Invalid
 from airline.logs import log
@@ -46,6 +47,15 @@ def crash(error: Exception) -> Response:
     """The answer for a defect of ours: its class is named, its text stays in the log."""
     log.exception("crashed")
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"This function failed with {type(error).__name__}.")
+
+
+def refused_by_flask(error: HTTPException) -> Response:
+    """The answer for what Flask refuses by itself: unknown paths and methods, bodies that are too large, bad hosts."""
+    response = problem(HTTPStatus(error.code or 500), error.description or "")
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
 
 
 def _bytes(body: dict[str, object]) -> bytes:

@@ -29,6 +29,8 @@ class Settings:
     PROVIDER_DATABASE_USER and PROVIDER_DATABASE_PASSWORD."""
     sink: str | None
     """K_SINK, from the SinkBinding: where the outbox sends."""
+    public_url: str | None
+    """PUBLIC_URL: where all links begin, for an ingress that overwrites X-Forwarded-Host; unset: as a client says."""
     service: str
     """K_SERVICE: the name in every log line."""
     log_level: str
@@ -77,6 +79,7 @@ def read(env: Mapping[str, str]) -> Settings:
         database_url=_database_url(env, "DATABASE_URL"),
         provider_database_url=_database_url(env, "PROVIDER_DATABASE_URL"),
         sink=env.get("K_SINK") or None,
+        public_url=_public_url(env.get("PUBLIC_URL", "")),
         service=env.get("K_SERVICE") or env.get("FUNCTION_TARGET", "").replace("_", "-"),
         log_level=_log_level(env.get("LOG_LEVEL", "INFO").upper()),
         threads=_number(env, "THREADS", "1"),
@@ -125,6 +128,12 @@ def _path(env: Mapping[str, str], name: str) -> Path | None:
 
 def _hosts(names: str) -> tuple[str, ...]:
     return () if names.strip() in {"", "*"} else tuple(names.lower().split())
+
+
+def _public_url(url: str) -> str | None:
+    if url and not re.fullmatch(r"https?://[\w.:\[\]-]+(/[\w.~/-]*)?", url, re.ASCII):
+        raise ValueError("PUBLIC_URL must be an address such as https://airline.example, without query")
+    return url.rstrip("/") or None
 
 
 def _number(env: Mapping[str, str], name: str, default: str) -> int:

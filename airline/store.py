@@ -67,6 +67,16 @@ LOCKED_SQLSTATE, LOCKED_ERRNO = "55P03", 1205
 """lock_not_available in PostgreSQL, lock wait timeout in MySQL and MariaDB."""
 SLOW_SQLSTATE = "57014"
 """query_canceled, here by statement_timeout."""
+PASSING_SQLITE_CODES = {5, 6, 7, 8, 9, 10, 13, 14, 15}
+"""Busy, locked, no memory, read-only, interrupted, input or output, full, cannot open, lock protocol (sqlite3.h)."""
+PASSING_SQLSTATES = {"08", "28", "53", "55", "57", "58"}
+"""Classes of PostgreSQL: connection, sign-in, resources, not now, intervention, system. Not 54: beyond its limits."""
+PASSING_ERRNOS = (
+    {1021, 1030, 1037, 1038, 1040, 1041, 1044, 1045, 1053, 1077, 1114, 1129, 1130, 1135, 1152, 1158, 1159, 1160, 1161}
+    | {1184, 1203, 1205, 1226, 1290, 1317, 1836, 1927, 1969, 3024, 4031}
+    | set(range(2000, 2062))
+)
+"""MySQL and MariaDB: disk, memory, connections, sign-in, shutdown, network, locks, read-only, time; of the client."""
 CHECK_ERRNOS = {3819, 4025}
 """A violated CHECK in MySQL and in MariaDB, which their driver takes for trouble with the server."""
 MYSQL = ("mysql", "mariadb")
@@ -247,6 +257,27 @@ def lock_timed_out(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) == LOCKED_SQLSTATE or _first_argument(error) == LOCKED_ERRNO
 
 
+def _passes(error: DBAPIError) -> bool:
+    """Whether the database is away, busy, full or shutting down, so that the same statement can succeed later.
+
+    Drivers give the same class to statements that no database of this kind will ever take.
+    """
+    if error.connection_invalidated or not isinstance(error, OperationalError):
+        return error.connection_invalidated
+    code, state, number = (
+        getattr(error.orig, "sqlite_errorcode", None),
+        getattr(error.orig, "sqlstate", None),
+        _first_argument(error),
+    )
+    if code is not None:
+        return code & 0xFF in PASSING_SQLITE_CODES
+    if state is not None:
+        return state[:2] in PASSING_SQLSTATES
+    if isinstance(number, int):
+        return number in PASSING_ERRNOS
+    return error.statement is None  # no connection: psycopg has no number for that
+
+
 def _first_argument(error: DBAPIError) -> object:
     """The error number, in MySQL's driver."""
     return error.orig.args[0] if error.orig and error.orig.args else None
@@ -267,10 +298,10 @@ def _reachable() -> Iterator[None]:
             raise TryAgain("Somebody else is at work on the same; try again.") from error
         if getattr(error.orig, "sqlstate", None) == SLOW_SQLSTATE:
             raise TryAgain(f"The database did not manage this within {STATEMENT_SECONDS} s; try again.") from error
-        if _rerun_helps(error) or not (isinstance(error, OperationalError) or error.connection_invalidated):
+        if _rerun_helps(error) or not _passes(error):
             raise
-        log.warning("the database is out of reach: %s", error.orig)
-        raise TryAgain("The database is out of reach; try again.") from error
+        log.warning("the database does not answer as it should: %s", error.orig)
+        raise TryAgain("The database is out of reach, or too busy or full; try again.") from error
 
 
 @functools.cache

@@ -6,7 +6,6 @@ with a redirect (a broker counts 3xx as a failure) or with HTML.
 
 import json
 import logging
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,10 @@ from airline.logs import log
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a request body; a whole reservation has 200."""
+MOST_PARAMETERS = 32
+LONGEST_PARAMETER = 255
+"""Characters of the name or the value of a parameter, and of a segment of the path."""
+REPEATABLE = ("sort",)
 PROBE = "/healthz"
 
 
@@ -36,10 +39,11 @@ def api(name: str, openapi: Path) -> Flask:
     )
     app.before_request(_refuse_who_should_not_ask)
     app.before_request(_note_reservation)
+    app.before_request(_refuse_too_much)
     app.before_request(_refuse_what_no_database_takes)
     app.before_request(_refuse_what_is_no_request)
     app.register_error_handler(AirlineError, problems.refusal)
-    app.register_error_handler(HTTPException, _refused_by_flask)
+    app.register_error_handler(HTTPException, problems.refused_by_flask)
     app.register_error_handler(Exception, problems.crash)
     return app
 
@@ -48,6 +52,7 @@ def serve(app: Flask, request: Request) -> BaseResponse:
     """Answers the request that functions-framework got with the application, and logs one line."""
     logs.configure()
     bodies.guard(request)
+    _drop_slash_at_the_end(request)
     with logs.about(traceId=wire.trace_id(request.headers.get("traceparent", ""))):
         response = BaseResponse.from_app(app, request.environ)
         level = logging.DEBUG if request.path == PROBE else logging.INFO  # a probe asks every few seconds
@@ -78,6 +83,24 @@ def _note_reservation() -> None:
         logs.note(reservationId=(request.view_args or {}).get("identity", ""))
 
 
+def _drop_slash_at_the_end(request: Request) -> None:
+    # by hand: Werkzeug knows it for some routes only, and would redirect for others
+    path = request.environ["PATH_INFO"]
+    request.environ["PATH_INFO"] = path.removesuffix("/") or "/"
+
+
+def _refuse_too_much() -> None:
+    if any(len(segment) > LONGEST_PARAMETER for segment in request.path.split("/")):
+        raise NotFound("There is nothing at an address with such a long part.")
+    if request.query_string.count(b"&") >= MOST_PARAMETERS:
+        raise Malformed(f"More than {MOST_PARAMETERS} parameters are not read.")
+    for name, values in request.args.lists():
+        if max(len(name), *map(len, values)) > LONGEST_PARAMETER:
+            raise Malformed(f"The name and the value of a parameter have at most {LONGEST_PARAMETER} characters each.")
+        if len(values) > 1 and name not in REPEATABLE:
+            raise Malformed(f"The parameter {name} is there {len(values)} times; give it once.")
+
+
 def _refuse_what_no_database_takes() -> None:
     # not even to compare with: databases answer with errors that would look like defects of ours
     number = (request.view_args or {}).get("number", 0)
@@ -88,18 +111,10 @@ def _refuse_what_no_database_takes() -> None:
 
 
 def _refuse_what_is_no_request() -> None:
-    # before anything is done: a link to a host that is none, or the rest of the body, would fail afterwards
+    # before anything is done: links to an invalid host, or the rest of the body, would fail afterwards
     hal.base_url(request)
     bodies.whole(request)
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _refused_by_flask(error: HTTPException) -> Response:
-    response = problems.problem(HTTPStatus(error.code or 500), error.description or "")
-    for name, value in error.get_headers():
-        if name == "Allow":
-            response.headers[name] = value
-    return response

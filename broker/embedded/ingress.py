@@ -46,6 +46,8 @@ OF_A_FORM = ("text/plain", "multipart/form-data", "application/x-www-form-urlenc
 LINGER = 2.0  # seconds for the rest of a body that was refused
 BODY_WITHIN = 10.0  # seconds; after a broken chunk in a later packet aiohttp 3.14 would wait for ever
 MOST_KEPT = 1000  # in one answer
+MOST_WANTED = 16  # attributes in one question
+LONGEST_WANTED = 1024  # characters of a name or a value
 _NUMBER = re.compile(r"[0-9]{1,18}")  # what SQLite takes as a number
 _REPLAY = re.compile(r"/-/kept/([0-9]{1,18})/replay")
 
@@ -60,9 +62,9 @@ def http_server(engine: Engine) -> web.Server:
         if refused := _stranger(request):
             return refused
         if replay := _REPLAY.fullmatch(path):
-            return await _replay(engine, int(replay[1])) if request.method == "POST" else web.Response(status=405)
+            return await _replay(engine, int(replay[1])) if request.method == "POST" else _not_allowed("POST")
         if path.startswith("/-/") or path == "/healthz":
-            return await _tell(engine, request) if request.method in {"GET", "HEAD"} else web.Response(status=405)
+            return await _tell(engine, request) if request.method in {"GET", "HEAD"} else _not_allowed("GET, HEAD")
         if request.method != "POST":
             return web.Response(status=405)
         if not engine.serves(path):
@@ -114,11 +116,15 @@ async def _tell(engine: Engine, request: web.BaseRequest) -> web.Response:
             return _kept(engine, request)
         case "/healthz":
             return web.Response(status=204)
-    return web.Response(status=404)
+    return _problem(HTTPStatus.NOT_FOUND, "the broker tells nothing under this address")
 
 
 async def _deliveries(engine: Engine, request: web.BaseRequest) -> web.Response:
     wanted = dict(request.query)
+    if len(request.query) > MOST_WANTED or len(wanted) < len(request.query):
+        return _problem(HTTPStatus.BAD_REQUEST, f"at most {MOST_WANTED} attributes can be asked for, each once")
+    if any(len(name) > LONGEST_WANTED or len(value) > LONGEST_WANTED for name, value in wanted.items()):
+        return _problem(HTTPStatus.BAD_REQUEST, f"an attribute is asked for with at most {LONGEST_WANTED} characters")
     if not all(map(is_attribute_name, wanted)):
         return _problem(HTTPStatus.BAD_REQUEST, "events are looked up by attributes, whose names have only a-z and 0-9")
     return _json(await engine.look_up(wanted))
@@ -165,6 +171,12 @@ def _problem(status: HTTPStatus, detail: str) -> web.Response:
     return web.Response(
         status=status, body=json.dumps(problem).encode(), headers={"content-type": "application/problem+json"}
     )
+
+
+def _not_allowed(methods: str) -> web.Response:
+    answer = _problem(HTTPStatus.METHOD_NOT_ALLOWED, f"only {methods} is answered here")
+    answer.headers["allow"] = methods
+    return answer
 
 
 def _request(

@@ -103,3 +103,48 @@ def test_only_attributes_can_be_asked_for(embedded: Start, recorder_url: str) ->
     assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json")
     assert requests.post(broker.url("/-/deliveries"), timeout=10).status_code == 405
     assert requests.head(broker.url("/-/deliveries"), timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "&".join(f"a{number}=1" for number in range(1290)),
+        "&".join(f"a{number}=1" for number in range(17)),
+        "id=1&id=2",
+        f"id={'x' * 1025}",
+        f"{'x' * 1025}=1",
+        "Correlation-Id=x",
+        "%00=1",
+    ],
+    ids=lambda query: query[:20],
+)
+def test_a_question_that_is_too_large_or_unclear_is_refused_with_a_problem_document(
+    embedded: Start, recorder_url: str, query: str
+) -> None:
+    broker = embedded(recorder_url)
+
+    refused = requests.get(broker.url(f"/-/deliveries?{query}"), timeout=10)
+
+    assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json")
+    assert refused.json()["status"] == 400
+
+
+@pytest.mark.parametrize("value", ["%FF", "%00", "%ED%A0%80", "'", "%25", "주문-1"])
+def test_any_value_may_be_asked_for(embedded: Start, recorder_url: str, value: str) -> None:
+    broker = embedded(recorder_url)
+
+    for name in ("id", "correlationid", "source"):
+        answer = requests.get(broker.url(f"/-/deliveries?{name}={value}"), timeout=10)
+        assert (answer.status_code, answer.json()["events"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/-/nothing", 404), ("POST", "/-/status", 405), ("GET", "/-/kept/1/replay", 405)],
+)
+def test_what_the_broker_does_not_tell_is_answered_with_a_problem_document(
+    embedded: Start, recorder_url: str, method: str, path: str, status: int
+) -> None:
+    answer = requests.request(method, embedded(recorder_url).url(path), timeout=10)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.hosting import FOLDER_OF, Airline
 from tests.integration.recording_broker import RecordingBroker
-from tests.integration.vocabulary import assert_refused, href, place
+from tests.integration.vocabulary import assert_refused, body_of, href, place
 
 WISH: dict[str, Any] = {"customerId": 1, "flightId": 1, "seatQty": 3, "reserveDate": "2026-03-01"}
 FLIGHT: dict[str, Any] = {"flightCode": "ACE890", "takeoffDate": "2025-12-25", "cost": 1, "remainingSeatsCount": 5}
@@ -198,3 +198,116 @@ def test_a_refusal_stays_small_enough_for_a_dead_letter(airline: Airline) -> Non
     assert_refused(unknown, 404)
     assert len(invalid.data) < 700
     assert len(unknown.data) < 700
+
+
+TOO_MUCH = {
+    "thousands of parameters": "&".join(f"p{number}=1" for number in range(3000)),
+    "thousands of empty parameters": "&" * 3000,
+    "a long name": "n" * 256 + "=1",
+    "a long value": "reservationId=" + "x" * 256,
+    "two pages": "page=1&page=2",
+    "two of what nobody knows": "x=1&x=2",
+}
+NO_HOSTS = [
+    *(
+        "a..b c",
+        "a..b",
+        ".a",
+        "a b",
+        "a/b",
+        "a@b",
+        "a\\b",
+        "a:99999",
+        "a:b",
+        "[::1",
+        "[zz]",
+        "[::1]x",
+        "a,b",
+        "é",
+        "a\x00",
+    ),
+    *("x" * 64, "http://a", "<b>", '"a"', "a?b", "a#b"),
+]
+PLACING = {"customerId": 1, "flightId": 1, "seatQty": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "service"), [*COLLECTIONS.items(), ("/promotions", "flight-seats"), ("/outbox", "reserve")]
+)
+@pytest.mark.parametrize("query", TOO_MUCH.values(), ids=TOO_MUCH)
+def test_more_parameters_than_anybody_means_are_refused(airline: Airline, path: str, service: str, query: str) -> None:
+    assert_refused(airline.function(service).get(path, query_string=query), 400)
+
+
+@pytest.mark.parametrize(("path", "service"), COLLECTIONS.items())
+def test_a_collection_is_sorted_by_a_few_fields_and_not_by_thousands(airline: Airline, path: str, service: str) -> None:
+    function = airline.function(service)
+
+    assert function.get(path, query_string="&".join(["sort=id,desc"] * 16)).status_code == 200
+    assert_refused(function.get(path, query_string="&".join(["sort=id"] * 17)), 422, "sort")
+    assert_refused(function.get(path, query_string="&".join(["sort=id"] * 5000)), 400)
+
+
+@pytest.mark.parametrize(("path", "service"), COLLECTIONS.items())
+def test_letters_that_no_address_may_have_are_not_in_a_link(airline: Airline, path: str, service: str) -> None:
+    raw = {"environ_overrides": {"QUERY_STRING": 'x=가격" <'.encode().decode("latin-1")}}
+
+    answer = airline.function(service).get(path, **raw)
+
+    assert href(body_of(answer), "self").endswith("?x=%EA%B0%80%EA%B2%A9%22%20%3C")
+    raw["environ_overrides"]["QUERY_STRING"] = "sort=가격".encode().decode("latin-1")
+    assert_refused(airline.function(service).get(path, **raw), 422, "sort")
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-Host", "Host"])
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_nothing_is_ordered_at_a_host_that_cannot_be(
+    airline: Airline, broker: RecordingBroker, host: str, header: str
+) -> None:
+    before = airline.contents("reserve")
+
+    answer = airline.function("reserve").post("/reservations", json=PLACING, headers={header: host})
+
+    assert_refused(answer, 400)
+    assert (airline.contents("reserve"), broker.accepted) == (before, [])
+
+
+@pytest.mark.parametrize("scheme", ["javascript", "", "http ", "ftp", "é"])
+def test_nothing_is_ordered_over_a_scheme_that_is_not_http(airline: Airline, scheme: str) -> None:
+    headers = {"X-Forwarded-Proto": scheme}
+
+    assert_refused(airline.function("reserve").post("/reservations", json=PLACING, headers=headers), 400)
+
+
+@pytest.mark.parametrize(
+    "host", ["a", "airline.example:8443", "127.0.0.1:1", "[::1]:8088", "[2001:db8::1]", "a_b.c-d.e."]
+)
+def test_links_begin_where_the_client_called(airline: Airline, host: str) -> None:
+    answer = airline.function("reserve").post("/reservations", json=PLACING, headers={"X-Forwarded-Host": host})
+
+    assert answer.headers["Location"] == f"http://{host}/reservations/{body_of(answer)['reservationId']}"
+
+
+@pytest.mark.parametrize("without", [{"HTTP_HOST": ""}, {"HTTP_X_FORWARDED_HOST": ""}])
+def test_links_are_relative_for_a_client_that_names_no_host(airline: Airline, without: dict[str, str]) -> None:
+    answer = airline.function("reserve").post("/reservations", json=PLACING, environ_overrides=without)
+
+    assert answer.headers["Location"] == f"/reservations/{body_of(answer)['reservationId']}"
+    assert href(body_of(answer), "self") == answer.headers["Location"]
+
+
+def test_links_begin_at_the_public_address_where_it_is_set(airline: Airline) -> None:
+    airline.settings["PUBLIC_URL"] = "https://airline.example/api/"
+
+    answer = airline.function("reserve").post(
+        "/reservations", json=PLACING, headers={"X-Forwarded-Host": "reserve.airline.svc.cluster.local"}
+    )
+
+    here = f"https://airline.example/api/reservations/{body_of(answer)['reservationId']}"
+    assert answer.headers["Location"] == here
+    assert href(body_of(answer), "events") == f"{here}/events"
+
+
+@pytest.mark.parametrize(("path", "service"), COLLECTIONS.items())
+def test_there_is_nothing_at_a_very_long_address(airline: Airline, path: str, service: str) -> None:
+    assert_refused(airline.function(service).get(f"{path}/{'x' * 256}"), 404)

@@ -60,6 +60,7 @@ def test_a_crash_is_a_500_that_names_the_class_and_keeps_the_text_to_itself(
     airline: Airline, monkeypatch: pytest.MonkeyPatch, service: str
 ) -> None:
     monkeypatch.setattr("reservations.find", lambda *_: raise_(ZeroDivisionError("a secret")))
+    raising(monkeypatch, "reservations.confirm_reservation", ZeroDivisionError("a secret"))
     function = airline.function(service)
 
     answer = function.hear(event("Paid")) if service == "confirm-reservation" else function.get("/reservations/x")

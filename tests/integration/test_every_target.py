@@ -2,13 +2,17 @@
 
 import importlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse
+from flask import Request
+from sqlalchemy import Connection
+from werkzeug.test import TestResponse, create_environ
 
 from airline import ids, policy
+from airline.events import Paid, ReservationConfirmed, ReservationId
 from tests.integration.hosting import FOLDER_OF, Airline
 from tests.integration.recording_broker import RecordingBroker
 from tests.integration.vocabulary import DATA, RESERVATION, assert_refused, body_of, event, tick
@@ -173,3 +177,33 @@ def test_what_is_no_event_is_refused_for_good(airline: Airline, service: str, bo
     answer = airline.function(service).post("/", data=body, headers={"Content-Type": "application/cloudevents+json"})
 
     assert_refused(answer, 400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterSent:
+    """A word that nobody has added to the glossary."""
+
+    reservation_id: ReservationId
+
+
+def hears_a_stranger(heard: LetterSent, transaction: Connection) -> None:
+    raise AssertionError("nothing may be done by a policy that cannot read what it hears")
+
+
+def says_a_stranger(heard: ReservationConfirmed | Paid, transaction: Connection) -> LetterSent | None:
+    raise AssertionError("nothing may be done by a policy that cannot say what it did")
+
+
+@pytest.mark.parametrize("wrapper", [policy.reply, policy.announce])
+@pytest.mark.parametrize("rule", [hears_a_stranger, says_a_stranger])
+def test_a_policy_with_a_word_that_is_not_in_the_glossary_is_never_ready(wrapper: Any, rule: Any) -> None:
+    for method in ("GET", "POST"):
+        answer = wrapper(Request(create_environ(method=method)), rule, "/airline/x")
+
+        assert (answer.status_code, answer.content_type) == (500, "application/problem+json")
+        assert "LetterSent must be added to the union Event" in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("service", SPEAKING)
+def test_every_word_of_a_policy_is_in_the_glossary(service: str) -> None:
+    policy.check(tuple(map(rule, SPEAKING[service].rules)))

@@ -102,7 +102,7 @@ def test_holds_tell_what_each_reservation_has_got(airline: Airline) -> None:
     for identity in ("000000000002", "000000000004"):
         restore.hear(event("ReservationCanceled", reservationId=identity))
 
-    page = body_of(airline.function("flight-seats").get("/holds?sort=id"))
+    page = body_of(airline.function("flight-seats").get("/holds?sort=id", headers={"X-Forwarded-Host": "air.example"}))
 
     assert [(hold["reservationId"], hold["status"], hold["amount"]) for hold in page["_embedded"]["holds"]] == [
         ("000000000001", "HELD", 1_960_000),
@@ -110,7 +110,7 @@ def test_holds_tell_what_each_reservation_has_got(airline: Airline) -> None:
         ("000000000003", "REFUSED", None),
         ("000000000004", "CANCELED", None),
     ]
-    assert href(page["_embedded"]["holds"][0], "reservation") == "http://localhost/reservations/000000000001"
+    assert href(page["_embedded"]["holds"][0], "reservation") == "http://air.example/reservations/000000000001"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
 """How every HTTP function treats methods and paths, known and unknown."""
 
-import pytest
+import gzip
+import re
 
-from tests.integration.hosting import Airline
-from tests.integration.vocabulary import assert_refused, body_of
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.integration.documents import DOCUMENTED, paths_of
+from tests.integration.hosting import FOLDER_OF, Airline
+from tests.integration.vocabulary import CLOUD_EVENT, assert_refused, body_of
 
 RESOURCES = {
     "reserve": ("/reservations", "GET, HEAD, OPTIONS, POST"),
@@ -18,6 +23,21 @@ READABLE = {service: path for service, (path, methods) in RESOURCES.items() if "
 each_resource = pytest.mark.parametrize(
     ("service", "path", "methods"), [(service, *resource) for service, resource in RESOURCES.items()], ids=RESOURCES
 )
+
+
+NUMBERS = ("flightId", "paymentId", "customerId")
+ROUTES = [
+    (service, path, method.upper())
+    for service in DOCUMENTED
+    for path, verbs in paths_of(service).items()
+    for method in verbs
+    if method in ("get", "post", "patch", "delete") and path != "/"
+]
+
+
+def body_without_clock(answer: TestResponse) -> str:
+    """What was answered, without the times in it."""
+    return re.sub(r"\d{4}-\d\d-\d\dT[^\"]*|\"seconds\":[^,}]*|[0-9A-Z]{12}", "", answer.text)
 
 
 def allowed(header: str) -> str:
@@ -52,9 +72,33 @@ def test_head_is_answered_like_get_without_a_body(airline: Airline, service: str
     assert (head.content_type, head.content_length) == (get.content_type, get.content_length)
 
 
-@pytest.mark.parametrize(("service", "path"), READABLE.items())
-def test_a_slash_at_the_end_makes_no_difference(airline: Airline, service: str, path: str) -> None:
-    assert airline.function(service).get(f"{path}/").status_code == 200
+@pytest.mark.parametrize(("service", "path", "method"), ROUTES, ids=[f"{route[2]} {route[1]}" for route in ROUTES])
+def test_a_slash_at_the_end_makes_no_difference(airline: Airline, service: str, path: str, method: str) -> None:
+    number = 999 if method == "DELETE" else 1001  # what is deleted is not there the second time
+    to = path.format(**dict.fromkeys(("reservationId", "id"), "7Q2M9XW4TBCK"), **dict.fromkeys(NUMBERS, number))
+    function = airline.function(service)
+
+    without, with_slash = (function.open(method, to + end, json={"note": 7}) for end in ("", "/"))
+
+    assert (with_slash.status_code, with_slash.content_type) == (without.status_code, without.content_type)
+    assert body_without_clock(with_slash) == body_without_clock(without)
+
+
+@pytest.mark.parametrize("path", ["/flights/1%0a", "/flights%0a/1", "/robots.txt", "/favicon.ico"])
+def test_what_functions_framework_answers_by_itself_is_a_problem_document(airline: Airline, path: str) -> None:
+    for service in ("flight-seats", "decrease-seats"):
+        assert_refused(airline.function(service).get(path), 404)
+
+
+@pytest.mark.parametrize("service", FOLDER_OF)
+def test_a_body_that_is_packed_is_refused_by_the_name_of_its_encoding(airline: Airline, service: str) -> None:
+    function = airline.function(service)
+    path, _ = RESOURCES.get(service, ("/", ""))
+
+    for encoding in ("gzip", "br", "deflate, gzip"):
+        answer = function.post(path, data=gzip.compress(b"{}"), headers={"Content-Encoding": encoding} | CLOUD_EVENT)
+        assert_refused(answer, 415)
+        assert encoding in body_of(answer)["detail"]
 
 
 @pytest.mark.parametrize(("service", "path"), READABLE.items())

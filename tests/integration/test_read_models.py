@@ -122,14 +122,15 @@ def test_the_providers_ledger_has_each_charge_and_refund_once(airline: Airline) 
     airline.function("charge-payment").hear(declined)
     payment = airline.function("payment")
 
-    entries = body_of(payment.get("/ledger?sort=kind"))["_embedded"]["entries"]
+    at_the_gateway = {"X-Forwarded-Host": "air.example"}
+    entries = body_of(payment.get("/ledger?sort=kind", headers=at_the_gateway))["_embedded"]["entries"]
 
     assert [(entry["key"], entry["kind"], entry["accepted"], entry["amount"]) for entry in entries] == [
         ("000000000001", "charge", False, 2_940_000),
         (RESERVATION, "charge", True, 2_940_000),
         (RESERVATION, "refund", True, 2_940_000),
     ]
-    assert href(entries[1], "reservation") == f"http://localhost/reservations/{RESERVATION}"
+    assert href(entries[1], "reservation") == f"http://air.example/reservations/{RESERVATION}"
     assert body_of(payment.get(f"/ledger?key={RESERVATION}"))["page"]["totalElements"] == 2
 
 

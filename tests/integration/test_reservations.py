@@ -133,8 +133,20 @@ def test_canceling_by_patch_answers_the_canceled_reservation(airline: Airline, b
     reservation = body_of(answer)
     assert answer.status_code == 200
     assert (reservation["status"], reservation["reason"]) == ("CANCELED", "ill")
-    assert href(reservation, "alternatives") == "http://localhost/flights?minSeats=4&sort=takeoffDate"
     assert broker.accepted[-1]["data"]["reason"] == "ill"
+
+
+def test_links_to_other_functions_are_given_where_the_gateway_leads_to_them(airline: Airline) -> None:
+    here = href(place(airline, seatQty=4), "self")
+    reserve = airline.function("reserve")
+    reserve.delete(here)
+
+    alone = body_of(reserve.get(here))
+    behind = body_of(reserve.get(here, headers={"X-Forwarded-Host": "airline.example", "X-Forwarded-Proto": "https"}))
+
+    assert set(alone["_links"]) == {"self", "reservation"}
+    assert href(behind, "events") == f"https://airline.example/reservations/{alone['reservationId']}/events"
+    assert href(behind, "alternatives") == "https://airline.example/flights?minSeats=4&sort=takeoffDate"
 
 
 def test_canceling_by_delete_answers_nothing_and_the_reservation_can_still_be_read(airline: Airline) -> None:

@@ -73,6 +73,18 @@ def test_whatever_is_raised_rolls_back(engine: Engine) -> None:
         assert connection.execute(select(flights.HOLDS)).all() == []
 
 
+def of_sqlite(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(f"SQLite {code}")
+    error.sqlite_errorcode = code
+    return error
+
+
+def of_postgresql(sqlstate: str | None) -> Exception:
+    error = Exception(f"PostgreSQL {sqlstate}")
+    error.sqlstate = sqlstate  # type: ignore[attr-defined]
+    return error
+
+
 def test_a_violated_key_runs_the_transaction_again(engine: Engine) -> None:
     runs = iter([IntegrityError("", {}, sqlite3.IntegrityError()), None])
 
@@ -87,10 +99,19 @@ def test_a_violated_key_runs_the_transaction_again(engine: Engine) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        OperationalError("", {}, sqlite3.OperationalError("disk I/O error")),
-        OperationalError("", {}, sqlite3.OperationalError(1213, "Deadlock found")),
+        *(OperationalError("", {}, of_sqlite(code)) for code in (5, 6, 8, 10, 13, 14, 10 | 8 << 8)),
+        *(
+            OperationalError("", {}, of_postgresql(state))
+            for state in ("08006", "53300", "53100", "57P01", "57014", "55P03")
+        ),
+        *(
+            OperationalError("", {}, Exception(number, ""))
+            for number in (1040, 1053, 1114, 1205, 1213, 2003, 2006, 2013, 3024)
+        ),
+        OperationalError(None, None, of_postgresql(None)),
+        OperationalError("", {}, of_postgresql(None), connection_invalidated=True),
     ],
-    ids=["out of reach", "deadlocked each time"],
+    ids=lambda error: str(error.orig),
 )
 def test_a_database_that_cannot_do_it_now_says_try_again(engine: Engine, error: OperationalError) -> None:
     def work(_: Connection) -> None:
@@ -98,6 +119,39 @@ def test_a_database_that_cannot_do_it_now_says_try_again(engine: Engine, error: 
 
     with pytest.raises(TryAgain):
         store.commit(work, engine)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("", {}, of_sqlite(1)),
+        *(OperationalError("", {}, of_postgresql(state)) for state in ("54000", "54001", "54023", None)),
+        *(OperationalError("", {}, Exception(number, "")) for number in (1054, 1390, 1436)),
+    ],
+    ids=lambda error: str(error.orig),
+)
+def test_a_statement_that_no_database_takes_is_a_defect_and_not_an_outage(
+    engine: Engine, error: OperationalError
+) -> None:
+    def work(_: Connection) -> None:
+        raise error
+
+    with pytest.raises(OperationalError):
+        store.commit(work, engine)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT id FROM flights ORDER BY " + ",".join(["id"] * 3000),
+        "SELECT 1 WHERE " + " OR ".join(["1 = 1"] * 3000),
+        "SELECT no_such_column FROM flights",
+    ],
+    ids=["too many terms", "too deep a tree", "a column that is not there"],
+)
+def test_sqlite_itself_tells_such_a_statement_from_an_outage(engine: Engine, statement: str) -> None:
+    with pytest.raises(OperationalError), store.reading(engine) as connection:
+        connection.exec_driver_sql(statement)
 
 
 def test_a_reader_waits_for_no_writer(engine: Engine) -> None:
