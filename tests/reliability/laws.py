@@ -81,6 +81,8 @@ LAWS: Mapping[str, str] = {
     "the dashboard owes nothing: what was held or paid and then canceled came back": """
         SELECT reservation_id FROM dashboard.reservations WHERE canceled_at IS NOT NULL
         AND (seats_held AND NOT seats_returned OR paid AND NOT refunded)""",
+    "every reservation is settled: nothing is owed": """
+        SELECT id, status, owed_since FROM reserve.reservations WHERE owed_since IS NOT NULL OR owed_at IS NOT NULL""",
     "outboxes are empty": """
         SELECT 'reserve', id FROM reserve.outbox UNION ALL SELECT 'payment', id FROM payment.outbox""",
     "every event in the broker was handled, dead-lettered or kept": """

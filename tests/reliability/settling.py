@@ -55,11 +55,24 @@ def backlog(town: Town) -> int:
     return sum(trigger["backlog"] for trigger in status["triggers"].values())
 
 
+def latest_event(town: Town) -> int:
+    """The offset of the newest event in the broker; 0 while the broker's log is away."""
+    found = town.query("broker", "SELECT max(offset) FROM events")
+    return int(found[0][0] or 0) if found else 0
+
+
+def waiting(town: Town, until: int) -> int:
+    """How many deliveries of events up to that offset have not ended."""
+    found = town.query("broker", f"SELECT count(*) FROM deliveries WHERE offset <= {until}")
+    return int(found[0][0]) if found else 0
+
+
 def under_way(town: Town) -> dict[str, int]:
     """How much is not at its end in which table."""
     return {
         "deliveries": _count(town, "broker", "deliveries"),
         "reservations PENDING": _count(town, "reserve", "reservations WHERE status = 'PENDING'"),
+        "reservations owed": _count(town, "reserve", "reservations WHERE owed_since IS NOT NULL"),
         "payments half done": _count(town, "payment", "payments WHERE status IN ('CHARGING', 'REFUNDING')"),
         "outbox of reserve": _count(town, "reserve", "outbox"),
         "outbox of payment": _count(town, "payment", "outbox"),

@@ -118,6 +118,9 @@ BREACHES = {
         ("dashboard", "UPDATE reservations SET seats_returned = 0"),
         ("dashboard", "UPDATE reservations SET refunded = 0"),
     ],
+    "every reservation is settled: nothing is owed": [
+        ("reserve", "UPDATE reservations SET owed_since = '2026-01-01', owed_at = '2026-01-02' WHERE id = 'REFUNDED'")
+    ],
     "outboxes are empty": [("reserve", OUTBOX_ROW), ("payment", OUTBOX_ROW)],
     "every event in the broker was handled, dead-lettered or kept": [
         ("broker", "INSERT INTO deliveries VALUES (1, 0, 1)")
