@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from urllib.parse import unquote
 
 Item = Mapping[str, Any]
-Kind = Literal["flight", "reservation", "customer", "outbox"]
+Kind = Literal["flight", "reservation", "command", "customer", "outbox"]
 
 NO_PAYMENT = ("no payment", 0)
+SAME_COMMAND = " = "
+"""Between the reservations of one command."""
 UNDER_WAY = ("CHARGING", "REFUNDING")
 """What housekeeping of payment finishes."""
 EXPIRY_GRACE = timedelta(minutes=10)
@@ -35,10 +38,11 @@ class Books:
 
 @dataclass(frozen=True)
 class Moment:
-    """When the books are judged, and how old something must be to be at rest."""
+    """When the books are judged, how old something must be to be at rest, and how long it may be owed."""
 
     now: datetime
     young: timedelta = timedelta(seconds=30)
+    owed: timedelta = timedelta(minutes=30)
 
     def is_past(self, instant: str | None, grace: timedelta) -> bool:
         """Whether that was longer ago than the grace."""
@@ -153,6 +157,32 @@ def ends(books: Books, moment: Moment) -> Iterator[Finding]:
             yield reservation["reservationId"], f"PENDING, expired {reservation['expiresAt']}", reservation["flightId"]
 
 
+def owed(books: Books, moment: Moment) -> Iterator[Finding]:
+    """What was reserved, confirmed or canceled is reported as settled before long."""
+    for reservation in books.reservations:
+        since = reservation.get("owedSince")  # an earlier release does not say
+        if moment.is_past(since, moment.owed):
+            detail = f"{reservation['status']}, but not settled since {since}"
+            yield reservation["reservationId"], detail, reservation["flightId"]
+
+
+def commands(books: Books, _: Moment) -> Iterator[Finding]:
+    """One reservation for one (source, id) of a command, also where one spelling is the encoding of the other.
+
+    Two spellings are one command only if they ask for the same: an id may well hold a percent sign.
+    """
+    made: dict[object, dict[str, Item]] = defaultdict(dict)
+    for reservation in books.reservations:
+        if by := reservation.get("requestedBy"):
+            wish = tuple(reservation[name] for name in ("customerId", "flightId", "seatQty", "reserveDate"))
+            for command in ((by["source"], by["id"]), (_plainly(by["source"]), _plainly(by["id"]), wish)):
+                made[command][reservation["reservationId"]] = reservation
+    twice = {SAME_COMMAND.join(sorted(found)): found for found in made.values() if len(found) > 1}
+    for subject, found in twice.items():
+        by = next(iter(found.values()))["requestedBy"]
+        yield subject, f"{len(found)} reservations for the command {by['id']} of {by['source']}", None
+
+
 def dashboard(books: Books, _: Moment) -> Iterator[Finding]:
     """Per customer: what the dashboard counts is what the reservations are."""
     real = _by_customer(books.reservations)
@@ -180,6 +210,8 @@ LAWS: Mapping[str, tuple[Kind, Law]] = {
     "what is canceled was refunded": ("reservation", canceled_is_refunded),
     "payments = the provider's ledger": ("reservation", payments),
     "nothing stays PENDING": ("reservation", ends),
+    "nothing is owed for long": ("reservation", owed),
+    "one reservation for one command": ("command", commands),
     "dashboard = reservations": ("customer", dashboard),
     "outboxes are empty": ("outbox", outboxes),
 }
@@ -214,6 +246,13 @@ def totals(books: Books) -> dict[str, int]:
         "customers": len(books.customers),
         "unsent": sum(box["unsent"] for box in books.outboxes.values()),
     }
+
+
+def _plainly(name: str) -> str:
+    """Without the layers of encoding that a binary CloudEvent may have got on its way."""
+    while (decoded := unquote(name.strip('"'))) != name:
+        name = decoded
+    return name
 
 
 def _held_seats(holds: Iterable[Item]) -> Counter[int]:

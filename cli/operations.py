@@ -1,6 +1,7 @@
 """`airline rebuild`, `reconcile`, `smoke`, `status`."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from cli import smoke as smoking
 from cli.desk import Desk, answer, note, progress
 from cli.errors import Broken, Unreachable
 from cli.laws import LAWS
-from cli.reconciling import Verdict
+from cli.reconciling import Allowance, Verdict
 from cli.reservations import Timeout
 from cli.smoke import Course
 
@@ -35,10 +36,12 @@ def reconcile(
     desk: Desk,
     young: Annotated[float, typer.Option(help="Reservations younger than so many seconds are left out.", min=0)] = 30,
     patience: Annotated[float, typer.Option(help="Seconds in which a difference may still vanish.", min=0)] = 10,
+    owed_minutes: Annotated[float, typer.Option(help="How long seats, money or a report may be owed.", min=0)] = 30,
 ) -> None:
     """Checks all laws on the live data of all services; exit code 1 and a table if one is broken."""
     with progress() as bars:
-        found = reconciling.verdict(desk.airline, young, patience, bars)
+        allowed = Allowance(timedelta(seconds=young), timedelta(minutes=owed_minutes))
+        found = reconciling.verdict(desk.airline, allowed, patience, bars)
     answer(desk, reconciling.as_json(found), lambda: _judged(found))
     if found.broken:
         raise Broken(f"{len({one.law for one in found.broken})} of {len(LAWS)} laws are broken.")

@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from cli import client
 from cli.client import Airline
-from cli.laws import Books, Difference, Item
+from cli.laws import SAME_COMMAND, Books, Difference, Item
 
 Holds = Callable[[str], list[Item]]
 
@@ -71,6 +71,9 @@ def again(airline: Airline, difference: Difference, holds: Holds) -> Books | Bus
             return _customer(airline, difference.subject)
         case "outbox":
             return Books(outboxes={difference.subject: outbox(airline, difference.subject)})
+        case "command":
+            found = [_found(airline, identity) for identity in difference.subject.split(SAME_COMMAND)]
+            return Books(reservations=[reservation for reservation in found if reservation])
         case "reservation":
             return _reservation(airline, difference, holds)
 
@@ -95,7 +98,7 @@ def _customer(airline: Airline, number: str) -> Books | Busy:
 
 def _reservation(airline: Airline, difference: Difference, holds: Holds) -> Books:
     identity = difference.subject
-    reservation = client.find(airline, f"/reservations/{client.segment(identity)}")
+    reservation = _found(airline, identity)
     number = difference.flight or (reservation and reservation["flightId"])
     flight = client.find(airline, f"/flights/{number}") if number else None
     return Books(
@@ -105,6 +108,10 @@ def _reservation(airline: Airline, difference: Difference, holds: Holds) -> Book
         payments=_once("payments", _pages(airline, "payments", reservationId=identity)),
         ledger=_once("entries", _pages(airline, "entries", key=identity)),
     )
+
+
+def _found(airline: Airline, identity: str) -> Any:
+    return client.find(airline, f"/reservations/{client.segment(identity)}")
 
 
 def held(airline: Airline, flight: str) -> list[Item]:

@@ -28,16 +28,28 @@ class Verdict:
     seconds: float
 
 
-def verdict(airline: Airline, young: float, patience: float, bars: Progress) -> Verdict:
+@dataclass(frozen=True)
+class Allowance:
+    """What is not held against an airline: reservations younger than so long, and what is owed no longer than that."""
+
+    young: timedelta
+    owed: timedelta
+
+    def now(self) -> Moment:
+        """The moment at which the books are judged, if it is now."""
+        return Moment(datetime.now(UTC), self.young, self.owed)
+
+
+def verdict(airline: Airline, allowed: Allowance, patience: float, bars: Progress) -> Verdict:
     """Reads everything once, then what seems wrong until it is right or `patience` seconds are over."""
     began = time.monotonic()
     books = reading.everything(airline, bars)
-    suspects = laws.judge(books, _moment(young))
+    suspects = laws.judge(books, allowed.now())
     left, busy = suspects, set[Difference]()
     deadline = time.monotonic() + patience
     while left:
         time.sleep(PAUSE)
-        left, busy = _look_again(airline, left, young, bars)
+        left, busy = _look_again(airline, left, allowed, bars)
         if time.monotonic() > deadline:
             break
     broken = [difference for difference in left if difference not in busy]
@@ -59,14 +71,14 @@ def as_json(found: Verdict) -> dict[str, Any]:
 
 
 def _look_again(
-    airline: Airline, suspects: list[Difference], young: float, bars: Progress
+    airline: Airline, suspects: list[Difference], allowed: Allowance, bars: Progress
 ) -> tuple[list[Difference], set[Difference]]:
     left, busy = [], set()
     bar = bars.add_task("looking again", total=len(suspects))
     holds = functools.cache(lambda flight: reading.held(airline, flight))  # once a round: many may be on one flight
     for one in bars.track(suspects, task_id=bar):
         books = reading.again(airline, one, holds)
-        found = [one] if isinstance(books, Busy) else _same(one, laws.judge(books, _moment(young), [one.kind]))
+        found = [one] if isinstance(books, Busy) else _same(one, laws.judge(books, allowed.now(), [one.kind]))
         if isinstance(books, Busy) or _moved(one, found):
             left.append(one)
             busy.add(one)
@@ -83,10 +95,6 @@ def _moved(one: Difference, found: list[Difference]) -> bool:
 
 def _same(one: Difference, found: list[Difference]) -> list[Difference]:
     return [other for other in found if (other.law, other.subject) == (one.law, one.subject)]
-
-
-def _moment(young: float) -> Moment:
-    return Moment(datetime.now(UTC), timedelta(seconds=young))
 
 
 def _plain(one: Difference) -> dict[str, str]:

@@ -5,8 +5,8 @@ speaking for the airline. The 202 is given when the command is remembered (accep
 not the broker can be reached at that moment.
 """
 
+import dataclasses
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from flask import Response, request
@@ -56,8 +56,9 @@ def understood(envelope: Envelope, rule: Announcer[HeardEvent]) -> HeardEvent:
     Raises Invalid for another command under a source and id that are known.
     """
     heard = policy.hears(rule).get(envelope.type)
-    if heard is ReservationRequested and not envelope.reservation_id:
-        return _reservation(envelope)  # type: ignore[return-value]
+    if heard is ReservationRequested:
+        asked = policy.understood(envelope, rule) if envelope.reservation_id else _reservation(envelope)
+        return _by_event(envelope, asked)  # type: ignore[return-value, arg-type]
     if heard is CancellationRequested:
         command = _cancellation(envelope)
         store.commit(lambda transaction: accepted.heard(envelope.source, envelope.id, command, transaction))
@@ -68,13 +69,18 @@ def understood(envelope: Envelope, rule: Announcer[HeardEvent]) -> HeardEvent:
 def _complete(command: Command) -> Command:
     # what is left open is decided once: the same command sent again tomorrow is the same reservation
     if isinstance(command, ReservationRequested) and command.reserve_date is None:
-        return replace(command, reserve_date=clock.today())
+        return dataclasses.replace(command, reserve_date=clock.today())
     return command
 
 
 def _reservation(envelope: Envelope) -> ReservationRequested:
     columns = {"reserve_date": None} | reservations_api.wanted(wire.json_data(envelope))
     return ReservationRequested(reservation_id=reservations.promised_id(envelope.source, envelope.id), **columns)
+
+
+def _by_event(envelope: Envelope, asked: ReservationRequested) -> reservations.RequestedByEvent:
+    values = {each.name: getattr(asked, each.name) for each in dataclasses.fields(ReservationRequested)}
+    return reservations.RequestedByEvent(**values, source=envelope.source, event_id=envelope.id)
 
 
 def _cancellation(envelope: Envelope) -> CancellationRequested:

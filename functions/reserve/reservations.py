@@ -11,6 +11,7 @@ are where they belong (SagasSettled). Until then housekeeping says again, at `ow
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,7 @@ from airline.settings import settings
 from promises import ACCEPTED, EARLY_CANCELS, LONGEST_REASON
 
 SOURCE = "/airline/reserve"
+LONGEST_NAME = 255
 CANCELED_BY_CUSTOMER = "canceled by customer"
 BATCH = 500
 """Rows in one page of housekeeping."""
@@ -76,6 +78,10 @@ RESERVATIONS = Table(
     Column("reason", String(LONGEST_REASON)),
     Column("created_at", Instant, nullable=False, index=True),
     Column("expires_at", Instant, nullable=False),
+    Column(
+        "requested_source", String(LONGEST_NAME)
+    ),  # of the command event that it was asked for by; null: not by an event
+    Column("requested_id", String(LONGEST_NAME)),
     Column("owed_since", Instant),  # both null: settled
     Column("owed_at", Instant, index=True),
     Index("ix_reservations_to_expire", "status", "expires_at"),
@@ -105,6 +111,14 @@ _PUT_OFF = (
 _EXPIRE = _CANCEL.where(RESERVATIONS.c.status == "PENDING")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestedByEvent(ReservationRequested):
+    """The command with the source and id of the event that it came as."""
+
+    source: str
+    event_id: str
+
+
 def place_reservation(
     requested: ReservationRequested, transaction: Connection
 ) -> Sequence[ReservationPlaced | ReservationCanceled]:
@@ -114,7 +128,7 @@ def place_reservation(
     before with other values.
     """
     unwanted = promises.take_cancel(requested.reservation_id, transaction)
-    row = place(requested.reservation_id, wanted(requested), transaction)
+    row = place(requested.reservation_id, wanted(requested), transaction, requested)
     if row.status == "CANCELED":
         return ()
     return (placed(row),) if unwanted is None else (placed(row), cancel(row.id, unwanted, transaction))
@@ -171,7 +185,9 @@ def expire(reservation_id: str, transaction: Connection) -> ReservationCanceled 
     return cancel(reservation_id, EXPIRED, transaction)
 
 
-def place(identity: str, asked: Mapping[str, Any], transaction: Connection) -> Row[Any]:
+def place(
+    identity: str, asked: Mapping[str, Any], transaction: Connection, requested: ReservationRequested | None = None
+) -> Row[Any]:
     """The reservation of that id: made PENDING with the columns `asked`, or as it is if it was made before.
 
     Without `reserve_date` it is today. Raises Invalid where it was made before with other values.
@@ -186,12 +202,19 @@ def place(identity: str, asked: Mapping[str, Any], transaction: Connection) -> R
         expires_at=now + settings().reservation_expires_after,
         owed_since=now,
         owed_at=now + settings().owed_after,
-        **{"reserve_date": clock.today(), **asked},
+        **{"reserve_date": clock.today(), **asked, **_requested_by(requested)},
     )
     row = find(identity, transaction)
     if not first:
         expect_same(asked, dict(row._mapping))
     return row
+
+
+def _requested_by(requested: ReservationRequested | None) -> dict[str, str]:
+    if not isinstance(requested, RequestedByEvent):
+        return {}
+    # cut to what is kept: it is for people, the id of the reservation is made of the whole
+    return {"requested_source": requested.source[:LONGEST_NAME], "requested_id": requested.event_id[:LONGEST_NAME]}
 
 
 def expect_same(asked: Mapping[str, Any], before: Mapping[str, Any]) -> None:

@@ -117,6 +117,8 @@ def read_outbox() -> Response:
 
 def _as_resource(row: Row[Any]) -> dict[str, Any]:
     values = {name: row._mapping[column] for name, column in _COLUMNS.items()}
+    by_event = row.requested_id is not None
+    values["requestedBy"] = {"source": row.requested_source, "id": row.requested_id} if by_event else None
     resource = hal.item(request, f"/reservations/{row.id}", "reservation", values)
     if not hal.is_at_the_gateway(request):  # both belong to other functions
         return resource

@@ -34,6 +34,8 @@ def reservation(identity: str = "GOOD", status: str = "SUCCEED", made: str = LON
         "status": status,
         "reason": None,
         "createdAt": made,
+        "owedSince": None,
+        "requestedBy": {"source": "/agency/7", "id": f"order {identity}"},
         "expiresAt": "2026-03-01T11:15:00.000Z",
     }
 

@@ -49,6 +49,50 @@ def test_what_is_wrong_breaks_its_law(lists: dict[str, Any], law: str, subject: 
     assert (law, subject) in broken(books(**lists))
 
 
+def asked_by(identity: str, source: str, event_id: str, seats: int = 3) -> dict[str, Any]:
+    return reservation(identity) | {"seatQty": seats, "requestedBy": {"source": source, "id": event_id}}
+
+
+@pytest.mark.parametrize(
+    ("source", "event_id"),
+    [("/agency/7", "주문-1"), ("/agency/7", "%EC%A3%BC%EB%AC%B8-1"), ("/agency/7", "%25EC%25A3%25BC%25EB%25AC%25B8-1")],
+)
+def test_two_reservations_for_one_command_break_a_law_whatever_its_letters_became(source: str, event_id: str) -> None:
+    made = [asked_by("ONE", "/agency/7", "주문-1"), asked_by("TWO", source, event_id)]
+    assert ("one reservation for one command", "ONE = TWO") in broken(Books(reservations=made))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        asked_by("TWO", "/agency/8", "a b"),
+        asked_by("TWO", "/agency/7", "b"),
+        asked_by("TWO", "/agency/7", "a%20b", seats=2),
+    ],
+)
+def test_another_source_id_or_wish_is_another_command(other: dict[str, Any]) -> None:
+    found = broken(Books(reservations=[asked_by("ONE", "/agency/7", "a b"), other]))
+    assert "one reservation for one command" not in dict(found)
+
+
+def test_one_command_with_two_reservations_breaks_a_law_even_if_they_differ() -> None:
+    made = [asked_by("ONE", "/agency/7", "a"), asked_by("TWO", "/agency/7", "a", seats=2)]
+    assert ("one reservation for one command", "ONE = TWO") in broken(Books(reservations=made))
+
+
+def test_reservations_by_http_are_no_commands() -> None:
+    made = [reservation(identity) | {"requestedBy": None} for identity in ("ONE", "TWO")]
+    assert "one reservation for one command" not in dict(broken(Books(reservations=made)))
+
+
+@pytest.mark.parametrize("status", ["PENDING", "SUCCEED", "CANCELED"])
+def test_what_is_owed_for_longer_than_half_an_hour_breaks_a_law(status: str) -> None:
+    unsettled = reservation(status=status) | {"owedSince": "2026-03-01T11:29:59Z"}
+    assert ("nothing is owed for long", "GOOD") in broken(Books(reservations=[unsettled]))
+    recent = reservation(status=status) | {"owedSince": "2026-03-01T11:30:01Z"}
+    assert "nothing is owed for long" not in dict(broken(Books(reservations=[recent])))
+
+
 def test_an_oversold_flight_breaks_two_laws() -> None:
     found = broken(books(flights=[flight(capacity=2, remaining=0)]))
     assert found == [("capacity = remaining + held seats", "1"), ("no flight is oversold", "1")]

@@ -42,6 +42,20 @@ def test_a_broken_law_is_told(typed: Typed, paper: Paper, resource: str, items: 
     assert (table.code, "BROKEN" in table.out, law in table.out) == (1, True, True)
 
 
+def test_how_long_something_may_be_owed_is_for_the_operator_to_say(typed: Typed, paper: Paper) -> None:
+    paper.lists["reservations"][0]["owedSince"] = "2026-03-01T11:00:00Z"
+    said = typed(*NOW)
+    assert [one["reservation"] for one in said.json["laws"]["nothing is owed for long"]] == ["GOOD"]
+    assert typed(*NOW, "--owed-minutes", "99999999").code == 0
+
+
+def test_a_second_reservation_for_a_command_is_told_with_the_first(typed: Typed, paper: Paper) -> None:
+    first, second = paper.lists["reservations"]
+    second["requestedBy"] = {"source": "/agency/7", "id": first["requestedBy"]["id"].replace(" ", "%20")}
+    said = typed(*NOW)
+    assert [one["command"] for one in said.json["laws"]["one reservation for one command"]] == ["BACK = GOOD"]
+
+
 def test_unsent_events_break_a_law(typed: Typed, paper: Paper) -> None:
     paper.outboxes["payment"] = {"unsent": 3, "oldest": "2026-03-01T11:00:00Z"}
     assert typed(*NOW).json["laws"]["outboxes are empty"][0]["outbox"] == "payment"

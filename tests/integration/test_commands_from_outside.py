@@ -119,6 +119,20 @@ def test_the_promised_id_is_the_one_that_is_placed(airline: Airline, broker: Rec
     assert broker.accepted[1]["causationid"] == "order-1"
 
 
+def test_a_reservation_tells_the_command_that_asked_for_it(airline: Airline, broker: RecordingBroker) -> None:
+    promised = body_of(structured(airline, request()))["reservationId"]
+    airline.function("place-reservation").hear(broker.accepted[0])
+    straight = request(id="주문-1", data={"customerId": 7, "flightId": 1001, "seatQty": 3})
+    airline.function("place-reservation").hear(straight)
+
+    found = body_of(airline.function("reserve").get("/reservations"))["_embedded"]["reservations"]
+
+    told = {one["reservationId"]: one["requestedBy"] for one in found}
+    assert told.pop(promised) == {"source": AGENCY, "id": "order-1"}
+    assert [*told.values()] == [{"source": AGENCY, "id": "주문-1"}]
+    assert place(airline)["requestedBy"] is None
+
+
 def test_the_same_command_sent_again_is_the_same_reservation(airline: Airline, broker: RecordingBroker) -> None:
     first, again = structured(airline, request()), binary(airline, request())
 
