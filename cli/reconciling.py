@@ -33,7 +33,7 @@ class Allowance:
     """What is not held against an airline: reservations younger than so long, and what is owed no longer than that."""
 
     young: timedelta
-    owed: timedelta
+    owed: timedelta = timedelta(minutes=30)
 
     def now(self) -> Moment:
         """The moment at which the books are judged, if it is now."""

@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Collection
+from datetime import timedelta
 
 from cli import client, desk, reconciling
 from cli.client import Airline
 from cli.laws import LAWS
+from cli.reconciling import Allowance
 from demos.errors import DemoFailed
 from demos.sagas import of_flight
 
+AT_ONCE = Allowance(young=timedelta(0))
 PATIENCE = 60.0
 """Seconds in which a difference may still vanish: the dashboard follows, refunds are under way."""
 
@@ -41,7 +44,7 @@ def check_flight(airline: Airline, flight: int, seats: int, placed: Collection[s
 def check_laws(airline: Airline) -> list[str]:
     """The laws, each of which holds now. Raises DemoFailed with those that do not."""
     with desk.progress() as bars:
-        found = reconciling.verdict(airline, 0, PATIENCE, bars)
+        found = reconciling.verdict(airline, AT_ONCE, PATIENCE, bars)
     wrong = [f"{one.law}: {one.kind} {one.subject}: {one.detail}" for one in [*found.broken, *found.busy]]
     if wrong:
         raise DemoFailed("broken: " + "; ".join(wrong))
