@@ -108,7 +108,7 @@ def test_only_attributes_can_be_asked_for(embedded: Start, recorder_url: str) ->
 @pytest.mark.parametrize(
     "query",
     [
-        "&".join(f"a{number}=1" for number in range(1290)),
+        "&".join(f"{number:x}=" for number in range(1290)),
         "&".join(f"a{number}=1" for number in range(17)),
         "id=1&id=2",
         f"id={'x' * 1025}",
