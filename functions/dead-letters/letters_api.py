@@ -1,6 +1,7 @@
 """Dead letters over HTTP: to be read, replayed and discarded."""
 
 import json
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ _FILTERS = {"status": Field(fields.one_of("OPEN", "REPLAYED", "DISCARDED", "SETT
 
 @app.after_request
 def prune(response: Response) -> Response:
-    if request.method == "POST":  # something was decided
+    if request.method == "POST" and response.status_code == HTTPStatus.OK:  # something was decided
         retention.prune()
     return response
 

@@ -1,5 +1,7 @@
 """The functions of dead-letters: wiring only. letters.py has what is kept, decisions.py what is done about it."""
 
+from http import HTTPStatus
+
 import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue
@@ -18,7 +20,8 @@ def dead_letters(request: Request) -> ResponseReturnValue:
     """The dead-letter sink (POST /), always answered with an empty 204; and HTTP for those who decide."""
     if request.method == "POST" and request.path == "/":
         answer = policy.observe(request, sink.keep)
-        retention.prune()
+        if answer.status_code == HTTPStatus.NO_CONTENT:  # else the database may be away, and nobody waits for it twice
+            retention.prune()
         return answer
     return web.serve(letters_api.app, request)
 
