@@ -1,5 +1,6 @@
 """The short version of the harness: the whole system, disturbed and killed again and again, keeps all laws."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,36 @@ def test_nothing_is_lost_and_nothing_doubled_while_everything_is_killed(
         assert f"-> {struck}\n" in said
     for hit in ("twice", "late", "lost"):
         assert f" {hit}" in next(line for line in said.splitlines() if line.startswith("deliveries"))
+
+
+AWAY = [
+    "--no-replay",
+    "--seed=5",
+    "--reservations=40",
+    "--clients=4",
+    "--patience=30",
+    "--expires-after=15",
+    "--owed-after=10",
+    "--housekeeping=*/3 * * * * *",
+    "--calm=3",
+    "--settle-within=150",
+    "--disturb=",
+]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("part", os.environ.get("LONG_OUTAGES", "provider").split(","))
+def test_after_an_outage_longer_than_all_retries_the_airline_comes_to_rest_without_a_person(
+    part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = harness.main([f"--long-outage={part}", *AWAY, f"--data={tmp_path / 'run'}"])
+    assert code == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("typed", [["--long-outage=nobody"], ["--long-outage=provider", "--kills=3"]])
+def test_a_run_that_cannot_be_meant_is_refused(typed: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        harness.main(typed)
 
 
 def test_a_seed_repeats_the_wishes_and_the_strikes_and_another_one_does_not() -> None:
