@@ -300,7 +300,7 @@ def _reachable() -> Iterator[None]:
             raise TryAgain(f"The database did not manage this within {STATEMENT_SECONDS} s; try again.") from error
         if _rerun_helps(error) or not _passes(error):
             raise
-        log.warning("the database does not answer as it should: %s", error.orig)
+        log.warning("the database is out of reach, too busy or full: %s", error.orig)
         raise TryAgain("The database is out of reach, or too busy or full; try again.") from error
 
 

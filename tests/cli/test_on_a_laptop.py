@@ -60,7 +60,7 @@ def test_smoke_goes_through_a_whole_saga_and_leaves_no_flight_behind(
     flights = said(typed("flights", "list", "--json"))["flights"]
     assert course["flight"] not in [flight["flightId"] for flight in flights]
     # nobody had called these functions before
-    monkeypatch.setattr(client, "STATE", system.data / "state.json")
+    monkeypatch.setattr(client, "DATA", system.data)
     woken = saga.told(client.connect(system.gateway), course["reservation"])["woken"]
     assert {"decrease-seats", "charge-payment", "restore-seats"} <= {one["function"] for one in woken}
 
