@@ -108,6 +108,19 @@ class Airline:
         """Waits until the money is back."""
         self.eventually(lambda: self.payment(reservation)["status"] == "REFUNDED", f"{reservation} is refunded")
 
+    def eventually_undone(self, reservation: str) -> None:
+        """Waits until the charge is undone: the money is back, or the provider declined what it was still asked for."""
+        ends = ("REFUNDED", "FAILED")
+        self.eventually(lambda: self.payment(reservation)["status"] in ends, f"the charge of {reservation} is undone")
+
+    def money_with_the_provider(self, reservation: str) -> int:
+        """What the provider took for a reservation and has not given back, by its ledger."""
+        entries = self.get("/ledger", key=reservation)["_embedded"]["entries"]
+        taken = [
+            entry["amount"] if entry["kind"] == "charge" else -entry["amount"] for entry in entries if entry["accepted"]
+        ]
+        return sum(taken)
+
     def customer(self, number: int) -> Any:
         """What the dashboard says of a customer; None before it has heard of them."""
         answer = self.ask("GET", f"/customerInfos/{number}")

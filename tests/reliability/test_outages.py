@@ -16,6 +16,7 @@ from tests.saga import Airline
 from tests.system import ROOT, eventually
 
 SAMPLE_FLIGHT = 1001  # 180 seats
+AWAY = "The database is out of reach, or too busy or full; try again."
 Start = Callable[..., tuple[Town, Airline]]
 
 
@@ -89,7 +90,7 @@ def test_a_database_that_is_away_is_told_with_503_and_its_events_are_delivered_o
     with out_of_reach(town, "flight-seats"):
         placed = airline.place_reservation(SAMPLE_FLIGHT, 3)
         refused = requests.get(f"{airline.gateway}/flights", timeout=60)
-        assert (refused.status_code, refused.json()["detail"]) == (503, "The database is out of reach; try again.")
+        assert (refused.status_code, refused.json()["detail"]) == (503, AWAY)
         eventually(lambda: "refused" in (town.data / "logs" / "decrease-seats.log").read_text(), "it was tried", 30)
         assert airline.reservation(placed)["status"] == "PENDING"
     assert airline.outcome(placed, within=60)["status"] == "SUCCEED"
