@@ -24,7 +24,13 @@ PAGES = sorted(
     ]
 )
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+FAULTS = ROOT / "docs" / "faults.md"
 TOLD_TO_MAKE = ("Makefile", "knative/render", "knative/deploy", "knative/undeploy", "tests/cluster/README.md")
+
+
+def pins_in(file: Path) -> set[str]:
+    """The names of its tests; none where there is no such file."""
+    return set(re.findall(r"^def (test_\w+)\(", file.read_text(), re.MULTILINE)) if file.exists() else set()
 
 
 def typed(page: Path) -> str:
@@ -64,6 +70,20 @@ def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
     inside = [link for link in links if link and "://" not in link]
 
     assert [link for link in inside if not (page.parent / link).exists()] == []
+
+
+def test_every_test_that_is_said_to_pin_a_fault_exists() -> None:
+    named = re.findall(r"\]\(\.\./(tests/[^)\s]+\.py)\)::(\w+)", FAULTS.read_text())
+
+    assert named
+    assert [f"{file}::{name}" for file, name in named if name not in pins_in(ROOT / file)] == []
+
+
+def test_every_fault_has_a_test_or_says_why_not() -> None:
+    rows = re.findall(r"^\| (?!before |---)(.*) \|$", FAULTS.read_text(), re.MULTILINE)
+
+    assert rows
+    assert [row for row in rows if not re.search(r"\)::test_|not pinned: |documentation: \[", row)] == []
 
 
 @each_page
