@@ -3,11 +3,16 @@
 The dashboard says so of many reservations at once (SagasSettled), perhaps before a letter of them arrives, so it is
 remembered for KEPT. A SUCCEED one may still be canceled: what is said of a cancel is settled by the cancel's own end
 only. A command that was refused stays OPEN, as no end of a saga does what it asked for.
+
+A report itself may be given up on as well. It is made again until reserve has heard of each of its reservations, and
+the first one that names some of them again settles the letter.
 """
 
+import json
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, not_, or_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, not_, or_, select, update
 
 from airline import clock, outbox, store
 from airline.events import SagasSettled
@@ -21,6 +26,9 @@ LEADING_TO_SUCCESS = (
     *("Paid", "ReservationConfirmed"),
 )
 COMMANDS = ("ReservationRequested", "CancellationRequested")
+REPORT = SagasSettled.__name__
+MOST_REPORTS = 100
+"""Letters of reports that are looked through for one; there are few, and the next one looks again."""
 REFUSALS = (400, 403, 413, 415, 422)
 """What a function answers to an event that it will never process."""
 
@@ -40,10 +48,29 @@ def settle_letters(settled: SagasSettled, transaction: Connection) -> None:
         theirs = SETTLED_SAGAS.c.reservation_id.in_(settled.reservation_ids)
         transaction.execute(update(SETTLED_SAGAS).where(theirs).values(status="CANCELED", settled_at=clock.now()))
     settle(transaction, LETTERS.c.reservation_id.in_(settled.reservation_ids))
+    _settle_reports(settled, transaction)
 
 
 def settle(transaction: Connection, which: ColumnElement[bool]) -> None:
     """Of those letters, what is OPEN and belongs to a saga that is settled becomes SETTLED."""
     finished = (LETTERS.c.status == "OPEN", exists().where(_ITS_SAGA), not_(_REFUSED_COMMAND))
+    _decide(transaction, which, *finished)
+
+
+def _settle_reports(settled: SagasSettled, transaction: Connection) -> None:
+    lost = select(LETTERS.c.id, LETTERS.c.data).where(LETTERS.c.status == "OPEN", LETTERS.c.type == REPORT)
+    letters = transaction.execute(lost.order_by(LETTERS.c.last_at).limit(MOST_REPORTS)).all()
+    made_again = [letter.id for letter in letters if not _named(letter).isdisjoint(settled.reservation_ids)]
+    if made_again:
+        _decide(transaction, LETTERS.c.id.in_(made_again), LETTERS.c.status == "OPEN")
+
+
+def _named(letter: Row[Any]) -> set[str]:
+    data = json.loads(letter.data)  # of anybody who called it a report
+    named = data.get("reservationIds") if isinstance(data, dict) else None
+    return {each for each in named if isinstance(each, str)} if isinstance(named, list) else set()
+
+
+def _decide(transaction: Connection, *which: ColumnElement[bool]) -> None:
     decision = {"status": "SETTLED", "decided_at": clock.now()}
-    transaction.execute(update(LETTERS).where(which, *finished).values(decision))
+    transaction.execute(update(LETTERS).where(*which).values(decision))

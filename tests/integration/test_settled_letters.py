@@ -70,6 +70,21 @@ def test_what_is_said_of_a_cancel_is_settled_by_the_end_of_the_cancel_only(
     assert {letter["status"] for letter in kept(airline)} == {"SETTLED"}
 
 
+@pytest.mark.parametrize("data", [{"reservationIds": [RESERVATION, OTHER]}, {"reservationIds": 7}, [RESERVATION], None])
+def test_a_report_that_was_given_up_on_is_settled_by_the_next_one_of_the_same_reservation(
+    airline: Airline, data: Any
+) -> None:
+    report = {name: value for name, value in event("SagasSettled").items() if name != "correlationid"}
+    keep(airline, dead(report | {"data": data}, code="503"))
+    settle(airline, "CANCELED", "5J79ZSY2E7MM")
+    assert shown(airline) == {"SagasSettled": "OPEN"}
+
+    settle(airline, "CANCELED", RESERVATION)
+
+    names_it = isinstance(data, dict) and isinstance(data["reservationIds"], list)
+    assert shown(airline) == {"SagasSettled": "SETTLED" if names_it else "OPEN"}
+
+
 def test_letters_of_other_sagas_stay_open(airline: Airline) -> None:
     keep(airline, dead(event("Paid", reservationId=OTHER)))
     keep(airline, stranger(1))
