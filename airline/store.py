@@ -14,6 +14,7 @@ import functools
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -209,7 +210,10 @@ def _lock_of_this_thread(database: str) -> int:
     # a lock belongs to an open file, so each thread opens its own
     locks = vars(_threads).setdefault("locks", {})
     if database not in locks:
-        locks[database] = os.open(f"{database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        opened = os.open(f"{database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # the relay's thread comes and goes, once for every slow send
+        weakref.finalize(threading.current_thread(), os.close, opened).atexit = False
+        locks[database] = opened
     descriptor: int = locks[database]
     return descriptor
 

@@ -1,5 +1,6 @@
 """Transactions: one effect, whoever else is at it, and a clear word when the database is away."""
 
+import gc
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from sqlalchemy import Connection, Engine, make_url, select
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -170,3 +172,19 @@ def test_a_reader_waits_for_no_writer(engine: Engine) -> None:
             assert connection.execute(select(flights.FLIGHTS.c.cost)).scalar_one() == 1
         read.set()
         assert written.result()
+
+
+def test_a_thread_that_has_sold_seats_leaves_no_file_open(engine: Engine) -> None:
+    with_flight(engine, seats=1)
+
+    for _ in range(20):
+        seller = threading.Thread(
+            target=store.commit, args=(lambda transaction: transaction.execute(select(1)), engine)
+        )
+        seller.start()
+        seller.join()
+    del seller
+    gc.collect()
+
+    opened = [file.path for file in psutil.Process().open_files()]
+    assert opened.count(f"{engine.url.database}-writer") == 1
