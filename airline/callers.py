@@ -22,7 +22,8 @@ def refuse_strangers(request: Request) -> None:
     """Raises Misdirected for a host that is not ours, Forbidden for a page of another origin that wants to write."""
     host = request.headers.get("Host", request.host)
     names = settings().allowed_hosts
-    if names and request.path != PROBE and _name(host) not in names:
+    probed = request.path == PROBE and request.method in READING  # an event is heard at any path
+    if names and not probed and _name(host) not in names:
         raise Misdirected("This function does not answer to that host name; ALLOWED_HOSTS lists those it knows.")
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     foreign = origin not in {f"http://{host}", f"https://{host}"} if origin else site not in {None, *AT_HOME}

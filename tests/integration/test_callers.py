@@ -97,3 +97,10 @@ def test_an_event_is_heard_from_no_page_and_under_no_other_name(airline: Airline
     assert_refused(function.post("/", headers={"Host": "evil.example"}, **heard), 421)
     assert_refused(function.post("/", headers={"Host": "localhost", "Origin": "null"}, **heard), 403)
     assert function.post("/", headers={"Host": "127.0.0.1:40001"}, **heard).status_code == 204
+
+
+def test_what_a_probe_may_ask_no_event_may_say(airline: Airline) -> None:
+    airline.settings["ALLOWED_HOSTS"] = OWN
+    page = {"Host": "evil.example:8083", "Origin": "http://evil.example:8083"}
+    paid = {"json": event("Paid"), "content_type": "application/cloudevents+json"}
+    assert_refused(airline.function("confirm-reservation").post("/healthz", headers=page, **paid), 421)
