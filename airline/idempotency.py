@@ -19,7 +19,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 from flask import Request, Response
 from sqlalchemy import (
@@ -37,7 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from airline import clock, outbox, store
+from airline import clock, hal, outbox, store
 from airline.columns import Instant
 from airline.errors import Conflict, Invalid, Malformed
 from airline.events import Event
@@ -159,7 +158,8 @@ def _keep(transaction: Connection, key: str, response: Response, request: Reques
 def _resource(response: Response, request: Request) -> str | None:
     if not response.data:
         return None
-    return (urlsplit(response.location).path if response.location else request.path).rstrip("/")
+    # not the path of the address: a PUBLIC_URL may have one, too
+    return (response.location.removeprefix(hal.base_url(request)) if response.location else request.path).rstrip("/")
 
 
 def _check(response: Response, request: Request) -> None:

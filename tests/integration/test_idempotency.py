@@ -274,3 +274,18 @@ def test_a_key_must_be_short_and_printable(airline: Airline, key: str) -> None:
 
     assert_refused(reserve(airline, key=key), 422, "Idempotency-Key")
     assert airline.contents("reserve") == before
+
+
+@pytest.mark.parametrize("public", ["", "https://airline.example/api"])
+def test_a_flight_that_was_removed_is_added_again_under_its_key_wherever_links_begin(
+    airline: Airline, public: str
+) -> None:
+    airline.settings["PUBLIC_URL"] = public
+    desk = airline.function("flight-seats")
+    first = desk.post("/flights", json=FLIGHT, headers=KEY)
+    desk.delete(f"/flights/{body_of(first)['flightId']}")
+
+    again = desk.post("/flights", json=FLIGHT, headers=KEY)
+
+    assert "Idempotent-Replayed" not in again.headers
+    assert desk.get(f"/flights/{body_of(again)['flightId']}").status_code == 200
