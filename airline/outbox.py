@@ -153,6 +153,8 @@ def _deliver(sink: str | None, body: bytes, timeout: tuple[float, float]) -> Non
         answer = _session().post(
             sink, data=content, headers=headers | tokens.own(), timeout=timeout, allow_redirects=False
         )
+    except requests.exceptions.InvalidHeader as error:  # it has sent nothing
+        raise EventRefused("An attribute of this event has a name that no header can have.") from error
     except requests.RequestException as error:
         raise BrokerAway(f"The broker is out of reach ({type(error).__name__}).") from error
     if answer.status_code in OF_THE_EVENT:
@@ -272,6 +274,10 @@ def _send_batch(
             except TryAgain as error:
                 log.debug("stays in the outbox: %s", error, extra={"fields": {"eventId": row.id}})
                 failed, failures = True, FAILURES if isinstance(error, BrokerAway) else failures + 1
+            except Exception:  # a row that cannot be read holds up none of those behind it
+                log.exception("stays in the outbox", extra={"fields": {"eventId": row.id}})
+                refused.append(row.id)
+                failures = 0
             else:
                 sent.append(row.id)
                 failures = 0

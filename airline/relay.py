@@ -103,8 +103,9 @@ class Relay:
         with self._changed:
             self._wanted = True
             if self._thread is None and not self._ending.is_set():
-                self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="relay", daemon=True)
+                thread.start()  # may fail, and then the next one who wants it tries again
+                self._thread = thread
 
     def sending(self) -> set[str]:
         """The events that requests are sending at this moment."""
@@ -131,8 +132,10 @@ class Relay:
         pause, fruitless = FIRST_PAUSE, 0
         while not self._ending.is_set():
             with self._changed:
-                self._wanted = False
+                self._wanted, handed_over = False, set(self.handed_over)
             done = self._round()
+            if not done.waiting:  # what of them it has not sent itself, housekeeping has
+                self.handed_over -= handed_over
             fruitless = 0 if done.sent or self.is_open else fruitless + 1
             if self._has_ended(done.waiting and fruitless < FRUITLESS):
                 return

@@ -1,13 +1,15 @@
 """A broker that is away takes nobody with it: requests go past it, and what waits is sent when it is back."""
 
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy import select, update
 
-from airline import outbox, relay
-from airline.errors import BrokerAway, TryAgain
+from airline import outbox, relay, store, wire
+from airline.errors import BrokerAway, EventRefused, TryAgain
 from tests.integration.hosting import Airline
 from tests.integration.recording_broker import RecordingBroker
 from tests.integration.test_connections import served
@@ -117,6 +119,59 @@ def test_an_event_that_the_broker_never_takes_holds_up_none_of_those_that_wait(
 
     eventually(lambda: waiting(airline) == 1, "only the event is left that is refused")
     assert broker.heard() == ["ReservationPlaced"] * 30
+
+
+def test_a_row_that_cannot_be_read_holds_up_none_of_those_that_wait(
+    airline: Airline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as asleep:
+        asleep.setattr(outbox, "_send_at_once", lambda *_: None)
+        place(airline)
+        place(airline)
+    with store.database().begin() as connection:
+        oldest = connection.execute(select(outbox.OUTBOX.c.id).order_by(outbox.OUTBOX.c.created_at)).scalars().first()
+        connection.execute(update(outbox.OUTBOX).where(outbox.OUTBOX.c.id == oldest).values(body="{"))
+
+    assert outbox.drain() == 1
+
+    assert (waiting(airline), broker.heard()) == (1, ["ReservationPlaced"])
+
+
+def test_an_event_that_no_request_can_carry_is_not_taken_for_an_outage(airline: Airline) -> None:
+    airline.function("reserve")
+    stranger = {"specversion": "1.0", "id": "order 1", "source": "/a", "type": "Odd", "not a name\r\n": "1"}
+
+    with pytest.raises(EventRefused):
+        outbox.deliver(wire.pack(stranger))
+
+
+def test_a_thread_that_cannot_be_started_is_started_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    went = threading.Event()
+
+    def send(_: relay.Relay) -> relay.Round:
+        went.set()
+        return relay.Round(1, waiting=False)
+
+    circuit = relay.Relay(send, places=1)
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", broken)
+        with pytest.raises(RuntimeError):
+            circuit.want()
+
+    circuit.want()
+
+    assert went.wait(5)
+    circuit.end()
+
+
+def test_what_housekeeping_sent_instead_is_not_remembered_for_ever(airline: Airline) -> None:
+    airline.function("reserve")
+    circuit = relay.Relay(lambda _: relay.Round(0, waiting=False), places=1)
+    circuit.failed("sent by housekeeping")
+
+    eventually(lambda: circuit._thread is None, "the thread has ended")
+
+    assert circuit.handed_over == set()
 
 
 def test_housekeeping_that_finds_the_broker_away_goes_on_when_it_is_back(
