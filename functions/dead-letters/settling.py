@@ -65,7 +65,7 @@ def _settle_reports(settled: SagasSettled, transaction: Connection) -> None:
         _decide(transaction, LETTERS.c.id.in_(made_again), LETTERS.c.status == "OPEN")
 
 
-def _named(letter: Row[Any]) -> set[str]:
+def _named(letter: Row[Any, Any]) -> set[str]:
     data = json.loads(letter.data)  # of anybody who called it a report
     named = data.get("reservationIds") if isinstance(data, dict) else None
     return {each for each in named if isinstance(each, str)} if isinstance(named, list) else set()
