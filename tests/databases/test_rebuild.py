@@ -6,7 +6,6 @@ from sqlalchemy import Connection, update
 
 import history
 import rebuild
-from airline import store
 from airline.events import Event, Paid
 from projection import EVENTS, RESERVATIONS, project
 from tests.databases.crowd import at_once, ruled
@@ -44,17 +43,15 @@ def test_no_event_is_lost_that_arrives_while_rows_are_repaired(board: Service) -
 
 
 def test_an_event_that_is_not_committed_yet_is_waited_for_or_waits(board: Service) -> None:
-    hear(board, placed("R1"))
-    board.run(corrupt_all)
+    def project_slowly(identity: str, transaction: Connection) -> None:
+        project(envelope(decreased(identity)), transaction)
+        project(envelope(canceled(identity)), transaction)
 
-    def project_slowly(transaction: Connection) -> None:
-        project(envelope(decreased("R1")), transaction)
-        project(envelope(canceled("R1")), transaction)
-
-    for _ in range(10):
-        at_once([lambda: store.commit(project_slowly, board.engine), ruled(board.engine, rebuild.repair, "R1")])
-
-    assert board.run(rebuild.compare) == rebuild.Comparison(3, 1, 0, [])
+    for identity in SAGAS[:10]:  # an event that comes a second time changes nothing and would race nobody
+        hear(board, placed(identity))
+        board.run(corrupt_all)
+        at_once([ruled(board.engine, project_slowly, identity), ruled(board.engine, rebuild.repair, identity)])
+        assert identity not in board.run(rebuild.compare).differing
 
 
 def test_history_is_pruned_while_late_events_arrive(board: Service, noon: object) -> None:
