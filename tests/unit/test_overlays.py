@@ -196,6 +196,7 @@ def test_what_is_of_no_namespace_must_carry_its_name() -> None:
 def test_a_registry_and_a_tag_are_taken_by_everything_that_is_ours() -> None:
     images = {container(service)["image"] for service in services_of(of_registry()).values()}
 
+    assert images
     assert all(image.startswith("registry.example/airline/") and image.endswith(":7") for image in images)
 
 
@@ -331,6 +332,7 @@ def test_the_job_enters_every_database_as_the_role_that_owns_it() -> None:
     folders = [word.removeprefix("/app/functions/") for word in container(job)["args"] if word.startswith("/")]
     given = {entry["name"] for entry in container(job)["env"]}
 
+    assert folders
     for folder in folders:
         owner = migrations.owner(Path(folder))
         assert {f"{owner}DATABASE_URL", f"{owner}DATABASE_USER", f"{owner}DATABASE_PASSWORD"} <= given

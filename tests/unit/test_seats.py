@@ -144,7 +144,15 @@ def test_a_flight_with_held_seats_cannot_be_removed(seats: Service) -> None:
 
 
 def test_seats_given_back_to_a_removed_flight_do_no_harm(seats: Service) -> None:
-    seats.run(flights.decrease_remaining_seats, replace(placed(flight=99)))
+    seats.run(flights.decrease_remaining_seats, placed(seats=3))
+    seats.run(lambda tx: tx.execute(flights.FLIGHTS.delete()))  # behind the back of the rule that keeps it
+    said = seats.run(flights.restore_seats, canceled(seats=3))
+    assert said == RemainingSeatsIncreased(reservation_id="R1", flight_id=1, seat_qty=3, remaining_seats_count=0)
+    assert [hold.status for hold in seats.rows(flights.HOLDS)] == ["RELEASED"]
+
+
+def test_a_cancel_of_a_flight_that_nobody_knows_has_nothing_to_give_back(seats: Service) -> None:
+    seats.run(flights.decrease_remaining_seats, placed(flight=99))
     assert seats.run(flights.restore_seats, canceled(flight=99)) == replace(NOT_HELD, flight_id=99)
 
 

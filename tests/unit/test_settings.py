@@ -1,6 +1,8 @@
 """Wrong settings are named, and never shown where they may hold a password."""
 
+import sys
 import zoneinfo
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import pytest
@@ -43,6 +45,16 @@ def test_a_log_level_may_be_small() -> None:
     assert read({"LOG_LEVEL": "debug"}).log_level == "DEBUG"
 
 
+@pytest.fixture
+def no_time_zones(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine without a database of time zones."""
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    zoneinfo.reset_tzpath(())
+    zoneinfo.ZoneInfo.clear_cache()
+    yield
+    zoneinfo.reset_tzpath()
+
+
 MIDNIGHT_IN_SEOUL = datetime(2026, 5, 1, 15, 0, tzinfo=UTC)
 
 
@@ -50,9 +62,8 @@ MIDNIGHT_IN_SEOUL = datetime(2026, 5, 1, 15, 0, tzinfo=UTC)
     ("zone", "today"), [("UTC", date(2026, 5, 1)), ("+09:00", date(2026, 5, 2)), ("-09:30", date(2026, 5, 1))]
 )
 def test_the_day_of_a_reservation_is_that_of_the_airlines_time_zone_without_a_database_of_zones(
-    zone: str, today: date, monkeypatch: pytest.MonkeyPatch
+    zone: str, today: date, monkeypatch: pytest.MonkeyPatch, no_time_zones: None
 ) -> None:
-    monkeypatch.setattr(zoneinfo, "TZPATH", ())
     monkeypatch.setenv("TIME_ZONE", zone)
     monkeypatch.setattr(clock, "now", lambda: MIDNIGHT_IN_SEOUL)
     settings.settings.cache_clear()

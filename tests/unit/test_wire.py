@@ -112,7 +112,10 @@ def test_what_is_said_names_its_saga_its_cause_and_its_trace() -> None:
 
 @pytest.mark.parametrize("broken", ["", "x", "00-" + "0" * 32 + "-b7ad6b7169203331-01", TRACE + "-x"])
 def test_a_broken_trace_begins_a_new_one(broken: str) -> None:
-    assert len(wire.trace_id(wire.next_traceparent(broken))) == 32
+    made, another = (wire.trace_id(wire.next_traceparent(broken)) for _ in range(2))
+    assert len(made) == 32
+    assert made != another
+    assert made not in {"0" * 32, wire.trace_id(TRACE)}
 
 
 def test_what_is_said_of_many_sagas_belongs_to_none_of_them_and_its_repeat_is_recognisable() -> None:
