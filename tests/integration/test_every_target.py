@@ -20,13 +20,15 @@ from tests.unit.manifests import functions, wiring
 
 WIRED = {name: found for name, service in functions().items() if (found := wiring(service))}
 SPEAKING = {name: found for name, found in WIRED.items() if found.wrapper in ("reply", "reply_in_steps", "announce")}
+PLACED = ("place-reservation", "ReservationRequested")
 BEFORE = {
-    "cancel-reservation": ("place-reservation", "ReservationRequested"),
-    "confirm-reservation": ("place-reservation", "ReservationRequested"),
-    "restore-seats": ("decrease-seats", "ReservationPlaced"),
-    "refund-payment": ("charge-payment", "RemainingSeatsDecreased"),
+    "cancel-reservation": [PLACED],
+    "confirm-reservation": [PLACED],
+    "settle-reservations": [PLACED, ("confirm-reservation", "Paid")],
+    "restore-seats": [("decrease-seats", "ReservationPlaced")],
+    "refund-payment": [("charge-payment", "RemainingSeatsDecreased")],
 }
-"""What has to have happened for a policy to have something to say: who heard what."""
+"""What has to have happened for a policy to have something to do: who heard what."""
 
 
 def rule(name: str) -> Any:
@@ -64,8 +66,7 @@ def replies(service: str) -> bool:
 
 
 def prepare(airline: Airline, service: str) -> None:
-    if service in BEFORE:
-        earlier, word = BEFORE[service]
+    for earlier, word in BEFORE.get(service, []):
         assert airline.function(earlier).hear(event(word)).status_code in (200, 204)
 
 
@@ -121,26 +122,32 @@ def test_a_policy_announces_only_events_fit_for_a_broker(
 
 
 @pytest.mark.parametrize(("service", "word"), HEARD)
-def test_a_redelivery_is_answered_with_the_same_event(airline: Airline, service: str, word: str) -> None:
+def test_a_redelivery_says_the_same_event_again(
+    airline: Airline, broker: RecordingBroker, service: str, word: str
+) -> None:
     prepare(airline, service)
+    broker.accepted.clear()
     function = airline.function(service)
 
     first, again = function.hear(event(word)), function.hear(event(word))
 
     assert_fit_for_a_broker(again, event(word))
     assert again.status_code == first.status_code
-    if first.data:
-        assert (body_of(again)["id"], body_of(again)["data"]) == (body_of(first)["id"], body_of(first)["data"])
+    said = [body_of(answer) for answer in (first, again) if answer.data] + broker.accepted
+    assert [(one["id"], one["data"]) for one in said] == [(one["id"], one["data"]) for one in said[:1]] * 2
+    assert bool(said) == bool(policy.says(rule(SPEAKING[service].rules[-1])))
 
 
 @pytest.mark.parametrize(("service", "word"), HEARD)
 def test_a_policy_hears_an_event_as_the_kafka_broker_delivers_it(airline: Airline, service: str, word: str) -> None:
     prepare(airline, service)
-    cause = event(word)
+    cause, before = event(word), airline.contents(FOLDER_OF[service])
 
     answer = airline.function(service).post("/", data=json.dumps(cause["data"]), headers=as_kafka_delivers(cause))
 
     assert_fit_for_a_broker(answer, cause)
+    assert answer.status_code == (200 if replies(service) else 204)
+    assert airline.contents(FOLDER_OF[service]) != before
 
 
 @pytest.mark.parametrize(("service", "word"), HEARD)
