@@ -70,6 +70,12 @@ def deliver_paid(airline: Airline, token: str | None) -> TestResponse:
     return deliver(airline.function(POLICY), token)
 
 
+def assert_let_in(answer: TestResponse) -> None:
+    """The token was good: the policy itself answered, that nobody has placed the reservation."""
+    assert_refused(answer, 422)
+    assert "Nobody has placed reservation" in answer.text
+
+
 def test_a_delivery_with_a_good_token_is_processed(airline: Airline, issuer: TokenIssuer) -> None:
     airline.function("place-reservation").post(
         "/",
@@ -143,14 +149,14 @@ def test_a_token_that_says_something_else_is_refused(
 
 @pytest.mark.parametrize(("claim", "seconds"), [("exp", -5), ("nbf", 30), ("iat", 30)])
 def test_clocks_may_differ_a_little(airline: Airline, issuer: TokenIssuer, claim: str, seconds: float) -> None:
-    assert deliver_paid(airline, issuer.saying(claims_for(POLICY) | in_seconds(claim, seconds))).status_code != 401
+    assert_let_in(deliver_paid(airline, issuer.saying(claims_for(POLICY) | in_seconds(claim, seconds))))
 
 
 def test_somebody_of_another_namespace_is_forbidden(airline: Airline, issuer: TokenIssuer) -> None:
     stranger = "system:serviceaccount:airline-staging:confirm-reservation-on-paid"
     assert_refused(deliver_paid(airline, issuer.saying(claims_for(POLICY) | {"sub": stranger})), 403)
     airline.settings["TOKEN_SUBJECTS"] = f"{TRIGGER} {stranger}"
-    assert deliver_paid(airline, issuer.saying(claims_for(POLICY) | {"sub": stranger})).status_code != 403
+    assert_let_in(deliver_paid(airline, issuer.saying(claims_for(POLICY) | {"sub": stranger})))
     assert_refused(deliver_paid(airline, issuer.saying(claims_for(POLICY) | {"sub": f"{stranger}-2"})), 403)
 
 
@@ -230,7 +236,7 @@ def test_only_bearer_tokens_count(airline: Airline, issuer: TokenIssuer, scheme:
 
 def test_elliptic_curves_are_understood(airline: Airline, issuer: TokenIssuer) -> None:
     issuer.keys["curve"] = ec.generate_private_key(ec.SECP256R1())
-    assert deliver_paid(airline, issuer.token(POLICY, "curve")).status_code != 401
+    assert_let_in(deliver_paid(airline, issuer.token(POLICY, "curve")))
 
 
 def test_the_keys_are_read_once_for_many_deliveries(airline: Airline, issuer: TokenIssuer) -> None:
@@ -243,18 +249,18 @@ def test_a_new_key_is_found_when_its_first_token_comes(
     airline: Airline, issuer: TokenIssuer, other_key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
-    assert deliver_paid(airline, issuer.token(POLICY)).status_code != 401
+    assert_let_in(deliver_paid(airline, issuer.token(POLICY)))
     issuer.keys = {"second": other_key}
     clock.now += issuer_module.PAUSE
 
-    assert deliver_paid(airline, issuer.token(POLICY, "second")).status_code != 401
+    assert_let_in(deliver_paid(airline, issuer.token(POLICY, "second")))
 
 
 def test_a_key_that_was_withdrawn_is_forgotten(
     airline: Airline, issuer: TokenIssuer, key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, old = Clock(monkeypatch), issuer.token(POLICY)
-    assert deliver_paid(airline, old).status_code != 401
+    assert_let_in(deliver_paid(airline, old))
     issuer.keys = {"second": key}
     clock.now += issuer_module.FRESH + 1
 
@@ -270,7 +276,7 @@ def test_made_up_key_ids_do_not_make_us_ask_the_issuer_each_time(
     # 503, as one of them might be the first with a new key: it is retried, a 401 would be a dead letter
     assert [answer.status_code for answer in answers] == [401] + [503] * 9
     assert len(issuer.asked) == 2
-    assert deliver_paid(airline, issuer.token(POLICY)).status_code not in (401, 503)
+    assert_let_in(deliver_paid(airline, issuer.token(POLICY)))
     clock.now += issuer_module.PAUSE
     assert_refused(deliver_paid(airline, signed(other_key, claims_for(POLICY), "made-up")), 401)
 
@@ -284,11 +290,11 @@ def test_while_the_issuer_is_away_deliveries_are_retried_and_known_keys_do(
     issuer.away = False
     assert_refused(deliver_paid(airline, token), 503)  # asked a moment ago
     clock.now += issuer_module.PAUSE
-    assert deliver_paid(airline, token).status_code not in (401, 503)
+    assert_let_in(deliver_paid(airline, token))
 
     issuer.away = True
     clock.now += issuer_module.FRESH + 1
-    assert deliver_paid(airline, token).status_code not in (401, 503)
+    assert_let_in(deliver_paid(airline, token))
 
 
 def test_an_issuer_out_of_reach_and_an_authority_that_is_not_there_mean_try_again(
