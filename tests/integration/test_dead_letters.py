@@ -2,10 +2,12 @@
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from tests.integration.conftest import Clock
 from tests.integration.hosting import Airline
 from tests.integration.vocabulary import RESERVATION, body_of, event, href
 
@@ -91,13 +93,14 @@ def test_a_letter_without_any_reason_is_kept(airline: Airline) -> None:
     assert (shown["function"], shown["code"], bool(shown["reason"])) == ("", None, True)
 
 
-def test_a_letter_that_comes_again_is_counted_and_shows_its_latest_reason(airline: Airline) -> None:
+def test_a_letter_that_comes_again_is_counted_and_shows_its_latest_reason(airline: Airline, held_clock: Clock) -> None:
     keep(airline, dead(event("Paid"), "first", "500"))
+    held_clock.passes(timedelta(minutes=5))
     keep(airline, dead(event("Paid"), "second", "503"))
 
     (shown,) = kept(airline)
     assert (shown["times"], shown["reason"], shown["code"]) == (2, "second", 503)
-    assert shown["firstAt"] <= shown["lastAt"]
+    assert (shown["firstAt"], shown["lastAt"]) == ("2026-03-01T12:00:00.000Z", "2026-03-01T12:05:00.000Z")
 
 
 def test_an_event_that_two_functions_failed_on_is_two_letters(airline: Airline) -> None:

@@ -249,6 +249,8 @@ def test_canceling_with_a_key_answers_the_same_again(airline: Airline, broker: R
 
     assert answers[0].data == answers[1].data
     assert [(answer.status_code, answer.data) for answer in deletions] == [(204, b"")] * 2
+    for answered in (answers, deletions):  # a repeat without a key would be answered the same
+        assert ["Idempotent-Replayed" in answer.headers for answer in answered] == [False, True]
     assert set(broker.heard()) == {"ReservationPlaced", "ReservationCanceled"}
 
 

@@ -263,7 +263,9 @@ def test_a_misspelt_kind_is_named_whatever_its_letters(airline: Airline, sink: F
         "application/problem+json",
         True,
     )
-    assert [error["field"] for error in named] in ([], [name.encode(errors="replace").decode()])
+    assert [error["field"] for error in named] == (
+        [] if len(name) > MOST_BYTES else [name.encode(errors="replace").decode()]
+    )
 
 
 def test_of_many_letters_some_are_replayed_by_each_call(
