@@ -99,6 +99,16 @@ class Airline:
         """Waits until the flight has so many seats left."""
         self.eventually(lambda: self.get(f"/flights/{flight}")["remainingSeatsCount"] == seats, f"{seats} seats remain")
 
+    def eventually_compensated(self, reservation: str) -> None:
+        """Waits until seats and money of a canceled reservation have both been answered for."""
+        seats, money = {"RemainingSeatsIncreased", "SeatsNotHeld"}, {"PaymentRefunded", "PaymentNotTaken"}
+
+        def answered() -> bool:
+            said = {event["type"] for event in self.events(reservation)}
+            return bool(said & seats and said & money)
+
+        self.eventually(answered, f"{reservation} is compensated")
+
     def payment(self, reservation: str) -> Any:
         """The payment of a reservation; None if there is none."""
         payments = self.get("/payments", reservationId=reservation)["_embedded"]["payments"]

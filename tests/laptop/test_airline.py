@@ -130,8 +130,10 @@ def test_a_cancel_right_after_the_reservation_leaves_nothing_behind(airline: Air
     flight = airline.add_flight(seats=5)
     reservation = airline.place_reservation(flight, 3)
     airline.cancel(reservation)
+    airline.eventually_compensated(reservation)  # five seats remain from the beginning
     airline.eventually_remaining(flight, 5)
     assert airline.reservation(reservation)["status"] == "CANCELED"
+    assert (airline.payment(reservation) or {}).get("status") != "PAID"
 
 
 def test_an_unknown_flight_ends_as_canceled_with_the_reason(airline: Airline) -> None:

@@ -117,6 +117,8 @@ def test_a_slash_at_the_end_makes_no_difference(system: RunningSystem, method: s
     )
     assert (plain.status_code, plain.headers["content-type"]) == (slashed.status_code, slashed.headers["content-type"])
     assert plain.json().keys() == slashed.json().keys()
+    # that there is no such thing is another 404 than that there is no such path
+    assert plain.json().get("detail") == slashed.json().get("detail")
 
 
 def test_httpie_and_curl_rebuild_without_a_body(system: RunningSystem) -> None:

@@ -128,8 +128,9 @@ def assert_just_so_many_seats_were_sold(airline: Airline, door: Door, taken: int
         return [item["status"] for item in found["_embedded"]["reservations"]]
 
     eventually(lambda: statuses() == ["SUCCEED"] * taken, f"{taken} orders have succeeded", 60, 0.1)
+    assert_an_order_succeeds(airline)  # what was taken before it is there by now, too
+    assert statuses() == ["SUCCEED"] * taken
     assert airline.get(f"/flights/{door.flight}")["remainingSeatsCount"] == SEATS - taken
-    assert_an_order_succeeds(airline)
 
 
 def assert_an_order_succeeds(airline: Airline) -> None:
