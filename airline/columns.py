@@ -4,11 +4,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Text
-from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-LONG_TEXT = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
-"""Text that others may make longer than the 64 KiB of MySQL's TEXT."""
+
+class LongText(TypeDecorator[str]):
+    """Text that others may make longer than the 64 KiB of MySQL's TEXT."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """In MySQL up to 16 MiB."""
+        if dialect.name not in ("mysql", "mariadb"):
+            return super().load_dialect_impl(dialect)
+        from sqlalchemy.dialects.mysql import MEDIUMTEXT  # noqa: PLC0415 - a dialect, of which others are spared
+
+        return dialect.type_descriptor(MEDIUMTEXT())
+
+
+LONG_TEXT = LongText()
 
 
 class Instant(TypeDecorator[datetime]):
@@ -19,7 +33,11 @@ class Instant(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """MySQL drops the milliseconds of a plain DATETIME."""
-        return dialect.type_descriptor(DATETIME(fsp=3) if dialect.name in ("mysql", "mariadb") else DateTime())
+        if dialect.name not in ("mysql", "mariadb"):
+            return dialect.type_descriptor(DateTime())
+        from sqlalchemy.dialects.mysql import DATETIME  # noqa: PLC0415 - as above
+
+        return dialect.type_descriptor(DATETIME(fsp=3))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Aware to naive UTC."""

@@ -1,7 +1,10 @@
 """Transactions: one effect, whoever else is at it, and a clear word when the database is away."""
 
 import gc
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +21,7 @@ import flights
 from airline import store
 from airline.errors import TryAgain
 from airline.events import RemainingSeatsDecreased
+from tests.system import ROOT
 from tests.unit.sayings import placed
 
 
@@ -188,3 +192,9 @@ def test_a_thread_that_has_sold_seats_leaves_no_file_open(engine: Engine) -> Non
 
     opened = [file.path for file in psutil.Process().open_files()]
     assert opened.count(f"{engine.url.database}-writer") == 1
+
+
+def test_no_dialect_is_loaded_before_it_is_known_which_one_is_spoken() -> None:
+    program = "import sys, airline.columns; print([name for name in sys.modules if 'sqlalchemy.dialects.' in name])"
+    loaded = subprocess.check_output([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": "."}, cwd=ROOT)
+    assert loaded.strip() == b"[]"
