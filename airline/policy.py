@@ -152,6 +152,7 @@ def _handled(request: Request, respond: Callable[[Envelope], Response], *rules: 
         if request.method == "GET":
             return ready()
         callers.refuse_strangers(request)
+        callers.refuse_forms(request)
         tokens.verify(request.headers)
         envelope = wire.read(request.headers, bodies.whole(request))
         with logs.about(

@@ -104,3 +104,15 @@ def test_what_a_probe_may_ask_no_event_may_say(airline: Airline) -> None:
     page = {"Host": "evil.example:8083", "Origin": "http://evil.example:8083"}
     paid = {"json": event("Paid"), "content_type": "application/cloudevents+json"}
     assert_refused(airline.function("confirm-reservation").post("/healthz", headers=page, **paid), 421)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize(("service", "type_"), HEARS.items())
+def test_a_form_can_say_no_event(airline: Airline, service: str, type_: str, content_type: str) -> None:
+    assert_refused(airline.function(service).post("/", json=event(type_), content_type=content_type), 415)
+
+
+def test_data_that_are_plain_text_are_no_form(airline: Airline) -> None:
+    letter = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/elsewhere", "ce-type": "Odd"}
+    answer = airline.function("dead-letters").post("/", data="text", content_type="text/plain", headers=letter)
+    assert answer.status_code == 204
