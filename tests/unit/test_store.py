@@ -15,9 +15,12 @@ from typing import Any
 import psutil
 import pytest
 from sqlalchemy import Connection, Engine, make_url, select
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.schema import CreateTable
 
 import flights
+import letters
 from airline import store
 from airline.errors import TryAgain
 from airline.events import RemainingSeatsDecreased
@@ -198,3 +201,9 @@ def test_no_dialect_is_loaded_before_it_is_known_which_one_is_spoken() -> None:
     program = "import sys, airline.columns; print([name for name in sys.modules if 'sqlalchemy.dialects.' in name])"
     loaded = subprocess.check_output([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": "."}, cwd=ROOT)
     assert loaded.strip() == b"[]"
+
+
+def test_mysql_keeps_milliseconds_and_letters_of_any_length() -> None:
+    made = str(CreateTable(letters.LETTERS).compile(dialect=mysql.dialect()))
+    assert "last_at DATETIME(3) NOT NULL" in made
+    assert "data MEDIUMTEXT NOT NULL" in made
