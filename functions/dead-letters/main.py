@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 import functions_framework
-from flask import Request
+from flask import Request, Response
 from flask.typing import ResponseReturnValue
 
 import letters_api
@@ -19,14 +19,17 @@ serving.prepare()
 def dead_letters(request: Request) -> ResponseReturnValue:
     """The dead-letter sink (POST /), always answered with an empty 204; and HTTP for those who decide."""
     if request.method == "POST" and request.path == "/":
-        answer = policy.observe(request, sink.keep)
-        if answer.status_code == HTTPStatus.NO_CONTENT:  # else the database may be away, and nobody waits for it twice
-            retention.prune()
-        return answer
+        return _pruned(policy.observe(request, sink.keep))
     return web.serve(letters_api.app, request)
 
 
 @functions_framework.http
 def settle_letters(request: Request) -> ResponseReturnValue:
     """SagasSettled -> nothing."""
-    return policy.reply(request, settling.settle_letters, settling.SOURCE)
+    return _pruned(policy.reply(request, settling.settle_letters, settling.SOURCE))
+
+
+def _pruned(answer: Response) -> Response:
+    if answer.status_code == HTTPStatus.NO_CONTENT:  # else the database may be away, and nobody waits for it twice
+        retention.prune()
+    return answer

@@ -1,6 +1,7 @@
 """What was decided is removed after DEAD_LETTER_DAYS; what is OPEN never is.
 
-There is no schedule for it: whenever a letter is kept or decided, a few old ones go.
+There is no schedule for it: whenever a letter is kept, decided or settled, some old ones go. What is remembered of
+settled sagas goes in the same way, or there would be a row of every reservation for ever.
 """
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, select
@@ -11,8 +12,8 @@ from airline.logs import log
 from airline.settings import settings
 from letters import LETTERS, SETTLED_SAGAS
 
-AT_ONCE = 100
-"""Rows of one call, which nobody notices; each call adds far fewer than that."""
+AT_ONCE = 500
+"""Rows of each table in one call: as many as one SagasSettled may add, so that the tables do not grow for ever."""
 
 
 def prune() -> None:

@@ -173,6 +173,18 @@ def test_a_decision_removes_old_letters_as_well_a_few_at_a_time(
         assert len(kept(airline, "status=SETTLED")) == left
 
 
+def test_settled_sagas_are_forgotten_though_no_letter_ever_comes(airline: Airline, held_clock: Clock) -> None:
+    for batch in range(2):
+        settle(airline, "SUCCEED", *(f"{batch}{number:011d}" for number in range(500)))
+        held_clock.passes(timedelta(days=8))
+    for batch in range(2, 4):
+        settle(airline, "CANCELED", *(f"{batch}{number:011d}" for number in range(500)))
+        held_clock.passes(timedelta(minutes=5))
+
+    left = airline.rows("dead-letters", "SELECT substr(reservation_id, 1, 1), COUNT(*) FROM settled_sagas GROUP BY 1")
+    assert left == [("2", 500), ("3", 500)]
+
+
 def test_decided_letters_are_kept_for_ever_where_the_setting_says_so(airline: Airline, held_clock: Clock) -> None:
     airline.settings["DEAD_LETTER_DAYS"] = "0"
     keep(airline, dead(event("Paid")))
