@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from ipaddress import IPv6Address
 from typing import Any
 
 from flask import Request
@@ -25,7 +26,10 @@ _TIMESTAMP = re.compile(
 # RFC 3986, appendix A; with an authority or a path after the scheme, which Java's URI asks for
 _CHARACTER = r"[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2}"
 _SEGMENT = f"(?:{_CHARACTER}|[:@])"
-_AUTHORITY = rf"(?:(?:{_CHARACTER}|:)*@)?(?:\[[0-9A-Fa-f:.]+\]|(?:{_CHARACTER})+)(?::\d*)?"
+# Go, which brokers are written in, takes no encoded ASCII in the name of a host
+_HOST = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[89A-Fa-f][0-9A-Fa-f])+"
+_AUTHORITY = rf"(?:(?:{_CHARACTER}|:)*@)?(?:\[[0-9A-Fa-f:.]+\]|{_HOST})(?::\d*)?"
+_BRACKETED = re.compile(r"\[(.*)\]")
 _ROOTED = f"(?://{_AUTHORITY}(?:/{_SEGMENT}*)*|(?://)?/(?:{_SEGMENT}+(?:/{_SEGMENT}*)*)?)"
 _AFTER = f"(?:\\?(?:{_SEGMENT}|[/?])*)?(?:#(?:{_SEGMENT}|[/?])*)?"
 _ABSOLUTE = rf"[A-Za-z][A-Za-z0-9+.\-]*:(?:{_ROOTED}|{_SEGMENT}+(?:/{_SEGMENT}*)*)"
@@ -54,7 +58,14 @@ def read(request: Request, body: bytes) -> Envelope:
 
 def is_uri_reference(text: str) -> bool:
     """Whether every broker takes it as a source: a URI or a relative reference (RFC 3986, section 4.1), not empty."""
-    return bool(text) and _URI_REFERENCE.fullmatch(text) is not None
+    return bool(text) and _URI_REFERENCE.fullmatch(text) is not None and _is_address(_BRACKETED.search(text))
+
+
+def _is_address(host: re.Match[str] | None) -> bool:
+    try:
+        return host is None or bool(IPv6Address(host[1]))
+    except ValueError:
+        return False
 
 
 def _is_structured(request: Request, binary: bool) -> bool:

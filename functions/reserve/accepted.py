@@ -46,10 +46,14 @@ def remember(event: CloudEvent, command: Command, transaction: Connection) -> Cl
         _expect_promised(command.reservation_id, transaction)
     key, now = reservations.promised_id(event["source"], event["id"]), clock.now()
     row = {"reservation_id": command.reservation_id, "body": json.dumps(event), "accepted_at": now}
-    if not store.insert_if_absent(transaction, ACCEPTED, key=key, **row, owed_at=now + settings().owed_after):
+    row["owed_at"] = now + settings().owed_after
+    if not store.insert_if_absent(transaction, ACCEPTED, key=key, **row):
         first: CloudEvent = json.loads(transaction.execute(_FIRST.where(ACCEPTED.c.key == key)).scalar_one())
         _expect_same(command, first)
-        return first
+        if "id" in first:
+            return first
+        # it was only heard until now: from here on it is owed
+        transaction.execute(update(ACCEPTED).where(ACCEPTED.c.key == key).values(row))
     if not isinstance(command, CancellationRequested) and reservations.is_placed(key, transaction):
         reservations.expect_same(reservations.wanted(command), dict(reservations.find(key, transaction)._mapping))
     return event

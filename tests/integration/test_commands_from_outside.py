@@ -508,7 +508,7 @@ def test_what_is_null_is_absent(airline: Airline, absent: dict[str, Any]) -> Non
     [
         *("/agency", "agency/7", "https://agency.example:8080/a?b=c#d", "urn:agency:7", "mailto:a@example.com", "a"),
         *("//agency.example/7", "file:///agency", "http://[::1]:80/", "/a//b", "?a", "#a", "tel:+82-2-1234"),
-        *("/%ED%95%9C", "-a.b_c~d"),
+        *("/%ED%95%9C", "-a.b_c~d", "http://%ED%95%9C/", "//%41@agency.example"),
     ],
 )
 def test_a_source_is_any_uri_reference(airline: Airline, source: str) -> None:
@@ -517,7 +517,10 @@ def test_a_source_is_any_uri_reference(airline: Airline, source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["1a:b", "http:", "http://", "//", "http://[", "http://]/", "::", "a[b]", "%zz", "%", "한국", "a\\b", "<a>"],
+    [
+        *("1a:b", "http:", "http://", "//", "http://[", "http://]/", "::", "a[b]", "%zz", "%", "한국", "a\\b", "<a>"),
+        *("http://%41/", "//agency%2Fseoul", "http://[1:2]/", "http://[::1::]/", "//[12]"),
+    ],
 )
 def test_a_source_that_no_broker_takes_is_refused(airline: Airline, source: str) -> None:
     assert_refused(structured(airline, request(source=source)), 422, "source")
@@ -640,6 +643,22 @@ def test_another_cancellation_that_went_straight_to_the_broker_is_a_dead_letter_
 
     assert_refused(refused, 422, "reservationId")
     assert (status_of(airline, one), status_of(airline, other)) == ("CANCELED", "PENDING")
+
+
+def test_a_cancellation_that_went_straight_to_the_broker_is_promised_when_it_comes_to_events_as_well(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock
+) -> None:
+    one, other = (place(airline)["reservationId"] for _ in range(2))
+    early = straight("CancellationRequested", {"reservationId": one}, id="cancel-1")
+    assert airline.function("cancel-reservation").hear(early).status_code == 204
+
+    assert structured(airline, cancellation(one)).status_code == 202
+    assert structured(airline, cancellation(one)).status_code == 202
+
+    assert broker.accepted[-1]["data"] == {"reservationId": one, "reason": "canceled by customer"}
+    ((body, owed),) = airline.rows("reserve", "SELECT body, owed_at IS NOT NULL FROM accepted_commands")
+    assert (json.loads(body)["id"], owed) == ("cancel-1", 1)
+    assert_refused(structured(airline, cancellation(other)), 422, "reservationId")
 
 
 def test_what_was_accepted_is_not_another_command_straight_from_the_broker(
