@@ -1,9 +1,13 @@
 """What the dashboard reports as settled: sagas that are over, of which everything has been heard."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
+import projection
 import settled
 from airline.events import (
     Paid,
@@ -16,7 +20,7 @@ from airline.events import (
 )
 from projection import RESERVATIONS
 from tests.unit.conftest import Service
-from tests.unit.sayings import canceled, decreased, placed
+from tests.unit.sayings import NOON, canceled, decreased, placed
 from tests.unit.test_projection import hear
 
 PAID = Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600)
@@ -96,3 +100,26 @@ def test_a_batch_is_what_fits_one_event(board: Service, monkeypatch: pytest.Monk
         hear(board, *(replace(event, reservation_id=name) for event in SUCCEEDED))
     assert list(board.run(settled.unreported, "SUCCEED", "")) == ["R1", "R2"]
     assert list(board.run(settled.unreported, "SUCCEED", "R2")) == ["R3"]
+
+
+@pytest.mark.parametrize("status", settled.SETTLED)
+def test_a_batch_is_found_without_sorting_all_that_waits_to_be_reported(board: Service, status: str) -> None:
+    plan = plan_of(board, settled.unreported, status, "R1")
+    assert "ix_reservations_unreported (reported=? AND reservation_id>?)" in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_what_is_not_compensated_is_looked_for_only_in_what_was_not_reported(board: Service) -> None:
+    assert "ix_reservations_unreported (reported=?)" in plan_of(board, projection.uncompensated, NOON)
+
+
+def plan_of(board: Service, rule: Callable[..., Any], *arguments: Any) -> str:
+    """How the database finds what a rule asks for."""
+    if board.engine.dialect.name != "sqlite":
+        pytest.skip("another database plans by what is in its tables")
+    asked: list[tuple[str, Any]] = []
+    event.listen(board.engine, "before_cursor_execute", lambda _c, _u, query, values, *_: asked.append((query, values)))
+    board.run(rule, *arguments)
+    query, values = asked[-1]
+    with board.engine.connect() as connection:
+        return " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values))
