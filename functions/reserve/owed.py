@@ -6,6 +6,7 @@ whichever delivery was given up, the saga goes on from here.
 """
 
 import functools
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -17,25 +18,31 @@ from airline.events import Event
 from airline.settings import settings
 
 LONGEST_SILENCE = timedelta(hours=1)
+CLOCKS_APART = timedelta(minutes=1)
+"""By which payment's clock, which decides whether the time to charge is over, may be behind ours."""
 
 
 def say_again(until: float) -> int:
-    """Speaks of what is owed and due, the longest overdue first. Returns of how many reservations."""
-    due = housekeeping.pages(reservations.due)
+    """Speaks once of what is owed and due, the longest overdue first. Returns of how many reservations."""
+    now = clock.now()
+    # what is put off from here on is for another tick, however soon it is due again
+    due = itertools.takewhile(lambda row: row.at < now, housekeeping.pages(reservations.due))
     return housekeeping.each((row.id for row in due), _speak, until)
 
 
 def said_again(row: Row[Any]) -> list[Event]:
     """What is said again of a reservation.
 
-    A canceled one is placed again only past its expiry, for the sake of the dashboard: nobody is charged by then.
+    A canceled one is placed again only past its expiry, by everybody's clock, for the sake of the dashboard: nobody is
+    charged by then.
     """
     if row.status == "PENDING":
         return [reservations.placed(row)]
     if row.status == "SUCCEED":
         return [reservations.placed(row), reservations.confirmed(row)]
     canceled = reservations.canceled(row)
-    return [canceled, reservations.placed(row)] if row.expires_at <= clock.now() else [canceled]
+    too_late_to_charge = row.expires_at + CLOCKS_APART <= clock.now()
+    return [canceled, reservations.placed(row)] if too_late_to_charge else [canceled]
 
 
 def silence(age: timedelta) -> timedelta:

@@ -1,5 +1,8 @@
 """What reserve says again, and when: until it has heard that the saga is settled."""
 
+import itertools
+import time
+from collections import deque
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,7 +10,7 @@ import pytest
 
 import owed
 import reservations
-from airline import clock
+from airline import clock, outbox, settings, store
 from airline.events import ReservationCanceled, ReservationConfirmed, ReservationPlaced, SagasSettled
 from tests.unit.conftest import Service
 from tests.unit.sayings import NOON
@@ -43,6 +46,8 @@ def test_what_is_canceled_is_placed_again_only_when_nobody_can_be_charged_for_it
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     requested.run(reservations.cancel_reservation, UNWANTED)
+    assert said(requested) == [ReservationCanceled]
+    monkeypatch.setattr(clock, "now", lambda: EXPIRED_BY_THEN - timedelta(seconds=1))  # not yet by a clock behind ours
     assert said(requested) == [ReservationCanceled]
     monkeypatch.setattr(clock, "now", lambda: EXPIRED_BY_THEN)
     assert said(requested) == [ReservationCanceled, ReservationPlaced]
@@ -83,3 +88,24 @@ def test_a_repeated_cancel_keeps_what_is_owed_as_old_as_it_is(
 )
 def test_the_longer_it_is_owed_the_rarer_it_is_said_but_once_an_hour(age: int, silence: int) -> None:
     assert owed.silence(timedelta(seconds=age)) == timedelta(seconds=silence)
+
+
+def test_a_tick_speaks_once_of_each_however_slow_the_broker_and_however_soon_it_is_due_again(
+    requested: Service,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OWED_AFTER", "4")
+    settings.settings.cache_clear()
+    moments = itertools.count()
+    monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(hours=1, seconds=next(moments)))
+    monkeypatch.setattr(store, "database", lambda: requested.engine)
+    sent: list[bytes] = []
+
+    def deliver(body: bytes) -> None:
+        sent.append(body)
+        deque(itertools.islice(moments, 3600), maxlen=0)  # an hour passes
+        assert len(sent) < 9, "there is no end"
+
+    monkeypatch.setattr(outbox, "deliver", deliver)
+    assert owed.say_again(time.monotonic() + 1) == 1
+    assert len(sent) == 1
