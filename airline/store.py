@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     URL,
     Column,
+    ColumnElement,
     Connection,
     Dialect,
     Engine,
@@ -33,9 +34,11 @@ from sqlalchemy import (
     UniqueConstraint,
     Update,
     create_engine,
+    delete,
     event,
     false,
     func,
+    select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
@@ -346,6 +349,18 @@ def insert_if_absent(transaction: Connection, table: Table, **row: Any) -> bool:
     result = transaction.execute(_if_absent(table, dialect), row)
     # MySQL counts the row that was there as well
     return bool(result.lastrowid != PRESENT if dialect in MYSQL else result.rowcount == 1)
+
+
+def remove_some(transaction: Connection, table: Table, most: int, *old: ColumnElement[bool]) -> int:
+    """Removes rows of which all of `old` holds, `most` of them at once, so that others wait for no long transaction.
+
+    Returns how many. The table has a primary key of one column.
+    """
+    (key,) = table.primary_key.columns
+    keys = transaction.execute(select(key).where(*old).limit(most)).scalars().all()
+    if keys:
+        transaction.execute(delete(table).where(key.in_(keys), *old))
+    return len(keys)
 
 
 def updated(transaction: Connection, statement: Update, values: Mapping[str, Any], row: Select[Any]) -> Row[Any] | None:

@@ -26,6 +26,8 @@ from airline.ids import batch_id, event_id
 JSON = "application/json"
 CLOUD_EVENTS = "application/cloudevents"
 CLOUD_EVENT_JSON = f"{CLOUD_EVENTS}+json"
+OURS = "/airline/"
+"""What the sources of our own events begin with."""
 
 E = TypeVar("E", bound=Event)
 CloudEvent = dict[str, Any]
@@ -141,6 +143,11 @@ def _inner(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
+def is_json(content_type: str) -> bool:
+    """Whether data of that media type are JSON: a subtype json, or one that ends with +json."""
+    return _JSON_TYPE.fullmatch(content_type) is not None
+
+
 def json_data(envelope: Envelope) -> object:
     """The data of an event that must be JSON. Raises Malformed."""
     if isinstance(envelope.data, bytes):
@@ -218,7 +225,7 @@ def _content(event: CloudEvent, content_type: str) -> bytes:
     if "data_base64" in event:
         return base64.b64decode(event["data_base64"])
     data = event.get("data")
-    if isinstance(data, str) and not _JSON_TYPE.fullmatch(content_type):
+    if isinstance(data, str) and not is_json(content_type):
         return data.encode(errors="replace")
     return b"" if data is None else json.dumps(data).encode()
 

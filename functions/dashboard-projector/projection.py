@@ -116,7 +116,7 @@ OWED = ~and_(
 
 def project(envelope: Envelope, transaction: Connection) -> None:
     """Merges one event of a saga; what is no word of the glossary, or only a command, is not kept."""
-    if envelope.type not in FACTS or not envelope.source.startswith("/airline/"):
+    if envelope.type not in FACTS or not envelope.source.startswith(wire.OURS):
         return
     event = wire.event_of(envelope, OF_SAGAS[envelope.type])
     said_at = _said_at(envelope)

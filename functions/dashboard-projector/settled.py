@@ -1,7 +1,7 @@
 """Which sagas are over and owe nothing: the dashboard hears everything, so it is the one to know.
 
 A report is cleared only after the broker has taken it. One that is lost behind it is made again: reserve goes on to
-repeat the end of the reservation, and a repeated end is reported anew (projection.py).
+repeat the end of the reservation, and a repeated end is reported again (projection.py).
 """
 
 import functools

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Boolean, Column, Connection, Index, Integer, MetaData, Row, String, Table, select, update
 
-from airline import clock, store
+from airline import clock, store, wire
 from airline.columns import LONG_TEXT, Instant
 from airline.errors import NotFound
 from airline.wire import Envelope
@@ -67,7 +67,6 @@ SETTLED_SAGAS = Table(
 )
 
 _STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
-_JSON = re.compile(r"\s*[^;\s]+[/+]json\s*(;.*)?", re.ASCII | re.IGNORECASE)
 _IN_CLUSTER = re.compile(r"([^.]+)\.[^.]+\.svc(\..*)?")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
@@ -159,7 +158,7 @@ def _storable(value: object) -> str:
 def _json_text(envelope: Envelope) -> str | None:
     """The data as JSON; None where they came as bytes that would not come out of it the same."""
     data, content = envelope.data, envelope.content
-    said_json = _JSON.fullmatch(str(envelope.attributes.get("datacontenttype", "application/json")))
+    said_json = wire.is_json(str(envelope.attributes.get("datacontenttype", wire.JSON)))
     if content is not None and (isinstance(data, bytes) or data is None or not said_json):
         return None
     try:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 import letters
-from airline import clock, outbox
+from airline import clock, wire
 from airline.settings import settings
 from airline.wire import Envelope
 from letters import LETTERS
@@ -31,7 +31,7 @@ SHOWN = (
 
 def is_stranger(envelope: Envelope) -> bool:
     """Whether the event is not the airline's own."""
-    return not envelope.source.startswith(outbox.OURS)
+    return not envelope.source.startswith(wire.OURS)
 
 
 def bounded(identity: str, row: Mapping[str, Any], transaction: Connection) -> tuple[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ There is no schedule for it: whenever a letter is kept, decided or settled, some
 settled sagas goes in the same way, or there would be a row of every reservation for ever.
 """
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, select
+from sqlalchemy import Connection
 
 import settling
 from airline import clock, store
@@ -27,12 +27,7 @@ def prune() -> None:
 def _prune_some(transaction: Connection) -> None:
     days = settings().dead_letter_days
     if days is not None:
-        _remove(LETTERS, LETTERS.c.decided_at < clock.now() - days, transaction)  # of an OPEN one it is null
-    _remove(SETTLED_SAGAS, SETTLED_SAGAS.c.settled_at < clock.now() - settling.KEPT, transaction)
-
-
-def _remove(table: Table, old: ColumnElement[bool], transaction: Connection) -> None:
-    (key,) = table.primary_key.columns
-    keys = transaction.execute(select(key).where(old).limit(AT_ONCE)).scalars().all()
-    if keys:
-        transaction.execute(delete(table).where(key.in_(keys), old))
+        decided_long_ago = LETTERS.c.decided_at < clock.now() - days  # of an OPEN one it is null
+        store.remove_some(transaction, LETTERS, AT_ONCE, decided_long_ago)
+    settled_long_ago = SETTLED_SAGAS.c.settled_at < clock.now() - settling.KEPT
+    store.remove_some(transaction, SETTLED_SAGAS, AT_ONCE, settled_long_ago)

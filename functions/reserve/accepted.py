@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, tuple_, update
 
 import owed
 import reservations
@@ -87,7 +87,7 @@ def forget(until: float) -> int:
 
 def _removed(table: Table, old: ColumnElement[bool], until: float) -> int:
     removed = 0
-    while some := store.commit(functools.partial(_remove_some, table, old)):
+    while some := store.commit(lambda transaction: store.remove_some(transaction, table, BATCH, old)):
         removed += some
         if some < BATCH or time.monotonic() >= until:
             break
@@ -125,14 +125,6 @@ def _note_effects(transaction: Connection) -> int:
     keys = transaction.execute(due.limit(BATCH)).scalars().all()
     if keys:
         transaction.execute(update(ACCEPTED).where(ACCEPTED.c.key.in_(keys)).values(owed_at=None))
-    return len(keys)
-
-
-def _remove_some(table: Table, old: ColumnElement[bool], transaction: Connection) -> int:
-    (key,) = table.primary_key.columns
-    keys = transaction.execute(select(key).where(old).limit(BATCH)).scalars().all()
-    if keys:
-        transaction.execute(delete(table).where(key.in_(keys), old))
     return len(keys)
 
 

@@ -21,7 +21,6 @@ from airline.fields import Field
 from airline.policy import Announcer, HeardEvent
 from airline.wire import Envelope
 
-OURS = "/airline"
 LONGEST_ATTRIBUTE = 255
 
 app = web.api("reserve-commands", Path(__file__).with_name("incoming.openapi.json"))
@@ -40,8 +39,8 @@ def accept() -> Response:
 
 def judged(envelope: Envelope) -> Command:
     """The command in the envelope. Raises Forbidden for anything else, Malformed and Invalid for a broken one."""
-    if envelope.source == OURS or envelope.source.startswith(f"{OURS}/"):
-        raise Forbidden(f"Only the airline itself speaks as {OURS}.")
+    if f"{envelope.source}/".startswith(wire.OURS):
+        raise Forbidden("Only the airline itself speaks as /airline.")
     fields.read(envelope.attributes, {"id": Field(fields.text(1, LONGEST_ATTRIBUTE)), "source": Field(_uri)})
     if envelope.type == ReservationRequested.__name__:
         return _reservation(envelope)

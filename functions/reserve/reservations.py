@@ -78,9 +78,7 @@ RESERVATIONS = Table(
     Column("reason", String(LONGEST_REASON)),
     Column("created_at", Instant, nullable=False, index=True),
     Column("expires_at", Instant, nullable=False),
-    Column(
-        "requested_source", String(LONGEST_NAME)
-    ),  # of the command event that it was asked for by; null: not by an event
+    Column("requested_source", String(LONGEST_NAME)),  # of the command event that asked for it; null: no event did
     Column("requested_id", String(LONGEST_NAME)),
     Column("owed_since", Instant),  # both null: settled
     Column("owed_at", Instant, index=True),
