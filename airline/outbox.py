@@ -47,7 +47,7 @@ T = TypeVar("T")
 Said = Event | wire.CloudEvent
 """A word of the glossary, or a whole event of somebody else that is passed on as it is."""
 Place = tuple[datetime, str]
-"""Where a row stands in the outbox: its created_at and its id."""
+"""The position of a row in the outbox: its created_at and its id."""
 OUTBOX = Table(
     "outbox",
     MetaData(),
@@ -56,8 +56,6 @@ OUTBOX = Table(
     Column("created_at", Instant, nullable=False),
 )
 """A service that has an outbox declares it with `OUTBOX.to_metadata(...)` beside its own tables."""
-OURS = "/airline/"
-"""What the sources of our own events begin with: their ids are made by us, and fit."""
 TIMEOUT = (0.5, 1.0)
 """Seconds that a request connects to the broker, and waits for its 202."""
 PATIENT = (2.0, 5.0)
@@ -75,7 +73,7 @@ LEFT_BEHIND = timedelta(seconds=5)
 OF_THE_EVENT = {400, 413, 415, 422, 431}
 """What a broker answers to an event that it will never take. All the rest (404, 429, 5xx) is about the broker."""
 
-_NO_SINK = "K_SINK is not set: no SinkBinding has told this function where the broker is."
+_NO_SINK = "K_SINK is not set: this function has no SinkBinding that gives it the broker's address."
 _relays: dict[tuple[URL, str], Relay] = {}
 _making = threading.Lock()
 _UNSENT = select(func.count(), func.min(OUTBOX.c.created_at))
@@ -189,8 +187,8 @@ def _written(transaction: Connection, event: wire.CloudEvent) -> _Written:
 
 def _row_of(event: wire.CloudEvent) -> str:
     identity, source = str(event["id"]), str(event["source"])
-    if source.startswith(OURS):
-        return identity
+    if source.startswith(wire.OURS):
+        return identity  # we made it, and it fits
     # somebody else's id may be longer than the column, or be that of an event of ours
     return hashlib.sha256(f"{len(source)}:{source}{identity}".encode()).hexdigest()
 

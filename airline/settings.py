@@ -42,7 +42,7 @@ class Settings:
     reservation_expires_after: timedelta
     """RESERVATION_EXPIRES_AFTER, seconds: how long a reservation may stay PENDING."""
     owed_after: timedelta
-    """OWED_AFTER, seconds: when reserve speaks again of a reservation of which nobody has said that it is settled."""
+    """OWED_AFTER, seconds: until reserve says the events of a reservation again that is not settled."""
     time_zone: tzinfo
     """TIME_ZONE: whose calendar says which day is today. UTC, an offset as +09:00, or a name as Asia/Seoul."""
     refuse_departed_flights: bool

@@ -38,7 +38,7 @@ class Answers:
     refused: list[str]
 
     def percentile(self, percent: float) -> float:
-        """The time that so many percent of the POSTs did not exceed."""
+        """The time within which that percentage of the POSTs was answered."""
         return self.seconds[min(len(self.seconds) - 1, int(len(self.seconds) * percent / 100))]
 
 

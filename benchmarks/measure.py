@@ -35,7 +35,7 @@ class Load:
     latencies: Sequence[float]
 
     def percentile(self, percent: float) -> float:
-        """The latency that so many percent of the calls did not exceed."""
+        """The latency that this percentage of the calls did not exceed."""
         return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * percent / 100))]
 
 

@@ -40,7 +40,7 @@ class Airline:
 def connect(url: str | None = None, host_header: str | None = None, data: Path = DATA) -> Airline:
     """The airline at `url`; without one, the one that runs in this checkout, whose data folder is `data`.
 
-    Raises Unreachable where nothing runs, rather than speak to somebody else's, and Refused for what is no URL.
+    Raises Unreachable where nothing runs, rather than speak to somebody else's, and Refused for what is not a URL.
     """
     base = (url or _url_here(data)).rstrip("/")
     session = open_session(base)
@@ -58,7 +58,7 @@ def connect(url: str | None = None, host_header: str | None = None, data: Path =
 def open_session(base: str) -> requests.Session:
     """A session for that address, which goes through the proxies of the environment unless it is on this machine.
 
-    Raises Refused for what is no URL.
+    Raises Refused for what is not a URL.
     """
     session = requests.Session()
     session.trust_env = not _is_here(_host(base))  # no proxy knows this machine's own ports

@@ -90,7 +90,7 @@ def explain(text: str) -> None:
 
 
 def _write(text: str, to: TextIO) -> None:
-    """A reader that went away (`airline ... | head`) is no error. Raises CommandError where a disk is full."""
+    """A reader that went away (`airline ... | head`) is not an error. Raises CommandError where a disk is full."""
     try:
         to.write(text)
         to.flush()

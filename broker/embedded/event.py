@@ -156,7 +156,7 @@ def _validated(attributes: dict[str, str]) -> dict[str, str]:
         if name in attributes and not _URI_REFERENCE.fullmatch(attributes[name]):
             raise NotAnEvent(f"{name} is no URI reference")
     if "datacontenttype" in attributes and not _MEDIA_TYPE.fullmatch(attributes["datacontenttype"]):
-        raise NotAnEvent("datacontenttype is no media type")
+        raise NotAnEvent("datacontenttype is not a media type")
     if "time" in attributes and not _RFC3339.fullmatch(attributes["time"]):
         raise NotAnEvent("time is no RFC 3339 timestamp")
     return attributes

@@ -258,7 +258,7 @@ class Log:
         )
 
     def prune_kept(self, more_than: int) -> int:
-        """Deletes the kept events behind so many newer ones. Returns how many were lost that way."""
+        """Keeps that many of the newest kept events and deletes the others. Returns how many it deleted."""
         return self._writer.execute(
             "DELETE FROM kept WHERE id IN (SELECT id FROM kept ORDER BY kept_at DESC, id DESC LIMIT -1 OFFSET ?)",
             (more_than,),

@@ -25,7 +25,7 @@ LARGEST = 1 << 20
 
 
 class NoAnswer(Exception):
-    """What is there is no Kafka that answers, or wants TLS or a user first."""
+    """The server is not a Kafka that answers, or it wants TLS or a user first."""
 
 
 class Answer:
@@ -66,7 +66,7 @@ def _asked(host: str, port: int, topic: str) -> bytes:
         connection.sendall(struct.pack(">i", len(header + body)) + header + body)
         size = answers.read(4)
         if len(size) < len(b"size") or not 0 < (length := struct.unpack(">i", size)[0]) <= LARGEST:
-            raise NoAnswer("it closes the connection, or is no Kafka; does it want TLS or a user?")
+            raise NoAnswer("it closes the connection or is not a Kafka; does it want TLS or a user?")
         return answers.read(length)
 
 
