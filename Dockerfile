@@ -20,6 +20,7 @@ COPY requirements/*.txt requirements/
 
 FROM build AS layout-migrations
 RUN python3 -m images.layout dependencies migrations /dependencies
+COPY choreography choreography
 COPY airline airline
 COPY functions functions
 RUN python3 -m images.layout code migrations /code
@@ -27,13 +28,14 @@ RUN python3 -m images.layout code migrations /code
 FROM python AS migrations
 COPY --from=layout-migrations /dependencies /
 COPY --from=layout-migrations /code /
-ENTRYPOINT ["python3", "-m", "airline.migrations"]
+ENTRYPOINT ["python3", "-m", "choreography.migrations"]
 
 
 FROM build AS layout-function
 ARG FUNCTION
 COPY functions/${FUNCTION}/requirements.txt functions/${FUNCTION}/
 RUN python3 -m images.layout dependencies "${FUNCTION}" /dependencies
+COPY choreography choreography
 COPY airline airline
 COPY functions/${FUNCTION} functions/${FUNCTION}
 RUN python3 -m images.layout code "${FUNCTION}" /code

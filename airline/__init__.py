@@ -1,1 +1,1 @@
-"""The kit that every function shares. It knows events and Knative, and no function."""
+"""The words of this airline: its events, its ids, its settings. The kit they are used with is `choreography`."""

@@ -2,7 +2,8 @@
 
 The class name is the CloudEvents `type`; a field `seat_qty` travels as `seatQty` in the event's JSON data.
 Events are past tense and happen at most once per reservation, except SagasSettled, which is about many; the two
-commands at the end are requests from outside and may be refused. `airline.fields` knows how to read each field type.
+commands at the end are requests from outside and may be refused. `choreography.fields` knows how to read each
+field type.
 """
 
 from dataclasses import dataclass

@@ -18,8 +18,9 @@ from pathlib import Path
 from sqlalchemy import create_engine
 
 import projection
-from airline import ids, wire
+from airline import ids
 from airline.events import Paid, PaymentRefunded, RemainingSeatsIncreased, ReservationConfirmed, SagaEvent
+from choreography import wire
 from tests.unit.sayings import canceled, decreased, placed
 
 TABLE = (

@@ -11,8 +11,8 @@ from itertools import count
 
 from sqlalchemy import make_url
 
-from airline import migrations
 from benchmarks.measure import PLAIN, ROOT, function, load, repeated, request
+from choreography import migrations
 
 FOLDER = ROOT / "functions" / "flight-seats"
 GOAL_CPU, GOAL_P99 = 2.4, 0.060

@@ -3,7 +3,7 @@
 NAME is a folder of functions, or `migrations`. Each step is a layer of its own:
 
     dependencies   ROOT/app/site-packages, from the hashed lists in requirements/
-    code           ROOT/app/airline, and beside it the function, or the migrations of every folder
+    code           ROOT/app/choreography and airline, and beside them the function, or the migrations of every folder
     gateway        for an image without Python: ROOT/usr/bin/caddy, which NAME is, with its Caddyfile and the pages
 
 The Dockerfile and `make image-tree` both run these steps, so both lay out the same bytes. Only the standard library is
@@ -19,6 +19,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 MIGRATIONS = "migrations"
+ROOMS = ("choreography", "airline")
+"""What every function imports: the kit, and the words of this airline."""
 UNREPRODUCIBLE = ("bin", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED")
 """What pip writes that names this machine, or lists files that are not laid out."""
 NOT_CODE = ("__pycache__", "requirements.txt")
@@ -38,18 +40,21 @@ def dependencies(name: str, root: Path) -> None:
 
 
 def code(name: str, root: Path) -> None:
-    """Copies the kit, and the function without its migrations or, for `migrations`, only these."""
+    """Copies the kit, the glossary, and the function without its migrations or, for `migrations`, only these."""
     app = root / "app"
     if name == MIGRATIONS:
-        _copy(PROJECT / "airline", app / "airline")
+        for room in ROOMS:
+            _copy(PROJECT / room, app / room)
         for revisions in sorted(PROJECT.glob(f"functions/**/{MIGRATIONS}")):
             _copy(revisions, app / revisions.relative_to(PROJECT))
         _finish(app / "functions", root)
     else:
-        _copy(PROJECT / "airline", app / "airline", "migration*")
+        for room in ROOMS:
+            _copy(PROJECT / room, app / room, "migration*")
         _copy(PROJECT / "functions" / name, app / "function", MIGRATIONS)
         _finish(app / "function", root)
-    _finish(app / "airline", root)
+    for room in ROOMS:
+        _finish(app / room, root)
 
 
 def gateway(caddy: str, root: Path) -> None:

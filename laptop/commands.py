@@ -100,7 +100,7 @@ def migrations_command(functions: tuple[Function, ...], settings: Settings, addr
     words = [word for folder, url in pairs.items() for word in (str(folder), url)]
     return Command(
         name="migrations",
-        arguments=(settings.python, "-m", "airline.migrations", *words),
+        arguments=(settings.python, "-m", "choreography.migrations", *words),
         environment=_python_environment(),
         output=settings.logs / "migrations.log",
     )

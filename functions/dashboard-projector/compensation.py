@@ -5,8 +5,8 @@ from datetime import timedelta
 import history
 import projection
 import settled
-from airline import clock, housekeeping, store
-from airline.logs import about, log
+from choreography import clock, housekeeping, store
+from choreography.logs import about, log
 
 OVERDUE = timedelta(minutes=10)
 """Longer than all retries of a Trigger take (about seven minutes)."""

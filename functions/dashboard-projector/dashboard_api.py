@@ -10,9 +10,9 @@ from sqlalchemy import Row
 import projection
 import rebuild
 import timeline
-from airline import clock, conditions, fields, hal, paging, store, web
-from airline.errors import NotFound
-from airline.fields import Field
+from choreography import clock, conditions, fields, hal, paging, store, web
+from choreography.errors import NotFound
+from choreography.fields import Field
 
 app = web.api("dashboard", Path(__file__).with_name("dashboard.openapi.json"))
 

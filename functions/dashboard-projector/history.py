@@ -11,8 +11,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, delete, exists, or_, select, update
 
-from airline import clock, store
 from airline.settings import settings
+from choreography import clock, store
 from projection import EVENTS, OWED, RESERVATIONS
 
 BATCH = 500

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 import compensation
 import dashboard_api
 import projection
-from airline import policy, serving, web
+from choreography import policy, serving, web
 
 serving.prepare()
 

@@ -39,10 +39,10 @@ from sqlalchemy import (
     update,
 )
 
-from airline import clock, fields, store, wire
-from airline.columns import Instant
 from airline.events import OF_SAGAS, SagaEvent
-from airline.wire import Envelope
+from choreography import clock, fields, store, wire
+from choreography.columns import Instant
+from choreography.wire import Envelope
 
 LONGEST_CAUSE = 255
 MOST_EXAMPLES = 100

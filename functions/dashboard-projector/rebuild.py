@@ -20,8 +20,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, literal, or_, select, update
 
-from airline import store
-from airline.logs import log
+from choreography import store
+from choreography.logs import log
 from projection import CANCELED, EVENTS, FACTS, RESERVATIONS
 
 SECONDS = 20.0

@@ -11,8 +11,8 @@ from itertools import chain
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
-from airline import housekeeping, outbox, store, wire
 from airline.events import SagasSettled
+from choreography import housekeeping, outbox, store, wire
 from projection import OWED, RESERVATIONS
 
 SOURCE = "/airline/dashboard-projector"

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from airline import clock
+from choreography import clock
 
 
 @dataclass(frozen=True, slots=True)

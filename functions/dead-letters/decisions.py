@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select, update
 
 import letters
-from airline import clock, outbox, store, wire
-from airline.errors import BrokerAway, Conflict, TryAgain
-from airline.logs import about, log
+from choreography import clock, outbox, store, wire
+from choreography.errors import BrokerAway, Conflict, TryAgain
+from choreography.logs import about, log
 from letters import LETTERS
 
 ADDED_BY_BROKERS = ("knativeerror", "knativekafka", "knativebrokerttl", "knativearrivaltime")

@@ -23,10 +23,10 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Boolean, Column, Connection, Index, Integer, MetaData, Row, String, Table, select, update
 
-from airline import clock, store, wire
-from airline.columns import LONG_TEXT, Instant
-from airline.errors import NotFound
-from airline.wire import Envelope
+from choreography import clock, store, wire
+from choreography.columns import LONG_TEXT, Instant
+from choreography.errors import NotFound
+from choreography.wire import Envelope
 
 LONGEST = 255
 LONGEST_NOTE = 500

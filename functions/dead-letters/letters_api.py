@@ -11,9 +11,9 @@ from sqlalchemy import Row, select
 import decisions
 import letters
 import retention
-from airline import clock, conditions, fields, hal, paging, store, web
-from airline.errors import Invalid
-from airline.fields import Field
+from choreography import clock, conditions, fields, hal, paging, store, web
+from choreography.errors import Invalid
+from choreography.fields import Field
 from letters import LETTERS
 
 app = web.api("dead-letters", Path(__file__).with_name("letters.openapi.json"))

@@ -10,7 +10,7 @@ import letters_api
 import retention
 import settling
 import sink
-from airline import policy, serving, web
+from choreography import policy, serving, web
 
 serving.prepare()
 

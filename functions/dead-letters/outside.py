@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 import letters
-from airline import clock, wire
 from airline.settings import settings
-from airline.wire import Envelope
+from choreography import clock, wire
+from choreography.wire import Envelope
 from letters import LETTERS
 
 LARGEST = 256 * 1024

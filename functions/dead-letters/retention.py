@@ -7,9 +7,9 @@ settled sagas goes in the same way, or there would be a row of every reservation
 from sqlalchemy import Connection
 
 import settling
-from airline import clock, store
-from airline.logs import log
 from airline.settings import settings
+from choreography import clock, store
+from choreography.logs import log
 from letters import LETTERS, SETTLED_SAGAS
 
 AT_ONCE = 500

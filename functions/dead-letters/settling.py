@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, not_, or_, select, update
 
-from airline import clock, store, wire
 from airline.events import SagasSettled
+from choreography import clock, store, wire
 from letters import LETTERS, SETTLED_SAGAS
 
 SOURCE = f"{wire.OURS}dead-letters"

@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 import letters
 import outside
 import settling
-from airline.wire import Envelope
+from choreography.wire import Envelope
 
 
 def keep(envelope: Envelope, transaction: Connection) -> None:

@@ -36,8 +36,6 @@ from sqlalchemy import (
     update,
 )
 
-from airline import clock, fields, store
-from airline.errors import Conflict, Invalid, NotFound
 from airline.events import (
     RemainingSeatsDecreased,
     RemainingSeatsIncreased,
@@ -46,8 +44,10 @@ from airline.events import (
     SeatsNotHeld,
     SeatsSoldOut,
 )
-from airline.idempotency import COMMANDS
 from airline.settings import settings
+from choreography import clock, fields, store
+from choreography.errors import Conflict, Invalid, NotFound
+from choreography.idempotency import COMMANDS
 
 SOURCE = "/airline/flight-seats"
 

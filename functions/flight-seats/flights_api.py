@@ -8,11 +8,11 @@ from sqlalchemy import Connection, Row, select
 
 import flights
 import promotions
-from airline import conditions, fields, hal, idempotency, paging, store, web
 from airline.events import Event
-from airline.fields import Field
-from airline.paging import Page
 from airline.settings import settings
+from choreography import conditions, fields, hal, idempotency, paging, store, web
+from choreography.fields import Field
+from choreography.paging import Page
 from flights import FLIGHTS, HOLDS
 
 LARGEST_COST = 10**12

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 
 import flights
 import flights_api
-from airline import policy, serving, web
+from choreography import policy, serving, web
 
 serving.prepare()
 

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from airline.errors import TryAgain
-from airline.logs import log
+from choreography.errors import TryAgain
+from choreography.logs import log
 
 MOST = 100
 """Promotions of one answer, the first by name."""

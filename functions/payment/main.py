@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 import payments
 import payments_api
 import unfinished
-from airline import policy, serving, web
+from choreography import policy, serving, web
 
 serving.prepare()
 

@@ -42,8 +42,6 @@ from sqlalchemy import (
 )
 
 import provider
-from airline import clock, store
-from airline.columns import Instant
 from airline.events import (
     EXPIRED,
     Paid,
@@ -53,7 +51,9 @@ from airline.events import (
     RemainingSeatsDecreased,
     ReservationCanceled,
 )
-from airline.outbox import OUTBOX
+from choreography import clock, store
+from choreography.columns import Instant
+from choreography.outbox import OUTBOX
 from provider import Receipt
 
 SOURCE = "/airline/payment"

@@ -7,8 +7,8 @@ from flask import Response, request
 from sqlalchemy import Row, select
 
 import provider
-from airline import conditions, hal, outbox, paging, store, web
-from airline.errors import NotFound
+from choreography import conditions, hal, outbox, paging, store, web
+from choreography.errors import NotFound
 from payments import PAYMENTS
 from provider import LEDGER
 

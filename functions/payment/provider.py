@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Engine, MetaData, String, Table, select
 
-from airline import clock, store
-from airline.columns import Instant
 from airline.settings import settings
+from choreography import clock, store
+from choreography.columns import Instant
 
 DECLINED = "declined by the provider"
 SLOW_SECONDS = 3.0

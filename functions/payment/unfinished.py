@@ -5,7 +5,7 @@ import functools
 from sqlalchemy import Row
 
 import payments
-from airline import housekeeping, outbox, store
+from choreography import housekeeping, outbox, store
 
 
 def keep_house() -> None:

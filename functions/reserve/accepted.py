@@ -15,11 +15,11 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select,
 
 import owed
 import reservations
-from airline import clock, fields, housekeeping, outbox, store
-from airline.errors import Invalid, NotFound
 from airline.events import CancellationRequested, Command
 from airline.settings import settings
-from airline.wire import CloudEvent
+from choreography import clock, fields, housekeeping, outbox, store
+from choreography.errors import Invalid, NotFound
+from choreography.wire import CloudEvent
 from promises import ACCEPTED, EARLY_CANCEL_KEPT, EARLY_CANCELS
 from reservations import RESERVATIONS
 

@@ -14,12 +14,13 @@ from flask import Response, request
 import accepted
 import reservations
 import reservations_api
-from airline import clock, conformance, fields, hal, ids, outbox, policy, store, web, wire
-from airline.errors import Forbidden
+from airline import ids
 from airline.events import CancellationRequested, Command, ReservationRequested
-from airline.fields import Field
-from airline.policy import Announcer, HeardEvent
-from airline.wire import Envelope
+from choreography import clock, conformance, fields, hal, outbox, policy, store, web, wire
+from choreography.errors import Forbidden
+from choreography.fields import Field
+from choreography.policy import Announcer, HeardEvent
+from choreography.wire import Envelope
 
 LONGEST_ATTRIBUTE = 255
 

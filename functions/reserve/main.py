@@ -8,7 +8,7 @@ import incoming
 import overdue
 import reservations
 import reservations_api
-from airline import policy, serving, web
+from choreography import policy, serving, web
 
 serving.prepare()
 

@@ -3,7 +3,7 @@
 import accepted
 import owed
 import reservations
-from airline import housekeeping, idempotency, outbox
+from choreography import housekeeping, idempotency, outbox
 
 
 def keep_house() -> None:

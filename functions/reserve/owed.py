@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 import reservations
-from airline import clock, housekeeping, outbox, store, wire
 from airline.events import Event
 from airline.settings import settings
+from choreography import clock, housekeeping, outbox, store, wire
 
 LONGEST_SILENCE = timedelta(hours=1)
 CLOCKS_APART = timedelta(minutes=1)

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from sqlalchemy import Column, Connection, Index, MetaData, String, Table, Text, delete, select
 
-from airline import clock, store
-from airline.columns import Instant
+from choreography import clock, store
+from choreography.columns import Instant
 
 LONGEST_REASON = 200
 EARLY_CANCEL_KEPT = timedelta(days=7)

@@ -35,9 +35,7 @@ from sqlalchemy import (
 )
 
 import promises
-from airline import clock, fields, ids, store
-from airline.columns import Instant
-from airline.errors import Invalid, NotFound, TryAgain
+from airline import ids
 from airline.events import (
     EXPIRED,
     CancellationRequested,
@@ -50,9 +48,12 @@ from airline.events import (
     SagasSettled,
     SeatsSoldOut,
 )
-from airline.idempotency import COMMANDS
-from airline.outbox import OUTBOX
 from airline.settings import settings
+from choreography import clock, fields, store
+from choreography.columns import Instant
+from choreography.errors import Invalid, NotFound, TryAgain
+from choreography.idempotency import COMMANDS
+from choreography.outbox import OUTBOX
 from promises import ACCEPTED, EARLY_CANCELS, LONGEST_REASON
 
 SOURCE = "/airline/reserve"

@@ -7,9 +7,10 @@ from flask import Response, request
 from sqlalchemy import Connection, Row, select
 
 import reservations
-from airline import conditions, fields, hal, idempotency, ids, outbox, paging, store, web
+from airline import ids
 from airline.events import Event
-from airline.fields import Field
+from choreography import conditions, fields, hal, idempotency, outbox, paging, store, web
+from choreography.fields import Field
 from reservations import RESERVATIONS
 
 PAYMENT_METHODS = ("accept", "decline", "slow")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airline import attributes
+from choreography import attributes
 from tests.broker.vocabulary import Contract, Delivery, binary_headers, reply, structured
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}

@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from airline import attributes
+from choreography import attributes
 
 PATIENCE = 30.0  # seconds until something that must happen counts as missing
 SLACK = 1.5  # seconds that a delivery may be late on a busy machine

@@ -13,7 +13,8 @@ import payments
 import projection
 import provider
 import reservations
-from airline import migrations, settings, store
+from airline import settings
+from choreography import migrations, store
 from tests.databases import servers
 from tests.databases.servers import Files, Server
 from tests.unit.conftest import Database, bank, board, desk, environment, noon, seats, till

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from airline import store
+from choreography import store
 from tests.databases.conftest import THREADS
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Engine, select
 from werkzeug.test import EnvironBuilder
 
 import flights
-from airline import policy, store
-from airline.errors import TryAgain
+from choreography import policy, store
+from choreography.errors import TryAgain
 from tests.databases.servers import Server
 from tests.databases.test_values import HOLD, ON_A_SERVER, added
 from tests.unit.conftest import Database

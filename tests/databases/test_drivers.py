@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 import payments
-from airline import migrations, store
+from choreography import migrations, store
 from tests.databases.conftest import FOLDERS, FUNCTIONS
 from tests.databases.servers import Server
 from tests.databases.test_values import PAYMENT, added
@@ -17,7 +17,7 @@ IMPORTED = """
 import sys
 import flights, letters, payments, projection, reservations
 from sqlalchemy import make_url
-from airline import store
+from choreography import store
 store.engine(make_url({!r}))
 print(*sorted({{"alembic", "psycopg", "pymysql"}} & set(sys.modules)))
 """

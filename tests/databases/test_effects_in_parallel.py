@@ -19,9 +19,9 @@ import promises
 import provider
 import reservations
 import sink
-from airline import idempotency, outbox, store, wire
-from airline.errors import Conflict, TryAgain
 from airline.events import Event, Paid, PaymentRefunded, ReservationConfirmed
+from choreography import idempotency, outbox, store, wire
+from choreography.errors import Conflict, TryAgain
 from tests.databases.crowd import at_once, ruled
 from tests.databases.test_values import ON_A_SERVER
 from tests.unit.conftest import Database, Service

@@ -15,7 +15,7 @@ from socket import create_server
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from airline import migrations, store
+from choreography import migrations, store
 from tests.databases.conftest import FUNCTIONS
 from tests.databases.servers import Server
 from tests.integration.vocabulary import CLOUD_EVENT, event

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
 import flights
-from airline import store
-from airline.errors import TryAgain
+from choreography import store
+from choreography.errors import TryAgain
 from tests.databases.servers import Files, Server
 from tests.databases.test_away import engine, holds, probe
 from tests.databases.test_values import HOLD, ON_A_SERVER, added

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 import flights
 import payments
-from airline import store
+from choreography import store
 from tests.databases.servers import Server
 from tests.databases.test_values import HOLD, ON_A_SERVER, PAYMENT, added
 from tests.unit.conftest import Database, Service

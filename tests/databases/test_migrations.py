@@ -16,9 +16,9 @@ from sqlalchemy import URL, CheckConstraint, Column, Connection, Engine, Integer
 
 import flights
 import provider
-from airline import migrations, store
-from airline.errors import TryAgain
 from airline.settings import signed_in
+from choreography import migrations, store
+from choreography.errors import TryAgain
 from tests.databases.conftest import FOLDERS, FUNCTIONS
 from tests.databases.servers import Files, Server
 from tests.unit.sayings import NOON
@@ -102,7 +102,7 @@ def test_a_ledger_that_was_made_before_it_had_migrations_keeps_its_entries(url: 
 
 @pytest.mark.parametrize("server", ["postgresql"], indirect=True, scope="session")
 def test_an_upgrade_waits_for_a_database_that_comes_later(server: Server) -> None:
-    program = [sys.executable, "-m", "airline.migrations", str(FUNCTIONS / "flight-seats")]
+    program = [sys.executable, "-m", "choreography.migrations", str(FUNCTIONS / "flight-seats")]
     with server.away():
         url = server.address("comes_later").render_as_string(hide_password=False)
         waiting = subprocess.Popen(
@@ -134,7 +134,7 @@ def test_an_upgrade_signs_in_as_the_functions_do() -> None:
 
 
 def test_an_upgrade_that_is_repeated_or_run_twice_at_once_does_no_harm(url: URL, engine: Engine) -> None:
-    program = [sys.executable, "-m", "airline.migrations", str(FUNCTIONS / "flight-seats")]
+    program = [sys.executable, "-m", "choreography.migrations", str(FUNCTIONS / "flight-seats")]
     told = url.render_as_string(hide_password=False)
     running = [subprocess.Popen([*program, told], cwd=FUNCTIONS.parent) for _ in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]

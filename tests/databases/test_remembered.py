@@ -13,10 +13,10 @@ import reservations
 import retention
 import settling
 import sink
-from airline import clock, outbox, store
-from airline.errors import BrokerAway, Invalid, NotFound
 from airline.events import CancellationRequested, SagasSettled
-from airline.wire import Envelope
+from choreography import clock, outbox, store
+from choreography.errors import BrokerAway, Invalid, NotFound
+from choreography.wire import Envelope
 from tests.unit.conftest import Database, Service
 from tests.unit.sayings import NOON
 from tests.unit.test_reservations import REQUESTED

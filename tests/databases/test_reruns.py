@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Connection, Engine, select, update
 
 import flights
-from airline import store
-from airline.errors import TryAgain
+from choreography import store
+from choreography.errors import TryAgain
 from tests.databases.crowd import PATIENCE, at_once
 from tests.databases.servers import Server
 from tests.databases.test_seats_sold_in_parallel import on_sale, remaining

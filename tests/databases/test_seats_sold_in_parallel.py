@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Connection, Engine, ExceptionContext, event, func, select, update
 
 import flights
-from airline import store
 from airline.events import RemainingSeatsDecreased, SeatsSoldOut
+from choreography import store
 from tests.databases.crowd import PATIENCE, at_once, ruled
 from tests.databases.servers import Server
 from tests.databases.test_values import ON_A_SERVER

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from airline import store
 from airline.settings import settings
+from choreography import store
 from tests.databases.conftest import FUNCTIONS
 from tests.databases.servers import Server, postgresql
 from tests.integration.hosting import Airline, isolated

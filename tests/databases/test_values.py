@@ -13,8 +13,8 @@ import payments
 import provider
 import reservations
 import sink
-from airline import idempotency, outbox, store, wire
-from airline.errors import Invalid
+from choreography import idempotency, outbox, store, wire
+from choreography.errors import Invalid
 from tests.databases.servers import Server
 from tests.unit.conftest import Database
 from tests.unit.sayings import NOON

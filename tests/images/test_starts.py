@@ -70,7 +70,7 @@ def test_the_bytecode_of_an_image_is_there_and_is_never_checked(trees: dict[str,
 
 def test_an_image_is_the_same_wherever_it_is_laid_out(trees: dict[str, Path], tmp_path: Path) -> None:
     layout.code("reserve", tmp_path)
-    for room in ("airline", "function"):
+    for room in ("airline", "choreography", "function"):
         made, again = (_contents(root / "app" / room) for root in (trees["reserve"], tmp_path))
         assert made == again
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airline import clock
+from choreography import clock
 from tests.integration.hosting import Airline, isolated, migrate_all
 from tests.integration.recording_broker import RecordingBroker, nobody_listens, recording_broker
 

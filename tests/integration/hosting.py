@@ -21,8 +21,8 @@ from functions_framework import _function_registry
 from sqlalchemy import URL
 from werkzeug.test import Client, TestResponse
 
-from airline import issuer, logs, migrations, outbox, store
 from airline.settings import settings
+from choreography import issuer, logs, migrations, outbox, store
 from tests.unit.manifests import function_folders, targets
 
 if TYPE_CHECKING:

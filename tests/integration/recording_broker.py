@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from airline import wire
-from airline.wire import CLOUD_EVENT_JSON
+from choreography import wire
+from choreography.wire import CLOUD_EVENT_JSON
 from tests.integration.listening import Quiet, listening
 
 

@@ -8,8 +8,8 @@ import pytest
 import requests
 from sqlalchemy import select, update
 
-from airline import outbox, relay, store, wire
-from airline.errors import BrokerAway, EventRefused, TryAgain
+from choreography import outbox, relay, store, wire
+from choreography.errors import BrokerAway, EventRefused, TryAgain
 from tests.integration.hosting import Airline
 from tests.integration.recording_broker import RecordingBroker
 from tests.integration.test_connections import served

@@ -4,8 +4,8 @@ import importlib
 
 import pytest
 
-import airline.errors as family
-from airline.errors import STATUS, AirlineError
+import choreography.errors as family
+from choreography.errors import STATUS, AirlineError
 from tests.integration.hosting import Airline
 from tests.integration.vocabulary import assert_refused, event
 

@@ -11,8 +11,9 @@ from flask import Request
 from sqlalchemy import Connection
 from werkzeug.test import TestResponse, create_environ
 
-from airline import ids, policy
+from airline import ids
 from airline.events import Paid, ReservationConfirmed, ReservationId
+from choreography import policy
 from tests.integration.hosting import FOLDER_OF, Airline
 from tests.integration.recording_broker import RecordingBroker
 from tests.integration.vocabulary import DATA, RESERVATION, assert_refused, body_of, event, tick

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 import provider
-from airline import policy
-from airline.problems import MOST_BYTES
 from broker.embedded import event as broker_event
+from choreography import policy
+from choreography.problems import MOST_BYTES
 from tests import hostile
 from tests.integration.hosting import FOLDER_OF, Airline, Function
 from tests.integration.recording_broker import RecordingBroker

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from werkzeug.test import TestResponse
 
 import reservations
-from airline import idempotency, store
+from choreography import idempotency, store
 from tests.integration.conftest import Clock
 from tests.integration.hosting import Airline, url_of
 from tests.integration.recording_broker import RecordingBroker
@@ -207,7 +207,7 @@ def test_a_flight_that_is_removed_is_added_again_by_its_key(airline: Airline) ->
 def test_an_answer_that_could_not_be_sent_leaves_no_reservation(
     airline: Airline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airline.hal.base_url", lambda _: "http://a..b c")
+    monkeypatch.setattr("choreography.hal.base_url", lambda _: "http://a..b c")
 
     assert_refused(reserve(airline), 400)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airline import attributes, wire
 from broker.embedded import event as embedded
+from choreography import attributes, wire
 from tests.integration.hosting import FOLDER_OF, Airline
 from tests.integration.recording_broker import RecordingBroker
 from tests.integration.test_dead_letters import FUNCTION

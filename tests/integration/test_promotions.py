@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import promotions
-from airline import logs
+from choreography import logs
 from tests.integration.hosting import Airline
 from tests.integration.vocabulary import assert_refused, body_of
 

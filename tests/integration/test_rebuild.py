@@ -10,7 +10,7 @@ import pytest
 
 import history
 import rebuild
-from airline import housekeeping
+from choreography import housekeeping
 from tests.integration.conftest import Clock
 from tests.integration.hosting import Airline
 from tests.integration.vocabulary import RESERVATION, body_of, event, tick

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import decisions
-from airline import outbox
-from airline.errors import BrokerAway
-from airline.problems import MOST_BYTES
+from choreography import outbox
+from choreography.errors import BrokerAway
+from choreography.problems import MOST_BYTES
 from tests.integration.conftest import Clock
 from tests.integration.hosting import Airline, Function
 from tests.integration.recording_broker import RecordingBroker
@@ -149,7 +149,7 @@ def test_a_letter_that_fails_again_before_the_replay_is_noted_stays_open(
     airline: Airline, sink: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(airline, dead(event("Paid")))
-    monkeypatch.setattr("airline.outbox.deliver", lambda body: keep(airline, dead(json.loads(body))))
+    monkeypatch.setattr("choreography.outbox.deliver", lambda body: keep(airline, dead(json.loads(body))))
 
     letter = replay(sink, only(airline))
 
@@ -290,7 +290,7 @@ def test_letters_that_fail_again_at_once_are_not_replayed_without_end(
         held_clock.passes(timedelta(seconds=1))
         keep(airline, dead(json.loads(body)))
 
-    monkeypatch.setattr("airline.outbox.deliver", fail_again)
+    monkeypatch.setattr("choreography.outbox.deliver", fail_again)
 
     answer = body_of(sink.post("/dead-letters/replay", json={}))
     calls = 1
@@ -326,7 +326,7 @@ def test_a_broker_that_goes_away_meanwhile_leaves_the_rest_for_later(
             raise BrokerAway("gone")
         deliver(body)
 
-    monkeypatch.setattr("airline.outbox.deliver", once)
+    monkeypatch.setattr("choreography.outbox.deliver", once)
 
     assert replay_all(sink) == (1, 2)
 

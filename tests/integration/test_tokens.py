@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from werkzeug.test import TestResponse
 
-from airline import issuer as issuer_module
-from airline import tokens
+from choreography import issuer as issuer_module
+from choreography import tokens
 from tests.integration.hosting import FOLDER_OF, Airline, Function
 from tests.integration.issuing import TRIGGER, PrivateKey, TokenIssuer, claims_for, signed, token_issuer
 from tests.integration.recording_broker import RecordingBroker, nobody_listens
@@ -116,7 +116,8 @@ def test_the_resources_over_http_are_not_behind_tokens(
 def test_without_an_issuer_nothing_is_asked_and_nothing_imported(airline: Airline) -> None:
     assert deliver(airline.function("project-dashboard"), None).status_code == 204
     program = (
-        "import airline.policy, airline.outbox, sys; sys.exit('jwt' in sys.modules or 'cryptography' in sys.modules)"
+        "import choreography.policy, choreography.outbox, sys;"
+        " sys.exit('jwt' in sys.modules or 'cryptography' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from airline.migrations import upgrade
 from broker.embedded.log import Log
+from choreography.migrations import upgrade
 from tests.reliability.laws import ACKNOWLEDGED, LAWS, SCHEMAS, violations
 from tests.system import ROOT
 

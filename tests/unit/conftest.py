@@ -15,7 +15,8 @@ import payments
 import projection
 import provider
 import reservations
-from airline import clock, settings, store
+from airline import settings
+from choreography import clock, store
 from tests.unit.sayings import NOON
 
 Database = Callable[[MetaData], Engine]

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable
 
-from airline import wire
-from airline.wire import CloudEvent
 from broker.embedded import event as embedded
+from choreography import wire
+from choreography.wire import CloudEvent
 
 Hop = Callable[[CloudEvent], CloudEvent]
 

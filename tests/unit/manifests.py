@@ -132,14 +132,14 @@ def targets(folder: str) -> dict[str, ast.FunctionDef]:
 
 @dataclass(frozen=True)
 class Wiring:
-    """Which wrapper of airline/policy.py a target calls, with which rules of its folder ("module.name")."""
+    """Which wrapper of choreography/policy.py a target calls, with which rules of its folder ("module.name")."""
 
     wrapper: str
     rules: tuple[str, ...]
 
 
 def wiring(service: Manifest) -> Wiring | None:
-    """How a target is wired; None: not by airline/policy.py, so it speaks HTTP."""
+    """How a target is wired; None: not by choreography/policy.py, so it speaks HTTP."""
     target = targets(folder_of(service))[env(service)["FUNCTION_TARGET"]]
     calls = [node for node in ast.walk(target) if isinstance(node, ast.Call)]
     wrapped = [call for call in calls if ast.unparse(call.func).startswith("policy.")]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from airline import policy
 from airline.events import Event
+from choreography import policy
 from tests.unit.manifests import functions, heard_by, heard_type, triggers, wiring
 
 Rule = Callable[..., Any]
@@ -15,7 +15,7 @@ Rule = Callable[..., Any]
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """A Service that a Trigger delivers to; `module` has its rules, `wrapper` is the one of airline/policy.py."""
+    """A Service that a Trigger delivers to; `module` has its rules, `wrapper` is the one of choreography/policy.py."""
 
     name: str
     module: str

@@ -10,8 +10,8 @@ from random import Random
 from typing import Any
 
 import flights
-from airline import clock
-from airline.errors import Conflict
+from choreography import clock
+from choreography.errors import Conflict
 from tests.unit.customer import WAYS_TO_CANCEL, Customer
 from tests.unit.laws import commands_owed, owed
 from tests.unit.world import HOUSEKEEPING, Delivery, Expiry, Handling, Mishap, Task, World

@@ -9,8 +9,8 @@ import pytest
 import typer
 from sqlalchemy import Column, Connection, MetaData, String, Table
 
-from airline import store
 from airline.events import ReservationConfirmed
+from choreography import store
 from cli.app import app
 from tests.unit.conftest import Database, Service
 from tests.unit.manifests import ROOT

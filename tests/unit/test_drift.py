@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airline import policy
+from choreography import policy
 from tests.unit.manifests import (
     ROOT,
     Manifest,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from airline import fields
-from airline.errors import Invalid
-from airline.fields import Field
+from choreography import fields
+from choreography.errors import Invalid
+from choreography.fields import Field
 
 
 @pytest.mark.parametrize("written", [3, 3.0, "3", " 3 ", "03"])

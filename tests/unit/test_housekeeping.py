@@ -11,8 +11,8 @@ import owed
 import payments
 import reservations
 import settled
-from airline import housekeeping, outbox
-from airline.errors import BrokerAway, TryAgain
+from choreography import housekeeping, outbox
+from choreography.errors import BrokerAway, TryAgain
 from tests.unit import laws
 from tests.unit.manifests import of_kind
 from tests.unit.test_saga_crossings import Tale

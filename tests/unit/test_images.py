@@ -57,7 +57,7 @@ def test_an_image_is_lean_python_and_what_was_laid_out(stage: str, layers: str) 
 def test_a_layout_finds_in_the_build_what_it_finds_here() -> None:
     assert copies("build") == ["images images", "requirements/*.txt requirements/"]
     for stage, folder in (("layout-function", "functions/${FUNCTION}"), ("layout-migrations", "functions")):
-        assert copies(stage)[-2:] == ["airline airline", f"{folder} {folder}"]
+        assert copies(stage)[-3:] == ["choreography choreography", "airline airline", f"{folder} {folder}"]
 
 
 @pytest.mark.parametrize("name", [*function_folders(), "migrations", "gateway"])

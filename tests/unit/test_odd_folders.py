@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from airline import migrations
+from choreography import migrations
 from laptop.environment import database_url
 from tests.unit.manifests import ROOT
 

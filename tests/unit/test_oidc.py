@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from airline import settings, tokens
+from airline import settings
+from choreography import tokens
 from tests.unit.manifests import (
     BASE,
     EVENTING,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airline import migrations
+from choreography import migrations
 from tests.unit import knative_rules as rules
 from tests.unit.manifests import IN_MEMORY, Manifest, container, env, folder_of, scaling
 from tests.unit.rendered import (

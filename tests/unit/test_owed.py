@@ -10,8 +10,9 @@ import pytest
 
 import owed
 import reservations
-from airline import clock, outbox, settings, store
+from airline import settings
 from airline.events import ReservationCanceled, ReservationConfirmed, ReservationPlaced, SagasSettled
+from choreography import clock, outbox, store
 from tests.unit.conftest import Service
 from tests.unit.sayings import NOON
 from tests.unit.test_reservations import PAID, REQUESTED, UNWANTED, requested  # noqa: F401 - a fixture

@@ -9,8 +9,8 @@ from sqlalchemy import update
 
 import payments
 import provider
-from airline import clock
 from airline.events import EXPIRED, Paid, PaymentFailed, PaymentNotTaken, PaymentRefunded
+from choreography import clock
 from tests.unit.conftest import Service
 from tests.unit.sayings import NOON, canceled, decreased
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import projection
-from airline import wire
 from airline.events import Event, PaymentNotTaken, RemainingSeatsIncreased, ReservationConfirmed, SeatsNotHeld
+from choreography import wire
 from tests.unit.conftest import Service
 from tests.unit.sayings import NOON, canceled, decreased, placed
 

@@ -181,7 +181,7 @@ def test_what_comes_to_a_pruned_reservation_is_merged_and_makes_nothing_worse(
 
 def test_a_history_that_goes_on_is_kept_whole(board: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     moment = NOON
-    monkeypatch.setattr("airline.clock.now", lambda: moment)
+    monkeypatch.setattr("choreography.clock.now", lambda: moment)
     hear(board, placed(), decreased(), PAID, CONFIRMED)
     moment = NOON + timedelta(days=1)
     hear(board, canceled(), RETURNED, REFUNDED)

@@ -8,8 +8,7 @@ import pytest
 
 import promises
 import reservations
-from airline import clock, fields, settings
-from airline.errors import Invalid
+from airline import settings
 from airline.events import (
     CancellationRequested,
     Paid,
@@ -20,6 +19,8 @@ from airline.events import (
     ReservationRequested,
     SeatsSoldOut,
 )
+from choreography import clock, fields
+from choreography.errors import Invalid
 from tests.unit.conftest import Service
 from tests.unit.sayings import NOON
 

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 import flights
-from airline import clock, settings
-from airline.errors import Conflict, NotFound
+from airline import settings
 from airline.events import RemainingSeatsDecreased, RemainingSeatsIncreased, SeatsNotHeld, SeatsSoldOut
+from choreography import clock
+from choreography.errors import Conflict, NotFound
 from tests.unit.conftest import Service
 from tests.unit.sayings import IN_TIME, canceled, placed
 

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from airline import clock, settings
+from airline import settings
 from airline.settings import read
+from choreography import clock
 
 SECRET = "hunter2"
 

@@ -21,9 +21,9 @@ from sqlalchemy.schema import CreateTable
 
 import flights
 import letters
-from airline import store
-from airline.errors import TryAgain
 from airline.events import RemainingSeatsDecreased
+from choreography import store
+from choreography.errors import TryAgain
 from tests.system import ROOT
 from tests.unit.sayings import placed
 
@@ -198,7 +198,9 @@ def test_a_thread_that_has_sold_seats_leaves_no_file_open(engine: Engine) -> Non
 
 
 def test_no_dialect_is_loaded_before_it_is_known_which_one_is_spoken() -> None:
-    program = "import sys, airline.columns; print([name for name in sys.modules if 'sqlalchemy.dialects.' in name])"
+    program = (
+        "import sys, choreography.columns; print([name for name in sys.modules if 'sqlalchemy.dialects.' in name])"
+    )
     loaded = subprocess.check_output([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": "."}, cwd=ROOT)
     assert loaded.strip() == b"[]"
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airline import attributes, wire
-from airline.errors import Invalid, Malformed
 from airline.events import ReservationPlaced, SagasSettled
 from airline.ids import event_id
+from choreography import attributes, wire
+from choreography.errors import Invalid, Malformed
 from tests.unit.hops import HOPS, Hop
 from tests.unit.sayings import IN_TIME, canceled, placed
 

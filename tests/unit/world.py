@@ -25,11 +25,11 @@ import projection
 import provider
 import reservations
 import unfinished
-from airline import clock, logs, outbox, store, wire
-from airline.errors import BrokerAway, NotFound, TryAgain
-from airline.relay import Relay, Round
 from airline.settings import settings
-from airline.wire import CloudEvent, Envelope
+from choreography import clock, logs, outbox, store, wire
+from choreography.errors import BrokerAway, NotFound, TryAgain
+from choreography.relay import Relay, Round
+from choreography.wire import CloudEvent, Envelope
 from tests.unit.crossing import Crossings
 from tests.unit.policies import Policy, hearers
 from tests.unit.sayings import NOON
@@ -261,7 +261,7 @@ class World:
         self.now += timedelta(**delta)
 
     def _handle(self, delivery: Delivery) -> Iterator[None]:
-        # the wrappers of airline/policy.py, with a stop after each transaction and each call
+        # the wrappers of choreography/policy.py, with a stop after each transaction and each call
         envelope, policy = delivery.envelope, delivery.policy
         said = None
         if policy.wrapper == "observe":

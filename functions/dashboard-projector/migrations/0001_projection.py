@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from airline.columns import Instant
+from choreography.columns import Instant
 
 revision = "dashboard_0001"
 down_revision = None

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from airline.columns import LONG_TEXT, Instant
+from choreography.columns import LONG_TEXT, Instant
 
 revision = "dead_letters_0001"
 down_revision = None

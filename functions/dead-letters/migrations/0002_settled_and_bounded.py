@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from airline.columns import Instant
+from choreography.columns import Instant
 
 revision = "dead_letters_0002"
 down_revision = "dead_letters_0001"

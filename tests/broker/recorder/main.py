@@ -22,7 +22,7 @@ from typing import Any
 import flask
 import functions_framework
 
-from airline import attributes, serving
+from choreography import attributes, serving
 
 serving.close_after_each_answer()
 

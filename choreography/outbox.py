@@ -32,13 +32,13 @@ from sqlalchemy import (
     tuple_,
 )
 
-from airline import clock, store, tokens, wire
-from airline.columns import Instant
-from airline.errors import BrokerAway, EventRefused, TryAgain
 from airline.events import Event
-from airline.logs import log, note
-from airline.relay import Relay, Round
 from airline.settings import settings
+from choreography import clock, store, tokens, wire
+from choreography.columns import Instant
+from choreography.errors import BrokerAway, EventRefused, TryAgain
+from choreography.logs import log, note
+from choreography.relay import Relay, Round
 
 if TYPE_CHECKING:
     from requests import Session

@@ -9,7 +9,7 @@ from typing import Protocol
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from airline.errors import BrokenOff, Malformed, Unsupported
+from choreography.errors import BrokenOff, Malformed, Unsupported
 
 
 class _Source(Protocol):

@@ -18,10 +18,10 @@ from cloudevents import conversion
 from cloudevents.http import CloudEvent as HttpEvent
 from werkzeug.datastructures import Headers
 
-from airline import attributes, clock, fields
-from airline.errors import Malformed
 from airline.events import Command, Event, SagasSettled
 from airline.ids import batch_id, event_id
+from choreography import attributes, clock, fields
+from choreography.errors import Malformed
 
 JSON = "application/json"
 CLOUD_EVENTS = "application/cloudevents"

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from airline.logs import log
+from choreography.logs import log
 
 SLOW = 0.1
 """Seconds after which a send is slow: the requests that come then do not join it."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from flask import Request, Response
 
-from airline import hal
-from airline.errors import PreconditionFailed
+from choreography import hal
+from choreography.errors import PreconditionFailed
 
 Resource = Mapping[str, Any]
 """As `hal.item` makes it: values that JSON has, and `_links`."""

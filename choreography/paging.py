@@ -8,8 +8,8 @@ from flask import Request
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 from werkzeug.datastructures import MultiDict
 
-from airline import fields
-from airline.errors import Invalid
+from choreography import fields
+from choreography.errors import Invalid
 
 DEFAULT_SIZE = 20
 LARGEST_SIZE = 1000

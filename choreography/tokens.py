@@ -10,8 +10,8 @@ from pathlib import Path
 
 from werkzeug.datastructures import Headers
 
-from airline.errors import BrokerAway, Forbidden, Unauthenticated
 from airline.settings import settings
+from choreography.errors import BrokerAway, Forbidden, Unauthenticated
 
 OURS = Path("/oidc/token")
 """Where a SinkBinding mounts the token for its sink (Knative eventing, sinkbinding_lifecycle.go)."""
@@ -43,7 +43,7 @@ def verify(headers: Mapping[str, str] | Headers) -> None:
     issuer_url = settings().token_issuer
     if issuer_url is None:
         return
-    from airline import issuer  # noqa: PLC0415 - cryptography, of which a function that verifies nothing is spared
+    from choreography import issuer  # noqa: PLC0415 - cryptography, of which a function that verifies nothing is spared
 
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:

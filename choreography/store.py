@@ -45,9 +45,9 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from airline.errors import Invalid, TryAgain
-from airline.logs import log
 from airline.settings import settings
+from choreography.errors import Invalid, TryAgain
+from choreography.logs import log
 
 T = TypeVar("T")
 ATTEMPTS = 5
@@ -157,7 +157,7 @@ def _postgresql_limits(url: URL) -> dict[str, Any]:
 def _connect_impatiently(
     _: Dialect, __: ConnectionPoolEntry, arguments: list[Any], named: dict[str, Any]
 ) -> DBAPIConnection:
-    from airline import impatience  # noqa: PLC0415 - a driver, of which a laptop is spared
+    from choreography import impatience  # noqa: PLC0415 - a driver, of which a laptop is spared
 
     connection: Any = impatience.Connection.connect(*arguments, **named)
     return connection  # type: ignore[no-any-return]

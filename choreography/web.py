@@ -13,10 +13,10 @@ from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from airline import bodies, callers, hal, logs, policy, problems, wire
-from airline.errors import AirlineError, Invalid, Malformed, NotFound, Unsupported
-from airline.fields import LARGEST_ID
-from airline.logs import log
+from choreography import bodies, callers, hal, logs, policy, problems, wire
+from choreography.errors import AirlineError, Invalid, Malformed, NotFound, Unsupported
+from choreography.fields import LARGEST_ID
+from choreography.logs import log
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a request body; a whole reservation has 200."""

@@ -11,7 +11,7 @@ from flask import current_app, has_app_context
 from gunicorn import util
 from werkzeug.exceptions import HTTPException
 
-from airline import problems
+from choreography import problems
 
 
 def answer_with_problems() -> None:

@@ -1,6 +1,6 @@
 """An OpenID Connect issuer, such as a Kubernetes cluster: what it is called, and the keys that it signs with.
 
-Imported only where tokens are verified, by airline.tokens.
+Imported only where tokens are verified, by choreography.tokens.
 """
 
 import functools
@@ -15,8 +15,8 @@ from typing import Any
 
 import jwt
 
-from airline.errors import TryAgain, Unauthenticated
-from airline.logs import log
+from choreography.errors import TryAgain, Unauthenticated
+from choreography.logs import log
 
 ALGORITHMS = ("RS256", "ES256", "ES384", "ES512")
 """What Kubernetes signs with. Never one with a shared secret: the public key would be the secret."""

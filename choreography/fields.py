@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar, get_type_hints
 
-from airline import clock
-from airline.errors import Invalid
 from airline.events import BY_TYPE, Count, Ended, Event, Money, Number, ReservationId, ReservationIds, Seats
+from choreography import clock
+from choreography.errors import Invalid
 
 E = TypeVar("E", bound=Event)
 Reader = Callable[[object], Any]

@@ -10,8 +10,8 @@ from http import HTTPStatus
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from airline.errors import STATUS, AirlineError, Invalid
-from airline.logs import log
+from choreography.errors import STATUS, AirlineError, Invalid
+from choreography.logs import log
 
 PROBLEM_JSON = "application/problem+json"
 MOST_BYTES = 700

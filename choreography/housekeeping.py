@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from airline import store
-from airline.errors import BrokerAway
-from airline.logs import about, log
+from choreography import store
+from choreography.errors import BrokerAway
+from choreography.logs import about, log
 
 T = TypeVar("T")
 Duty = Callable[[float], int]

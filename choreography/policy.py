@@ -14,11 +14,11 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from flask import Request, Response
 from sqlalchemy import Connection, text
 
-from airline import bodies, callers, logs, outbox, problems, store, tokens, wire
-from airline.errors import AirlineError, Invalid
 from airline.events import BY_TYPE, Event
-from airline.logs import log
-from airline.wire import Envelope
+from choreography import bodies, callers, logs, outbox, problems, store, tokens, wire
+from choreography.errors import AirlineError, Invalid
+from choreography.logs import log
+from choreography.wire import Envelope
 
 Intent = TypeVar("Intent")
 Outcome = TypeVar("Outcome")

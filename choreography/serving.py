@@ -9,8 +9,8 @@ from gunicorn import config
 
 def prepare() -> None:
     """To be called by main.py. Raises ValueError where a setting is wrong, which ends the start."""
-    from airline import framework  # noqa: PLC0415 - SQLAlchemy, which the functions of the tests do not need
     from airline.settings import settings  # noqa: PLC0415 - as above
+    from choreography import framework  # noqa: PLC0415 - SQLAlchemy, which the functions of the tests do not need
 
     settings()
     framework.answer_with_problems()

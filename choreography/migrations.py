@@ -1,9 +1,9 @@
-"""Brings the database of a function folder up to date: `python -m airline.migrations FOLDER URL [FOLDER URL ...]`.
+"""Brings the database of a function folder up to date: `python -m choreography.migrations FOLDER URL [FOLDER URL ...]`.
 
 DATABASE_USER, DATABASE_PASSWORD and DATABASE_CA, where set, are put into each URL; before the first two go those of the
 folder, such as FLIGHT_SEATS_DATABASE_PASSWORD, as each database has a role of its own. A database that is not up yet is
 waited for.
-Each folder keeps its Alembic revisions in `migrations/`; the environment they run in is `airline/migration/`.
+Each folder keeps its Alembic revisions in `migrations/`; the environment they run in is `choreography/migration/`.
 Not imported by any function: Alembic has no place in a cold start.
 """
 
@@ -17,10 +17,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, make_url
 
-from airline import logs, store
-from airline.errors import TryAgain
-from airline.logs import log
 from airline.settings import signed_in
+from choreography import logs, store
+from choreography.errors import TryAgain
+from choreography.logs import log
 
 ENVIRONMENT = Path(__file__).with_name("migration")
 EXACT = {"mariadb": "utf8mb4_nopad_bin", "mysql": "utf8mb4_0900_bin"}
@@ -68,7 +68,7 @@ def _alone(transaction: Connection) -> Iterator[None]:
         with _mysql_alone(transaction):
             yield
     elif transaction.dialect.name == "postgresql":
-        transaction.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('airline.migrations'))")
+        transaction.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('choreography.migrations'))")
         yield
     else:
         transaction.exec_driver_sql("BEGIN IMMEDIATE")  # sqlite3 would not, as CREATE TABLE writes no rows

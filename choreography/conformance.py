@@ -14,9 +14,9 @@ from typing import Any
 
 from flask import Request
 
-from airline import wire
-from airline.errors import Malformed, Unsupported
-from airline.wire import Envelope
+from choreography import wire
+from choreography.errors import Malformed, Unsupported
+from choreography.wire import Envelope
 
 _NAME = re.compile(r"[a-z0-9]+", re.ASCII)
 _TIMESTAMP = re.compile(

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from airline import clock
 from airline.settings import settings
+from choreography import clock
 
 log = logging.getLogger("airline")
 

@@ -1,0 +1,1 @@
+"""Choreographed sagas on Knative: what functions need that talk only through CloudEvents."""
