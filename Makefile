@@ -19,7 +19,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run status test check lint format types tests lock images image image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
-  demo-scale-to-zero demo-hpa demo-rollout test-cluster clean
+  demo-scale-to-zero demo-hpa demo-rollout test-cluster docs clean
 
 # What a person has set for other programs; no recipe may behave differently because of it.
 unexport BASH_ENV ENV CDPATH GREP_OPTIONS
@@ -32,7 +32,7 @@ endif
 
 IN_VENV := $(VENV)/bin/python -m
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := choreography airline broker laptop cli images knative demos tests benchmarks
+ROOMS := choreography airline broker laptop cli images knative demos docs tests benchmarks
 IMAGE_NAMES := $(notdir $(FUNCTIONS)) migrations gateway
 IMAGE_SOURCE = $(if $(filter gateway,$(FUNCTION)),gateway,$(if $(filter migrations,$(FUNCTION)),--target migrations .,--build-arg FUNCTION=$(FUNCTION) .))
 SHELL_SCRIPTS = $(shell grep -rlIE '^\#!.*sh$$' bin .ci knative demos)
@@ -89,6 +89,11 @@ lock: $(VENV)/.dev ## write requirements/*.txt anew from *.in; ARGS=--upgrade ta
 	    --no-emit-index-url --no-emit-find-links $(ARGS) --constraints "$$held" "$$set.in" -o "$$set.txt" || exit 1; held=dev.txt; \
 	  echo "requirements/$$set.txt"; \
 	done
+
+docs: $(VENV)/.dev ## the documentation as a site in .site/html, with every link checked
+	@$(IN_VENV) docs.site .site
+	@$(IN_VENV) zensical build --strict --config-file .site/zensical.toml
+	@echo "open .site/html/index.html"
 
 images: ## all container images: REGISTRY=registry.example/airline TAG=1 PUSH=1 DOCKER=podman
 	@set -e; for image in $(IMAGE_NAMES); do $(MAKE) --no-print-directory image FUNCTION="$$image" PUSH=; done; \

@@ -18,7 +18,7 @@ from tests.unit.manifests import ROOT
 PAGES = sorted(
     [
         *ROOT.glob("*.md"),
-        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("*/README.md"),
         *ROOT.glob("tests/*/README.md"),
     ]
