@@ -42,7 +42,7 @@ from choreography import clock, hal, outbox, store
 from choreography.columns import Instant
 from choreography.errors import Conflict, Invalid, Malformed
 
-COMMANDS = Table(
+KEYS = Table(
     "commands",
     MetaData(),
     Column("key", String(255), primary_key=True),
@@ -54,9 +54,10 @@ COMMANDS = Table(
     Column("body", Text),
     Column("resource", String(255), index=True),
 )
-"""A service that takes commands declares it with `COMMANDS.to_metadata(...)` beside its own tables.
+"""A service that takes an Idempotency-Key declares it with `KEYS.to_metadata(...)` beside its own tables.
 
-`resource` is the path of what the answer tells of, null for one that tells of nothing (204).
+The table is older than its name here. `resource` is the path of what the answer tells of, null for one that tells of
+nothing (204).
 """
 LONGEST_KEY = 255
 REPEAT = "Idempotent-Replayed"
@@ -104,7 +105,7 @@ def carry_out(request: Request, work: Work, source: str) -> Response:
 
 def forget(resource: str, transaction: Connection) -> None:
     """Forgets the answers that told of this resource, as it is no longer there."""
-    transaction.execute(delete(COMMANDS).where(COMMANDS.c.resource == resource))
+    transaction.execute(delete(KEYS).where(KEYS.c.resource == resource))
 
 
 def prune(until: float) -> int:
@@ -122,17 +123,17 @@ def _claim(transaction: Connection, key: str, fingerprint: str) -> Response | No
     now = clock.now()
     row = {"fingerprint": fingerprint, "claim": UNCLAIMED, "claimed_at": now}
     try:
-        if store.insert_if_absent(transaction, COMMANDS, key=key, **row):
+        if store.insert_if_absent(transaction, KEYS, key=key, **row):
             _prune(transaction, PRUNED_BESIDE)
             return None
     except DBAPIError as error:
         if store.lock_timed_out(error):
             raise Conflict("The first request with this Idempotency-Key is still at work.") from error
         raise
-    held = transaction.execute(select(COMMANDS).where(COMMANDS.c.key == key).with_for_update()).one()
+    held = transaction.execute(select(KEYS).where(KEYS.c.key == key).with_for_update()).one()
     # without an answer it is of an earlier release, whose process was killed; if it lives, it finds itself taken over
     if held.status is None or held.claimed_at < now - settings().idempotency_life:
-        transaction.execute(update(COMMANDS).where(COMMANDS.c.key == key).values(row | {"status": None}))
+        transaction.execute(update(KEYS).where(KEYS.c.key == key).values(row | {"status": None}))
         return None
     if held.fingerprint != fingerprint:
         raise Invalid("This Idempotency-Key was used for another request.")
@@ -152,7 +153,7 @@ def _keep(transaction: Connection, key: str, response: Response, request: Reques
         "body": response.get_data(as_text=True),
         "resource": _resource(response, request),
     }
-    transaction.execute(update(COMMANDS).where(COMMANDS.c.key == key).values(answer))
+    transaction.execute(update(KEYS).where(KEYS.c.key == key).values(answer))
 
 
 def _resource(response: Response, request: Request) -> str | None:
@@ -174,14 +175,14 @@ def _check(response: Response, request: Request) -> None:
 def _prune(transaction: Connection, most: int) -> int:
     keys = _expired(transaction, most)
     if keys:
-        transaction.execute(delete(COMMANDS).where(COMMANDS.c.key.in_(keys)))
+        transaction.execute(delete(KEYS).where(KEYS.c.key.in_(keys)))
     return len(keys)
 
 
 def _expired(transaction: Connection, most: int) -> Sequence[str]:
     # without those that another transaction is pruning, or is about to use again
-    old = COMMANDS.c.claimed_at < clock.now() - settings().idempotency_life
-    query = select(COMMANDS.c.key).where(old).order_by(COMMANDS.c.claimed_at).limit(most)
+    old = KEYS.c.claimed_at < clock.now() - settings().idempotency_life
+    query = select(KEYS.c.key).where(old).order_by(KEYS.c.claimed_at).limit(most)
     return transaction.execute(query.with_for_update(skip_locked=True)).scalars().all()
 
 

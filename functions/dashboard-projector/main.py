@@ -4,8 +4,8 @@ import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue
 
-import compensation
 import dashboard_api
+import housekeeping
 import projection
 from choreography import policy, serving, web
 
@@ -27,4 +27,4 @@ def project_dashboard(request: Request) -> ResponseReturnValue:
 @functions_framework.http
 def dashboard_housekeeping(request: Request) -> ResponseReturnValue:
     """Every five minutes: say what is settled, warn of what is canceled but not compensated, prune old history."""
-    return policy.tidy(request, compensation.keep_house)
+    return policy.tidy(request, housekeeping.keep_house)

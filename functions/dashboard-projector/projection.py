@@ -5,7 +5,7 @@ fact (a date, a flag that is only ever set), so any order of the same events mak
 over these rows: a counter could be doubled, a count of rows cannot.
 
 The events are the history: what a saga's timeline shows, and what a row can be made from again (rebuild.py). Those of
-reservations that ended are pruned when they are older than EVENT_HISTORY_DAYS (history.py); the row stays.
+reservations that ended are pruned when they are older than EVENT_HISTORY_DAYS (history_pruning.py); the row stays.
 """
 
 import functools

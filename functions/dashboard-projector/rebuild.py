@@ -6,7 +6,8 @@ from the events that there are at that moment. An event that arrives meanwhile i
 transaction waits for the lock and then adds its fact to the repaired row. So nothing has to stand still and there are
 no tables to swap.
 
-A row without events, or with some pruned (history.py), is left alone: its history cannot tell what it should be.
+A row without events, or with some pruned (history_pruning.py), is left alone: its history cannot tell what it should
+be.
 
 An event takes about 440 bytes in SQLite and PostgreSQL and 820 in MariaDB, indexes included (measured over 92,000 in
 random order); a reservation that succeeds has four events, one that is canceled after that seven.

@@ -6,10 +6,10 @@ kilobyte of the answer; some versions send it plain).
 
     OPEN -> REPLAYED       sent to the broker again, which took it
     OPEN -> DISCARDED      somebody decided that nothing is to be done, and said why
-    OPEN -> SETTLED        its saga has ended and nothing is owed: its cause has meanwhile been finished (settling.py)
+    OPEN -> SETTLED        its saga has ended and nothing is owed: its cause is finished (settled_letters.py)
 
 A letter that comes again, after any decision, is OPEN again: `times` counts. What is decided is removed after
-DEAD_LETTER_DAYS (retention.py); what is OPEN stays, of strangers a bounded number (outside.py).
+DEAD_LETTER_DAYS (retention.py); what is OPEN stays, of strangers a bounded number (quota.py).
 """
 
 import base64
@@ -86,6 +86,13 @@ def find(identity: str, connection: Connection) -> Row[Any]:
     if letter is None:
         raise NotFound(f"There is no dead letter {identity}.")
     return letter
+
+
+def discard(identity: str, note: str, transaction: Connection) -> Row[Any]:
+    """Leaves a letter be, and says why; the latest note stays. Raises NotFound."""
+    decision = {"status": "DISCARDED", "note": note, "decided_at": clock.now()}
+    transaction.execute(update(LETTERS).where(LETTERS.c.id == identity).values(decision))
+    return find(identity, transaction)
 
 
 def data_of(letter: Row[Any]) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 from flask import Response, request
 from sqlalchemy import Row, select
 
-import decisions
 import letters
+import replay
 import retention
 from choreography import clock, conditions, fields, hal, paging, store, web
 from choreography.errors import Invalid
@@ -66,7 +66,7 @@ def read_letter(identity: str) -> Response:
 
 @app.post("/dead-letters/<string(length=32):identity>/replay")
 def replay_letter(identity: str) -> Response:
-    return hal.answer(_whole(decisions.replay(identity)))
+    return hal.answer(_whole(replay.one(identity)))
 
 
 @app.post("/dead-letters/replay")
@@ -76,14 +76,14 @@ def replay_letters() -> Response:
         raise Invalid("Only " + ", ".join(_KINDS) + " can be asked for.", dict.fromkeys(unknown, "is not known here"))
     asked = fields.read(body, _KIND | {"before": Field(fields.instant, clock.now())})
     before = asked.pop("before")
-    done = decisions.replay_all({_KINDS[name]: value for name, value in asked.items() if value is not None}, before)
+    done = replay.all_open({_KINDS[name]: value for name, value in asked.items() if value is not None}, before)
     return hal.answer({"replayed": done.replayed, "remaining": done.remaining, "before": clock.text(done.before)})
 
 
 @app.post("/dead-letters/<string(length=32):identity>/discard")
 def discard_letter(identity: str) -> Response:
     note = fields.read(web.json_object(request), {"note": Field(fields.text(1, letters.LONGEST_NOTE))})["note"]
-    return hal.answer(_whole(store.commit(lambda transaction: decisions.discard(identity, note, transaction))))
+    return hal.answer(_whole(store.commit(lambda transaction: letters.discard(identity, note, transaction))))
 
 
 def _whole(letter: Row[Any]) -> dict[str, Any]:

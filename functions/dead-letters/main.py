@@ -1,4 +1,4 @@
-"""The functions of dead-letters: wiring only. letters.py has what is kept, decisions.py what is done about it."""
+"""The functions of dead-letters: wiring only. letters.py has what is kept, replay.py sends it again."""
 
 from http import HTTPStatus
 
@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 import letters_api
 import retention
-import settling
+import settled_letters
 import sink
 from choreography import policy, serving, web
 
@@ -26,7 +26,7 @@ def dead_letters(request: Request) -> ResponseReturnValue:
 @functions_framework.http
 def settle_letters(request: Request) -> ResponseReturnValue:
     """SagasSettled -> nothing."""
-    return _pruned(policy.reply(request, settling.settle_letters, settling.SOURCE))
+    return _pruned(policy.reply(request, settled_letters.settle_letters, settled_letters.SOURCE))
 
 
 def _pruned(answer: Response) -> Response:

@@ -6,7 +6,7 @@ settled sagas goes in the same way, or there would be a row of every reservation
 
 from sqlalchemy import Connection
 
-import settling
+import settled_letters
 from airline.settings import settings
 from choreography import clock, store
 from choreography.logs import log
@@ -29,5 +29,5 @@ def _prune_some(transaction: Connection) -> None:
     if days is not None:
         decided_long_ago = LETTERS.c.decided_at < clock.now() - days  # of an OPEN one it is null
         store.remove_some(transaction, LETTERS, AT_ONCE, decided_long_ago)
-    settled_long_ago = SETTLED_SAGAS.c.settled_at < clock.now() - settling.KEPT
+    settled_long_ago = SETTLED_SAGAS.c.settled_at < clock.now() - settled_letters.KEPT
     store.remove_some(transaction, SETTLED_SAGAS, AT_ONCE, settled_long_ago)

@@ -3,18 +3,18 @@
 from sqlalchemy import Connection
 
 import letters
-import outside
-import settling
+import quota
+import settled_letters
 from choreography.wire import Envelope
 
 
 def keep(envelope: Envelope, transaction: Connection) -> None:
     """Keeps one letter; the same event given up on by the same function again is counted, and OPEN again.
 
-    Of strangers no more is kept than outside.py says; of a saga that is settled already it is SETTLED at once.
+    Of strangers no more is kept than quota.py says; of a saga that is settled already it is SETTLED at once.
     """
     identity, row = letters.identity_of(envelope), letters.row_of(envelope)
-    if outside.is_stranger(envelope):
-        identity, row = outside.bounded(identity, row, transaction)
+    if quota.is_stranger(envelope):
+        identity, row = quota.bounded(identity, row, transaction)
     letters.put(identity, row, transaction)
-    settling.settle(transaction, letters.LETTERS.c.id == identity)
+    settled_letters.settle(transaction, letters.LETTERS.c.id == identity)

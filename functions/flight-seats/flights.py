@@ -47,7 +47,7 @@ from airline.events import (
 from airline.settings import settings
 from choreography import clock, fields, store
 from choreography.errors import Conflict, Invalid, NotFound
-from choreography.idempotency import COMMANDS
+from choreography.idempotency import KEYS
 
 SOURCE = "/airline/flight-seats"
 
@@ -77,7 +77,7 @@ HOLDS = Table(
     sqlite_with_rowid=False,
 )
 NUMBERS = Table("flight_numbers", metadata, Column("latest", Integer, primary_key=True, autoincrement=False))
-COMMANDS.to_metadata(metadata)
+KEYS.to_metadata(metadata)
 
 SOLD_OUT = "not enough seats left"
 UNKNOWN_FLIGHT = "unknown flight"

@@ -1,12 +1,12 @@
-"""The functions of payment: wiring only. The rules are in payments.py, the provider's in provider.py."""
+"""The functions of payment: wiring only. The rules are in payments.py, the provider's in provider/."""
 
 import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue
 
+import housekeeping
 import payments
 import payments_api
-import unfinished
 from choreography import policy, serving, web
 
 serving.prepare()
@@ -37,4 +37,4 @@ def refund_payment(request: Request) -> ResponseReturnValue:
 @functions_framework.http
 def payment_housekeeping(request: Request) -> ResponseReturnValue:
     """Every five minutes: finish what was left half done, send what is unsent."""
-    return policy.tidy(request, unfinished.keep_house)
+    return policy.tidy(request, housekeeping.keep_house)

@@ -1,4 +1,4 @@
-"""Payments: every rule about money is here, except the provider's own.
+"""Payments: every rule about money is here, except the provider's own (provider/).
 
 The payment of a reservation is this service's memory of it, one row that is never deleted:
 

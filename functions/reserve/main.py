@@ -4,8 +4,8 @@ import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue
 
-import incoming
-import overdue
+import commands_api
+import housekeeping
 import reservations
 import reservations_api
 from choreography import policy, serving, web
@@ -22,13 +22,15 @@ def reserve(request: Request) -> ResponseReturnValue:
 @functions_framework.http
 def reserve_commands(request: Request) -> ResponseReturnValue:
     """HTTP: commands from outside, as CloudEvents."""
-    return web.serve(incoming.app, request)
+    return web.serve(commands_api.app, request)
 
 
 @functions_framework.http
 def place_reservation(request: Request) -> ResponseReturnValue:
     """ReservationRequested -> ReservationPlaced."""
-    return policy.announce(request, reservations.place_reservation, reservations.SOURCE, understand=incoming.understood)
+    return policy.announce(
+        request, reservations.place_reservation, reservations.SOURCE, understand=commands_api.understood
+    )
 
 
 @functions_framework.http
@@ -41,7 +43,7 @@ def confirm_reservation(request: Request) -> ResponseReturnValue:
 def cancel_reservation(request: Request) -> ResponseReturnValue:
     """SeatsSoldOut, PaymentFailed or CancellationRequested -> ReservationCanceled."""
     return policy.announce(
-        request, reservations.cancel_reservation, reservations.SOURCE, understand=incoming.understood
+        request, reservations.cancel_reservation, reservations.SOURCE, understand=commands_api.understood
     )
 
 
@@ -54,4 +56,4 @@ def settle_reservations(request: Request) -> ResponseReturnValue:
 @functions_framework.http
 def reserve_housekeeping(request: Request) -> ResponseReturnValue:
     """Every five minutes: expire what is overdue, say again what is owed, send what is unsent."""
-    return policy.tidy(request, overdue.keep_house)
+    return policy.tidy(request, housekeeping.keep_house)

@@ -34,7 +34,7 @@ from sqlalchemy import (
     update,
 )
 
-import promises
+import before_placement
 from airline import ids
 from airline.events import (
     EXPIRED,
@@ -49,12 +49,12 @@ from airline.events import (
     SeatsSoldOut,
 )
 from airline.settings import settings
+from before_placement import ACCEPTED, EARLY_CANCELS, LONGEST_REASON
 from choreography import clock, fields, store
 from choreography.columns import Instant
 from choreography.errors import Invalid, NotFound, TryAgain
-from choreography.idempotency import COMMANDS
+from choreography.idempotency import KEYS
 from choreography.outbox import OUTBOX
-from promises import ACCEPTED, EARLY_CANCELS, LONGEST_REASON
 
 SOURCE = "/airline/reserve"
 LONGEST_NAME = 255
@@ -86,7 +86,7 @@ RESERVATIONS = Table(
     Index("ix_reservations_to_expire", "status", "expires_at"),
     CheckConstraint("status IN ('PENDING', 'SUCCEED', 'CANCELED')", name="a_known_status"),
 )
-COMMANDS.to_metadata(metadata)
+KEYS.to_metadata(metadata)
 ACCEPTED.to_metadata(metadata)
 EARLY_CANCELS.to_metadata(metadata)
 OUTBOX.to_metadata(metadata)
@@ -126,7 +126,7 @@ def place_reservation(
     One whose cancel came before it is placed and canceled at once. Raises Invalid for a reservation that was asked for
     before with other values.
     """
-    unwanted = promises.take_cancel(requested.reservation_id, transaction)
+    unwanted = before_placement.take_cancel(requested.reservation_id, transaction)
     row = place(requested.reservation_id, wanted(requested), transaction, requested)
     if row.status == "CANCELED":
         return ()
@@ -314,10 +314,10 @@ def _expect_placed(identity: str, transaction: Connection) -> None:
 def _cancel_or_remember(unwanted: CancellationRequested, transaction: Connection) -> ReservationCanceled | None:
     identity = unwanted.reservation_id
     if not is_placed(identity, transaction):
-        promises.remember_cancel(identity, unwanted.reason, transaction)
+        before_placement.remember_cancel(identity, unwanted.reason, transaction)
         if not is_placed(identity, transaction):
             return None
-        promises.forget_cancel(identity, transaction)  # it was placed while we waited
+        before_placement.forget_cancel(identity, transaction)  # it was placed while we waited
     return cancel(identity, unwanted.reason, transaction)
 
 

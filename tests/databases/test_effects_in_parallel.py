@@ -12,10 +12,10 @@ from flask import Request, Response
 from sqlalchemy import Connection, select
 from werkzeug.test import EnvironBuilder
 
+import before_placement
 import letters
 import payments
 import projection
-import promises
 import provider
 import reservations
 import sink
@@ -99,7 +99,7 @@ def test_a_cancel_that_races_the_placing_of_its_reservation_is_never_lost(desk: 
         both: list[Callable[[], Any]] = [place, functools.partial(until_it_works, cancel)]
         at_once(both)
         assert [row.status for row in desk.rows(reservations.RESERVATIONS)] == ["CANCELED"]
-        assert desk.rows(promises.EARLY_CANCELS) == []
+        assert desk.rows(before_placement.EARLY_CANCELS) == []
 
 
 def test_one_request_delivered_to_many_at_once_is_one_reservation(desk: Service) -> None:
@@ -183,12 +183,12 @@ def test_a_second_request_is_told_that_the_first_is_still_at_work(at_the_desk: S
 
 def test_many_services_prune_the_same_keys_at_once(at_the_desk: Service) -> None:
     old = [{"key": str(number), "fingerprint": "f", "claim": "", "claimed_at": NOON} for number in range(50)]
-    at_the_desk.run(lambda transaction: transaction.execute(idempotency.COMMANDS.insert(), old))
+    at_the_desk.run(lambda transaction: transaction.execute(idempotency.KEYS.insert(), old))
 
     pruned = at_once([lambda: idempotency.prune(time.monotonic() + 60)] * MANY)
 
     assert sum(pruned) == 50
-    assert at_the_desk.rows(idempotency.COMMANDS) == []
+    assert at_the_desk.rows(idempotency.KEYS) == []
 
 
 def test_the_outbox_is_sent_oldest_first_over_many_pages(at_the_desk: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import random
 
 from sqlalchemy import Connection, update
 
-import history
+import history_pruning
 import rebuild
 from airline.events import Event, Paid
 from projection import EVENTS, RESERVATIONS, project
@@ -58,7 +58,7 @@ def test_history_is_pruned_while_late_events_arrive(board: Service, noon: object
     hear(board, *(event for identity in SAGAS for event in ended(identity)))
 
     calls = [ruled(board.engine, project, envelope(event)) for identity in SAGAS for event in late(identity)[:2]]
-    calls += [ruled(board.engine, history.prune_some, NOON.replace(hour=13)) for _ in range(8)]
+    calls += [ruled(board.engine, history_pruning.prune_some, NOON.replace(hour=13)) for _ in range(8)]
     at_once(calls)
 
     assert all(row.seats_held and row.paid and row.placed and row.canceled_at for row in board.rows(RESERVATIONS))

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-import accepted
+import accepted_commands
+import before_placement
 import letters
-import promises
 import reservations
 import retention
-import settling
+import settled_letters
 import sink
 from airline.events import CancellationRequested, SagasSettled
 from choreography import clock, outbox, store
@@ -52,20 +52,20 @@ def test_commands_are_said_again_until_they_are_done_and_then_forgotten(
     at_the_desk.run(reservations.place_reservation, REQUESTED)
     for number in range(5):
         unwanted = CancellationRequested(reservation_id="R1", reason="rain")
-        at_the_desk.run(accepted.remember, event(str(number), reservationId="R1", reason="rain"), unwanted)
-    monkeypatch.setattr(accepted, "BATCH", 2)
-    assert accepted.say_again(math.inf) == 0
+        at_the_desk.run(accepted_commands.remember, event(str(number), reservationId="R1", reason="rain"), unwanted)
+    monkeypatch.setattr(accepted_commands, "BATCH", 2)
+    assert accepted_commands.say_again(math.inf) == 0
     later(monkeypatch, minutes=11)
-    assert accepted.say_again(math.inf) == len(set(said)) == 5
+    assert accepted_commands.say_again(math.inf) == len(set(said)) == 5
 
     at_the_desk.run(reservations.cancel_reservation, CancellationRequested(reservation_id="R1", reason="rain"))
     later(monkeypatch, hours=5)
-    assert accepted.say_again(math.inf) == 0
-    assert {row.owed_at for row in at_the_desk.rows(promises.ACCEPTED)} == {None}
-    assert accepted.forget(math.inf) == 0
+    assert accepted_commands.say_again(math.inf) == 0
+    assert {row.owed_at for row in at_the_desk.rows(before_placement.ACCEPTED)} == {None}
+    assert accepted_commands.forget(math.inf) == 0
     later(monkeypatch, days=30)
-    assert accepted.forget(math.inf) == 5
-    assert at_the_desk.rows(promises.ACCEPTED) == []
+    assert accepted_commands.forget(math.inf) == 5
+    assert at_the_desk.rows(before_placement.ACCEPTED) == []
 
 
 def test_a_broker_that_is_away_is_not_asked_for_every_command(
@@ -81,25 +81,25 @@ def test_a_broker_that_is_away_is_not_asked_for_every_command(
     at_the_desk.run(reservations.place_reservation, REQUESTED)
     for number in range(3):
         unwanted = CancellationRequested(reservation_id="R1", reason="rain")
-        at_the_desk.run(accepted.remember, event(str(number), reservationId="R1", reason="rain"), unwanted)
+        at_the_desk.run(accepted_commands.remember, event(str(number), reservationId="R1", reason="rain"), unwanted)
     later(monkeypatch, minutes=11)
 
-    assert (accepted.say_again(math.inf), len(asked)) == (0, 1)
+    assert (accepted_commands.say_again(math.inf), len(asked)) == (0, 1)
 
 
 def test_another_command_under_the_same_id_and_a_cancel_of_nothing_leave_no_trace(at_the_desk: Service) -> None:
     at_the_desk.run(reservations.place_reservation, REQUESTED)
     unwanted = CancellationRequested(reservation_id="R1", reason="rain")
-    at_the_desk.run(accepted.remember, event("1", reservationId="R1", reason="rain"), unwanted)
+    at_the_desk.run(accepted_commands.remember, event("1", reservationId="R1", reason="rain"), unwanted)
     other = CancellationRequested(reservation_id="R1", reason="snow")
     with pytest.raises(Invalid):
-        at_the_desk.run(accepted.remember, event("1", reservationId="R1", reason="snow"), other)
+        at_the_desk.run(accepted_commands.remember, event("1", reservationId="R1", reason="snow"), other)
     with pytest.raises(Invalid):
-        at_the_desk.run(accepted.heard, AGENCY, "1", other)
+        at_the_desk.run(accepted_commands.heard, AGENCY, "1", other)
     nothing = CancellationRequested(reservation_id="R2", reason="rain")
     with pytest.raises(NotFound):
-        at_the_desk.run(accepted.remember, event("2", reservationId="R2", reason="rain"), nothing)
-    assert len(at_the_desk.rows(promises.ACCEPTED)) == 1
+        at_the_desk.run(accepted_commands.remember, event("2", reservationId="R2", reason="rain"), nothing)
+    assert len(at_the_desk.rows(before_placement.ACCEPTED)) == 1
 
 
 def test_letters_are_settled_bounded_and_pruned(database: Database, noon: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,8 +110,8 @@ def test_letters_are_settled_bounded_and_pruned(database: Database, noon: Any, m
         post.run(sink.keep, Envelope({"id": str(number), "source": "/stranger", "type": "T"}, {}))
     for source in ("/airline/payment", "/airline/x"):
         post.run(sink.keep, Envelope({"id": "p", "source": source, "type": "Paid", "correlationid": "R1"}, {}))
-    post.run(settling.settle_letters, SagasSettled(status="SUCCEED", reservation_ids=("R1", "R2")))
-    post.run(settling.settle_letters, SagasSettled(status="CANCELED", reservation_ids=("R2",)))
+    post.run(settled_letters.settle_letters, SagasSettled(status="SUCCEED", reservation_ids=("R1", "R2")))
+    post.run(settled_letters.settle_letters, SagasSettled(status="CANCELED", reservation_ids=("R2",)))
     post.run(
         sink.keep, Envelope({"id": "c", "source": "/airline/x", "type": "SeatsSoldOut", "correlationid": "R2"}, {})
     )

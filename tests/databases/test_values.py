@@ -78,7 +78,7 @@ def test_keys_that_are_not_the_same_are_different(database: Database, other: str
     claim = {"fingerprint": "f", "claim": "c", "claimed_at": NOON}
     for key in ("abc", other):
         assert added(seats, flights.HOLDS, **HOLD | {"reservation_id": key})
-        assert added(seats, idempotency.COMMANDS, key=key, **claim)
+        assert added(seats, idempotency.KEYS, key=key, **claim)
         assert added(desk, outbox.OUTBOX, id=key, body="{}", created_at=NOON)
         assert added(till, payments.PAYMENTS, **PAYMENT | {"reservation_id": key})
     query = select(flights.HOLDS.c.reservation_id).where(flights.HOLDS.c.reservation_id == other)
@@ -98,8 +98,8 @@ def test_the_longest_key_is_kept_whole(database: Database) -> None:
     engine = database(flights.metadata)
     keys = ["k" * (idempotency.LONGEST_KEY - 1) + last for last in "ab"]
     for key in keys:
-        assert added(engine, idempotency.COMMANDS, key=key, fingerprint="f", claim="c", claimed_at=NOON)
-    assert sorted(kept(engine, idempotency.COMMANDS.c.key)) == [(key,) for key in keys]
+        assert added(engine, idempotency.KEYS, key=key, fingerprint="f", claim="c", claimed_at=NOON)
+    assert sorted(kept(engine, idempotency.KEYS.c.key)) == [(key,) for key in keys]
 
 
 @ON_A_SERVER

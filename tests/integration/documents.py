@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 FILES = {
     "reserve": "reserve/reservations.openapi.json",
-    "reserve-commands": "reserve/incoming.openapi.json",
+    "reserve-commands": "reserve/commands.openapi.json",
     "flight-seats": "flight-seats/flights.openapi.json",
     "payment": "payment/payments.openapi.json",
     "dashboard": "dashboard-projector/dashboard.openapi.json",

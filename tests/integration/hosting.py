@@ -1,7 +1,8 @@
 """Functions as functions-framework hosts them, one process for all: each call puts on the environment of its folder.
 
 functions-framework writes the environment, `sys.modules["main"]`, `sys.path` and a registry; the kit caches what a
-process needs once. `isolated` takes all of it back.
+process needs once. `isolated` takes all of it back. Several folders have a `housekeeping`, so each is put in place for
+the main.py that imports it.
 """
 
 import os
@@ -24,6 +25,7 @@ from werkzeug.test import Client, TestResponse
 from airline.settings import settings
 from choreography import issuer, logs, migrations, outbox, store
 from tests.unit.manifests import function_folders, targets
+from tests.unit.policies import housekeeping
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -45,6 +47,7 @@ def isolated() -> Iterator[None]:
         finally:
             forget()
             sys.modules.pop("main", None)
+            sys.modules.pop("housekeeping", None)
             if main is not None:
                 sys.modules["main"] = main
 
@@ -109,7 +112,10 @@ class Airline:
         environment = self.environment(FOLDER_OF[service]) | {"K_SERVICE": service}
         os.environ.update(environment)
         if service not in self._apps:
-            source = FUNCTIONS / FOLDER_OF[service] / "main.py"
+            folder = FOLDER_OF[service]
+            source = FUNCTIONS / folder / "main.py"
+            if source.with_name("housekeeping.py").exists():
+                sys.modules["housekeeping"] = housekeeping(folder)
             self._apps[service] = functions_framework.create_app(  # type: ignore[no-untyped-call]
                 service.replace("-", "_"), str(source), "http"
             )

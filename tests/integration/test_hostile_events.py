@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-import provider
 from broker.embedded import event as broker_event
 from choreography import policy
 from choreography.problems import MOST_BYTES
@@ -118,7 +117,7 @@ def watched(airline: Airline, service: str) -> Iterator[Watched]:
 
 @pytest.fixture(autouse=True)
 def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider, "SLOW_SECONDS", 0)
+    monkeypatch.setattr("provider.charges.SLOW_SECONDS", 0)
 
 
 @pytest.mark.parametrize("service", [*POLICIES, COMMANDS])

@@ -95,7 +95,7 @@ def test_a_key_that_an_earlier_release_claimed_and_was_killed_with_is_free(airli
     claimed = {"fingerprint": "f", "claim": "of the dead", "claimed_at": datetime.now(UTC)}
     airline.function("reserve")
     store.commit(
-        lambda tx: store.insert_if_absent(tx, idempotency.COMMANDS, key=KEY["Idempotency-Key"], **claimed),
+        lambda tx: store.insert_if_absent(tx, idempotency.KEYS, key=KEY["Idempotency-Key"], **claimed),
         store.engine(url_of(airline.database("reserve"))),
     )
 

@@ -27,7 +27,7 @@ from tests.integration.vocabulary import DATA, RESERVATION, body_of, event
 
 MODULES = {
     "reserve": "reservations_api",
-    "reserve-commands": "incoming",
+    "reserve-commands": "commands_api",
     "flight-seats": "flights_api",
     "payment": "payments_api",
     "dashboard": "dashboard_api",

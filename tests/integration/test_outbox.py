@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-import overdue
 from tests.integration.conftest import Clock
 from tests.integration.hosting import Airline
 from tests.integration.recording_broker import RecordingBroker
 from tests.integration.vocabulary import RESERVATION, body_of, event, href, place, tick
+from tests.unit.policies import housekeeping
 
 
 def unsent(airline: Airline) -> int:
@@ -148,13 +148,14 @@ def test_a_reservation_that_is_paid_at_the_last_moment_does_not_expire(
     say_nothing_again(airline)
     reservation = place(airline)
     house, confirming = airline.function("reserve-housekeeping"), airline.function("confirm-reservation")
-    expire = overdue._expire
+    duties = housekeeping("reserve")
+    expire = duties._expire
 
     def after_it_is_paid(identity: str) -> None:
         confirming.hear(event("Paid", reservationId=identity))
         expire(identity)
 
-    monkeypatch.setattr(overdue, "_expire", after_it_is_paid)
+    monkeypatch.setattr(duties, "_expire", after_it_is_paid)
     held_clock.passes(timedelta(days=1))
     house.hear(tick())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import history
+import history_pruning
 import rebuild
 from choreography import housekeeping
 from tests.integration.conftest import Clock
@@ -128,8 +128,8 @@ def test_housekeeping_prunes_what_ended_long_ago(airline: Airline, held_clock: C
 def test_a_tick_prunes_until_its_time_is_over_and_the_next_goes_on(
     airline: Airline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "_OLD", history._OLD.limit(1))
-    monkeypatch.setattr(history, "BATCH", 1)
+    monkeypatch.setattr(history_pruning, "_OLD", history_pruning._OLD.limit(1))
+    monkeypatch.setattr(history_pruning, "BATCH", 1)
     for number in range(3):
         tell(airline, *SUCCEEDED, about=f"00000000000{number}")
     held_clock.passes(timedelta(days=366))

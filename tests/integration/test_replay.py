@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-import decisions
 from choreography import outbox
 from choreography.errors import BrokerAway
 from choreography.problems import MOST_BYTES
@@ -271,7 +270,7 @@ def test_a_misspelt_kind_is_named_whatever_its_letters(airline: Airline, sink: F
 def test_of_many_letters_some_are_replayed_by_each_call(
     airline: Airline, sink: Function, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr("replay.MOST_AT_ONCE", 2)
     for number in range(5):
         keep(airline, dead(event("Paid") | {"id": str(number)}))
 
@@ -282,7 +281,7 @@ def test_of_many_letters_some_are_replayed_by_each_call(
 def test_letters_that_fail_again_at_once_are_not_replayed_without_end(
     airline: Airline, sink: Function, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr("replay.MOST_AT_ONCE", 2)
     for number in range(5):
         keep(airline, dead(event("Paid") | {"id": str(number)}))
 

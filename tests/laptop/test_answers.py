@@ -18,7 +18,7 @@ from tests.system import ROOT, RunningSystem, running_system
 
 DOCUMENTS = {
     "reserve": "reserve/reservations",
-    "reserve-commands": "reserve/incoming",
+    "reserve-commands": "reserve/commands",
     "flight-seats": "flight-seats/flights",
     "payment": "payment/payments",
     "dashboard": "dashboard-projector/dashboard",

@@ -87,7 +87,7 @@ def seats(database: Database) -> Service:
 def bank(database: Database, monkeypatch: pytest.MonkeyPatch) -> Service:
     """The provider, with its ledger."""
     service = Service(database(provider.metadata))
-    monkeypatch.setattr(provider, "_ledger", lambda: service.engine)
+    monkeypatch.setattr("provider.ledger._database", lambda: service.engine)
     return service
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-import incoming
+import commands_api
 import reservations_api
 from tests.unit.world import World
 
@@ -19,7 +19,7 @@ class Customer:
     def __init__(self, world: World) -> None:
         self._world = world
         self._resources: FlaskClient = reservations_api.app.test_client()
-        self._commands: FlaskClient = incoming.app.test_client()
+        self._commands: FlaskClient = commands_api.app.test_client()
         self.known: list[str] = []
         self.unwanted: set[str] = set()
 

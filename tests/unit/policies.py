@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from airline.events import Event
@@ -29,6 +30,11 @@ class Policy:
     def heard(self, type_: str) -> type[Event]:
         """The class of an event that it hears."""
         return policy.hears(self.rules[0])[type_]
+
+
+def housekeeping(folder: str) -> ModuleType:
+    """The housekeeping of a function folder. Several folders have that name, so a plain import would find the first."""
+    return importlib.import_module(f"functions.{folder}.housekeeping")
 
 
 @cache

@@ -10,7 +10,7 @@ import pytest
 import owed
 import payments
 import reservations
-import settled
+import settlement
 from choreography import housekeeping, outbox
 from choreography.errors import BrokerAway, TryAgain
 from tests.unit import laws
@@ -178,7 +178,7 @@ def test_a_payment_that_cannot_be_finished_stops_neither_the_others_nor_the_outb
 def test_a_report_that_the_broker_refuses_does_not_stop_the_next_one(
     tale: Tale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settled, "BATCH", 1)
+    monkeypatch.setattr(settlement, "BATCH", 1)
     ended = [booked(tale, seats=1) for _ in range(3)]
     while tale.world.pending:
         for delivery in list(tale.world.pending):

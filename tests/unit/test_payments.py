@@ -55,7 +55,7 @@ def test_a_slow_provider_is_waited_for_and_only_the_first_time(
     till: Service, bank: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("provider.time.sleep", waits.append)
+    monkeypatch.setattr("provider.charges.time.sleep", waits.append)
     assert charge(till, decreased(method="slow")) == PAID
     assert charge(till, decreased(method="slow")) == PAID
     assert waits == [provider.SLOW_SECONDS]

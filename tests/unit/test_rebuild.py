@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, update
 
-import history
+import history_pruning
 import projection
 import rebuild
 from airline.events import Paid, PaymentNotTaken, PaymentRefunded, RemainingSeatsIncreased, SagaEvent, SeatsNotHeld
@@ -132,7 +132,7 @@ def test_a_row_without_any_event_is_left_alone_and_counted(board: Service) -> No
 
 
 def prune(board: Service, before: datetime) -> int:
-    pruned: int = board.run(history.prune_some, before)
+    pruned: int = board.run(history_pruning.prune_some, before)
     return pruned
 
 
@@ -196,7 +196,7 @@ def ended(name: str) -> tuple[SagaEvent, ...]:
 
 
 def test_history_is_pruned_in_batches(board: Service, noon: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "_OLD", history._OLD.limit(2))
+    monkeypatch.setattr(history_pruning, "_OLD", history_pruning._OLD.limit(2))
     hear(board, *(event for name in ("R1", "R2", "R3") for event in ended(name)))
 
     assert [prune(board, noon + timedelta(seconds=1)) for _ in range(3)] == [2, 1, 0]

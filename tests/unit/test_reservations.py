@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import promises
+import before_placement
 import reservations
 from airline import settings
 from airline.events import (
@@ -146,7 +146,7 @@ def test_what_is_said_of_a_reservation_that_nobody_placed_is_refused_for_good(de
     rule = reservations.confirm_reservation if of_ours is PAID else reservations.cancel_reservation
     with pytest.raises(Invalid, match="Nobody has placed reservation R1"):
         desk.run(rule, of_ours)
-    assert desk.rows(promises.EARLY_CANCELS) == []
+    assert desk.rows(before_placement.EARLY_CANCELS) == []
 
 
 def test_a_cancel_that_comes_before_its_reservation_cancels_it_when_it_is_placed(desk: Service, noon: Any) -> None:
@@ -160,13 +160,13 @@ def test_a_cancel_that_comes_before_its_reservation_cancels_it_when_it_is_placed
         ReservationCanceled(reservation_id="R1", customer_id=7, flight_id=1, seat_qty=3, reason="changed my mind"),
     )
     assert status(desk) == ("CANCELED", "changed my mind")
-    assert desk.rows(promises.EARLY_CANCELS) == []
+    assert desk.rows(before_placement.EARLY_CANCELS) == []
     assert desk.run(reservations.place_reservation, REQUESTED) == ()
 
 
 def test_a_cancel_leaves_nothing_behind_where_its_reservation_is_placed(requested: Service) -> None:
     requested.run(reservations.cancel_reservation, UNWANTED)
-    assert requested.rows(promises.EARLY_CANCELS) == []
+    assert requested.rows(before_placement.EARLY_CANCELS) == []
 
 
 def test_only_what_is_pending_past_its_time_expires(

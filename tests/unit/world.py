@@ -16,26 +16,27 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, MetaData, StaticPool, Table, create_engine, select
 
-import compensation
 import flights
 import letters
-import overdue
 import payments
 import projection
 import provider
 import reservations
-import unfinished
 from airline.settings import settings
 from choreography import clock, logs, outbox, store, wire
 from choreography.errors import BrokerAway, NotFound, TryAgain
 from choreography.relay import Relay, Round
 from choreography.wire import CloudEvent, Envelope
 from tests.unit.crossing import Crossings
-from tests.unit.policies import Policy, hearers
+from tests.unit.policies import Policy, hearers, housekeeping
 from tests.unit.sayings import NOON
 
 PROVIDER = "the provider"
-HOUSEKEEPING = {"reservations": overdue, "payments": unfinished, "projection": compensation}
+HOUSEKEEPING = {
+    "reservations": housekeeping("reserve"),
+    "payments": housekeeping("payment"),
+    "projection": housekeeping("dashboard-projector"),
+}
 
 
 class Mishap(StrEnum):
@@ -167,7 +168,7 @@ class World:
             "flights": self.seats,
             "payments": self.till,
             "projection": self.board,
-            "settling": Database(letters.metadata),
+            "settled_letters": Database(letters.metadata),
         }
         self.crossings = Crossings([service.engine for service in self.services.values()])
         self.deliveries = 0
@@ -255,7 +256,7 @@ class World:
                 self.go_on(task)
         else:
             with self.at(task.module), suppress(TryAgain):
-                overdue._expire(task.reservation)
+                HOUSEKEEPING["reservations"]._expire(task.reservation)
 
     def later(self, **delta: float) -> None:
         self.now += timedelta(**delta)
@@ -288,8 +289,8 @@ class World:
         settings.cache_clear()
         patch.setattr(outbox, "_deliver", lambda _sink, body, _timeout: self._send(body))
         patch.setattr(outbox, "_relay", lambda _there, _sink: _WithoutThread(lambda _: Round(0, False), 1))
-        patch.setattr(provider, "_ledger", lambda: self.bank.engine)
-        patch.setattr(provider, "SLOW_SECONDS", 0)
+        patch.setattr("provider.ledger._database", lambda: self.bank.engine)
+        patch.setattr("provider.charges.SLOW_SECONDS", 0)
         patch.setattr(provider, "charge", lambda key, *what: self._asks("charge", key, *what))
         patch.setattr(provider, "undo", lambda key, amount: self._asks("undo", key, amount))
 

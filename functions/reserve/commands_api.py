@@ -1,8 +1,8 @@
 """Commands that come from outside as CloudEvents: judged here, then put into the broker.
 
 In structured mode the type is in the body, where no gateway looks, so this is the place that keeps strangers from
-speaking for the airline. The 202 is given when the command is remembered (accepted.py) and in the outbox, whether or
-not the broker can be reached at that moment.
+speaking for the airline. The 202 is given when the command is remembered (accepted_commands.py) and in the outbox,
+whether or not the broker can be reached at that moment.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flask import Response, request
 
-import accepted
+import accepted_commands
 import reservations
 import reservations_api
 from airline import ids
@@ -24,7 +24,7 @@ from choreography.wire import Envelope
 
 LONGEST_ATTRIBUTE = 255
 
-app = web.api("reserve-commands", Path(__file__).with_name("incoming.openapi.json"))
+app = web.api("reserve-commands", Path(__file__).with_name("commands.openapi.json"))
 
 
 @app.post("/events")
@@ -32,7 +32,9 @@ def accept() -> Response:
     envelope = conformance.read(request, request.get_data())
     command = judged(envelope)
     event = wire.forward(envelope, _complete(command))
-    outbox.commit(lambda transaction: (None, accepted.remember(event, command, transaction)), reservations.SOURCE)
+    outbox.commit(
+        lambda transaction: (None, accepted_commands.remember(event, command, transaction)), reservations.SOURCE
+    )
     status = f"{hal.base_url(request)}/reservations/{command.reservation_id}"
     answer = {"reservationId": command.reservation_id, "_links": {"status": {"href": status}}}
     return Response(json.dumps(answer), 202, {"Location": status}, content_type=hal.HAL_JSON)
@@ -61,7 +63,7 @@ def understood(envelope: Envelope, rule: Announcer[HeardEvent]) -> HeardEvent:
         return _by_event(envelope, asked)  # type: ignore[return-value, arg-type]
     if heard is CancellationRequested:
         command = _cancellation(envelope)
-        store.commit(lambda transaction: accepted.heard(envelope.source, envelope.id, command, transaction))
+        store.commit(lambda transaction: accepted_commands.heard(envelope.source, envelope.id, command, transaction))
         return command  # type: ignore[return-value]
     return policy.understood(envelope, rule)
 

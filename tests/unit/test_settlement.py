@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 import projection
-import settled
+import settlement
 from airline.events import (
     Paid,
     PaymentNotTaken,
@@ -38,12 +38,12 @@ MONEY = (
 
 def unreported(board: Service) -> dict[str, list[str]]:
     """By their end, the reservations that are to be reported."""
-    found = {status: list(board.run(settled.unreported, status, "")) for status in settled.SETTLED}
+    found = {status: list(board.run(settlement.unreported, status, "")) for status in settlement.SETTLED}
     return {status: identities for status, identities in found.items() if identities}
 
 
 def report(board: Service, status: str) -> None:
-    board.run(settled.reported, settled.Batch(status, ("R1",)))
+    board.run(settlement.reported, settlement.Batch(status, ("R1",)))
 
 
 @pytest.mark.parametrize("missing", range(4))
@@ -95,16 +95,16 @@ def test_a_cancel_that_comes_between_the_report_and_its_mark_is_reported_too(boa
 
 
 def test_a_batch_is_what_fits_one_event(board: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settled, "BATCH", 2)
+    monkeypatch.setattr(settlement, "BATCH", 2)
     for name in ("R1", "R2", "R3"):
         hear(board, *(replace(event, reservation_id=name) for event in SUCCEEDED))
-    assert list(board.run(settled.unreported, "SUCCEED", "")) == ["R1", "R2"]
-    assert list(board.run(settled.unreported, "SUCCEED", "R2")) == ["R3"]
+    assert list(board.run(settlement.unreported, "SUCCEED", "")) == ["R1", "R2"]
+    assert list(board.run(settlement.unreported, "SUCCEED", "R2")) == ["R3"]
 
 
-@pytest.mark.parametrize("status", settled.SETTLED)
+@pytest.mark.parametrize("status", settlement.SETTLED)
 def test_a_batch_is_found_without_sorting_all_that_waits_to_be_reported(board: Service, status: str) -> None:
-    plan = plan_of(board, settled.unreported, status, "R1")
+    plan = plan_of(board, settlement.unreported, status, "R1")
     assert "ix_reservations_unreported (reported=? AND reservation_id>?)" in plan
     assert "TEMP B-TREE" not in plan
 

@@ -17,10 +17,10 @@ import owed
 import reservations
 from airline.events import CancellationRequested, Command
 from airline.settings import settings
+from before_placement import ACCEPTED, EARLY_CANCEL_KEPT, EARLY_CANCELS
 from choreography import clock, fields, housekeeping, outbox, store
 from choreography.errors import Invalid, NotFound
 from choreography.wire import CloudEvent
-from promises import ACCEPTED, EARLY_CANCEL_KEPT, EARLY_CANCELS
 from reservations import RESERVATIONS
 
 BATCH = 500

@@ -1,4 +1,4 @@
-"""What people decide about dead letters: send them to the broker again, or leave them be.
+"""Dead letters are replayed: sent to the broker again.
 
 A replayed event is the one that failed, id and time included, so whoever had handled it knows it as a repeat; only
 what brokers add on the way is taken off. It goes to every Trigger that lets it pass, not just to the one that failed.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Row, Select, func, select, update
 
 import letters
 from choreography import clock, outbox, store, wire
@@ -33,7 +33,7 @@ class Replay:
     before: datetime
 
 
-def replay(identity: str) -> Row[Any]:
+def one(identity: str) -> Row[Any]:
     """Sends one event again and returns its letter. Raises NotFound, Conflict where it is DISCARDED, TryAgain."""
     with store.reading() as connection:
         letter = letters.find(identity, connection)
@@ -44,7 +44,7 @@ def replay(identity: str) -> Row[Any]:
         return letters.find(identity, connection)
 
 
-def replay_all(wanted: Mapping[str, Any], before: datetime | None = None) -> Replay:
+def all_open(wanted: Mapping[str, Any], before: datetime | None = None) -> Replay:
     """Sends what is OPEN and has these values, oldest first, MOST_AT_ONCE of them. Raises TryAgain if none went.
 
     `before` is for the next call: it leaves out what came back since the first one, or there might be no end.
@@ -68,13 +68,6 @@ def replay_all(wanted: Mapping[str, Any], before: datetime | None = None) -> Rep
     if refused is not None and not replayed:
         raise refused
     return Replay(replayed, total - tried, before)
-
-
-def discard(identity: str, note: str, transaction: Connection) -> Row[Any]:
-    """Leaves a letter be, and says why; the latest note stays. Raises NotFound."""
-    decision = {"status": "DISCARDED", "note": note, "decided_at": clock.now()}
-    transaction.execute(update(LETTERS).where(LETTERS.c.id == identity).values(decision))
-    return letters.find(identity, transaction)
 
 
 def original(letter: Row[Any]) -> wire.CloudEvent:

@@ -1,6 +1,6 @@
 """What time does to reservations: nothing stays PENDING for ever, nothing owed is forgotten, nothing stays unsent."""
 
-import accepted
+import accepted_commands
 import owed
 import reservations
 from choreography import housekeeping, idempotency, outbox
@@ -13,9 +13,9 @@ def keep_house() -> None:
     housekeeping.keep(
         expired=_expire_overdue,
         said_again=owed.say_again,
-        commands=accepted.say_again,
+        commands=accepted_commands.say_again,
         sent=outbox.drain,
-        forgotten=accepted.forget,
+        forgotten=accepted_commands.forget,
         keys=idempotency.prune,
     )
 

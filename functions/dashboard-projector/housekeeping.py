@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-import history
+import history_pruning
 import projection
-import settled
+import settlement
 from choreography import clock, housekeeping, store
 from choreography.logs import about, log
 
@@ -14,7 +14,7 @@ OVERDUE = timedelta(minutes=10)
 
 def keep_house() -> None:
     """Says which sagas are settled; warns of each that is canceled and not compensated; prunes the history."""
-    housekeeping.keep(reported=settled.report, uncompensated=_warn, pruned=history.prune)
+    housekeeping.keep(reported=settlement.report, uncompensated=_warn, pruned=history_pruning.prune)
 
 
 def _warn(_: float) -> int:
