@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--port", type=_port, action="append", default=[], metavar="NAME=PORT")
     run.add_argument("--window", type=seconds, help="stable window of all Services, for instance 6s")
     run.add_argument("--python", default=defaults.python, help="the interpreter of functions and broker")
-    run.add_argument("--disturb", type=_disturbance, metavar="SPEC", help="for tests: see broker/embedded/faults.py")
+    run.add_argument("--disturb", type=_disturbance, metavar="SPEC", help="see broker/embedded/disturbance.py")
     run.add_argument("--broker-bytes", type=int, metavar="N", help="bound of the broker's database; a full one refuses")
     status = commands.add_parser("status", help="show each function, awake or asleep")
     status.add_argument("--json", action="store_true")
@@ -89,7 +89,7 @@ def _folder(text: str) -> Path:
 
 def _disturbance(spec: str) -> str:
     """Looked at here as well, or a mistake in it would show only as a broker that does not start."""
-    from broker.embedded.faults import read_disturbance  # noqa: PLC0415 - nobody else needs it
+    from broker.embedded.disturbance import read_disturbance  # noqa: PLC0415 - nobody else needs it
 
     try:
         read_disturbance(spec)

@@ -2,9 +2,9 @@
 
     python -m broker.embedded --triggers knative/base --service decrease-seats=http://127.0.0.1:40001 --data broker.db
 
-What is the same stands in the modules: event (HTTP forms), filters, manifests (settings and defaults), delivery (what
-each answer means), lanes (order, how much is in flight), ingress (what a publisher is told). tests/broker runs against
-this broker and against real ones.
+What is the same stands in the modules: event (HTTP forms), filters, triggers (what manifests say), retry_policy
+(settings and defaults), delivery (what each answer means), subscription (order, how much is in flight), ingress (what a
+publisher is told). tests/broker runs against this broker and against real ones.
 
 What differs from class Kafka:
 

@@ -2,7 +2,7 @@
 
 Takes its listening socket from whoever started it if LISTEN_FDS and LISTEN_PID say so (systemd's protocol), so that a
 restart refuses no connection. Ends on SIGTERM and SIGINT with 0; a kill at any moment loses nothing acknowledged.
-`--disturb` has it deliver twice, late and again on purpose, see faults.
+`--disturb` has it deliver twice, late and again on purpose, see disturbance.
 """
 
 import argparse
@@ -15,12 +15,12 @@ import socket
 import sys
 from pathlib import Path
 
-from broker.embedded.client import post
+from broker.embedded.disturbance import Disturbance, disturbed, read_disturbance
 from broker.embedded.engine import Engine, Retention
-from broker.embedded.faults import Disturbance, disturbed, read_disturbance
+from broker.embedded.event_log import Log, LogInUseError, WrongSchemaError
+from broker.embedded.http_post import post
 from broker.embedded.ingress import http_server
-from broker.embedded.log import Log, LogInUseError, WrongSchemaError
-from broker.embedded.manifests import ManifestError, read_manifests
+from broker.embedded.triggers import ManifestError, read_manifests
 
 FIRST_PASSED_FD = 3
 OPEN_FILES = 4096  # a connection for each delivery in flight; macOS starts with 256

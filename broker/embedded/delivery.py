@@ -20,10 +20,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from broker.embedded.client import NoAnswerError, Response
 from broker.embedded.event import MAX_BYTES, Event, NotAnEvent, binary_head, is_extension_name, parse_reply, readable
-from broker.embedded.log import Attempt, Ending, StoredEvent
-from broker.embedded.manifests import Delivery, Trigger
+from broker.embedded.event_log import Attempt, Ending, StoredEvent
+from broker.embedded.http_post import NoAnswerError, Response
+from broker.embedded.retry_policy import RetryPolicy
+from broker.embedded.triggers import Trigger
 
 ERROR_DATA_BYTES = 1024
 ERROR_HEADER_PREFIX = "kne-"
@@ -68,22 +69,22 @@ async def deliver(trigger: Trigger, stored: StoredEvent, post: Post, tell: Calla
 
     tell: hears of every attempt that failed and was not the last one.
     """
+    policy = trigger.retry_policy
     namespace = f"Prefer: reply\r\nKn-Namespace: {trigger.namespace}\r\n".encode("ascii")
 
     async def send(url: str, event: Event, head: bytes, to_sink: bool) -> tuple[Event | Failure | None, Attempt]:
         body = event.data or b""
-        return await _send(lambda timeout: post(url, namespace + head, body, timeout), trigger.delivery, to_sink, tell)
+        return await _send(lambda timeout: post(url, namespace + head, body, timeout), policy, to_sink, tell)
 
     event = stored.delivered
     answer, last = await send(trigger.subscriber, event, stored.head, False)
     if not isinstance(answer, Failure):
         return Outcome(event, answer, None, last=None if last.number == 1 else last)
     letter = event.with_extensions({"knativeerrordest": trigger.subscriber_there, **answer.extensions})
-    sink = trigger.delivery.dead_letter_sink
-    if sink is None:
+    if policy.dead_letter_sink is None:
         return Outcome(letter, None, answer, last, kept_because=f"no dead-letter sink; subscriber: {answer.reason}")
     tell(last)
-    sink_answer, last = await send(sink, letter, binary_head(letter), True)
+    sink_answer, last = await send(policy.dead_letter_sink, letter, binary_head(letter), True)
     if isinstance(sink_answer, Failure):
         both = f"dead-letter sink: {sink_answer.reason}; subscriber: {answer.reason}"
         return Outcome(letter, None, answer, last, kept_because=both)
@@ -106,21 +107,21 @@ def judge(response: Response) -> Event | Failure | None:
 
 
 async def _send(
-    post: Callable[[float], Awaitable[Response]], delivery: Delivery, to_sink: bool, tell: Callable[[Attempt], None]
+    post: Callable[[float], Awaitable[Response]], policy: RetryPolicy, to_sink: bool, tell: Callable[[Attempt], None]
 ) -> tuple[Event | Failure | None, Attempt]:
     number = 0
     while True:
         number += 1
         began = time.time()
         try:
-            answer = judge(await post(delivery.timeout))
+            answer = judge(await post(policy.timeout))
         except NoAnswerError as error:
             answer = Failure(str(error), retryable=True)
         ended = time.time()
         failure = answer.reason if isinstance(answer, Failure) else None
-        if not isinstance(answer, Failure) or not answer.retryable or number > delivery.retry:
+        if not isinstance(answer, Failure) or not answer.retryable or number > policy.retries:
             return answer, Attempt(number, to_sink, began, ended, failure)
-        wait = delivery.backoff(number)
+        wait = policy.backoff(number)
         tell(Attempt(number, to_sink, began, ended, failure, next_at=ended + wait))
         await asyncio.sleep(wait)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from broker.embedded.delivery import Outcome, Post
 from broker.embedded.event import MAX_BYTES, Event
-from broker.embedded.groupcommit import GroupCommit
-from broker.embedded.log import Appended, Attempt, KeptEvent, Log, StoredEvent
+from broker.embedded.event_log import Appended, Attempt, KeptEvent, Log, StoredEvent
+from broker.embedded.group_commit import GroupCommit
 from broker.embedded.lookup import look_up
-from broker.embedded.manifests import Manifests
 from broker.embedded.subscription import Subscription
+from broker.embedded.triggers import Manifests
 
 GRACE = 1.0  # seconds for deliveries under way when the broker stops, as class Kafka gives them at a rebalance
 PRUNE_EVERY = 500  # new events

@@ -37,8 +37,8 @@ from aiohttp.web_protocol import RequestHandler
 
 from broker.embedded.engine import Engine, NotKeptError, TooLargeError
 from broker.embedded.event import NotAnEvent, is_attribute_name, parse, to_structured
-from broker.embedded.groupcommit import NotStoredError
-from broker.embedded.log import KeptEvent
+from broker.embedded.event_log import KeptEvent
+from broker.embedded.group_commit import NotStoredError
 
 MAX_BODY = 4 * 1_048_576  # structured mode may take more than the event itself
 OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")

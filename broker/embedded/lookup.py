@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from broker.embedded.log import CORRELATION, Attempt
+from broker.embedded.event_log import CORRELATION, Attempt
 
 MOST_EVENTS = 500
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from broker.embedded.event import Event
-from broker.embedded.log import Log
+from broker.embedded.event_log import Log
 from tests.broker.processes import QUICK, EmbeddedBroker, Start, trigger
 from tests.broker.test_embedded_durability import contract_of
 from tests.broker.vocabulary import Contract

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from broker.embedded.client import NoAnswerError, Response
-from broker.embedded.faults import Disturbance, disturbed, read_disturbance
+from broker.embedded.disturbance import Disturbance, disturbed, read_disturbance
+from broker.embedded.http_post import NoAnswerError, Response
 
 DONE = Response(204, (), b"")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from broker.embedded.log import Log
+from broker.embedded.event_log import Log
 from choreography.migrations import upgrade
 from tests.reliability.laws import ACKNOWLEDGED, LAWS, SCHEMAS, violations
 from tests.system import ROOT

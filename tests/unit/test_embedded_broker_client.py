@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.embedded.client import Response, parse_response
+from broker.embedded.http_post import Response, parse_response
 
 PLAIN = b"HTTP/1.1 200 OK\r\nCe-Id: 1\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from broker.embedded.event import Event
-from broker.embedded.log import Log, LogInUseError, WrongSchemaError
+from broker.embedded.event_log import Log, LogInUseError, WrongSchemaError
 
 UNORDERED, ORDERED = ("airline/unordered", False), ("airline/ordered", True)
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from broker.embedded.durations import seconds
-from broker.embedded.manifests import Delivery, ManifestError, Trigger, read_manifests
 from broker.embedded.partitions import murmur2
+from broker.embedded.retry_policy import RetryPolicy
+from broker.embedded.triggers import ManifestError, Trigger, read_manifests
 
 SERVICES = {"policy": "http://127.0.0.1:1001", "sink": "http://127.0.0.1:1002"}
 POLICY = {"ref": {"kind": "Service", "name": "policy"}}
@@ -33,25 +34,25 @@ def trigger(annotations: dict[str, str] | None = None, **spec: Any) -> dict[str,
 @pytest.mark.parametrize(
     ("of_broker", "of_trigger", "expected"),
     [
-        (None, None, Delivery(10, "exponential", 0.2, 600, None)),
-        ({"retry": 2, "backoffPolicy": "linear"}, None, Delivery(2, "linear", 0.2, 600, None)),
-        ({"retry": 2}, {"timeout": "PT20S"}, Delivery(0, "exponential", 0.2, 20, None)),
+        (None, None, RetryPolicy(10, "exponential", 0.2, 600, None)),
+        ({"retry": 2, "backoffPolicy": "linear"}, None, RetryPolicy(2, "linear", 0.2, 600, None)),
+        ({"retry": 2}, {"timeout": "PT20S"}, RetryPolicy(0, "exponential", 0.2, 20, None)),
         (
             None,
             {"deadLetterSink": SINK},
-            Delivery(0, "exponential", 0.2, 600, "http://127.0.0.1:1002/letters?from=broker"),
+            RetryPolicy(0, "exponential", 0.2, 600, "http://127.0.0.1:1002/letters?from=broker"),
         ),
-        ({"retry": 2}, {}, Delivery(0, "exponential", 0.2, 600, None)),
+        ({"retry": 2}, {}, RetryPolicy(0, "exponential", 0.2, 600, None)),
     ],
 )
 def test_delivery_settings_come_whole_from_trigger_broker_or_default(
-    tmp_path: Path, of_broker: Any, of_trigger: Any, expected: Delivery
+    tmp_path: Path, of_broker: Any, of_trigger: Any, expected: RetryPolicy
 ) -> None:
     settings = [({"delivery": each} if each is not None else {}) for each in (of_broker, of_trigger)]
 
     (read_trigger,) = read(tmp_path, broker(**settings[0]), trigger(**settings[1]))
 
-    assert read_trigger.delivery == expected
+    assert read_trigger.retry_policy == expected
 
 
 @pytest.mark.parametrize(
@@ -72,16 +73,16 @@ def test_a_dead_letter_names_its_subscriber_as_on_a_cluster(tmp_path: Path, subs
 
 
 def test_backoff_doubles_from_twice_the_delay_or_grows_by_the_delay() -> None:
-    exponential, linear = (Delivery(4, policy, 0.5, 5, None) for policy in ("exponential", "linear"))
+    exponential, linear = (RetryPolicy(4, policy, 0.5, 5, None) for policy in ("exponential", "linear"))
 
     assert [exponential.backoff(retry) for retry in (1, 2, 3)] == [1.0, 2.0, 4.0]
     assert [linear.backoff(retry) for retry in (1, 2, 3)] == [0.5, 1.0, 1.5]
 
 
 def test_the_default_delivery_waits_409_seconds_in_all() -> None:
-    delivery = Delivery(10, "exponential", 0.2, 600, None)
+    policy = RetryPolicy(10, "exponential", 0.2, 600, None)
 
-    assert sum(delivery.backoff(retry) for retry in range(1, 11)) == pytest.approx(409.2)
+    assert sum(policy.backoff(retry) for retry in range(1, 11)) == pytest.approx(409.2)
 
 
 @pytest.mark.parametrize(

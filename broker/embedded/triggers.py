@@ -12,32 +12,14 @@ from urllib.parse import urljoin, urlsplit
 
 import yaml
 
-from broker.embedded.durations import seconds
 from broker.embedded.filters import Filter, compile_filter
+from broker.embedded.retry_policy import BROKER_DEFAULT, RetryPolicy, read_retry_policy
 
 ORDER_ANNOTATION = "kafka.eventing.knative.dev/delivery.order"
-DEFAULT_TIMEOUT = 600.0  # Knative Kafka: WebClientCloudEventSender.java
-DEFAULT_BACKOFF_DELAY = "PT0.2S"  # Knative Kafka: consumer.go
-BROKER_DEFAULT = {"retry": 10, "backoffPolicy": "exponential", "backoffDelay": "PT0.2S"}  # config-br-defaults
 
 
 class ManifestError(ValueError):
     """A manifest cannot be served; the message names the object and the reason."""
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """retry: attempts after the first; delay, timeout: seconds; dead_letter_sink: URL."""
-
-    retry: int
-    policy: str
-    delay: float
-    timeout: float
-    dead_letter_sink: str | None
-
-    def backoff(self, retry: int) -> float:
-        """Seconds to wait before the given retry, counted from 1; without an upper bound, as in class Kafka."""
-        return self.delay * (2**retry if self.policy == "exponential" else retry)
 
 
 @dataclass(frozen=True)
@@ -60,7 +42,7 @@ class Trigger:
     accepts: Filter
     subscriber: str
     subscriber_there: str
-    delivery: Delivery
+    retry_policy: RetryPolicy
     ordered: bool
 
     @property
@@ -121,7 +103,7 @@ def _trigger(document: Mapping[str, Any], brokers: Mapping[str, Any], services: 
         raise ManifestError(f"Trigger {namespace}/{name}: its Broker {broker_path} is not among the manifests")
     delivery = spec.get("delivery")  # replaces the Broker's as a whole
     if delivery is None:
-        delivery = brokers[broker_path]
+        delivery = BROKER_DEFAULT if brokers[broker_path] is None else brokers[broker_path]
     try:
         return Trigger(
             namespace=namespace,
@@ -130,7 +112,7 @@ def _trigger(document: Mapping[str, Any], brokers: Mapping[str, Any], services: 
             accepts=compile_filter(spec),
             subscriber=_destination(spec["subscriber"], services),
             subscriber_there=_on_a_cluster(spec["subscriber"], namespace),
-            delivery=_delivery(BROKER_DEFAULT if delivery is None else delivery, services),
+            retry_policy=_retry_policy(delivery, services),
             ordered=_is_ordered(document["metadata"].get("annotations") or {}),
         )
     except ValueError as error:
@@ -144,24 +126,9 @@ def _is_ordered(annotations: Mapping[str, str]) -> bool:
     return order == "ordered"
 
 
-def _delivery(spec: Mapping[str, Any], services: Mapping[str, str]) -> Delivery:
-    policy = spec.get("backoffPolicy", "exponential")
-    if policy not in {"exponential", "linear"}:
-        raise ManifestError(f"backoffPolicy is exponential or linear, not {policy!r}")
-    retry = spec.get("retry", 0)
-    if not isinstance(retry, int) or retry < 0:
-        raise ManifestError(f"retry is a number from 0, not {retry!r}")
-    timeout = seconds(spec["timeout"]) if "timeout" in spec else DEFAULT_TIMEOUT
-    if timeout <= 0:
-        raise ManifestError("timeout must be greater than 0")
-    sink = spec.get("deadLetterSink")
-    return Delivery(
-        retry=retry,
-        policy=policy,
-        delay=seconds(spec.get("backoffDelay", DEFAULT_BACKOFF_DELAY)),
-        timeout=timeout,
-        dead_letter_sink=None if sink is None else _destination(sink, services),
-    )
+def _retry_policy(delivery: Mapping[str, Any], services: Mapping[str, str]) -> RetryPolicy:
+    sink = delivery.get("deadLetterSink")
+    return read_retry_policy(delivery, None if sink is None else _destination(sink, services))
 
 
 def _destination(destination: Mapping[str, Any], services: Mapping[str, str]) -> str:

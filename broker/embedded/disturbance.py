@@ -20,8 +20,8 @@ from dataclasses import dataclass, fields
 from functools import partial
 from random import Random
 
-from broker.embedded.client import NoAnswerError, Response
 from broker.embedded.delivery import Post
+from broker.embedded.http_post import NoAnswerError, Response
 
 logger = logging.getLogger(__name__)
 
