@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 from cli.errors import Refused, Unreachable
-from laptop.hold import is_running, read_state
+from laptop.data_folder import is_running, read_state
 
 TIMEOUT = (5, 40)
 """Seconds to connect, and to wait for an answer: the gateway gives up after 35 itself."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from cli import client
 from cli.client import Airline
-from laptop.hold import read_state
+from laptop.data_folder import read_state
 
 AT_ONCE = timedelta(seconds=1)
 """How long after the broker has an event its first delivery knocks at the function, on a machine that is busy."""

@@ -15,17 +15,17 @@ from cli import client, waiting
 from demos.errors import DemoFailed
 from demos.instances import Instance, State
 from demos.place import Place
-from laptop.hold import is_running, read_state
-from laptop.settings import ROOT, Settings
+from laptop.data_folder import is_running, read_state
+from laptop.options import ROOT, Options
 
-DATA = Settings().data
+DATA = Options().data
 PAUSE = 0.25
 STARTED_WITHIN = 60.0
 GRACE = 60.0
 """Seconds until a laptop that was told to end is killed: its functions finish their calls first."""
 
 STATES: dict[str, State] = {"starting": "starting", "awake": "ready", "stopping": "leaving"}
-"""What laptop/life.py calls them, but for `asleep`."""
+"""What laptop/scale_to_zero.py calls them, but for `asleep`."""
 
 
 @contextmanager

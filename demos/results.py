@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from laptop.settings import ROOT
+from laptop.options import ROOT
 
 FOLDER = ROOT / ".demos"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from laptop.errors import LaptopError
 from laptop.manifests import seconds
-from laptop.settings import Settings
+from laptop.options import Options
 
 _LARGEST_PORT = 65_535
 _STANDARD_ERROR = 2
@@ -43,7 +43,7 @@ def _open_standard_streams() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    defaults = Settings()
+    defaults = Options()
     parser = argparse.ArgumentParser(
         prog="python -m laptop", description="The system of the manifests, on one machine."
     )
@@ -102,8 +102,8 @@ def _run(options: argparse.Namespace) -> None:
     from laptop.supervisor import run  # noqa: PLC0415 - `status` starts faster without it
 
     run(
-        Settings(
-            manifests=tuple(path.resolve() for path in options.manifests or Settings().manifests),
+        Options(
+            manifests=tuple(path.resolve() for path in options.manifests or Options().manifests),
             data=options.data.resolve(),
             functions=options.functions.resolve(),
             ports=_ports(options.port),

@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 
 from laptop.errors import ManifestError, PortTaken
 from laptop.manifests import Sink, System
-from laptop.settings import BROKER_PORT, Settings
+from laptop.options import BROKER_PORT, Options
 from laptop.sockets import listen, url_of
 
 BROKER = "broker"
@@ -57,9 +57,9 @@ class Addresses:
             held.close()
 
 
-def take_addresses(system: System, settings: Settings) -> Addresses:
+def take_addresses(system: System, options: Options) -> Addresses:
     """Binds everything, or nothing. Raises PortTaken, which names all that cannot be had, and ManifestError."""
-    wanted = _wanted(system, settings)
+    wanted = _wanted(system, options)
     addresses = Addresses({})
     refused: list[tuple[str, int, OSError]] = []
     # Fixed ports first, so that no free one happens to take them.
@@ -74,16 +74,16 @@ def take_addresses(system: System, settings: Settings) -> Addresses:
     return addresses
 
 
-def _wanted(system: System, settings: Settings) -> dict[str, int]:
+def _wanted(system: System, options: Options) -> dict[str, int]:
     """The port of everything that listens, 0 for a free one. Raises ManifestError."""
     named: dict[str, int | None] = {function.name: function.port for function in system.functions}
     if system.gateway:
         named[system.gateway.name] = system.gateway.port
     if system.brokers:
         named[BROKER] = BROKER_PORT
-    if unknown := sorted(settings.ports.keys() - named.keys()):
+    if unknown := sorted(options.ports.keys() - named.keys()):
         raise ManifestError(f"--port names {', '.join(unknown)}; there are: {', '.join(sorted(named))}")
-    wanted = {name: settings.port(name, port) for name, port in named.items()}
+    wanted = {name: options.port(name, port) for name, port in named.items()}
     owners: dict[int, str] = {}
     for name, port in wanted.items():
         if port and owners.setdefault(port, name) != name:

@@ -4,8 +4,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from laptop.data_folder import only_run
 from laptop.errors import LaptopError
-from laptop.hold import only_run
 from laptop.leftovers import end_leftovers
 from laptop.logs import say
 

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from laptop.settings import ROOT
+from laptop.options import ROOT
 
 # The shell writes its id and becomes the process; LISTEN_PID must name the process that takes the socket
 # (sd_listen_fds(3): descriptor 3 and up).
@@ -27,7 +27,7 @@ _OPEN_FILES = 4096  # of every child: a burst needs more than the 256 that macOS
 
 
 @dataclass(frozen=True)
-class Command:
+class Program:
     """What to run, under which name, with which environment, where its output goes, and in which folder.
 
     `explained_by` are arguments that make a program say why it does not start, for one that ends without a word.
@@ -84,9 +84,9 @@ class Children:
     run: Path
     alive: dict[int, Child] = field(default_factory=dict)
 
-    def start(self, command: Command, listener: socket.socket | None = None) -> Child:
+    def start(self, program: Program, listener: socket.socket | None = None) -> Child:
         """Starts a process; its descriptor 3 is the listener (LISTEN_FDS=1). Raises OSError."""
-        child = Child(command.name, _spawn(command, listener, self.run), asyncio.get_running_loop().create_future())
+        child = Child(program.name, _spawn(program, listener, self.run), asyncio.get_running_loop().create_future())
         self.alive[child.pid] = child
         return child
 
@@ -116,7 +116,7 @@ def allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _spawn(command: Command, listener: socket.socket | None, run: Path) -> int:
+def _spawn(program: Program, listener: socket.socket | None, run: Path) -> int:
     with ExitStack() as opened:
 
         def passed(descriptor: int) -> int:
@@ -125,19 +125,19 @@ def _spawn(command: Command, listener: socket.socket | None, run: Path) -> int:
             opened.callback(os.close, copy)
             return copy
 
-        for folder in (run, command.output.parent):
+        for folder in (run, program.output.parent):
             folder.mkdir(exist_ok=True)  # somebody may have cleaned up
-        output = os.open(command.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        output = os.open(program.output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         opened.callback(os.close, output)
-        life = _locked(run / f"{command.name}.pid")
+        life = _locked(run / f"{program.name}.pid")
         opened.callback(os.close, life)
         sources = {_LIFE: passed(life), 1: passed(output), 2: passed(output)}
         if listener:
             sources[_LISTENER] = passed(listener.fileno())
         return os.posix_spawn(
             "/bin/sh",
-            ["sh", "-c", _BECOME, command.name, str(command.folder), *command.arguments],
-            {**command.environment, "LISTEN_FDS": "1"} if listener else command.environment,
+            ["sh", "-c", _BECOME, program.name, str(program.folder), *program.arguments],
+            {**program.environment, "LISTEN_FDS": "1"} if listener else program.environment,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 *((os.POSIX_SPAWN_DUP2, source, target) for target, source in sources.items()),

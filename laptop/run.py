@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from laptop.addresses import BROKER, Addresses
-from laptop.life import STURDY, Life, backoff
 from laptop.logs import Log, say
 from laptop.manifests import System
+from laptop.options import Options
 from laptop.process import Children
 from laptop.runtime import RuntimeFolder
-from laptop.settings import Settings
+from laptop.scale_to_zero import STURDY, Life, backoff
 from laptop.state import write_state
 
 STATE_DELAY = 0.05  # seconds; changes that come together are written together
@@ -22,9 +22,9 @@ STATE_AGAIN = 2.0  # seconds until a state that could not be written is tried ag
 
 @dataclass
 class Run:
-    """The settings, what they led to, and what is alive."""
+    """The options, what they led to, and what is alive."""
 
-    settings: Settings
+    options: Options
     system: System
     addresses: Addresses
     children: Children
@@ -45,7 +45,7 @@ class Run:
     def log(self, name: str) -> Log:
         """The log of a service."""
         if name not in self.logs:
-            self.logs[name] = Log(name, self.settings.logs / f"{name}.log")
+            self.logs[name] = Log(name, self.options.logs / f"{name}.log")
         return self.logs[name]
 
     def changed(self) -> None:
@@ -58,11 +58,11 @@ class Run:
         """Writes state.json, later again where that is not possible: a full disk ends nobody."""
         self.state_due = False
         try:
-            write_state(self.settings.data, self.state())
+            write_state(self.options.data, self.state())
             self.state_lost = False
         except OSError as error:
             if not self.state_lost:
-                say("laptop", f"state.json in {self.settings.data} cannot be written ({error.strerror}); trying again")
+                say("laptop", f"state.json in {self.options.data} cannot be written ({error.strerror}); trying again")
             self.state_lost = self.state_due = True
             asyncio.get_running_loop().call_later(STATE_AGAIN, self.write)
 

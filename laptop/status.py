@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
+from laptop.data_folder import is_running, read_state
 from laptop.errors import LaptopError
-from laptop.hold import is_running, read_state
 
 _COUNTS = ("backlog", "inFlight", "retries", "deadLettered")
 _HEADINGS = ("service", "state", "starts", "cold start", "median", "memory", "backlog", "in flight", "retries", "dead")

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from laptop.addresses import BROKER, Addresses, take_addresses
-from laptop.commands import broker_command, function_command, gateway_command, migrations_command
+from laptop.data_folder import only_run
 from laptop.errors import LaptopError
 from laptop.guard import guarded
-from laptop.hold import only_run
 from laptop.leftovers import end_leftovers
-from laptop.life import GRACE, STURDY, Life, Means, backoff, live
 from laptop.logs import say
 from laptop.manifests import Function, System, read_system
-from laptop.process import Child, Children, Command, allow_open_files
+from laptop.options import ROOT, Options
+from laptop.process import Child, Children, Program, allow_open_files
+from laptop.programs import broker_program, function_program, gateway_program, migrations_program
 from laptop.run import Run
 from laptop.runtime import RuntimeFolder, runtime_folder
+from laptop.scale_to_zero import GRACE, STURDY, Life, Means, backoff, live
 from laptop.schedule import check_schedule, keep_pinging
-from laptop.settings import ROOT, Settings
 from laptop.welcome import answers, say_goodbye, say_welcome
 
 FUNCTIONS_GRACE, REST_GRACE = 3.0, 1.5  # seconds to finish at the end of the run
@@ -30,25 +30,25 @@ LONGEST_DATA = 450  # bytes; a whole path has 512, of the longest database with 
 READ_LOGS_AWAKE, READ_LOGS_ASLEEP = 1.0, 5.0
 
 
-def run(settings: Settings) -> None:
+def run(options: Options) -> None:
     """Runs the manifests until SIGINT or SIGTERM. Raises LaptopError when nothing could be started."""
-    system = _with_window(read_system(list(settings.manifests)), settings.window)
+    system = _with_window(read_system(list(options.manifests)), options.window)
     for ping in system.pings:
         check_schedule(ping)
-    _check_length(settings.data)
+    _check_length(options.data)
     allow_open_files()
-    with only_run(settings.data):
-        settings.run.mkdir(exist_ok=True)
-        settings.logs.mkdir(exist_ok=True)
-        for name in end_leftovers(settings.run):
+    with only_run(options.data):
+        options.run.mkdir(exist_ok=True)
+        options.logs.mkdir(exist_ok=True)
+        for name in end_leftovers(options.run):
             say("laptop", f"ended {name}, left over from a run that was killed")
-        addresses = take_addresses(system, settings)
-        with guarded(settings.data), runtime_folder() as runtime:
+        addresses = take_addresses(system, options)
+        with guarded(options.data), runtime_folder() as runtime:
             try:
-                asyncio.run(_run(settings, system, addresses, runtime))
+                asyncio.run(_run(options, system, addresses, runtime))
             finally:
                 addresses.close()
-                (settings.data / "state.json").unlink(missing_ok=True)
+                (options.data / "state.json").unlink(missing_ok=True)
 
 
 def _check_length(data: Path) -> None:
@@ -61,8 +61,8 @@ def _check_length(data: Path) -> None:
         )
 
 
-async def _run(settings: Settings, system: System, addresses: Addresses, runtime: RuntimeFolder) -> None:
-    this = Run(settings, system, addresses, Children(settings.run), runtime)
+async def _run(options: Options, system: System, addresses: Addresses, runtime: RuntimeFolder) -> None:
+    this = Run(options, system, addresses, Children(options.run), runtime)
     stop = _listen_to_signals(this.children)
     try:
         await _until(stop, _start(this))
@@ -88,9 +88,9 @@ async def _start(this: Run) -> None:
     for function in this.system.functions:
         _begin_life(this, function)
     if BROKER in this.addresses.listeners:
-        _begin_residence(this, broker_command(this.settings, this.addresses))
+        _begin_residence(this, broker_program(this.options, this.addresses))
     if this.system.gateway:
-        _begin_residence(this, gateway_command(this.system.gateway, this.settings, this.addresses))
+        _begin_residence(this, gateway_program(this.system.gateway, this.options, this.addresses))
     await _migrate(this)
     this.gates.set()
     await _answering(this)
@@ -102,13 +102,13 @@ async def _start(this: Run) -> None:
 
 
 def _begin_life(this: Run, function: Function) -> None:
-    command = function_command(function, this.settings, this.addresses)
+    program = function_program(function, this.options, this.addresses)
     listener = this.addresses.listeners[function.name]
 
     def launch(notify: Path) -> Child:
         # gunicorn puts its control socket into XDG_RUNTIME_DIR, or else into the user's home, one for all functions.
         told = {"NOTIFY_SOCKET": str(notify), "XDG_RUNTIME_DIR": str(notify.parent)}
-        return this.children.start(replace(command, environment={**command.environment, **told}), listener)
+        return this.children.start(replace(program, environment={**program.environment, **told}), listener)
 
     def notify() -> Path:
         return this.runtime.of(function.name) / "notify"
@@ -123,45 +123,45 @@ def _begin_life(this: Run, function: Function) -> None:
     this.spawn(function.name, live_on)
 
 
-def _begin_residence(this: Run, command: Command) -> None:
-    this.falls[command.name] = asyncio.get_running_loop().create_future()
-    this.spawn(command.name, partial(_keep_running, this, command))
+def _begin_residence(this: Run, program: Program) -> None:
+    this.falls[program.name] = asyncio.get_running_loop().create_future()
+    this.spawn(program.name, partial(_keep_running, this, program))
 
 
-async def _keep_running(this: Run, command: Command) -> None:
+async def _keep_running(this: Run, program: Program) -> None:
     """Broker and gateway: always there, started again at once."""
     quick_deaths = 0
-    log = this.log(command.name)
-    await this.children.end({command.name}, REST_GRACE)  # of a start that failed
+    log = this.log(program.name)
+    await this.children.end({program.name}, REST_GRACE)  # of a start that failed
     while True:
         began = asyncio.get_running_loop().time()
-        child = this.children.start(_plainly_named(this, command), this.addresses.listeners[command.name])
-        this.residents[command.name] = child.pid
+        child = this.children.start(_plainly_named(this, program), this.addresses.listeners[program.name])
+        this.residents[program.name] = child.pid
         this.changed()
         status = await child.wait()
         log.show_crash(status)
-        if status > 0 and not this.falls[command.name].done():
-            if command.explained_by:
-                await this.children.start(replace(_plainly_named(this, command), arguments=command.explained_by)).wait()
-            this.falls[command.name].set_result(f"exit code {status}: {log.last_word()}")
+        if status > 0 and not this.falls[program.name].done():
+            if program.explained_by:
+                await this.children.start(replace(_plainly_named(this, program), arguments=program.explained_by)).wait()
+            this.falls[program.name].set_result(f"exit code {status}: {log.last_word()}")
         quick_deaths = quick_deaths + 1 if asyncio.get_running_loop().time() - began < STURDY else 0
         await asyncio.sleep(backoff(quick_deaths))
 
 
-def _plainly_named(this: Run, command: Command) -> Command:
+def _plainly_named(this: Run, program: Program) -> Program:
     """Caddy makes the names of imports absolute and takes them for patterns: its folder gets a name without any."""
-    if command.folder == ROOT:
-        return command
-    return replace(command, folder=this.runtime.link(command.name, command.folder))
+    if program.folder == ROOT:
+        return program
+    return replace(program, folder=this.runtime.link(program.name, program.folder))
 
 
 async def _migrate(this: Run) -> None:
-    command = migrations_command(this.system.functions, this.settings, this.addresses)
-    if command is None:
+    program = migrations_program(this.system.functions, this.options, this.addresses)
+    if program is None:
         return
-    log = this.log(command.name)
+    log = this.log(program.name)
     say("laptop", "bringing the databases up to date")
-    status = await this.children.start(command).wait()
+    status = await this.children.start(program).wait()
     if status:
         log.show_crash(status)
         raise LaptopError(f"the databases could not be brought up to date, see {log.path}")

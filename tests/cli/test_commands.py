@@ -17,7 +17,7 @@ from werkzeug.serving import make_server
 from cli import client, saga
 from cli.client import Airline, connect
 from cli.errors import Unreachable
-from laptop.hold import only_run
+from laptop.data_folder import only_run
 from tests.cli.books import flight
 from tests.cli.conftest import Said
 from tests.cli.paper import Paper

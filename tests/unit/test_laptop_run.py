@@ -15,15 +15,15 @@ from laptop.addresses import Addresses
 from laptop.environment import SecretKey
 from laptop.errors import LaptopError
 from laptop.manifests import System
+from laptop.options import Options
 from laptop.process import Children
 from laptop.run import Run
 from laptop.runtime import RuntimeFolder
-from laptop.settings import Settings
 
 
 def one_run(data: Path) -> Run:
-    settings = Settings(data=data)
-    return Run(settings, System((), None, (), ()), Addresses({}), Children(settings.run), RuntimeFolder(data))
+    options = Options(data=data)
+    return Run(options, System((), None, (), ()), Addresses({}), Children(options.run), RuntimeFolder(data))
 
 
 def in_a_loop(work: Callable[[], Awaitable[Any]]) -> Any:

@@ -10,7 +10,7 @@ BROKER_PORT = 8086
 
 
 @dataclass(frozen=True)
-class Settings:
+class Options:
     """All paths are absolute. `window` overrides the stable window of every Service.
 
     `disturb` and `broker_bytes` go to the embedded broker as its --disturb and --max-bytes.

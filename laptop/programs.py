@@ -1,4 +1,4 @@
-"""The command line and the environment of everything that runs."""
+"""The programs of a run, with their arguments and environment: functions, gateway, broker, migrations."""
 
 import os
 import sysconfig
@@ -8,8 +8,8 @@ from pathlib import Path
 from laptop.addresses import Addresses
 from laptop.environment import SecretKey, Value, database_name, database_url, on_this_machine
 from laptop.manifests import Function, Gateway
-from laptop.process import Command
-from laptop.settings import ROOT, Settings
+from laptop.options import ROOT, Options
+from laptop.process import Program
 from laptop.sockets import HOST
 from laptop.state import kept_folder, kept_secret
 
@@ -18,18 +18,18 @@ OWN_NAMES = ("localhost", HOST)
 _OF_THE_MACHINE = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
 
-def function_command(function: Function, settings: Settings, addresses: Addresses) -> Command:
+def function_program(function: Function, options: Options, addresses: Addresses) -> Program:
     """functions-framework with the target's source, as in its image."""
-    source = settings.functions / function.folder / "main.py"
-    here = _environment(function.environment, function.folder, settings, addresses)
+    source = options.functions / function.folder / "main.py"
+    here = _environment(function.environment, function.folder, options, addresses)
     revision = f"{function.name}-00001"
     identity = {"K_SERVICE": function.name, "K_CONFIGURATION": function.name, "K_REVISION": revision}
     port = {"PORT": str(addresses.port(function.name))}
     sink = {"K_SINK": addresses.of_sink(function.sink), "K_CE_OVERRIDES": function.overrides} if function.sink else {}
-    return Command(
+    return Program(
         name=function.name,
         arguments=(
-            settings.python,
+            options.python,
             "-m",
             "functions_framework",
             "--source",
@@ -38,15 +38,15 @@ def function_command(function: Function, settings: Settings, addresses: Addresse
             function.target,
         ),
         environment=_python_environment() | here | _own_names(here) | identity | port | sink,
-        output=settings.logs / f"{function.name}.log",
+        output=options.logs / f"{function.name}.log",
         folder=Path("/"),  # gunicorn cuts blanks off the name of the folder it is started in
     )
 
 
-def gateway_command(gateway: Gateway, settings: Settings, addresses: Addresses) -> Command:
+def gateway_program(gateway: Gateway, options: Options, addresses: Addresses) -> Program:
     """Caddy with the Caddyfile of the cluster; it takes the held socket by its descriptor."""
-    home = str(settings.data / "caddy")
-    here = _environment(gateway.environment, gateway.name, settings, addresses)
+    home = str(options.data / "caddy")
+    here = _environment(gateway.environment, gateway.name, options, addresses)
     port = addresses.port(gateway.name)
     own_pages = [f"http://{name}:{port}" for name in OWN_NAMES]
     laptop = {
@@ -59,64 +59,62 @@ def gateway_command(gateway: Gateway, settings: Settings, addresses: Addresses) 
         "XDG_CONFIG_HOME": home,
         "ALLOWED_ORIGINS": " ".join([*own_pages, *here.get("ALLOWED_ORIGINS", "").split()]),
     }
-    return Command(
+    return Program(
         name=gateway.name,
         arguments=(_caddy(), "run", "--config", "Caddyfile", "--adapter", "caddyfile"),
         environment=_machine_environment() | here | _own_names(here) | laptop,
-        output=settings.logs / f"{gateway.name}.log",
+        output=options.logs / f"{gateway.name}.log",
         folder=ROOT / "gateway",
         explained_by=(_caddy(), "validate", "--config", "Caddyfile", "--adapter", "caddyfile"),
     )
 
 
-def broker_command(settings: Settings, addresses: Addresses) -> Command:
+def broker_program(options: Options, addresses: Addresses) -> Program:
     """The embedded broker with the Triggers of the manifests and the addresses of all Services."""
-    triggers = [word for path in settings.manifests for word in ("--triggers", str(path))]
+    triggers = [word for path in options.manifests for word in ("--triggers", str(path))]
     services = [word for name, url in addresses.services.items() for word in ("--service", f"{name}={url}")]
-    data = ("--data", str(settings.data / "broker.db"))
-    disturb = ("--disturb", settings.disturb) if settings.disturb else ()
-    bound = ("--max-bytes", str(settings.broker_bytes)) if settings.broker_bytes else ()
-    return Command(
+    data = ("--data", str(options.data / "broker.db"))
+    disturb = ("--disturb", options.disturb) if options.disturb else ()
+    bound = ("--max-bytes", str(options.broker_bytes)) if options.broker_bytes else ()
+    return Program(
         name="broker",
-        arguments=(settings.python, "-m", "broker.embedded", *triggers, *services, *data, *disturb, *bound),
+        arguments=(options.python, "-m", "broker.embedded", *triggers, *services, *data, *disturb, *bound),
         environment=_python_environment(),
-        output=settings.logs / "broker.log",
+        output=options.logs / "broker.log",
     )
 
 
-def migrations_command(functions: tuple[Function, ...], settings: Settings, addresses: Addresses) -> Command | None:
+def migrations_program(functions: tuple[Function, ...], options: Options, addresses: Addresses) -> Program | None:
     """One process that brings all databases up to date, each by the migrations of its owner; None if there are none.
 
     DATABASE_URL is the folder's own, PROVIDER_DATABASE_URL that of the folder `provider` inside.
     """
     pairs: dict[Path, str] = {}
     for function in functions:
-        folder = settings.functions / function.folder
-        here = _environment(function.environment, function.folder, settings, addresses)
+        folder = options.functions / function.folder
+        here = _environment(function.environment, function.folder, options, addresses)
         urls = {folder / database_name(name): url for name, url in here.items() if name.endswith("DATABASE_URL")}
         pairs |= {owner: url for owner, url in urls.items() if (owner / "migrations").is_dir()}
     if not pairs:
         return None
     words = [word for folder, url in pairs.items() for word in (str(folder), url)]
-    return Command(
+    return Program(
         name="migrations",
-        arguments=(settings.python, "-m", "choreography.migrations", *words),
+        arguments=(options.python, "-m", "choreography.migrations", *words),
         environment=_python_environment(),
-        output=settings.logs / "migrations.log",
+        output=options.logs / "migrations.log",
     )
 
 
-def _environment(
-    declared: Mapping[str, Value], folder: str, settings: Settings, addresses: Addresses
-) -> dict[str, str]:
+def _environment(declared: Mapping[str, Value], folder: str, options: Options, addresses: Addresses) -> dict[str, str]:
     def secret(key: SecretKey) -> str:
-        return kept_secret(settings.data, key)
+        return kept_secret(options.data, key)
 
     def database(variable: str) -> str:
-        return database_url(variable, folder, settings.data)
+        return database_url(variable, folder, options.data)
 
     def mounted(variable: str) -> str:
-        return kept_folder(settings.data, variable)
+        return kept_folder(options.data, variable)
 
     return on_this_machine(declared, secret, addresses.of_service, database, mounted)
 
