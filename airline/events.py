@@ -2,28 +2,37 @@
 
 The class name is the CloudEvents `type`; a field `seat_qty` travels as `seatQty` in the event's JSON data.
 Events are past tense and happen at most once per reservation, except SagasSettled, which is about many; the two
-commands at the end are requests from outside and may be refused. `choreography.fields` knows how to read each
-field type.
+commands at the end are requests from outside and may be refused.
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, get_args
+from typing import ClassVar, get_args
+from uuid import UUID
 
-ReservationId = Annotated[str, "1 to 12 characters; ours are 12 of Crockford base32"]
-ReservationIds = Annotated[tuple[str, ...], "1 to 500 reservation ids"]
-Ended = Annotated[str, "how a saga ended: SUCCEED or CANCELED"]
-Number = Annotated[int, "identity of a flight, customer or payment, from 1"]
-Seats = Annotated[int, "seats of one party, from 1"]
-Count = Annotated[int, "seats of one flight, from 0"]
-Money = Annotated[int, "whole units of the one currency, from 0"]
+from airline.values import Count, Ended, Money, Number, ReservationId, ReservationIds, Seats
+from choreography import events
+from choreography.events import Glossary
 
+AIRLINE = Glossary(
+    sources="/airline/",
+    saga="reservation_id",
+    subjects="reservations",
+    namespace=UUID("6f1d3a52-0c3b-5d0e-9a44-2f1c8a7b9e10"),
+)
 EXPIRED = "expired"
 """The reason of a reservation that is ended because its `expires_at` has passed, whichever service ends it."""
 
 
+class Event(events.Event):
+    """Everything that is said in this airline."""
+
+    __slots__ = ()
+    glossary: ClassVar[Glossary] = AIRLINE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReservationPlaced:
+class ReservationPlaced(Event):
     """A reservation is PENDING: seats and payment are wanted until `expires_at`."""
 
     reservation_id: ReservationId
@@ -36,7 +45,7 @@ class ReservationPlaced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemainingSeatsDecreased:
+class RemainingSeatsDecreased(Event):
     """The whole party has seats. `cost` is one seat, `amount` all of them."""
 
     reservation_id: ReservationId
@@ -53,7 +62,7 @@ class RemainingSeatsDecreased:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeatsSoldOut:
+class SeatsSoldOut(Event):
     """No seats for this party: all or nothing. `remaining_seats_count` is what is left for smaller ones."""
 
     reservation_id: ReservationId
@@ -64,7 +73,7 @@ class SeatsSoldOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paid:
+class Paid(Event):
     """The provider took the money."""
 
     payment_id: Number
@@ -74,7 +83,7 @@ class Paid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentFailed:
+class PaymentFailed(Event):
     """The provider declined; no money was taken."""
 
     payment_id: Number
@@ -85,7 +94,7 @@ class PaymentFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReservationConfirmed:
+class ReservationConfirmed(Event):
     """The reservation is SUCCEED: seats are held and paid."""
 
     reservation_id: ReservationId
@@ -95,7 +104,7 @@ class ReservationConfirmed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReservationCanceled:
+class ReservationCanceled(Event):
     """The reservation is CANCELED, for a reason that the customer can read. Compensation starts here."""
 
     reservation_id: ReservationId
@@ -106,7 +115,7 @@ class ReservationCanceled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemainingSeatsIncreased:
+class RemainingSeatsIncreased(Event):
     """The seats of a canceled reservation are back. Said only if they had been held."""
 
     reservation_id: ReservationId
@@ -116,7 +125,7 @@ class RemainingSeatsIncreased:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeatsNotHeld:
+class SeatsNotHeld(Event):
     """A canceled reservation holds no seats, and never will: there were none, or it was canceled before."""
 
     reservation_id: ReservationId
@@ -124,7 +133,7 @@ class SeatsNotHeld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentRefunded:
+class PaymentRefunded(Event):
     """The money of a canceled reservation went back. Said only if it had been taken."""
 
     payment_id: Number
@@ -135,7 +144,7 @@ class PaymentRefunded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentNotTaken:
+class PaymentNotTaken(Event):
     """No money was taken for a canceled reservation, and none will be."""
 
     reservation_id: ReservationId
@@ -143,18 +152,20 @@ class PaymentNotTaken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SagasSettled:
+class SagasSettled(Event):
     """These reservations ended that way and nothing is owed: seats and money are where they belong.
 
     A SUCCEED one may be canceled afterwards, so this says nothing of a reservation that has another status by now.
     """
+
+    batch: ClassVar[tuple[str, ...]] = ("status", "reservation_ids")
 
     status: Ended
     reservation_ids: ReservationIds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReservationRequested:
+class ReservationRequested(Event):
     """Command: somebody outside asks for seats. `reservation_id` was promised by reserve-commands.
 
     Without `reserve_date` it is the day on which the command is accepted.
@@ -169,7 +180,7 @@ class ReservationRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CancellationRequested:
+class CancellationRequested(Event):
     """Command: somebody outside asks to cancel."""
 
     reservation_id: ReservationId
@@ -190,7 +201,6 @@ SagaEvent = (
     | PaymentNotTaken
 )
 Command = ReservationRequested | CancellationRequested
-Event = SagaEvent | Command | SagasSettled
 
-BY_TYPE: dict[str, type[Event]] = {event.__name__: event for event in get_args(Event)}
+BY_TYPE: dict[str, type[Event]] = {event.__name__: event for event in get_args(SagaEvent | Command | SagasSettled)}
 OF_SAGAS: dict[str, type[SagaEvent]] = {event.__name__: event for event in get_args(SagaEvent)}

@@ -1,25 +1,12 @@
-"""Identities: of events, which repeat recognisably, and of reservations, which nobody can guess."""
+"""Identities of reservations, which nobody can guess."""
 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
-from uuid import UUID, uuid5
 
-EVENTS = UUID("6f1d3a52-0c3b-5d0e-9a44-2f1c8a7b9e10")
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 12
 _BITS = 5 * LENGTH
-
-
-def event_id(type_: str, reservation_id: str) -> str:
-    """The id of a saga event: the same fact has the same id, whoever says it and how often."""
-    return str(uuid5(EVENTS, f"{type_}/{reservation_id}"))
-
-
-def batch_id(type_: str, status: str, reservation_ids: Iterable[str]) -> str:
-    """The id of an event about many reservations: the same fact about the same ones has the same id."""
-    return str(uuid5(EVENTS, "/".join((type_, status, *reservation_ids))))
 
 
 def random_reservation_id() -> str:

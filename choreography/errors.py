@@ -1,6 +1,6 @@
 """What can go wrong, drawn as a tree. The class says whether trying again can help.
 
-AirlineError
+Problem
 ├── TryAgain       nothing is wrong with the request, the world is not ready: the broker retries
 │   ├── BrokerAway   the broker did not answer at all
 │   └── EventRefused  the broker takes others, but not this event
@@ -16,20 +16,19 @@ AirlineError
 ├── Unsupported    a media type that is not spoken here
 └── TooLarge       more than anybody reads
 
-STATUS is the one table from class to HTTP. A broker retries 404, 408, 409, 429 and 5xx and dead-letters every
+Each is a status in HTTP (choreography/problems.py). A broker retries 404, 408, 409, 429 and 5xx and dead-letters every
 other refusal at once (Knative eventing, pkg/kncloudevents/retries.go), so a *business* no is an event, never
 one of these.
 """
 
 from collections.abc import Mapping
-from http import HTTPStatus
 
 
-class AirlineError(Exception):
-    """Anything this project refuses on purpose. `str()` is one sentence for the one who asked."""
+class Problem(Exception):
+    """Anything that is refused on purpose. `str()` is one sentence for the one who asked."""
 
 
-class TryAgain(AirlineError):
+class TryAgain(Problem):
     """The same request can succeed later."""
 
 
@@ -41,27 +40,27 @@ class EventRefused(TryAgain):
     """The broker does not take this event, whatever it does with others."""
 
 
-class NotFound(AirlineError):
+class NotFound(Problem):
     """There is no such thing (yet)."""
 
 
-class Conflict(AirlineError):
+class Conflict(Problem):
     """The present state forbids it."""
 
 
-class PreconditionFailed(AirlineError):
+class PreconditionFailed(Problem):
     """What the client wants to change is not in the state that it named."""
 
 
-class Malformed(AirlineError):
+class Malformed(Problem):
     """The bytes are not what they claim to be."""
 
 
-class BrokenOff(AirlineError):
+class BrokenOff(Problem):
     """The sender went away, or fell silent, before all of the request was here."""
 
 
-class Invalid(AirlineError):
+class Invalid(Problem):
     """`fields` maps the name of each bad field, as the client spelt it, to what is wrong with it."""
 
     def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
@@ -69,39 +68,21 @@ class Invalid(AirlineError):
         self.fields = dict(fields or {})
 
 
-class Unauthenticated(AirlineError):
+class Unauthenticated(Problem):
     """Who is speaking did not show it, or not well enough."""
 
 
-class Forbidden(AirlineError):
+class Forbidden(Problem):
     """Understood, and refused."""
 
 
-class Misdirected(AirlineError):
+class Misdirected(Problem):
     """Asked by a host name that is not ours."""
 
 
-class Unsupported(AirlineError):
+class Unsupported(Problem):
     """This media type is not spoken here."""
 
 
-class TooLarge(AirlineError):
+class TooLarge(Problem):
     """More than anybody reads."""
-
-
-STATUS: dict[type[AirlineError], HTTPStatus] = {
-    TryAgain: HTTPStatus.SERVICE_UNAVAILABLE,
-    BrokerAway: HTTPStatus.SERVICE_UNAVAILABLE,
-    EventRefused: HTTPStatus.SERVICE_UNAVAILABLE,
-    NotFound: HTTPStatus.NOT_FOUND,
-    Conflict: HTTPStatus.CONFLICT,
-    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
-    Malformed: HTTPStatus.BAD_REQUEST,
-    BrokenOff: HTTPStatus.REQUEST_TIMEOUT,
-    Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Unauthenticated: HTTPStatus.UNAUTHORIZED,
-    Forbidden: HTTPStatus.FORBIDDEN,
-    Misdirected: HTTPStatus.MISDIRECTED_REQUEST,
-    Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-}

@@ -9,22 +9,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar, get_type_hints
+from types import NoneType
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from airline.events import BY_TYPE, Count, Ended, Event, Money, Number, ReservationId, ReservationIds, Seats
 from choreography import clock
 from choreography.errors import Invalid
 
-E = TypeVar("E", bound=Event)
+T = TypeVar("T")
 Reader = Callable[[object], Any]
 ABSENT = object()
 LARGEST_ID = 2**31 - 1
 LARGEST_NUMBER = 2**53 - 1
 """The largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
-LARGEST_PARTY = 1_000
-LARGEST_CAPACITY = 1_000_000
 LONGEST_TEXT = 200
-LARGEST_BATCH = 500
+LONGEST_LIST = 500
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[^T]+)?", re.ASCII)
@@ -55,9 +53,7 @@ def _whole(value: object) -> int:
 
 
 IDENTITY = integer(1, LARGEST_ID)
-SEATS = integer(1, LARGEST_PARTY)
-COUNT = integer(0, LARGEST_CAPACITY)
-MONEY = integer(0)
+"""The number that a database gives to a row."""
 
 
 def text(minimum: int = 1, maximum: int = LONGEST_TEXT) -> Reader:
@@ -86,7 +82,7 @@ def one_of(*choices: str) -> Reader:
     return read
 
 
-def several(read_one: Reader, maximum: int = LARGEST_BATCH) -> Reader:
+def several(read_one: Reader, maximum: int = LONGEST_LIST) -> Reader:
     """A list of 1 to `maximum` values, each of which `read_one` reads, as a tuple."""
 
     def read(value: object) -> tuple[Any, ...]:
@@ -148,20 +144,13 @@ def _value(value: object, field: Field) -> object:
     return field.default
 
 
-_READERS: dict[object, Reader] = {
-    ReservationId: text(1, 12),
-    ReservationIds: several(text(1, 12)),
-    Ended: one_of("SUCCEED", "CANCELED"),
-    Number: IDENTITY,
-    Seats: SEATS,
-    Count: integer(0, LARGEST_ID),
-    Money: MONEY,
+_BARE: dict[object, Reader] = {
+    int: integer(),
     str: text(minimum=0, maximum=4 * LONGEST_TEXT),
     date: day,
     datetime: instant,
 }
-_OPTIONAL: dict[object, Reader] = {date | None: day}
-"""None where the field is absent."""
+"""Of a type that is not annotated with a reader."""
 
 
 def camel(name: str) -> str:
@@ -171,23 +160,36 @@ def camel(name: str) -> str:
 
 
 @functools.cache
-def _names(type_: str) -> dict[str, str]:
-    return {field.name: camel(field.name) for field in fields(BY_TYPE[type_])}
+def _names(cls: Any) -> dict[str, str]:
+    return {field.name: camel(field.name) for field in fields(cls)}
 
 
 @functools.cache
-def _spec(type_: str) -> dict[str, Field]:
-    hints = get_type_hints(BY_TYPE[type_], include_extras=True)
-    return {
-        camel(name): Field(_OPTIONAL[hint], None) if hint in _OPTIONAL else Field(_READERS[hint])
-        for name, hint in hints.items()
-    }
+def spec(cls: Any) -> dict[str, Field]:
+    """How to read the JSON object of a dataclass, by the names that it has there. A field `X | None` may be absent.
+
+    A type is read as the reader in it says: `Annotated[int, integer(1, 9)]`. Raises TypeError for one without.
+    """
+    hints = get_type_hints(cls, include_extras=True)
+    return {json: _field(f"{cls.__name__}.{name}", hints[name]) for name, json in _names(cls).items()}
 
 
-def into(cls: type[E], data: object) -> E:
-    """A word of the glossary from its camelCase JSON object. Raises Invalid."""
-    values = read(data, _spec(cls.__name__))
-    return cls(**{name: values[json] for name, json in _names(cls.__name__).items()})
+def _field(name: str, hint: Any) -> Field:
+    (type_, *others) = [one for one in get_args(hint) if one is not NoneType] if _is_optional(hint) else [hint]
+    reader = next(filter(callable, type_.__metadata__), None) if get_origin(type_) is Annotated else _BARE.get(type_)
+    if reader is None or others:
+        raise TypeError(f"{name} has a type that nobody can read: put a reader into it, as Annotated[int, integer()].")
+    return Field(reader, None) if _is_optional(hint) else Field(reader)
+
+
+def _is_optional(hint: Any) -> bool:
+    return NoneType in get_args(hint)
+
+
+def into(cls: Callable[..., T], data: object) -> T:
+    """A dataclass, such as an event, from its camelCase JSON object. Raises Invalid."""
+    values = read(data, spec(cls))
+    return cls(**{name: values[json] for name, json in _names(cls).items()})
 
 
 def plain(value: object) -> object:
@@ -199,7 +201,7 @@ def plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def as_json(event: Event) -> dict[str, Any]:
-    """The camelCase JSON object of a word of the glossary, without what it leaves open."""
-    values = {json: getattr(event, name) for name, json in _names(type(event).__name__).items()}
+def as_json(value: Any) -> dict[str, Any]:
+    """The camelCase JSON object of a dataclass, such as an event, without what it leaves open."""
+    values = {json: getattr(value, name) for name, json in _names(value.__class__).items()}
     return {json: plain(value) for json, value in values.items() if value is not None}

@@ -6,14 +6,14 @@ A duty that fails as a whole leaves the others theirs; then the tick answers wit
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from choreography import store
+from choreography import logs, store
 from choreography.errors import BrokerAway
-from choreography.logs import about, log
+from choreography.logs import log
 
 T = TypeVar("T")
 Duty = Callable[[float], int]
@@ -39,14 +39,21 @@ def keep(**duties: Duty) -> None:
         raise failed[0]
 
 
-def each(rows: Iterable[T], work: Callable[[T], object], until: float, name: Callable[[T], str] = str) -> int:
+def _nothing(_: object) -> dict[str, str]:
+    return {}
+
+
+def each(
+    rows: Iterable[T], work: Callable[[T], object], until: float, about: Callable[[T], Mapping[str, str]] = _nothing
+) -> int:
     """Does the rows one by one, at least the first, until that moment. Returns how many went well.
 
-    A broker that is away ends it: the next row would only wait for it too. `name` is the reservation of a row.
+    A broker that is away ends it: the next row would only wait for it too. `about` is what log lines say of a row,
+    such as `Glossary.about`.
     """
     done = 0
     for row in rows:
-        with about(reservationId=name(row)):
+        with logs.about(**about(row)):
             try:
                 work(row)
                 done += 1

@@ -1,4 +1,4 @@
-"""Logs as JSON lines on stdout; while a request is handled, every line carries whose reservation it is about."""
+"""Logs as JSON lines on stdout; while a request is handled, every line names the saga that it is about."""
 
 import functools
 import json
@@ -11,15 +11,15 @@ from contextvars import ContextVar
 from airline.settings import settings
 from choreography import clock
 
-log = logging.getLogger("airline")
+log = logging.getLogger("choreography")
 
 _about: ContextVar[dict[str, str]] = ContextVar("about", default={})  # noqa: B039 - never mutated, only replaced
 
 
 @contextmanager
 def about(**what: str) -> Iterator[None]:
-    """Adds fields such as reservationId, eventId and traceId to every line logged inside."""
-    token = _about.set(_about.get() | {name: value for name, value in what.items() if value})
+    """Adds fields such as eventId and traceId to every line logged inside; empty ones are left out."""
+    token = _about.set(_about.get() | _known(what))
     try:
         yield
     finally:
@@ -28,7 +28,11 @@ def about(**what: str) -> Iterator[None]:
 
 def note(**what: str) -> None:
     """Adds fields that were not known when the surrounding `about` began, until it ends; what is there stays."""
-    _about.set(what | _about.get())
+    _about.set(_known(what) | _about.get())
+
+
+def _known(what: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in what.items() if value}
 
 
 class JsonLine(logging.Formatter):

@@ -32,11 +32,11 @@ from sqlalchemy import (
     tuple_,
 )
 
-from airline.events import Event
 from airline.settings import settings
-from choreography import clock, store, tokens, wire
+from choreography import clock, events, store, tokens, wire
 from choreography.columns import Instant
 from choreography.errors import BrokerAway, EventRefused, TryAgain
+from choreography.events import Event, Glossary
 from choreography.logs import log, note
 from choreography.relay import Relay, Round
 
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from requests import Session
 
 T = TypeVar("T")
-Said = Event | wire.CloudEvent
-"""A word of the glossary, or a whole event of somebody else that is passed on as it is."""
+Said = Event | Sequence[Event] | None
+"""One event, several in their order, or none."""
 Place = tuple[datetime, str]
 """The position of a row in the outbox: its created_at and its id."""
 OUTBOX = Table(
@@ -80,28 +80,41 @@ _UNSENT = select(func.count(), func.min(OUTBOX.c.created_at))
 
 
 def commit(
-    work: Callable[[Connection], tuple[T, Said | Sequence[Said] | None]],
+    work: Callable[[Connection], tuple[T, Said]],
     source: str,
     cause: wire.Envelope | None = None,
     traceparent: str = "",
 ) -> T:
     """Runs `work` in one transaction, its events beside the effect; then sends them and returns the rest.
 
-    `work` returns its result, and one event, several in their order, or None. Raises what `work` and `store.commit`
-    raise, and nothing after the commit: what goes wrong then is logged.
+    `work` returns its result, and what is to be said. Raises what `work` and `store.commit` raise, and nothing after
+    the commit: what goes wrong then is logged.
     """
 
     def attempt(transaction: Connection) -> tuple[T, list[_Written]]:
         result, said = work(transaction)
-        events = [
-            each if isinstance(each, dict) else wire.say(each, source, cause, traceparent) for each in _each(said)
+        return result, [
+            _written(transaction, event, wire.say(event, source, cause, traceparent)) for event in _each(said)
         ]
-        return result, [_written(transaction, event) for event in events]
 
     result, rows = store.commit(attempt)
-    for row in rows:
-        _send(row)
+    _send_all(rows)
     return result
+
+
+def announce(work: Callable[[Connection], Said], source: str, cause: wire.Envelope | None = None) -> None:
+    """As `commit`, for work of which there is nothing to know but what it says."""
+    commit(lambda transaction: (None, work(transaction)), source, cause)
+
+
+def pass_on(work: Callable[[Connection], wire.CloudEvent], sagas: Glossary) -> None:
+    """As `announce`, for the whole event of somebody else, which is sent as it is. Log lines name its saga."""
+
+    def attempt(transaction: Connection) -> _Written:
+        event = work(transaction)
+        return _write(transaction, _foreign_row(event), event, sagas.about(event["correlationid"]))
+
+    _send_all([store.commit(attempt)])
 
 
 def drain(until: float | None = None) -> int:
@@ -170,27 +183,31 @@ class _Written:
     about: dict[str, str]
 
 
-def _each(said: Said | Sequence[Said] | None) -> Sequence[Said]:
-    if said is None:
-        return ()
-    return said if isinstance(said, list | tuple) else (said,)
+def _each(said: Said) -> Sequence[Event]:
+    return said if isinstance(said, list | tuple) else (said,) if said is not None else ()
 
 
-def _written(transaction: Connection, event: wire.CloudEvent) -> _Written:
-    trace = wire.trace_id(event["traceparent"])
-    about = {"reservationId": event["correlationid"], "eventId": event["id"], "traceId": trace}
-    written = _Written(_row_of(event), wire.pack(event), about)
+def _written(transaction: Connection, said: Event, event: wire.CloudEvent) -> _Written:
+    return _write(transaction, event["id"], event, said.glossary.about(events.saga_of(said)))
+
+
+def _write(transaction: Connection, row: str, event: wire.CloudEvent, about: dict[str, str]) -> _Written:
+    about = {**about, "eventId": event["id"], "traceId": wire.trace_id(event["traceparent"])}
+    written = _Written(row, wire.pack(event), about)
     # the same event again is the same row
     store.insert_if_absent(transaction, OUTBOX, id=written.row, body=written.body.decode(), created_at=clock.now())
     return written
 
 
-def _row_of(event: wire.CloudEvent) -> str:
+def _foreign_row(event: wire.CloudEvent) -> str:
+    # its id may be longer than the column, or be that of an event of ours
     identity, source = str(event["id"]), str(event["source"])
-    if source.startswith(wire.OURS):
-        return identity  # we made it, and it fits
-    # somebody else's id may be longer than the column, or be that of an event of ours
     return hashlib.sha256(f"{len(source)}:{source}{identity}".encode()).hexdigest()
+
+
+def _send_all(rows: Sequence[_Written]) -> None:
+    for row in rows:
+        _send(row)
 
 
 def _send(written: _Written) -> None:

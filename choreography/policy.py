@@ -9,14 +9,16 @@ is not used (it answers "OK").
 import functools
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from flask import Request, Response
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+from werkzeug.exceptions import HTTPException
 
-from airline.events import BY_TYPE, Event
 from choreography import bodies, callers, logs, outbox, problems, store, tokens, wire
-from choreography.errors import AirlineError, Invalid
+from choreography.errors import Invalid, Problem
+from choreography.events import Event, Glossary
 from choreography.logs import log
 from choreography.wire import Envelope
 
@@ -53,7 +55,7 @@ def announce(
 
     def respond(envelope: Envelope) -> Response:
         event = (understand or understood)(envelope, policy)
-        outbox.commit(lambda transaction: (None, policy(event, transaction)), source, envelope)
+        outbox.announce(lambda transaction: policy(event, transaction), source, envelope)
         return _nothing()
 
     return _handled(request, respond, policy)
@@ -82,14 +84,17 @@ def reply_in_steps(
     return _handled(request, respond, begin, record)
 
 
-def observe(request: Request, observer: Callable[[Envelope, Connection], None]) -> Response:
-    """Runs an observer of any event, strangers included. It never replies, as a reply would be heard by itself."""
+def observe(request: Request, observer: Callable[[Envelope, Connection], None], *, sagas: Glossary) -> Response:
+    """Runs an observer of any event, strangers included. It never replies, as a reply would be heard by itself.
+
+    Log lines name the sagas of the glossary `sagas`.
+    """
 
     def respond(envelope: Envelope) -> Response:
         store.commit(lambda transaction: observer(envelope, transaction))
         return _nothing()
 
-    return _handled(request, respond)
+    return _handled(request, respond, sagas=sagas)
 
 
 def tidy(request: Request, work: Callable[[], None]) -> Response:
@@ -111,28 +116,22 @@ def hears(policy: Callable[..., object]) -> dict[str, type[Event]]:
 
 def says(policy: Callable[..., object]) -> set[str]:
     """Type names of every event that a policy's signature returns, one or several of them."""
-    return _named(get_type_hints(policy)["return"]) - {"NoneType"}
+    return {event.__name__ for event in _said_by(get_type_hints(policy)["return"])}
 
 
-def _named(hint: Any) -> set[str]:
+def _said_by(hint: Any) -> set[Any]:
     # a union, or a sequence of some
     parts = [part for part in get_args(hint) if part is not Ellipsis]
-    return set().union(*map(_named, parts)) if parts else {hint.__name__}
+    return set().union(*map(_said_by, parts)) if parts else {hint} - {NoneType}
 
 
 @functools.cache
 def check(rules: tuple[Rule, ...]) -> None:
-    """Raises TypeError where the first of the rules hears, or the last one says, what is not in the glossary."""
-    if rules and (strangers := (hears(rules[0]).keys() | says(rules[-1])) - BY_TYPE.keys()):
-        wanted = ", ".join(sorted(strangers))
-        raise TypeError(f"{wanted} must be added to the union Event in airline/events.py: nobody could read it.")
-
-
-def ready() -> Response:
-    """The readiness probe: 204 when the database answers."""
-    with store.reading() as connection:
-        connection.execute(text("SELECT 1"))
-    return _nothing()
+    """Raises TypeError where the first of the rules hears, or the last one says, what is not in a glossary."""
+    words = set(hears(rules[0]).values()) | _said_by(get_type_hints(rules[-1])["return"]) if rules else set()
+    if strangers := sorted(word.__name__ for word in words if not issubclass(word, Event)):
+        wanted = ", ".join(strangers)
+        raise TypeError(f"{wanted} must be derived from the class Event of the glossary: nobody could read it.")
 
 
 def understood(envelope: Envelope, policy: Callable[[HeardEvent, Connection], object]) -> HeardEvent:
@@ -144,39 +143,44 @@ def understood(envelope: Envelope, policy: Callable[[HeardEvent, Connection], ob
     return event
 
 
-def _handled(request: Request, respond: Callable[[Envelope], Response], *rules: Rule) -> Response:
+def _handled(
+    request: Request, respond: Callable[[Envelope], Response], *rules: Rule, sagas: Glossary | None = None
+) -> Response:
     logs.configure()
     bodies.guard(request)
     try:
         check(rules)  # the first to ask is the readiness probe
-        if request.method == "GET":
-            return ready()
-        callers.refuse_strangers(request)
-        callers.refuse_forms(request)
-        tokens.verify(request.headers)
-        envelope = wire.read(request.headers, bodies.whole(request))
-        with logs.about(
-            reservationId=envelope.reservation_id,
-            eventId=envelope.id,
-            traceId=wire.trace_id(envelope.traceparent),
-        ):
-            return _logged(envelope, respond)
-    except AirlineError as error:
-        return problems.refusal(error)
     except TypeError as error:
         log.error("%s", error)
         return problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    with logs.about():
+        try:
+            return _answer(request, respond, _glossary(rules[0]) if rules else sagas)
+        except Problem as error:
+            return problems.refusal(error)
+        except HTTPException:  # which Flask answers
+            raise
+        except Exception as error:  # answered with 500, so a broker retries it and keeps it with its reason
+            return problems.crash(error)
 
 
-def _logged(envelope: Envelope, respond: Callable[[Envelope], Response]) -> Response:
-    try:
-        response = respond(envelope)
-    except AirlineError as error:
-        return problems.refusal(error)
-    except Exception as error:  # told to the broker as 500, so it is retried and kept with its reason
-        return problems.crash(error)
+def _answer(request: Request, respond: Callable[[Envelope], Response], sagas: Glossary | None) -> Response:
+    if request.method == "GET":
+        store.ready()
+        return _nothing()
+    callers.refuse_strangers(request)
+    callers.refuse_forms(request)
+    tokens.verify(request.headers)
+    envelope = wire.read(request.headers, bodies.whole(request))
+    saga = sagas.about(wire.saga_of(envelope, sagas)) if sagas else {}
+    logs.note(**saga, eventId=envelope.id, traceId=wire.trace_id(envelope.traceparent))
+    response = respond(envelope)
     log.info("handled %s", envelope.type, extra={"fields": {"status": response.status_code}})
     return response
+
+
+def _glossary(rule: Rule) -> Glossary:
+    return next(iter(hears(rule).values())).glossary
 
 
 def _said(event: Event | None, source: str, cause: Envelope) -> Response:

@@ -10,12 +10,45 @@ from http import HTTPStatus
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from choreography.errors import STATUS, AirlineError, Invalid
+from choreography.errors import (
+    BrokenOff,
+    BrokerAway,
+    Conflict,
+    EventRefused,
+    Forbidden,
+    Invalid,
+    Malformed,
+    Misdirected,
+    NotFound,
+    PreconditionFailed,
+    Problem,
+    TooLarge,
+    TryAgain,
+    Unauthenticated,
+    Unsupported,
+)
 from choreography.logs import log
 
 PROBLEM_JSON = "application/problem+json"
 MOST_BYTES = 700
 LONGEST_DETAIL = 400
+STATUS: dict[type[Problem], HTTPStatus] = {
+    TryAgain: HTTPStatus.SERVICE_UNAVAILABLE,
+    BrokerAway: HTTPStatus.SERVICE_UNAVAILABLE,
+    EventRefused: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    Malformed: HTTPStatus.BAD_REQUEST,
+    BrokenOff: HTTPStatus.REQUEST_TIMEOUT,
+    Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    Misdirected: HTTPStatus.MISDIRECTED_REQUEST,
+    Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+"""The status of each error. Those that a broker retries are in choreography/errors.py."""
 
 
 def problem(status: HTTPStatus, detail: str, fields: dict[str, str] | None = None) -> Response:
@@ -28,7 +61,7 @@ def problem(status: HTTPStatus, detail: str, fields: dict[str, str] | None = Non
     return Response(_bytes(body | {"errors": errors} if errors else body), status.value, content_type=PROBLEM_JSON)
 
 
-def refusal(error: AirlineError) -> Response:
+def refusal(error: Problem) -> Response:
     """The answer for an error that was raised on purpose."""
     status = STATUS[type(error)]
     log.log(

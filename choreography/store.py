@@ -39,6 +39,7 @@ from sqlalchemy import (
     false,
     func,
     select,
+    text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
@@ -219,6 +220,12 @@ def _lock_of_this_thread(database: str) -> int:
         locks[database] = opened
     descriptor: int = locks[database]
     return descriptor
+
+
+def ready() -> None:
+    """What a readiness probe asks for: the database answers. Raises TryAgain where it does not."""
+    with reading() as connection:
+        connection.execute(text("SELECT 1"))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ functions-framework sends every method and path to the target; the application h
 with a redirect (a broker counts 3xx as a failure) or with HTML.
 """
 
+import functools
 import json
 import logging
 from pathlib import Path
@@ -13,13 +14,14 @@ from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from choreography import bodies, callers, hal, logs, policy, problems, wire
-from choreography.errors import AirlineError, Invalid, Malformed, NotFound, Unsupported
+from choreography import bodies, callers, hal, logs, problems, store, wire
+from choreography.errors import Invalid, Malformed, NotFound, Problem, Unsupported
+from choreography.events import Glossary
 from choreography.fields import LARGEST_ID
 from choreography.logs import log
 
 LARGEST_BODY = 64 * 1024
-"""Bytes of a request body; a whole reservation has 200."""
+"""Bytes of a request body; those of most commands have a few hundred."""
 MOST_PARAMETERS = 32
 LONGEST_PARAMETER = 255
 """Characters of the name or the value of a parameter, and of a segment of the path."""
@@ -27,22 +29,26 @@ REPEATABLE = ("sort",)
 PROBE = "/healthz"
 
 
-def api(name: str, openapi: Path) -> Flask:
-    """An application with the answers that every HTTP function gives: health, its OpenAPI document, refusals."""
+def api(name: str, openapi: Path, sagas: Glossary | None = None) -> Flask:
+    """An application with the answers that every HTTP function gives: health, its OpenAPI document, refusals.
+
+    Where `sagas` is given, `<identity>` in an address is a saga of that glossary, and log lines name it.
+    """
     app = Flask(name, static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    app.add_url_rule(PROBE, view_func=policy.ready, methods=["GET"])
+    app.add_url_rule(PROBE, "ready", _ready, methods=["GET"])
     app.add_url_rule(
         "/openapi.json", "openapi", lambda: Response(openapi.read_bytes(), content_type="application/json")
     )
     app.before_request(_refuse_who_should_not_ask)
-    app.before_request(_note_reservation)
+    if sagas is not None:
+        app.before_request(functools.partial(_note_saga, sagas))
     app.before_request(_refuse_too_much)
     app.before_request(_refuse_what_no_database_takes)
     app.before_request(_refuse_what_is_no_request)
-    app.register_error_handler(AirlineError, problems.refusal)
+    app.register_error_handler(Problem, problems.refusal)
     app.register_error_handler(HTTPException, problems.refused_by_flask)
     app.register_error_handler(Exception, problems.crash)
     return app
@@ -78,9 +84,13 @@ def _refuse_who_should_not_ask() -> None:
     callers.refuse_forms(request)
 
 
-def _note_reservation() -> None:
-    if request.path.startswith("/reservations/"):
-        logs.note(reservationId=(request.view_args or {}).get("identity", ""))
+def _ready() -> Response:
+    store.ready()
+    return Response(status=204)
+
+
+def _note_saga(sagas: Glossary) -> None:
+    logs.note(**sagas.about((request.view_args or {}).get("identity", "")))
 
 
 def _drop_slash_at_the_end(request: Request) -> None:

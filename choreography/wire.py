@@ -18,16 +18,13 @@ from cloudevents import conversion
 from cloudevents.http import CloudEvent as HttpEvent
 from werkzeug.datastructures import Headers
 
-from airline.events import Command, Event, SagasSettled
-from airline.ids import batch_id, event_id
-from choreography import attributes, clock, fields
+from choreography import attributes, clock, events, fields
 from choreography.errors import Malformed
+from choreography.events import Event, Glossary
 
 JSON = "application/json"
 CLOUD_EVENTS = "application/cloudevents"
 CLOUD_EVENT_JSON = f"{CLOUD_EVENTS}+json"
-OURS = "/airline/"
-"""What the sources of our own events begin with."""
 
 E = TypeVar("E", bound=Event)
 CloudEvent = dict[str, Any]
@@ -59,12 +56,6 @@ class Envelope:
     @property
     def source(self) -> str:
         return str(self.attributes["source"])
-
-    @property
-    def reservation_id(self) -> str:
-        """The correlation id of a saga, else what the data names; empty for a stranger."""
-        named = self.data.get("reservationId", "") if isinstance(self.data, dict) else ""
-        return str(self.attributes.get("correlationid") or named)
 
     @property
     def traceparent(self) -> str:
@@ -155,6 +146,12 @@ def json_data(envelope: Envelope) -> object:
     return envelope.data
 
 
+def saga_of(envelope: Envelope, glossary: Glossary) -> str:
+    """The correlation id of a saga, else what the data names; empty for a stranger."""
+    named = envelope.data.get(glossary.saga_in_json, "") if isinstance(envelope.data, dict) else ""
+    return str(envelope.attributes.get("correlationid") or named)
+
+
 def event_of(envelope: Envelope, cls: type[E]) -> E:
     """What the envelope says, as a word of the glossary. Raises Malformed and Invalid."""
     return fields.into(cls, json_data(envelope))
@@ -163,13 +160,13 @@ def event_of(envelope: Envelope, cls: type[E]) -> E:
 def say(event: Event, source: str, cause: Envelope | None = None, traceparent: str = "") -> CloudEvent:
     """A word of the glossary as a CloudEvent from `source`, caused by `cause`, or by a call that had a traceparent."""
     type_ = type(event).__name__
-    about = {"id": _identity(event), "type": type_, "source": source}
+    about = {"id": events.identity(event), "type": type_, "source": source}
     if cause is not None:
         about["causationid"] = cause.id
     return _event(about, event, cause.traceparent if cause else traceparent)
 
 
-def forward(envelope: Envelope, command: Command) -> CloudEvent:
+def forward(envelope: Envelope, command: Event) -> CloudEvent:
     """A command from outside, cleaned: its own id, source and type, our data, and none of its extensions."""
     return _event({name: envelope.attributes[name] for name in ("id", "source", "type")}, command, envelope.traceparent)
 
@@ -179,23 +176,10 @@ def _event(about: CloudEvent, said: Event, traceparent: str) -> CloudEvent:
         "specversion": "1.0",
         "time": clock.text(clock.now()),
         "datacontenttype": JSON,
-        **_about(said),
+        **events.routing(said),
         "traceparent": next_traceparent(traceparent),
         "data": fields.as_json(said),
     }
-
-
-def _identity(said: Event) -> str:
-    if isinstance(said, SagasSettled):
-        return batch_id(type(said).__name__, said.status, said.reservation_ids)
-    return event_id(type(said).__name__, said.reservation_id)
-
-
-def _about(said: Event) -> CloudEvent:
-    if isinstance(said, SagasSettled):  # of no single saga, so nothing correlates with it, and any partition will do
-        return {"subject": "reservations", "partitionkey": _identity(said)}
-    one = said.reservation_id
-    return {"subject": f"reservations/{one}", "partitionkey": one, "correlationid": one}
 
 
 def pack(event: CloudEvent) -> bytes:

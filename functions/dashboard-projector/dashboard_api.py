@@ -10,11 +10,12 @@ from sqlalchemy import Row
 import projection
 import rebuild
 import timeline
+from airline.events import AIRLINE
 from choreography import clock, conditions, fields, hal, paging, store, web
 from choreography.errors import NotFound
 from choreography.fields import Field
 
-app = web.api("dashboard", Path(__file__).with_name("dashboard.openapi.json"))
+app = web.api("dashboard", Path(__file__).with_name("dashboard.openapi.json"), sagas=AIRLINE)
 
 _CUSTOMERS = projection.customers()
 _COLUMNS = {

@@ -5,8 +5,9 @@ from datetime import timedelta
 import history_pruning
 import projection
 import settlement
-from choreography import clock, housekeeping, store
-from choreography.logs import about, log
+from airline.events import AIRLINE
+from choreography import clock, housekeeping, logs, store
+from choreography.logs import log
 
 OVERDUE = timedelta(minutes=10)
 """Longer than all retries of a Trigger take (about seven minutes)."""
@@ -21,6 +22,6 @@ def _warn(_: float) -> int:
     with store.reading() as connection:
         owed = projection.uncompensated(clock.now() - OVERDUE, connection)
     for reservation_id in owed:
-        with about(reservationId=reservation_id):
+        with logs.about(**AIRLINE.about(reservation_id)):
             log.warning("canceled but not yet compensated")
     return len(owed)

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 import dashboard_api
 import housekeeping
 import projection
+from airline.events import AIRLINE
 from choreography import policy, serving, web
 
 serving.prepare()
@@ -21,7 +22,7 @@ def dashboard(request: Request) -> ResponseReturnValue:
 @functions_framework.http
 def project_dashboard(request: Request) -> ResponseReturnValue:
     """Every event -> nothing."""
-    return policy.observe(request, projection.project)
+    return policy.observe(request, projection.project, sagas=AIRLINE)
 
 
 @functions_framework.http

@@ -39,7 +39,7 @@ from sqlalchemy import (
     update,
 )
 
-from airline.events import OF_SAGAS, SagaEvent
+from airline.events import AIRLINE, OF_SAGAS, SagaEvent
 from choreography import clock, fields, store, wire
 from choreography.columns import Instant
 from choreography.wire import Envelope
@@ -116,7 +116,7 @@ OWED = ~and_(
 
 def project(envelope: Envelope, transaction: Connection) -> None:
     """Merges one event of a saga; what is no word of the glossary, or only a command, is not kept."""
-    if envelope.type not in FACTS or not envelope.source.startswith(wire.OURS):
+    if envelope.type not in FACTS or not envelope.source.startswith(AIRLINE.sources):
         return
     event = wire.event_of(envelope, OF_SAGAS[envelope.type])
     said_at = _said_at(envelope)

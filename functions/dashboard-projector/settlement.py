@@ -43,7 +43,7 @@ class Batch:
 def report(until: float) -> int:
     """Says which sagas are settled, in batches. Returns how many batches."""
     batches = chain.from_iterable(housekeeping.pages(functools.partial(_next, status)) for status in SETTLED)
-    return housekeeping.each(batches, _say, until, name=lambda _: "")
+    return housekeeping.each(batches, _say, until)
 
 
 def unreported(status: str, after: str, connection: Connection) -> Sequence[str]:

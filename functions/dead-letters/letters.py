@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Boolean, Column, Connection, Index, Integer, MetaData, Row, String, Table, select, update
 
+from airline.events import AIRLINE
 from choreography import clock, store, wire
 from choreography.columns import LONG_TEXT, Instant
 from choreography.errors import NotFound
@@ -120,7 +121,7 @@ def row_of(envelope: Envelope) -> dict[str, Any]:
         "event_id": _storable(envelope.id)[:LONGEST],
         "type": _storable(envelope.type)[:LONGEST],
         "source": _storable(envelope.source)[:LONGEST],
-        "reservation_id": _storable(envelope.reservation_id)[:LONGEST],
+        "reservation_id": _storable(wire.saga_of(envelope, AIRLINE))[:LONGEST],
         "function": _service(destination)[:LONGEST],
         "destination": destination[:LONGEST],
         "code": int(code) if _STATUS.fullmatch(code) else None,

@@ -10,6 +10,7 @@ import letters_api
 import retention
 import settled_letters
 import sink
+from airline.events import AIRLINE
 from choreography import policy, serving, web
 
 serving.prepare()
@@ -19,7 +20,7 @@ serving.prepare()
 def dead_letters(request: Request) -> ResponseReturnValue:
     """The dead-letter sink (POST /), always answered with an empty 204; and HTTP for those who decide."""
     if request.method == "POST" and request.path == "/":
-        return _pruned(policy.observe(request, sink.keep))
+        return _pruned(policy.observe(request, sink.keep, sagas=AIRLINE))
     return web.serve(letters_api.app, request)
 
 

@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 import letters
+from airline.events import AIRLINE
 from airline.settings import settings
-from choreography import clock, wire
+from choreography import clock
 from choreography.wire import Envelope
 from letters import LETTERS
 
@@ -31,7 +32,7 @@ SHOWN = (
 
 def is_stranger(envelope: Envelope) -> bool:
     """Whether the event is not the airline's own."""
-    return not envelope.source.startswith(wire.OURS)
+    return not envelope.source.startswith(AIRLINE.sources)
 
 
 def bounded(identity: str, row: Mapping[str, Any], transaction: Connection) -> tuple[str, dict[str, Any]]:

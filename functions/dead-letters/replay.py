@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select, update
 
 import letters
-from choreography import clock, outbox, store, wire
+from airline.events import AIRLINE
+from choreography import clock, logs, outbox, store, wire
 from choreography.errors import BrokerAway, Conflict, TryAgain
-from choreography.logs import about, log
+from choreography.logs import log
 from letters import LETTERS
 
 ADDED_BY_BROKERS = ("knativeerror", "knativekafka", "knativebrokerttl", "knativearrivaltime")
@@ -94,7 +95,7 @@ def _send(letter: Row[Any]) -> None:
     same = (LETTERS.c.id == letter.id, LETTERS.c.times == letter.times, LETTERS.c.status != "DISCARDED")
     decision = {"status": "REPLAYED", "decided_at": clock.now()}
     store.commit(lambda transaction: transaction.execute(update(LETTERS).where(*same).values(decision)))
-    with about(reservationId=letter.reservation_id, eventId=letter.event_id):
+    with logs.about(**AIRLINE.about(letter.reservation_id), eventId=letter.event_id):
         log.info("replayed %s", letter.type)
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, not_, or_, select, update
 
-from airline.events import SagasSettled
-from choreography import clock, store, wire
+from airline.events import AIRLINE, SagasSettled
+from choreography import clock, store
 from letters import LETTERS, SETTLED_SAGAS
 
-SOURCE = f"{wire.OURS}dead-letters"
+SOURCE = f"{AIRLINE.sources}dead-letters"
 KEPT = timedelta(days=7)
 """Longer than a broker tries to deliver, and a weekend."""
 LEADING_TO_SUCCESS = (

@@ -10,6 +10,7 @@ import flights
 import promotions
 from airline.events import Event
 from airline.settings import settings
+from airline.values import CAPACITY
 from choreography import conditions, fields, hal, idempotency, paging, store, web
 from choreography.fields import Field
 from choreography.paging import Page
@@ -23,9 +24,9 @@ _SPEC = {
     "flightCode": Field(fields.text(1, 20)),
     "takeoffDate": Field(fields.day),
     "cost": Field(fields.integer(0, LARGEST_COST)),
-    "remainingSeatsCount": Field(fields.COUNT),
+    "remainingSeatsCount": Field(CAPACITY),
 }
-_CHANGE = _SPEC | {"capacity": Field(fields.COUNT)}
+_CHANGE = _SPEC | {"capacity": Field(CAPACITY)}
 _COLUMNS = {
     "flightCode": FLIGHTS.c.flight_code,
     "takeoffDate": FLIGHTS.c.takeoff_date,
@@ -53,7 +54,7 @@ _HOLD_SORTABLE = {name: _HOLD_COLUMNS[name] for name in ("flightId", "seatQty", 
 @app.get("/flights")
 def list_flights() -> Response:
     page = paging.asked(request, _SORTABLE)
-    wanted = fields.read(request.args, {"minSeats": Field(fields.COUNT, 0)})
+    wanted = fields.read(request.args, {"minSeats": Field(CAPACITY, 0)})
     query = select(FLIGHTS).where(FLIGHTS.c.remaining_seats_count >= wanted["minSeats"])
     with store.reading() as connection:
         rows, total = paging.rows(connection, query, page, _SORTABLE)

@@ -5,6 +5,7 @@ import functools
 from sqlalchemy import Row
 
 import payments
+from airline.events import AIRLINE
 from choreography import housekeeping, outbox, store
 
 
@@ -15,7 +16,7 @@ def keep_house() -> None:
 
 def _finish_unfinished(until: float) -> int:
     left = housekeeping.pages(payments.unfinished)
-    return housekeeping.each((row.reservation_id for row in left), _finish, until)
+    return housekeeping.each((row.reservation_id for row in left), _finish, until, AIRLINE.about)
 
 
 def _finish(reservation_id: str) -> None:
@@ -28,9 +29,9 @@ def _finish(reservation_id: str) -> None:
 
 def _finish_charge(payment: Row[tuple[object, ...]]) -> None:
     receipt = payments.charge(payment)
-    outbox.commit(lambda tx: (None, payments.record_charge(payment, receipt, tx)), payments.SOURCE)
+    outbox.announce(lambda tx: payments.record_charge(payment, receipt, tx), payments.SOURCE)
 
 
 def _finish_undo(payment: Row[tuple[object, ...]]) -> None:
     went_back = payments.refund(payment)
-    outbox.commit(lambda tx: (None, payments.record_undo(payment, went_back, tx)), payments.SOURCE)
+    outbox.announce(lambda tx: payments.record_undo(payment, went_back, tx), payments.SOURCE)

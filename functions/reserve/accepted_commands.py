@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select,
 
 import owed
 import reservations
-from airline.events import CancellationRequested, Command
+from airline.events import AIRLINE, CancellationRequested, Command
 from airline.settings import settings
 from before_placement import ACCEPTED, EARLY_CANCEL_KEPT, EARLY_CANCELS
 from choreography import clock, fields, housekeeping, outbox, store
@@ -75,7 +75,7 @@ def say_again(until: float) -> int:
     """Says again what is due and has no effect yet, until that moment of the monotonic clock. Returns how many went."""
     while store.commit(_note_effects) == BATCH and time.monotonic() < until:
         pass
-    return housekeeping.each(housekeeping.pages(_due), _say, until, lambda row: row.reservation_id)
+    return housekeeping.each(housekeeping.pages(_due), _say, until, lambda row: AIRLINE.about(row.reservation_id))
 
 
 def forget(until: float) -> int:

@@ -15,7 +15,7 @@ import accepted_commands
 import reservations
 import reservations_api
 from airline import ids
-from airline.events import CancellationRequested, Command, ReservationRequested
+from airline.events import AIRLINE, CancellationRequested, Command, ReservationRequested
 from choreography import clock, conformance, fields, hal, outbox, policy, store, web, wire
 from choreography.errors import Forbidden
 from choreography.fields import Field
@@ -32,9 +32,7 @@ def accept() -> Response:
     envelope = conformance.read(request, request.get_data())
     command = judged(envelope)
     event = wire.forward(envelope, _complete(command))
-    outbox.commit(
-        lambda transaction: (None, accepted_commands.remember(event, command, transaction)), reservations.SOURCE
-    )
+    outbox.pass_on(lambda transaction: accepted_commands.remember(event, command, transaction), AIRLINE)
     status = f"{hal.base_url(request)}/reservations/{command.reservation_id}"
     answer = {"reservationId": command.reservation_id, "_links": {"status": {"href": status}}}
     return Response(json.dumps(answer), 202, {"Location": status}, content_type=hal.HAL_JSON)
@@ -42,7 +40,7 @@ def accept() -> Response:
 
 def judged(envelope: Envelope) -> Command:
     """The command in the envelope. Raises Forbidden for anything else, Malformed and Invalid for a broken one."""
-    if f"{envelope.source}/".startswith(wire.OURS):
+    if f"{envelope.source}/".startswith(AIRLINE.sources):
         raise Forbidden("Only the airline itself speaks as /airline.")
     fields.read(envelope.attributes, {"id": Field(fields.text(1, LONGEST_ATTRIBUTE)), "source": Field(_uri)})
     if envelope.type == ReservationRequested.__name__:
@@ -59,7 +57,7 @@ def understood(envelope: Envelope, rule: Announcer[HeardEvent]) -> HeardEvent:
     """
     heard = policy.hears(rule).get(envelope.type)
     if heard is ReservationRequested:
-        asked = policy.understood(envelope, rule) if envelope.reservation_id else _reservation(envelope)
+        asked = policy.understood(envelope, rule) if wire.saga_of(envelope, AIRLINE) else _reservation(envelope)
         return _by_event(envelope, asked)  # type: ignore[return-value, arg-type]
     if heard is CancellationRequested:
         command = _cancellation(envelope)

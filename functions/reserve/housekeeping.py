@@ -3,6 +3,7 @@
 import accepted_commands
 import owed
 import reservations
+from airline.events import AIRLINE
 from choreography import housekeeping, idempotency, outbox
 
 
@@ -22,8 +23,8 @@ def keep_house() -> None:
 
 def _expire_overdue(until: float) -> int:
     overdue = housekeeping.pages(reservations.expired)
-    return housekeeping.each((row.id for row in overdue), _expire, until)
+    return housekeeping.each((row.id for row in overdue), _expire, until, AIRLINE.about)
 
 
 def _expire(identity: str) -> None:
-    outbox.commit(lambda transaction: (None, reservations.expire(identity, transaction)), reservations.SOURCE)
+    outbox.announce(lambda transaction: reservations.expire(identity, transaction), reservations.SOURCE)

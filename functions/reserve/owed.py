@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 import reservations
-from airline.events import Event
+from airline.events import AIRLINE, Event
 from airline.settings import settings
 from choreography import clock, housekeeping, outbox, store, wire
 
@@ -27,7 +27,7 @@ def say_again(until: float) -> int:
     now = clock.now()
     # what is put off from here on is for another tick, however soon it is due again
     due = itertools.takewhile(lambda row: row.at < now, housekeeping.pages(reservations.due))
-    return housekeeping.each((row.id for row in due), _speak, until)
+    return housekeeping.each((row.id for row in due), _speak, until, AIRLINE.about)
 
 
 def said_again(row: Row[Any]) -> list[Event]:

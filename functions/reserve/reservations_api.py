@@ -8,14 +8,15 @@ from sqlalchemy import Connection, Row, select
 
 import reservations
 from airline import ids
-from airline.events import Event
+from airline.events import AIRLINE, Event
+from airline.values import SEATS
 from choreography import conditions, fields, hal, idempotency, outbox, paging, store, web
 from choreography.fields import Field
 from reservations import RESERVATIONS
 
 PAYMENT_METHODS = ("accept", "decline", "slow")
 
-app = web.api("reserve", Path(__file__).with_name("reservations.openapi.json"))
+app = web.api("reserve", Path(__file__).with_name("reservations.openapi.json"), sagas=AIRLINE)
 
 _COLUMNS = {
     "reservationId": RESERVATIONS.c.id,
@@ -49,7 +50,7 @@ def wanted(body: object) -> dict[str, Any]:
     spec = {
         "customerId": Field(fields.IDENTITY),
         "flightId": Field(fields.IDENTITY),
-        "seatQty": Field(fields.SEATS),
+        "seatQty": Field(SEATS),
         "reserveDate": Field(fields.day, None),
         "paymentMethod": Field(fields.one_of(*PAYMENT_METHODS), PAYMENT_METHODS[0]),
     }

@@ -5,7 +5,8 @@ import importlib
 import pytest
 
 import choreography.errors as family
-from choreography.errors import STATUS, AirlineError
+from choreography.errors import Problem
+from choreography.problems import STATUS
 from tests.integration.hosting import Airline
 from tests.integration.vocabulary import assert_refused, event
 
@@ -18,12 +19,12 @@ RULES = [
 """Per Service, the rule that it asks, and a word that it hears."""
 
 
-def descendants(error: type[AirlineError]) -> set[type[AirlineError]]:
-    return {error}.union(*map(descendants, error.__subclasses__())) - {AirlineError}
+def descendants(error: type[Problem]) -> set[type[Problem]]:
+    return {error}.union(*map(descendants, error.__subclasses__())) - {Problem}
 
 
 def test_every_error_has_a_status() -> None:
-    assert {error for error in descendants(AirlineError) if error.__module__ == family.__name__} == set(STATUS)
+    assert {error for error in descendants(Problem) if error.__module__ == family.__name__} == set(STATUS)
 
 
 each_error = pytest.mark.parametrize("error", STATUS)
@@ -32,7 +33,7 @@ each_error = pytest.mark.parametrize("error", STATUS)
 @each_error
 @pytest.mark.parametrize("asked", RULES, ids=lambda asked: asked[0])
 def test_a_policy_that_raises_an_error_answers_its_status(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch, error: type[AirlineError], asked: tuple[str, str, str]
+    airline: Airline, monkeypatch: pytest.MonkeyPatch, error: type[Problem], asked: tuple[str, str, str]
 ) -> None:
     service, rule, word = asked
     raising(monkeypatch, rule, error("not now"))
@@ -42,7 +43,7 @@ def test_a_policy_that_raises_an_error_answers_its_status(
 
 @each_error
 def test_an_http_function_that_raises_an_error_answers_its_status(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch, error: type[AirlineError]
+    airline: Airline, monkeypatch: pytest.MonkeyPatch, error: type[Problem]
 ) -> None:
     monkeypatch.setattr("flights.find_flight", lambda *_: raise_(error("not now")))
 

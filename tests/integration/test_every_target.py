@@ -11,8 +11,8 @@ from flask import Request
 from sqlalchemy import Connection
 from werkzeug.test import TestResponse, create_environ
 
-from airline import ids
-from airline.events import Paid, ReservationConfirmed, ReservationId
+from airline.events import AIRLINE, Paid, ReservationConfirmed
+from airline.values import ReservationId
 from choreography import policy
 from tests.integration.hosting import FOLDER_OF, Airline
 from tests.integration.recording_broker import RecordingBroker
@@ -48,7 +48,7 @@ def assert_fit_for_a_broker(answer: TestResponse, cause: dict[str, Any]) -> None
     assert (answer.status_code, answer.content_type) == (200, "application/cloudevents+json")
     said = body_of(answer)
     assert said["specversion"] == "1.0"
-    assert said["id"] == ids.event_id(said["type"], RESERVATION)
+    assert said["id"] == AIRLINE.event_id(said["type"], RESERVATION)
     assert said["source"] == f"/airline/{FOLDER_OF[SAYS[said['type']]]}"
     assert said["datacontenttype"] == "application/json"
     assert said["partitionkey"] == said["correlationid"] == said["data"]["reservationId"] == RESERVATION
@@ -116,7 +116,7 @@ def test_a_policy_announces_only_events_fit_for_a_broker(
     airline.function(service).hear(event(word))
 
     for said in broker.accepted:
-        assert said["id"] == ids.event_id(said["type"], RESERVATION)
+        assert said["id"] == AIRLINE.event_id(said["type"], RESERVATION)
         assert said["partitionkey"] == said["correlationid"] == RESERVATION
         assert said["causationid"]
     assert bool(broker.accepted) == (SPEAKING[service].wrapper == "announce")
@@ -209,7 +209,7 @@ def test_a_policy_with_a_word_that_is_not_in_the_glossary_is_never_ready(wrapper
         answer = wrapper(Request(create_environ(method=method)), rule, "/airline/x")
 
         assert (answer.status_code, answer.content_type) == (500, "application/problem+json")
-        assert "LetterSent must be added to the union Event" in answer.get_data(as_text=True)
+        assert "LetterSent must be derived from the class Event of the glossary" in answer.get_data(as_text=True)
 
 
 @pytest.mark.parametrize("service", SPEAKING)

@@ -5,7 +5,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from airline import ids
+from airline.events import AIRLINE
 from tests.integration.hosting import Airline
 
 RESERVATION = "7Q2M9XW4TBCK"
@@ -44,7 +44,7 @@ def event(type_: str, source: str = "/airline/test", **data: object) -> dict[str
     about = str(said.get("reservationId", RESERVATION))
     return {
         "specversion": "1.0",
-        "id": ids.event_id(type_, about),
+        "id": AIRLINE.event_id(type_, about),
         "type": type_,
         "source": source,
         "subject": f"reservations/{about}",

@@ -8,8 +8,7 @@ import flights
 import projection
 import provider
 import reservations
-from airline import ids
-from airline.events import EXPIRED
+from airline.events import AIRLINE, EXPIRED
 from tests.unit.world import World
 
 FORWARD = {
@@ -100,7 +99,7 @@ def _everything_ended(rows: list[Any], unwanted: set[str], world: World) -> None
             assert row.payment_method == "decline"
         elif row.reason == EXPIRED:
             assert row.expires_at < world.now
-            assert ids.event_id("ReservationConfirmed", row.id) not in world.said, "what succeeded does not expire"
+            assert AIRLINE.event_id("ReservationConfirmed", row.id) not in world.said, "what succeeded does not expire"
         elif row.reason.startswith((flights.SOLD_OUT, flights.UNKNOWN_FLIGHT)):
             assert statuses(world)["hold", row.id] == "REFUSED"
         else:

@@ -7,8 +7,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from airline.events import Event
 from choreography import policy
+from choreography.events import Event
 from tests.unit.manifests import functions, heard_by, heard_type, triggers, wiring
 
 Rule = Callable[..., Any]

@@ -1,10 +1,12 @@
 """What clients write, and the sentence they get when it cannot be read."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
+from airline.values import SEATS
 from choreography import fields
 from choreography.errors import Invalid
 from choreography.fields import Field
@@ -12,7 +14,7 @@ from choreography.fields import Field
 
 @pytest.mark.parametrize("written", [3, 3.0, "3", " 3 ", "03"])
 def test_a_number_may_be_written_as_text(written: Any) -> None:
-    assert fields.SEATS(written) == 3
+    assert SEATS(written) == 3
 
 
 @pytest.mark.parametrize(
@@ -20,13 +22,13 @@ def test_a_number_may_be_written_as_text(written: Any) -> None:
 )
 def test_what_is_no_whole_number_is_refused(written: Any) -> None:
     with pytest.raises(ValueError, match="whole number"):
-        fields.SEATS(written)
+        SEATS(written)
 
 
 @pytest.mark.parametrize("written", [0, -10, 1001, "-1", 10**19])
 def test_nobody_reserves_no_seats_negative_seats_or_more_than_a_party_can_have(written: Any) -> None:
     with pytest.raises(ValueError, match="between 1 and 1000"):
-        fields.SEATS(written)
+        SEATS(written)
 
 
 @pytest.mark.parametrize("written", ["2025-12-25", "2025-12-25T00:00:00.000+00:00", "2025-12-25T23:59:59+09:00"])
@@ -59,7 +61,7 @@ def test_what_is_no_text_is_refused(written: Any) -> None:
 
 
 def test_all_wrong_fields_are_named_at_once_and_unknown_ones_are_ignored() -> None:
-    spec = {"seatQty": Field(fields.SEATS), "flightId": Field(fields.IDENTITY), "note": Field(fields.text(), "none")}
+    spec = {"seatQty": Field(SEATS), "flightId": Field(fields.IDENTITY), "note": Field(fields.text(), "none")}
     with pytest.raises(Invalid) as refused:
         fields.read({"seatQty": 0, "status": "SUCCEED"}, spec)
     assert refused.value.fields == {"seatQty": "must be between 1 and 1000", "flightId": "is missing"}
@@ -69,3 +71,15 @@ def test_all_wrong_fields_are_named_at_once_and_unknown_ones_are_ignored() -> No
 def test_only_an_object_has_fields() -> None:
     with pytest.raises(Invalid, match="JSON object"):
         fields.read([], {})
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A value with a field that no reader knows."""
+
+    seats: list[int] | tuple[int, ...] | None
+
+
+def test_a_type_without_a_reader_is_named() -> None:
+    with pytest.raises(TypeError, match=r"Unreadable\.seats has a type that nobody can read"):
+        fields.into(Unreadable, {"seats": [1]})

@@ -1,6 +1,10 @@
 """Ids of reservations and of events."""
 
+from uuid import uuid5
+
 from airline import ids
+from airline.events import AIRLINE, SagasSettled
+from choreography import events
 
 
 def test_a_reservation_id_can_be_read_out_on_the_phone() -> None:
@@ -30,6 +34,15 @@ def test_what_is_too_short_or_too_long_or_has_other_letters_is_no_reservation_id
 
 
 def test_the_same_fact_has_the_same_event_id_for_ever() -> None:
-    assert ids.event_id("Paid", "R1") == ids.event_id("Paid", "R1")
-    assert ids.event_id("Paid", "R1") != ids.event_id("Paid", "R2")
-    assert ids.event_id("Paid", "R1") == "f1afb933-c8c8-56d5-ac34-cc30356289bd"
+    assert AIRLINE.event_id("Paid", "R1") == AIRLINE.event_id("Paid", "R1")
+    assert AIRLINE.event_id("Paid", "R1") != AIRLINE.event_id("Paid", "R2")
+    assert AIRLINE.event_id("Paid", "R1") == "f1afb933-c8c8-56d5-ac34-cc30356289bd"
+
+
+def test_the_report_of_the_same_reservations_has_the_same_event_id_for_ever() -> None:
+    settled = SagasSettled(status="SUCCEED", reservation_ids=("R1", "R2"))
+    other = SagasSettled(status="CANCELED", reservation_ids=("R1", "R2"))
+
+    assert events.identity(settled) == str(uuid5(AIRLINE.namespace, "SagasSettled/SUCCEED/R1/R2"))
+    assert events.identity(settled) == "2e5194e5-11af-5c23-aebd-293520ee95b0"
+    assert events.identity(other) != events.identity(settled)

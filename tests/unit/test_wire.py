@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airline.events import ReservationPlaced, SagasSettled
-from airline.ids import event_id
+from airline.events import AIRLINE, ReservationPlaced, SagasSettled
 from choreography import attributes, wire
 from choreography.errors import Invalid, Malformed
 from tests.unit.hops import HOPS, Hop
@@ -101,7 +100,7 @@ def test_what_is_said_names_its_saga_its_cause_and_its_trace() -> None:
         {"id": "cause", "type": "T", "source": "/s", "traceparent": TRACE, "knativearrivaltime": "x"}, {}
     )
     said = wire.say(canceled(), "/airline/reserve", cause)
-    assert said["id"] == event_id("ReservationCanceled", "R1")
+    assert said["id"] == AIRLINE.event_id("ReservationCanceled", "R1")
     assert (said["partitionkey"], said["correlationid"], said["causationid"]) == ("R1", "R1", "cause")
     assert said["subject"] == "reservations/R1"
     assert said["datacontenttype"] == "application/json"

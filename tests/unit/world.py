@@ -22,6 +22,7 @@ import payments
 import projection
 import provider
 import reservations
+from airline.events import AIRLINE
 from airline.settings import settings
 from choreography import clock, logs, outbox, store, wire
 from choreography.errors import BrokerAway, NotFound, TryAgain
@@ -69,7 +70,7 @@ class Delivery:
 
     @property
     def reservation(self) -> str:
-        return self.envelope.reservation_id
+        return wire.saga_of(self.envelope, AIRLINE)
 
     @property
     def about(self) -> list[str]:
@@ -270,7 +271,7 @@ class World:
         else:
             event = wire.event_of(envelope, policy.heard(envelope.type))
             if policy.wrapper == "announce":
-                outbox.commit(lambda tx: (None, policy.rules[0](event, tx)), policy.source, envelope)
+                outbox.announce(lambda tx: policy.rules[0](event, tx), policy.source, envelope)
             elif policy.wrapper == "reply":
                 said = store.commit(lambda tx: policy.rules[0](event, tx))
             else:
