@@ -32,7 +32,7 @@ endif
 
 IN_VENV := $(VENV)/bin/python -m
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := choreography airline broker laptop cli images knative demos docs tests benchmarks
+ROOMS := choreography airline client terminal broker laptop cli images knative demos docs tests benchmarks
 IMAGE_NAMES := $(notdir $(FUNCTIONS)) migrations gateway
 IMAGE_SOURCE = $(if $(filter gateway,$(FUNCTION)),gateway,$(if $(filter migrations,$(FUNCTION)),--target migrations .,--build-arg FUNCTION=$(FUNCTION) .))
 SHELL_SCRIPTS = $(shell grep -rlIE '^\#!.*sh$$' bin .ci knative demos)

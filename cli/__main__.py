@@ -2,8 +2,8 @@
 
 import sys
 
-from cli.errors import CRASHED
-from cli.streams import speak_anyhow
+from cli.exit_codes import CRASHED
+from terminal.streams import speak_anyhow
 
 
 def _run() -> int:

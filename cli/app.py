@@ -1,28 +1,66 @@
-"""`airline ...`: the commands put together, and what their endings mean."""
+"""`airline ...`: the list of all commands, and what their endings mean."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import typer
 
-from cli import dead_letters, flights, operations, reservations, saga
-from cli.desk import HostHeader, Json, Url, at_the_desk, explain, note
-from cli.errors import CRASHED, INTERRUPTED, USAGE, CommandError
-
-app = typer.Typer(name="airline", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-app.add_typer(flights.app, name="flights")
-app.command("reservations")(at_the_desk(reservations.show))
-app.command("reserve")(at_the_desk(reservations.reserve))
-app.command("cancel")(at_the_desk(reservations.cancel))
-app.add_typer(saga.app, name="saga")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.command("rebuild")(at_the_desk(operations.rebuild))
-app.command("reconcile")(at_the_desk(operations.reconcile))
-app.command("smoke")(at_the_desk(operations.smoke))
-app.command("status")(at_the_desk(operations.status))
+from cli.commands import dead_letters, dead_letters_kept, flights, saga
+from cli.commands.cancel import cancel
+from cli.commands.rebuild import rebuild
+from cli.commands.reconcile import reconcile
+from cli.commands.reservations import reservations
+from cli.commands.reserve import reserve
+from cli.commands.smoke import smoke
+from cli.commands.status import status
+from cli.exit_codes import BROKEN, CRASHED, INTERRUPTED, REFUSED, UNREACHABLE, USAGE
+from cli.invocation import HostHeader, Json, Url, explain, invoked, note
+from client.errors import Broken, ClientError, Refused, Unreachable
 
 
-@app.callback()
+@dataclass(frozen=True)
+class Group:
+    """Commands under one word: `airline WORD COMMAND`."""
+
+    help: str
+    commands: "Commands"
+
+
+Commands = Mapping[str, Callable[..., None] | Group]
+"""By the word that is typed; the first parameter of each command is its Invocation."""
+
+COMMANDS: Commands = {
+    "flights": Group(
+        "The flights and their seats.",
+        {"list": flights.list_all, "add": flights.add, "change": flights.change, "import": flights.import_},
+    ),
+    "reservations": reservations,
+    "reserve": reserve,
+    "cancel": cancel,
+    "saga": Group("What became of a reservation, event by event.", {"show": saga.show}),
+    "dead-letters": Group(
+        "Events that nobody could process.",
+        {
+            "list": dead_letters.list_all,
+            "show": dead_letters.show,
+            "replay": dead_letters.replay,
+            "discard": dead_letters.discard,
+            "kept": Group(
+                "Events that not even the dead-letter sink took.",
+                {"list": dead_letters_kept.list_all, "replay": dead_letters_kept.replay},
+            ),
+        },
+    ),
+    "rebuild": rebuild,
+    "reconcile": reconcile,
+    "smoke": smoke,
+    "status": status,
+}
+EXIT_CODES: Mapping[type[ClientError], int] = {Broken: BROKEN, Unreachable: UNREACHABLE, Refused: REFUSED}
+
+
 def airline(url: Url = None, host_header: HostHeader = None, as_json: Json = False) -> None:
     """The airline from the operator's desk, over HTTP.
 
@@ -31,13 +69,29 @@ def airline(url: Url = None, host_header: HostHeader = None, as_json: Json = Fal
     """
 
 
+def program(commands: Commands, **options: Any) -> typer.Typer:
+    """A Typer program of these commands."""
+    made = typer.Typer(no_args_is_help=True, **options)
+    made.callback()(lambda: None)  # without one, Typer would take a group's only command for the group
+    for word, command in commands.items():
+        if isinstance(command, Group):
+            made.add_typer(program(command.commands, help=command.help), name=word)
+        else:
+            made.command(word)(invoked(command))
+    return made
+
+
+app = program(COMMANDS, name="airline", pretty_exceptions_enable=False, rich_markup_mode=None)
+app.callback()(airline)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and says how it ended."""
     try:
         return int(app(arguments, prog_name="airline", standalone_mode=False) or 0)
-    except CommandError as error:
+    except ClientError as error:
         note(str(error))
-        return error.exit_code
+        return EXIT_CODES.get(type(error), CRASHED)
     except typer.TyperException as error:
         explain(error.format_message() or "--help lists the commands")
         return USAGE

@@ -14,14 +14,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from cli.errors import CommandError
-from cli.streams import speak_anyhow
+from client.errors import ClientError
 from demos import cluster, hpa, laptop, rollout, scale_to_zero
 from demos.errors import DemoFailed
 from demos.kubectl import Namespace
 from demos.load import Load
 from demos.results import FOLDER, write
 from demos.scale_to_zero import Wish
+from terminal.streams import speak_anyhow
 
 Shown = tuple[str, str, dict[str, Any]]
 """Where it was, what was seen, in words and in figures."""
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     print(f"demo {options.demo}: begins", flush=True)
     try:
         where, text, figures = options.show(options)
-    except (DemoFailed, CommandError) as error:
+    except (DemoFailed, ClientError) as error:
         print(f"demo {options.demo}: FAILED after {time.monotonic() - began:.0f} s: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -11,7 +11,8 @@ from typing import Any
 
 import requests
 
-from cli import client, waiting
+from client import waiting
+from client.gateway import open_session
 from demos.errors import DemoFailed
 from demos.instances import Instance, State
 from demos.place import Place
@@ -90,7 +91,7 @@ def _is_open(data: Path) -> bool:
     try:
         state = read_state(data) or {}
         gateway = str(state.get("gateway") or "")
-        return bool(gateway) and client.open_session(gateway).get(f"{gateway}/healthz", timeout=5).ok
+        return bool(gateway) and open_session(gateway).get(f"{gateway}/healthz", timeout=5).ok
     except requests.RequestException:
         return False
 

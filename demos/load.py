@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import requests
 
-from cli.client import open_session
+from client.gateway import open_session
 from demos.errors import DemoFailed
 
 SPARE = 60.0

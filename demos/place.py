@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cli import client
-from cli.client import Airline
+from client import gateway
+from client.gateway import Airline
 from demos.instances import Instance
 from demos.watching import Watch
 
@@ -23,7 +23,7 @@ class Place:
 
     def connect(self) -> Airline:
         """A connection of its own, one for each thread."""
-        return client.connect(self.url, self.host)
+        return gateway.connect(self.url, self.host)
 
     def watch(self) -> Watch:
         """To be opened by `with`."""

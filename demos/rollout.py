@@ -16,10 +16,10 @@ from uuid import uuid4
 
 import requests
 
-from cli import client
-from cli.client import Airline
-from cli.errors import CommandError
-from demos import books, drawing, load, sagas
+from client import gateway
+from client.errors import ClientError
+from client.gateway import Airline
+from demos import checks, drawing, load, sagas
 from demos.errors import DemoFailed
 from demos.instances import Sample
 from demos.kubectl import SERVICE, Namespace, is_ready
@@ -69,7 +69,7 @@ def run(place: Place, namespace: Namespace, wanted: Load, say: Callable[[str], N
     """Raises DemoFailed, or an error of the command line, if anything fails, is lost or doubled. The load lasts as long
     as is wanted, and until the rollout is over."""
     airline = place.connect()
-    flight, letters = sagas.add_flight(airline, SEATS), books.open_letters(airline)
+    flight, letters = sagas.add_flight(airline, SEATS), checks.open_letters(airline)
     over = threading.Event()
     with place.watch() as watch, ThreadPoolExecutor(2) as threads:
         start = watch.now
@@ -90,9 +90,9 @@ def run(place: Place, namespace: Namespace, wanted: Load, say: Callable[[str], N
     samples = [Sample(sample.at - start, sample.instances) for sample in watch.samples]
     asked = wishes(len(placed))
     sold = sum(not wish.canceled for wish in asked)
-    statuses = books.check_flight(airline, flight, SEATS, [one.reservation for one in placed], sold)
-    laws = books.check_laws(airline)
-    books.check_letters(airline, letters)
+    statuses = checks.check_flight(airline, flight, SEATS, [one.reservation for one in placed], sold)
+    laws = checks.check_laws(airline)
+    checks.check_letters(airline, letters)
     if availability.failed:
         raise DemoFailed(f"readers were turned away: {availability}")
     return Course(availability, rolled, began, ended, asked, statuses, laws, samples)
@@ -196,7 +196,7 @@ def _saga(place: Place, flight: int, wish: Wish) -> Placed:
         placed = (_by_event if wish.by_event else sagas.place)(airline, flight, wish.customer)
         if wish.canceled:
             _cancel(airline, placed.reservation, wish.by_event)
-    except CommandError as error:
+    except ClientError as error:
         raise DemoFailed(f"the command of customer {wish.customer} failed: {error}") from error
     return placed
 
@@ -212,7 +212,7 @@ def _cancel(airline: Airline, reservation: str, by_event: bool) -> None:
     if by_event:
         _say(airline, "CancellationRequested", {"reservationId": reservation})
     else:
-        client.command(airline, "PATCH", f"/reservations/{client.segment(reservation)}", {"status": "CANCELED"})
+        gateway.send(airline, "PATCH", f"/reservations/{gateway.segment(reservation)}", {"status": "CANCELED"})
 
 
 def _say(airline: Airline, type_: str, data: dict[str, object]) -> Any:
@@ -223,7 +223,7 @@ def _say(airline: Airline, type_: str, data: dict[str, object]) -> Any:
             f"{airline.url}/events",
             json=event,
             headers={"Content-Type": "application/cloudevents+json"},
-            timeout=client.TIMEOUT,
+            timeout=gateway.TIMEOUT,
         )
         answer.raise_for_status()
     except requests.RequestException as error:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from cli import client, waiting
-from cli.client import Airline
+from client import gateway, waiting
+from client.gateway import Airline
 from demos.errors import DemoFailed
 from demos.place import Place
 
@@ -56,14 +56,14 @@ class Step:
 def add_flight(airline: Airline, seats: int, code: str = "DEMO") -> int:
     """The number of a new flight with so many seats."""
     flight = {"flightCode": code, "takeoffDate": "2099-12-31", "cost": COST, "remainingSeatsCount": seats}
-    return int(client.command(airline, "POST", "/flights", flight)["flightId"])
+    return int(gateway.send(airline, "POST", "/flights", flight)["flightId"])
 
 
 def place(airline: Airline, flight: int, customer: int) -> Placed:
     """One seat for a customer; sent again under the same key where the answer got lost, as a good client does."""
     wish = {"customerId": customer, "flightId": flight, "seatQty": 1}
     sent = time.monotonic()
-    made = client.command(airline, "POST", "/reservations", wish)
+    made = gateway.send(airline, "POST", "/reservations", wish)
     return Placed(made["reservationId"], sent, time.monotonic() - sent)
 
 
@@ -98,7 +98,7 @@ def await_ends(airline: Airline, flight: int, placed: Iterable[Placed]) -> list[
 
 def of_flight(airline: Airline, flight: int) -> list[Mapping[str, Any]]:
     """All reservations of a flight."""
-    pages = client.pages(airline, "/reservations", "reservations", flightId=flight)
+    pages = gateway.pages(airline, "/reservations", "reservations", flightId=flight)
     return list({item["reservationId"]: item for page in pages for item in page}.values())
 
 
@@ -106,7 +106,7 @@ def steps(airline: Airline, reservation: str, within: float = 60) -> list[Step]:
     """The events of a saga, once nothing is waited for any more."""
 
     def whole() -> Any:
-        history = client.find(airline, f"/reservations/{client.segment(reservation)}/events")
+        history = gateway.find(airline, f"/reservations/{gateway.segment(reservation)}/events")
         last = {event["type"] for event in history["_embedded"]["events"]} if history else set()
         return history if last & {"ReservationConfirmed", "ReservationCanceled"} and not history["waitsFor"] else None
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cli.client import Airline
-from demos import books, drawing, sagas
+from client.gateway import Airline
+from demos import checks, drawing, sagas
 from demos.drawing import spread
 from demos.instances import Instance, Sample
 from demos.place import Place
@@ -58,16 +58,16 @@ def run(place: Place, wish: Wish, say: Callable[[str], None]) -> Course:
     airline = place.connect()
     with place.watch() as watch:
         flight, spare = sagas.add_flight(airline, wish.seats), sagas.add_flight(airline, WARM)
-        letters = books.open_letters(airline)
+        letters = checks.open_letters(airline)
         say("Waiting until all functions are asleep ...")
         began = watch.until_asleep(place.sleepers, SLEEP_WITHIN).at
         say(f"Asleep. {wish.customers} customers want a seat at the same moment, there are {wish.seats} ...")
         cold = _burst(place, airline, flight, wish.customers)
         warm = _one_by_one(airline, spare)
         placed, sold = [one.reservation for one in cold.placed], min(wish.seats, wish.customers)
-        statuses = books.check_flight(airline, flight, wish.seats, placed, sold)
-        laws = books.check_laws(airline)
-        books.check_letters(airline, letters)
+        statuses = checks.check_flight(airline, flight, wish.seats, placed, sold)
+        laws = checks.check_laws(airline)
+        checks.check_letters(airline, letters)
         called = watch.now
         say("All have ended, all laws hold. Waiting until all functions are asleep again ...")
         asleep_after = watch.until_asleep(place.sleepers, SLEEP_WITHIN).at - called

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.laws import Books, Moment
+from client.laws import Books, Moment
 
 NOW = Moment(datetime(2026, 3, 1, 12, tzinfo=UTC))
 LONG_AGO = "2026-03-01T11:00:00.000Z"

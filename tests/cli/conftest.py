@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from cli import reconciling, saga
 from cli.app import main
+from cli.commands import saga
+from client import reconciliation
 from tests.cli.books import sound
 from tests.cli.paper import Paper, serving
 
@@ -40,7 +41,7 @@ def paper() -> Iterator[Paper]:
 def typed(paper: Paper, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
     """Types a command with AIRLINE_URL set, and without the pauses that people need."""
     monkeypatch.setenv("AIRLINE_URL", paper.url)
-    monkeypatch.setattr(reconciling, "PAUSE", 0.01)
+    monkeypatch.setattr(reconciliation, "PAUSE", 0.01)
     monkeypatch.setattr(saga, "PAUSE", 0.01)
 
     def run(*words: str) -> Said:

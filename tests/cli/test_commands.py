@@ -14,9 +14,11 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from cli import client, saga
-from cli.client import Airline, connect
-from cli.errors import Unreachable
+from cli import here
+from cli.commands import saga
+from cli.here import connect
+from client.errors import Unreachable
+from client.gateway import Airline
 from laptop.data_folder import only_run
 from tests.cli.books import flight
 from tests.cli.conftest import Said
@@ -176,7 +178,7 @@ def test_a_saga_shows_which_function_woke_for_an_event(
     services = {"confirm-reservation": {"triggers": ["airline/confirm"], "wakings": wakings}, "dashboard": awake}
     state = tmp_path / "state.json"
     state.write_text(json.dumps({"gateway": paper.url, "services": services}))
-    monkeypatch.setattr(client, "DATA", tmp_path)
+    monkeypatch.setattr(here, "DATA", tmp_path)
     deliveries = [
         {"trigger": f"airline/{name}", "state": "delivered", "attempts": []} for name in ("confirm", "on-all")
     ]
@@ -409,12 +411,12 @@ def test_where_nothing_runs_nobody_speaks_to_the_airline_of_another_folder(
 ) -> None:
     (tmp_path / "state.json").write_text(json.dumps({"gateway": "http://127.0.0.1:4711"}))  # of a run that was killed
     with nobody_listens() as nobody:
-        monkeypatch.setattr(client, "DEFAULT_URL", nobody)
+        monkeypatch.setattr(here, "DEFAULT_URL", nobody)
         with pytest.raises(Unreachable, match=r"Nothing runs in .*: make run starts it") as said:
             connect(data=tmp_path)
         assert "not of this folder" not in str(said.value)
     with healthy() as other:
-        monkeypatch.setattr(client, "DEFAULT_URL", other)
+        monkeypatch.setattr(here, "DEFAULT_URL", other)
         with pytest.raises(Unreachable, match=f"The one that answers at {other} is not of this folder: --url {other}"):
             connect(data=tmp_path)
 

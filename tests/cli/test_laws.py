@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cli import laws
-from cli.laws import Books
+from client import laws
+from client.laws import Books
 from tests.cli.books import JUST_NOW, NOW, books, customer, entry, flight, hold, payment, reservation, sound
 
 

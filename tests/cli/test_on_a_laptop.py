@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import requests
 
-from cli import client, saga
-from cli.laws import LAWS
+from cli import here
+from cli.commands import saga
+from client import gateway
+from client.laws import LAWS
 from tests.system import ROOT, RunningSystem, eventually, running_system
 
 Typed = Callable[..., subprocess.CompletedProcess[str]]
@@ -60,8 +62,8 @@ def test_smoke_goes_through_a_whole_saga_and_leaves_no_flight_behind(
     flights = said(typed("flights", "list", "--json"))["flights"]
     assert course["flight"] not in [flight["flightId"] for flight in flights]
     # nobody had called these functions before
-    monkeypatch.setattr(client, "DATA", system.data)
-    woken = saga.told(client.connect(system.gateway), course["reservation"])["woken"]
+    monkeypatch.setattr(here, "DATA", system.data)
+    woken = saga.told(gateway.connect(system.gateway), course["reservation"])["woken"]
     assert {"decrease-seats", "charge-payment", "restore-seats"} <= {one["function"] for one in woken}
 
 

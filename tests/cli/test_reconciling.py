@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from cli import reading
-from cli.client import Airline
-from cli.laws import Books, Difference
+from client import reading
+from client.gateway import Airline
+from client.laws import Books, Difference
 from tests.cli.books import customer, entry, flight, hold
 from tests.cli.conftest import Said
 from tests.cli.paper import Paper

@@ -63,7 +63,7 @@ def test_it_runs_through_links_from_a_folder_full_of_traps_in_an_odd_environment
     links.mkdir()
     (links / "absolute").symlink_to(AIRLINE)
     (links / "relative").symlink_to("absolute")
-    for module in ("cli", "json", "requests", "typing", "laptop"):
+    for module in ("cli", "client", "json", "requests", "typing", "laptop"):
         (tmp_path / f"{module}.py").write_text("raise SystemExit('not ours')", "utf-8")
     shown = typed(paper, "flights", "list", "--json", program=links / "relative", folder=tmp_path, environment=ODD)
     assert (shown.returncode, shown.stderr) == (0, b"")
@@ -81,7 +81,7 @@ def test_before_an_installation_it_says_how_to_get_one(paper: Paper, tmp_path: P
 
 
 def test_an_installation_that_was_broken_off_is_said_in_words(paper: Paper, tmp_path: Path) -> None:
-    for room in ("cli", "laptop"):
+    for room in ("cli", "client", "laptop", "terminal"):
         (tmp_path / room).symlink_to(ROOT / room)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "airline").write_bytes(AIRLINE.read_bytes())

@@ -16,7 +16,19 @@ import requests
 from tests.system import ROOT, RunningSystem, eventually
 
 FOLDER = "-n a b%41%s?c#d&e;f'g\"h$i`j\\k가[x]*{y}|z"
-ROOMS = ("airline", "bin", "broker", "choreography", "cli", "functions", "gateway", "knative", "laptop")
+ROOMS = (
+    "airline",
+    "bin",
+    "broker",
+    "choreography",
+    "cli",
+    "client",
+    "functions",
+    "gateway",
+    "knative",
+    "laptop",
+    "terminal",
+)
 NO_PROXY_ANSWERS = "http://127.0.0.1:1"
 ENVIRONMENT = {
     "LC_ALL": "C",

@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.progress import Progress
 
-from cli import laws, reading
-from cli.client import Airline
-from cli.laws import Difference, Moment
-from cli.reading import Busy
+from client import laws, reading
+from client.gateway import Airline
+from client.laws import Difference, Moment
+from client.reading import Busy
 
 PAUSE = 1.0
 """Seconds between two looks at what seems wrong."""

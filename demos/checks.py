@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Collection
 from datetime import timedelta
 
-from cli import client, desk, reconciling
-from cli.client import Airline
-from cli.laws import LAWS
-from cli.reconciling import Allowance
+from client import gateway, reconciliation
+from client.gateway import Airline
+from client.laws import LAWS
+from client.reconciliation import Allowance
 from demos.errors import DemoFailed
 from demos.sagas import of_flight
+from terminal.console import progress
 
 AT_ONCE = Allowance(young=timedelta(0))
 PATIENCE = 60.0
@@ -18,7 +19,7 @@ PATIENCE = 60.0
 
 def open_letters(airline: Airline) -> int:
     """How many dead letters wait for somebody."""
-    return client.count(airline, "/dead-letters", status="OPEN")
+    return gateway.count(airline, "/dead-letters", status="OPEN")
 
 
 def check_letters(airline: Airline, before: int) -> None:
@@ -35,7 +36,7 @@ def check_flight(airline: Airline, flight: int, seats: int, placed: Collection[s
     if lost or strange or len({*placed}) != len(placed):
         raise DemoFailed(f"of {len(placed)} reservations {sorted(lost)} are lost, {sorted(strange)} came besides")
     statuses = Counter(found.values())
-    remaining = client.get(airline, f"/flights/{flight}")["remainingSeatsCount"]
+    remaining = gateway.get(airline, f"/flights/{flight}")["remainingSeatsCount"]
     if statuses["SUCCEED"] != sold or remaining != seats - sold:
         raise DemoFailed(f"of {seats} seats {sold} should be sold: {dict(statuses)}, {remaining} remain")
     return statuses
@@ -43,8 +44,8 @@ def check_flight(airline: Airline, flight: int, seats: int, placed: Collection[s
 
 def check_laws(airline: Airline) -> list[str]:
     """The laws, each of which holds now. Raises DemoFailed with those that do not."""
-    with desk.progress() as bars:
-        found = reconciling.verdict(airline, AT_ONCE, PATIENCE, bars)
+    with progress() as bars:
+        found = reconciliation.verdict(airline, AT_ONCE, PATIENCE, bars)
     wrong = [f"{one.law}: {one.kind} {one.subject}: {one.detail}" for one in [*found.broken, *found.busy]]
     if wrong:
         raise DemoFailed("broken: " + "; ".join(wrong))

@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.progress import Progress
 
-from cli import client
-from cli.client import Airline
-from cli.laws import SAME_COMMAND, Books, Difference, Item
+from client import gateway
+from client.gateway import Airline
+from client.laws import SAME_COMMAND, Books, Difference, Item
 
 Holds = Callable[[str], list[Item]]
 
@@ -40,7 +40,7 @@ def everything(airline: Airline, bars: Progress) -> Books:
 
 def outbox(airline: Airline, name: str) -> Any:
     """unsent, oldest"""
-    return client.get(airline, f"/outbox/{name}")
+    return gateway.get(airline, f"/outbox/{name}")
 
 
 def _all(airline: Airline, name: str, bars: Progress) -> list[Item]:
@@ -49,7 +49,7 @@ def _all(airline: Airline, name: str, bars: Progress) -> list[Item]:
     def told(done: int, total: int) -> None:
         bars.update(bar, completed=min(done, total), total=total)
 
-    return _once(name, client.pages(airline, _path(name), name, told))
+    return _once(name, gateway.pages(airline, _path(name), name, told))
 
 
 def _once(name: str, pages: Iterable[list[Item]]) -> list[Item]:
@@ -80,16 +80,16 @@ def again(airline: Airline, difference: Difference, holds: Holds) -> Books | Bus
 
 def _flight(airline: Airline, number: str) -> Books | Busy:
     path = f"/flights/{number}"
-    before = client.find(airline, path)
+    before = gateway.find(airline, path)
     holds = held(airline, number)
-    if client.find(airline, path) != before:
+    if gateway.find(airline, path) != before:
         return Busy()
     return Books(flights=[before] if before else [], holds=holds)
 
 
 def _customer(airline: Airline, number: str) -> Books | Busy:
     before = _of_customer(airline, number)
-    customer = client.find(airline, f"/customerInfos/{number}")
+    customer = gateway.find(airline, f"/customerInfos/{number}")
     pending = any(reservation["status"] == "PENDING" for reservation in before)
     if pending or _of_customer(airline, number) != before:
         return Busy()
@@ -100,7 +100,7 @@ def _reservation(airline: Airline, difference: Difference, holds: Holds) -> Book
     identity = difference.subject
     reservation = _found(airline, identity)
     number = difference.flight or (reservation and reservation["flightId"])
-    flight = client.find(airline, f"/flights/{number}") if number else None
+    flight = gateway.find(airline, f"/flights/{number}") if number else None
     return Books(
         flights=[flight] if flight else [],
         holds=[hold for hold in holds(str(number)) if hold["reservationId"] == identity] if number else [],
@@ -111,7 +111,7 @@ def _reservation(airline: Airline, difference: Difference, holds: Holds) -> Book
 
 
 def _found(airline: Airline, identity: str) -> Any:
-    return client.find(airline, f"/reservations/{client.segment(identity)}")
+    return gateway.find(airline, f"/reservations/{gateway.segment(identity)}")
 
 
 def held(airline: Airline, flight: str) -> list[Item]:
@@ -124,7 +124,7 @@ def _of_customer(airline: Airline, number: str) -> list[Item]:
 
 
 def _pages(airline: Airline, name: str, **query: Any) -> Iterator[list[Item]]:
-    return client.pages(airline, _path(name), name, **query)
+    return gateway.pages(airline, _path(name), name, **query)
 
 
 def _path(collection: str) -> str:

@@ -5,21 +5,21 @@ from typing import Any
 
 from rich.text import Text
 
-from cli import draw
+from terminal import tables
 
 STYLES = {"waiting": "yellow", "retrying": "yellow", "delivered": "green", "dead-lettered": "red", "kept": "red"}
 
 
 def lines(stored: Mapping[str, Any], again: bool) -> list[Text]:
     """One event of the broker, as `/deliveries` gives it; `again`: it was told of this event before."""
-    told = [draw.line("said again", f"{stored['type']}, {stored['storedAt']}", "yellow")] if again else []
+    told = [tables.line("said again", f"{stored['type']}, {stored['storedAt']}", "yellow")] if again else []
     at_once = [_name(each) for each in stored["deliveries"] if each["state"] == "delivered" and not each["attempts"]]
     if at_once:
-        told.append(Text.assemble("taken by ", draw.cell(", ".join(at_once)), style="dim"))
+        told.append(Text.assemble("taken by ", tables.cell(", ".join(at_once)), style="dim"))
     for each in stored["deliveries"]:
         if each["state"] != "delivered" or each["attempts"]:
             told.append(
-                draw.line(each["state"], f"{stored['type']} to {_name(each)}{_next(each)}", STYLES[each["state"]])
+                tables.line(each["state"], f"{stored['type']} to {_name(each)}{_next(each)}", STYLES[each["state"]])
             )
             told += [_attempt(attempt) for attempt in each["attempts"]]
     return told
@@ -35,5 +35,5 @@ def _next(delivery: Mapping[str, Any]) -> str:
 
 
 def _attempt(attempt: Mapping[str, Any]) -> Text:
-    which = f"  {attempt['number']}. {attempt['at']} {draw.seconds(attempt['seconds'])}, {attempt['to']}: "
-    return Text.assemble(which, draw.cell(attempt["failure"] or "taken"), style="dim")
+    which = f"  {attempt['number']}. {attempt['at']} {tables.seconds(attempt['seconds'])}, {attempt['to']}: "
+    return Text.assemble(which, tables.cell(attempt["failure"] or "taken"), style="dim")

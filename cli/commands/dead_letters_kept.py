@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import client, draw
-from cli.client import Airline
-from cli.desk import Desk, answer, at_the_desk, progress
-from cli.errors import Refused
-from cli.reservations import Limit
-
-app = typer.Typer(help="Events that not even the dead-letter sink took.", no_args_is_help=True)
+from cli.invocation import Invocation, answer
+from cli.options import Limit
+from client import gateway
+from client.errors import Refused
+from client.gateway import Airline
+from terminal import tables
+from terminal.console import progress
 
 COLUMNS = {
     "id": "kept as",
@@ -26,20 +26,16 @@ Number = Annotated[int | None, typer.Argument(metavar="[NUMBER]", min=1)]
 OfTrigger = Annotated[str | None, typer.Option("--trigger", help="Given up by this Trigger, NAMESPACE/NAME.")]
 
 
-@app.command("list")
-@at_the_desk
-def show_all(desk: Desk, *, trigger: OfTrigger = None, limit: Limit = 50) -> None:
+def list_all(invocation: Invocation, *, trigger: OfTrigger = None, limit: Limit = 50) -> None:
     """The kept events, oldest first. What is taken later, replayed or said again, is kept no longer."""
-    found = [event for event in _all(desk.airline) if trigger in (None, event["trigger"])]
+    found = [event for event in _all(invocation.airline) if trigger in (None, event["trigger"])]
     document = {"total": len(found), "kept": found[:limit]}
     rows = [{**event, **_told(event["event"])} for event in found[:limit]]
-    answer(desk, document, lambda: draw.items(COLUMNS, rows, len(found)))
+    answer(invocation, document, lambda: tables.items(COLUMNS, rows, len(found)))
 
 
-@app.command()
-@at_the_desk
 def replay(
-    desk: Desk,
+    invocation: Invocation,
     *,
     number: Number = None,
     everything: Annotated[bool, typer.Option("--all", help="All that are kept now.")] = False,
@@ -52,13 +48,15 @@ def replay(
     if (number is not None) + everything + (trigger is not None) != 1:
         raise typer.BadParameter("name either a NUMBER, or --all, or --trigger")
     if number is not None:
-        done = _replay(desk.airline, number)
-        answer(desk, done, lambda: draw.cell(f"{done['event']['type']} goes to {done['trigger']} again"))
+        done = _replay(invocation.airline, number)
+        answer(invocation, done, lambda: tables.cell(f"{done['event']['type']} goes to {done['trigger']} again"))
         return
-    gone, refused = _replay_all(desk.airline, trigger)
+    gone, refused = _replay_all(invocation.airline, trigger)
     document = {"replayed": gone, "refused": refused}
     answer(
-        desk, document, lambda: draw.facts({"replayed": gone, **{f"not {one['id']}": one["why"] for one in refused}})
+        invocation,
+        document,
+        lambda: tables.facts({"replayed": gone, **{f"not {one['id']}": one["why"] for one in refused}}),
     )
     if refused:
         raise Refused(f"{len(refused)} of {gone + len(refused)} could not be replayed.")
@@ -78,7 +76,7 @@ def _replay_all(airline: Airline, trigger: str | None) -> tuple[int, list[dict[s
 
 
 def _replay(airline: Airline, number: int) -> Any:
-    return client.command(airline, "POST", f"/kept/{number}/replay")
+    return gateway.send(airline, "POST", f"/kept/{number}/replay")
 
 
 def _all(airline: Airline) -> list[Any]:
@@ -86,9 +84,9 @@ def _all(airline: Airline) -> list[Any]:
     found: list[Any] = []
     while True:
         after = found[-1]["id"] if found else 0
-        page = client.get(airline, "/kept", after=after, limit=client.PAGE)["kept"]
+        page = gateway.get(airline, "/kept", after=after, limit=gateway.PAGE)["kept"]
         found += page
-        if len(page) < client.PAGE:
+        if len(page) < gateway.PAGE:
             return found
 
 

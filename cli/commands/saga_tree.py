@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from cli import deliveries, draw
+from cli.commands import saga_deliveries
+from terminal import tables
 
 DETAILS = ("seatQty", "remainingSeatsCount", "amount", "reason")
 
@@ -66,13 +67,13 @@ def _beneath(story: Mapping[str, Any]) -> Beneath:
     lines: Beneath = defaultdict(list)
     for stored in story["deliveries"] or []:
         again = stored["id"] in lines
-        lines[stored["id"]] += deliveries.lines(stored, again)
+        lines[stored["id"]] += saga_deliveries.lines(stored, again)
     for woken in story["woken"] or []:
-        took = draw.seconds(woken["seconds"])
-        lines[woken["eventId"]].append(draw.line("woke", f"{woken['function']}, {took}", "blue"))
+        took = tables.seconds(woken["seconds"])
+        lines[woken["eventId"]].append(tables.line("woke", f"{woken['function']}, {took}", "blue"))
     for letter in story["deadLetters"]:
         what = f"{letter['type']} to {letter['function']}, {letter['times']} times: {letter['reason']} ({letter['id']})"
-        lines[letter["eventId"]].append(draw.line(f"dead letter {letter.get('status', '')}".strip(), what, "red"))
+        lines[letter["eventId"]].append(tables.line(f"dead letter {letter.get('status', '')}".strip(), what, "red"))
     return lines
 
 
@@ -89,29 +90,29 @@ def _add(branch: Tree, lines: list[Text]) -> None:
 
 
 def _title(story: Mapping[str, Any]) -> Text:
-    title = Text.assemble(("reservation ", ""), draw.cell(story["reservationId"]))
+    title = Text.assemble(("reservation ", ""), tables.cell(story["reservationId"]))
     if found := story["reservation"]:
         seats = "1 seat" if found["seatQty"] == 1 else f"{found['seatQty']} seats"
         party = f"  {seats} on flight {found['flightId']} for customer {found['customerId']}"
-        title = Text.assemble(title, " ", draw.cell(found["status"]), party, _in_brackets(found["reason"]))
+        title = Text.assemble(title, " ", tables.cell(found["status"]), party, _in_brackets(found["reason"]))
     return title
 
 
 def _event(event: Mapping[str, Any]) -> Text:
-    after = f"+{draw.seconds(event['after'])}" if event.get("after") is not None else event["time"]
+    after = f"+{tables.seconds(event['after'])}" if event.get("after") is not None else event["time"]
     details = [f"{name} {event['data'][name]}" for name in DETAILS if event["data"].get(name) is not None]
     return Text.assemble(
-        Text.assemble(draw.cell(event["type"]), style="bold"),
+        Text.assemble(tables.cell(event["type"]), style="bold"),
         f"  {after}  ",
-        Text.assemble(draw.cell(event["source"]), style="cyan"),
+        Text.assemble(tables.cell(event["source"]), style="cyan"),
         "  ",
-        Text.assemble(draw.cell(", ".join(details)), style="dim"),
+        Text.assemble(tables.cell(", ".join(details)), style="dim"),
     )
 
 
 def _in_brackets(reason: str | None) -> Text:
-    return Text.assemble(" (", draw.cell(reason), ")") if reason else Text()
+    return Text.assemble(" (", tables.cell(reason), ")") if reason else Text()
 
 
 def _waiting(wait: Mapping[str, Any]) -> Text:
-    return draw.line("waits for", f"{wait['function']}, for {draw.seconds(wait['for'])} now", "yellow")
+    return tables.line("waits for", f"{wait['function']}, for {tables.seconds(wait['for'])} now", "yellow")

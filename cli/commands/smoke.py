@@ -1,13 +1,19 @@
-"""One whole saga against a running airline: reserve, SUCCEED, cancel, seats and money back."""
+"""`airline smoke`: one whole saga, reserve, SUCCEED, cancel, seats and money back."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
-from cli import client, waiting
-from cli.client import Airline
-from cli.errors import Broken
+import typer
+from rich.console import Group, RenderableType
+
+from cli.invocation import Invocation, answer, note
+from cli.options import Timeout
+from client import gateway, waiting
+from client.errors import Broken
+from client.gateway import Airline
+from terminal import tables
 
 CUSTOMER = 999_999
 SEATS = 2
@@ -32,7 +38,19 @@ class Course:
     events: list[dict[str, Any]]
 
 
-def run(airline: Airline, flight: int | None, within: float) -> Course:
+def smoke(
+    invocation: Invocation,
+    flight: Annotated[int | None, typer.Option(help="Number of a flight; without, one is added and removed.")] = None,
+    timeout: Timeout = 60,
+) -> None:
+    """One whole saga: reserve, SUCCEED, cancel, seats and money back, with the time of each event."""
+    if not invocation.as_json:
+        note(f"smoke test of {invocation.airline.url}")
+    course = _saga(invocation.airline, flight, timeout)
+    answer(invocation, asdict(course), lambda: _drawn(course))
+
+
+def _saga(airline: Airline, flight: int | None, within: float) -> Course:
     """The saga on that flight, or on one of its own that is removed afterwards. Raises Broken."""
     steps: list[Step] = []
 
@@ -45,31 +63,31 @@ def run(airline: Airline, flight: int | None, within: float) -> Course:
     on = step("look at the flight", lambda: _flight(airline, flight))
     number = on["flightId"]
     wish = {"customerId": CUSTOMER, "flightId": number, "seatQty": SEATS}
-    placed = step("reserve", lambda: client.command(airline, "POST", "/reservations", wish))["reservationId"]
+    placed = step("reserve", lambda: gateway.send(airline, "POST", "/reservations", wish))["reservationId"]
     ended = step("until it ended", lambda: waiting.outcome(airline, placed, within))
     if ended["status"] != "SUCCEED":
         raise Broken(f"Reservation {placed} is {ended['status']}: {ended['reason']}.")
     path = f"/reservations/{placed}"
-    step("cancel", lambda: client.command(airline, "PATCH", path, {"status": "CANCELED", "reason": "smoke test"}))
+    step("cancel", lambda: gateway.send(airline, "PATCH", path, {"status": "CANCELED", "reason": "smoke test"}))
     step("until the money is back", lambda: _refunded(airline, placed, within))
     step("until the seats are back", lambda: _seats_back(airline, placed, number, within))
-    if flight is None and client.get(airline, f"/flights/{number}")["remainingSeatsCount"] != SEATS:
+    if flight is None and gateway.get(airline, f"/flights/{number}")["remainingSeatsCount"] != SEATS:
         raise Broken(f"{placed} holds no seats any more, but flight {number} does not have them.")
     events = step("until the timeline is whole", lambda: _timeline(airline, placed, within))
     if flight is None:
-        step("remove the flight", lambda: client.command(airline, "DELETE", f"/flights/{number}"))
+        step("remove the flight", lambda: gateway.send(airline, "DELETE", f"/flights/{number}"))
     return Course(placed, number, steps, events)
 
 
 def _flight(airline: Airline, number: int | None) -> Any:
     if number is None:
-        return client.command(airline, "POST", "/flights", FLIGHT)
-    return client.get(airline, f"/flights/{number}")
+        return gateway.send(airline, "POST", "/flights", FLIGHT)
+    return gateway.get(airline, f"/flights/{number}")
 
 
 def _refunded(airline: Airline, reservation: str, within: float) -> Any:
     def look() -> bool:
-        found, _ = client.some(airline, "/payments", "payments", 1, reservationId=reservation)
+        found, _ = gateway.some(airline, "/payments", "payments", 1, reservationId=reservation)
         return bool(found) and found[0]["status"] == "REFUNDED"
 
     return waiting.until(look, f"reservation {reservation} is refunded", within)
@@ -79,7 +97,7 @@ def _seats_back(airline: Airline, reservation: str, flight: int, within: float) 
     """The hold tells: others may take and give back seats of the flight meanwhile."""
 
     def look() -> bool:
-        held = client.pages(airline, "/holds", "holds", status="HELD", flightId=flight)
+        held = gateway.pages(airline, "/holds", "holds", status="HELD", flightId=flight)
         return not any(hold["reservationId"] == reservation for page in held for hold in page)
 
     return waiting.until(look, f"the seats of {reservation} are back", within)
@@ -87,9 +105,17 @@ def _seats_back(airline: Airline, reservation: str, flight: int, within: float) 
 
 def _timeline(airline: Airline, reservation: str, within: float) -> Any:
     def look() -> Any:
-        history = client.find(airline, f"/reservations/{reservation}/events") or {}
+        history = gateway.find(airline, f"/reservations/{reservation}/events") or {}
         done = {event["type"] for event in history.get("_embedded", {}).get("events", [])}
         whole = {"RemainingSeatsIncreased", "PaymentRefunded"} <= done and not history["waitsFor"]
         return history["_embedded"]["events"] if whole else None
 
     return waiting.until(look, f"the timeline of {reservation} is whole", within)
+
+
+def _drawn(course: Course) -> RenderableType:
+    steps = tables.table(["step", "took"], [(step.what, tables.seconds(step.seconds)) for step in course.steps])
+    columns = ["event", "said by", "time", "after its cause"]
+    rows = [(event["type"], event["source"], event["time"], tables.seconds(event["after"])) for event in course.events]
+    title = f"reservation {course.reservation} on flight {course.flight}: everything came back"
+    return Group(tables.cell(title), "", steps, "", tables.table(columns, rows))

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -13,15 +12,13 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from cli.errors import Refused, Unreachable
-from laptop.data_folder import is_running, read_state
+from client.errors import Refused, Unreachable
 
 TIMEOUT = (5, 40)
 """Seconds to connect, and to wait for an answer: the gateway gives up after 35 itself."""
 PAGE = 1000
 """The largest page that the services give."""
-DATA = Path(__file__).resolve().parent.parent / ".airline"
-DEFAULT_URL = "http://127.0.0.1:8088"
+EXAMPLE = "http://127.0.0.1:8088"
 REPEAT = "Idempotent-Replayed"
 """The header of an answer that was given before."""
 
@@ -37,12 +34,9 @@ class Airline:
     session: requests.Session
 
 
-def connect(url: str | None = None, host_header: str | None = None, data: Path = DATA) -> Airline:
-    """The airline at `url`; without one, the one that runs in this checkout, whose data folder is `data`.
-
-    Raises Unreachable where nothing runs, rather than speak to somebody else's, and Refused for what is not a URL.
-    """
-    base = (url or _url_here(data)).rstrip("/")
+def connect(url: str, host_header: str | None = None) -> Airline:
+    """The airline at `url`, which is asked for as `host_header` where no DNS knows it. Raises Refused for no URL."""
+    base = url.rstrip("/")
     session = open_session(base)
     session.headers["Accept"] = "application/json"
     if host_header:
@@ -80,12 +74,12 @@ def find(airline: Airline, path: str, **query: Any) -> Any:
         raise
 
 
-def command(airline: Airline, method: str, path: str, body: object = None, key: str | None = None, **query: Any) -> Any:
+def send(airline: Airline, method: str, path: str, body: object = None, key: str | None = None, **query: Any) -> Any:
     """Has something done, once however often it is sent under the same key. Raises Unreachable and Refused."""
-    return done(airline, method, path, body, key, **query)[0]
+    return send_noting_repeat(airline, method, path, body, key, **query)[0]
 
 
-def done(
+def send_noting_repeat(
     airline: Airline, method: str, path: str, body: object = None, key: str | None = None, **query: Any
 ) -> tuple[Any, bool]:
     """The same, and whether it had been done before by this key, so that nothing was done now."""
@@ -200,7 +194,7 @@ def _host(base: str) -> str:
     except ValueError:  # brackets that are no IPv6 address
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Refused(f"{base} is no address of an airline; it should look like {DEFAULT_URL}")
+        raise Refused(f"{base} is no address of an airline; it should look like {EXAMPLE}")
     return parts.hostname
 
 
@@ -210,23 +204,4 @@ def _is_here(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return False
-
-
-def _url_here(data: Path) -> str:
-    """Where the laptop says its gateway is, as long as it runs. Raises Unreachable."""
-    if is_running(data):
-        if url := (read_state(data) or {}).get("gateway"):
-            return str(url)
-        raise Unreachable(f"The airline of {data.parent} is not open yet; try again in a moment.")
-    sentence = f"Nothing runs in {data.parent}: make run starts it, --url or AIRLINE_URL names another airline."
-    if _answers(DEFAULT_URL):
-        sentence += f" The one that answers at {DEFAULT_URL} is not of this folder: --url {DEFAULT_URL} if it is meant."
-    raise Unreachable(sentence)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return open_session(url).get(f"{url}/healthz", timeout=1).status_code == HTTPStatus.NO_CONTENT
-    except requests.RequestException:
         return False

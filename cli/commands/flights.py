@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Group
 
-from cli import client, draw, importing
-from cli.desk import Desk, answer, at_the_desk, note, progress
-from cli.errors import Refused
-from cli.reservations import Key, Limit
-
-app = typer.Typer(help="The flights and their seats.", no_args_is_help=True)
+from cli.commands import flights_csv
+from cli.invocation import Invocation, answer, note
+from cli.options import Key, Limit
+from client import gateway
+from client.errors import Refused
+from terminal import tables
+from terminal.console import progress
 
 COLUMNS = {
     "flightId": "flight",
@@ -24,22 +25,18 @@ COLUMNS = {
 }
 
 
-@app.command("list")
-@at_the_desk
-def show(
-    desk: Desk,
+def list_all(
+    invocation: Invocation,
     min_seats: Annotated[int | None, typer.Option(help="Only flights with so many seats left.", min=0)] = None,
     limit: Limit = 50,
 ) -> None:
     """The flights, by number."""
-    found, total = client.some(desk.airline, "/flights", "flights", limit, minSeats=min_seats)
-    answer(desk, {"total": total, "flights": found}, lambda: draw.items(COLUMNS, found, total))
+    found, total = gateway.some(invocation.airline, "/flights", "flights", limit, minSeats=min_seats)
+    answer(invocation, {"total": total, "flights": found}, lambda: tables.items(COLUMNS, found, total))
 
 
-@app.command()
-@at_the_desk
 def add(  # noqa: PLR0913 - the fields of a flight
-    desk: Desk,
+    invocation: Invocation,
     *,
     code: Annotated[str, typer.Option(help="For instance KE081.")],
     date: Annotated[datetime, typer.Option(help="The day it takes off.", formats=["%Y-%m-%d"])],
@@ -49,14 +46,12 @@ def add(  # noqa: PLR0913 - the fields of a flight
 ) -> None:
     """Adds a flight."""
     body = {"flightCode": code, "takeoffDate": f"{date:%Y-%m-%d}", "cost": cost, "remainingSeatsCount": seats}
-    flight = client.command(desk.airline, "POST", "/flights", body, key)
-    answer(desk, flight, lambda: draw.items(COLUMNS, [flight]))
+    flight = gateway.send(invocation.airline, "POST", "/flights", body, key)
+    answer(invocation, flight, lambda: tables.items(COLUMNS, [flight]))
 
 
-@app.command()
-@at_the_desk
 def change(  # noqa: PLR0913 - the fields of a flight
-    desk: Desk,
+    invocation: Invocation,
     flight: Annotated[int, typer.Argument(help="Its number.")],
     *,
     code: Annotated[str | None, typer.Option(help="For instance KE081.")] = None,
@@ -70,33 +65,33 @@ def change(  # noqa: PLR0913 - the fields of a flight
     body = {name: value for name, value in said.items() if value is not None}
     if not body:
         raise Refused("Say what to change: --code, --date, --cost or --capacity.")
-    changed = client.command(desk.airline, "PATCH", f"/flights/{flight}", body, key)
-    answer(desk, changed, lambda: draw.items(COLUMNS, [changed]))
+    changed = gateway.send(invocation.airline, "PATCH", f"/flights/{flight}", body, key)
+    answer(invocation, changed, lambda: tables.items(COLUMNS, [changed]))
 
 
-@app.command("import")
-@at_the_desk
 def import_(
-    desk: Desk,
-    file: Annotated[Path, typer.Argument(metavar="CSV", help=f"With the columns {', '.join(importing.COLUMNS)}.")],
+    invocation: Invocation,
+    file: Annotated[Path, typer.Argument(metavar="CSV", help=f"With the columns {', '.join(flights_csv.COLUMNS)}.")],
     encoding: Annotated[str | None, typer.Option(help="Where it is not UTF-8, for instance euc-kr.")] = None,
 ) -> None:
     """Adds the flights of a CSV file, whose fields are separated by commas, semicolons or tabs.
 
     Bad lines are listed with the reason and left out; the same file again adds nothing twice."""
-    lines = importing.read(file, encoding)
+    lines = flights_csv.read(file, encoding)
     with progress() as bars:
-        done = [importing.add(desk.airline, file.name, line) for line in bars.track(lines, description="flights")]
+        done = [
+            flights_csv.add(invocation.airline, file.name, line) for line in bars.track(lines, description="flights")
+        ]
     flights = [line.flight for line in done if line.flight is not None]
     bad = [{"line": line.number, "reason": line.reason} for line in done if line.reason]
     again = sum(line.again for line in done)
-    answer(desk, {"flights": flights, "alreadyThere": again, "bad": bad}, lambda: _drawn(flights, bad))
-    if again and not desk.as_json:
+    answer(invocation, {"flights": flights, "alreadyThere": again, "bad": bad}, lambda: _drawn(flights, bad))
+    if again and not invocation.as_json:
         note(f"{again} of these {len(flights)} flights had been added by an earlier import; nothing was added twice.")
     if bad:
         raise Refused(f"{len(bad)} of {len(done)} lines were not taken.")
 
 
 def _drawn(flights: list[dict[str, Any]], bad: list[dict[str, Any]]) -> Group:
-    taken = draw.items(COLUMNS, flights, len(flights))
-    return Group(taken, draw.items({"line": "line", "reason": "not taken, because"}, bad)) if bad else Group(taken)
+    taken = tables.items(COLUMNS, flights, len(flights))
+    return Group(taken, tables.items({"line": "line", "reason": "not taken, because"}, bad)) if bad else Group(taken)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from cli import client
-from cli.client import Airline
+from cli import here
+from client.gateway import Airline
 from laptop.data_folder import read_state
 
 AT_ONCE = timedelta(seconds=1)
@@ -37,8 +37,8 @@ def _meets(waking: Mapping[str, Any], stored: datetime) -> bool:
 
 
 def _services(airline: Airline) -> dict[str, Any] | None:
-    here = read_state(client.DATA)
-    if here is None or here["gateway"] != airline.url:
+    state = read_state(here.DATA)
+    if state is None or state["gateway"] != airline.url:
         return None
-    services: dict[str, Any] = here["services"]
+    services: dict[str, Any] = state["services"]
     return services

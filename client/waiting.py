@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cli import client
-from cli.client import Airline
-from cli.errors import Broken
+from client import gateway
+from client.errors import Broken
+from client.gateway import Airline
 
 ENDED = ("SUCCEED", "CANCELED")
 PAUSE = 0.1
@@ -27,7 +27,7 @@ def outcome(airline: Airline, reservation: str, within: float) -> Any:
     """The reservation once it is SUCCEED or CANCELED. Raises Broken."""
 
     def ended() -> Any:
-        found = client.get(airline, f"/reservations/{client.segment(reservation)}")
+        found = gateway.get(airline, f"/reservations/{gateway.segment(reservation)}")
         return found if found["status"] in ENDED else None
 
     return until(ended, f"reservation {reservation} ends", within)

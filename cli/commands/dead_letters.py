@@ -6,14 +6,13 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import RenderableType
 
-from cli import client, draw, kept
-from cli.client import Airline
-from cli.desk import Desk, answer, at_the_desk, progress
-from cli.errors import Refused, Unreachable
-from cli.reservations import Limit
-
-app = typer.Typer(help="Events that nobody could process.", no_args_is_help=True)
-app.add_typer(kept.app, name="kept")
+from cli.invocation import Invocation, answer
+from cli.options import Limit
+from client import gateway
+from client.errors import Refused, Unreachable
+from client.gateway import Airline
+from terminal import tables
+from terminal.console import progress
 
 COLUMNS = {
     "id": "dead letter",
@@ -35,10 +34,8 @@ OfFunction = Annotated[str | None, typer.Option("--function", help="Given up by 
 OfReservation = Annotated[str | None, typer.Option("--reservation", help="Of this reservation.")]
 
 
-@app.command("list")
-@at_the_desk
-def show_all(  # noqa: PLR0913 - the filters of the resource
-    desk: Desk,
+def list_all(  # noqa: PLR0913 - the filters of the resource
+    invocation: Invocation,
     *,
     status: Annotated[Status | None, typer.Option(help="All, without it.")] = None,
     type_: OfType = None,
@@ -48,24 +45,20 @@ def show_all(  # noqa: PLR0913 - the filters of the resource
 ) -> None:
     """The dead letters, latest first."""
     wanted = {"status": status, "sort": "lastAt,desc"} | _wanted(type_, function, reservation)
-    found, total = client.some(desk.airline, "/dead-letters", "deadLetters", limit, **wanted)
-    answer(desk, {"total": total, "deadLetters": found}, lambda: draw.items(COLUMNS, found, total))
+    found, total = gateway.some(invocation.airline, "/dead-letters", "deadLetters", limit, **wanted)
+    answer(invocation, {"total": total, "deadLetters": found}, lambda: tables.items(COLUMNS, found, total))
 
 
-@app.command()
-@at_the_desk
-def show(desk: Desk, identity: Identity) -> None:
+def show(invocation: Invocation, identity: Identity) -> None:
     """A whole letter: why, and the event as it was."""
-    letter = client.find(desk.airline, _path(identity))
+    letter = gateway.find(invocation.airline, _path(identity))
     if letter is None:
         raise _unknown(identity)
-    answer(desk, letter, lambda: _drawn(letter))
+    answer(invocation, letter, lambda: _drawn(letter))
 
 
-@app.command()
-@at_the_desk
 def replay(  # noqa: PLR0913 - the ways to choose
-    desk: Desk,
+    invocation: Invocation,
     *,
     identity: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
@@ -78,26 +71,24 @@ def replay(  # noqa: PLR0913 - the ways to choose
     if (identity is not None) + everything + bool(chosen) != 1:
         raise typer.BadParameter("name either an ID, or --all, or some of --type, --function, --reservation")
     if identity is not None:
-        letter = _decide(desk.airline, identity, "replay")
-        answer(desk, letter, lambda: _drawn(letter))
+        letter = _decide(invocation.airline, identity, "replay")
+        answer(invocation, letter, lambda: _drawn(letter))
         return
-    replayed = _replay_all(desk.airline, chosen)
-    answer(desk, {"replayed": replayed}, lambda: draw.cell(f"{replayed} replayed"))
+    replayed = _replay_all(invocation.airline, chosen)
+    answer(invocation, {"replayed": replayed}, lambda: tables.cell(f"{replayed} replayed"))
 
 
-@app.command()
-@at_the_desk
 def discard(
-    desk: Desk, identity: Identity, note: Annotated[str, typer.Option(help="Why nobody needs it any more.")]
+    invocation: Invocation, identity: Identity, note: Annotated[str, typer.Option(help="Why nobody needs it any more.")]
 ) -> None:
     """Sets a letter aside for good, with a note."""
-    letter = _decide(desk.airline, identity, "discard", {"note": note})
-    answer(desk, letter, lambda: _drawn(letter))
+    letter = _decide(invocation.airline, identity, "discard", {"note": note})
+    answer(invocation, letter, lambda: _drawn(letter))
 
 
 def _decide(airline: Airline, identity: str, decision: str, body: object = None) -> Any:
     try:
-        return client.command(airline, "POST", f"{_path(identity)}/{decision}", body)
+        return gateway.send(airline, "POST", f"{_path(identity)}/{decision}", body)
     except Refused as error:
         if error.status == HTTPStatus.NOT_FOUND:
             raise _unknown(identity) from error
@@ -105,7 +96,7 @@ def _decide(airline: Airline, identity: str, decision: str, body: object = None)
 
 
 def _path(identity: str) -> str:
-    return f"/dead-letters/{client.segment(identity)}"
+    return f"/dead-letters/{gateway.segment(identity)}"
 
 
 def _unknown(identity: str) -> Refused:
@@ -118,7 +109,7 @@ def _replay_all(airline: Airline, chosen: dict[str, str]) -> int:
     with progress() as bars:
         bar = bars.add_task("dead letters", total=None)
         while remaining != 0:
-            batch = client.command(airline, "POST", "/dead-letters/replay", asked)
+            batch = gateway.send(airline, "POST", "/dead-letters/replay", asked)
             if batch["remaining"] == remaining and not batch["replayed"]:
                 raise Unreachable(f"{replayed} were replayed, then the broker took none of the other {remaining}.")
             replayed, remaining = replayed + batch["replayed"], batch["remaining"]
@@ -135,4 +126,4 @@ def _wanted(type_: str | None, function: str | None, reservation: str | None) ->
 def _drawn(letter: dict[str, Any]) -> RenderableType:
     names = {**COLUMNS, "destination": "sent to", "firstAt": "first", "decidedAt": "decided", "eventId": "event id"}
     whole = {**names, "source": "source", "attributes": "attributes", "data": "data"}
-    return draw.facts({name: letter[field] for field, name in whole.items() if letter.get(field) is not None})
+    return tables.facts({name: letter[field] for field, name in whole.items() if letter.get(field) is not None})

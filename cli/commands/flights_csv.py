@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cli import client
-from cli.client import Airline
-from cli.errors import Refused
+from client import gateway
+from client.errors import Refused
+from client.gateway import Airline
 
 COLUMNS = ("flightCode", "takeoffDate", "cost", "remainingSeatsCount")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -135,7 +135,9 @@ def add(airline: Airline, name: str, line: Line) -> Line:
     if line.reason:
         return line
     try:
-        flight, again = client.done(airline, "POST", "/flights", dict(line.fields), key_of(name, line.fields))
+        flight, again = gateway.send_noting_repeat(
+            airline, "POST", "/flights", dict(line.fields), key_of(name, line.fields)
+        )
     except Refused as error:
         return replace(line, reason=str(error))
     return replace(line, flight=flight, again=again)

@@ -6,39 +6,32 @@ from typing import Annotated, Any
 import typer
 from rich.live import Live
 
-from cli import client, timeline, wakings
-from cli.client import Airline
-from cli.desk import Desk, answer, at_the_desk, stdout
-from cli.errors import Refused
-
-app = typer.Typer(help="What became of a reservation, event by event.", no_args_is_help=True)
+from cli.commands import saga_tree, saga_wakings
+from cli.invocation import Invocation, answer
+from client import gateway
+from client.errors import Refused
+from client.gateway import Airline
+from terminal.console import stdout
 
 LAST_WORD = {"SUCCEED": "ReservationConfirmed", "CANCELED": "ReservationCanceled"}
 PAUSE = 0.5
 """Seconds between two looks of --follow."""
 
 
-@app.callback()
-def saga() -> None:
-    """What became of a reservation, event by event."""
-
-
-@app.command()
-@at_the_desk
 def show(
-    desk: Desk,
+    invocation: Invocation,
     identity: Annotated[str, typer.Argument(metavar="ID")],
     follow: Annotated[bool, typer.Option("--follow", help="Go on until nothing is waited for.")] = False,
 ) -> None:
     """The timeline: each event under its cause, with the time since; what is waited for; dead letters."""
-    story = told(desk.airline, identity)
-    if follow and stdout().is_terminal and not desk.as_json:
-        _follow(desk.airline, story)
+    story = told(invocation.airline, identity)
+    if follow and stdout().is_terminal and not invocation.as_json:
+        _follow(invocation.airline, story)
         return
     while follow and not _ended(story):
         time.sleep(PAUSE)
-        story = told(desk.airline, identity)
-    answer(desk, story, lambda: timeline.drawn(story))
+        story = told(invocation.airline, identity)
+    answer(invocation, story, lambda: saga_tree.drawn(story))
 
 
 def told(airline: Airline, identity: str) -> dict[str, Any]:
@@ -47,11 +40,11 @@ def told(airline: Airline, identity: str) -> dict[str, Any]:
     reservation (None before it is placed), events, waitsFor, deadLetters; deliveries: what the broker tells of those it
     still has, None where it tells nothing; woken: the functions that these deliveries woke, None where nobody knows.
     """
-    path = f"/reservations/{client.segment(identity)}"
-    reservation = client.find(airline, path)
-    history = client.find(airline, f"{path}/events")
-    letters, _ = client.some(airline, "/dead-letters", "deadLetters", client.PAGE, reservationId=identity)
-    deliveries = client.find(airline, "/deliveries", correlationid=identity)
+    path = f"/reservations/{gateway.segment(identity)}"
+    reservation = gateway.find(airline, path)
+    history = gateway.find(airline, f"{path}/events")
+    letters, _ = gateway.some(airline, "/dead-letters", "deadLetters", gateway.PAGE, reservationId=identity)
+    deliveries = gateway.find(airline, "/deliveries", correlationid=identity)
     if not (reservation or history or letters or (deliveries and deliveries["events"])):
         raise Refused(f"Nothing has been heard of reservation {identity}.")
     return {
@@ -61,16 +54,16 @@ def told(airline: Airline, identity: str) -> dict[str, Any]:
         "waitsFor": history.get("waitsFor", []) if history else [],
         "deadLetters": letters,
         "deliveries": deliveries["events"] if deliveries else None,
-        "woken": wakings.told(airline, deliveries["events"] if deliveries else None),
+        "woken": saga_wakings.told(airline, deliveries["events"] if deliveries else None),
     }
 
 
 def _follow(airline: Airline, story: dict[str, Any]) -> None:
-    with Live(timeline.drawn(story), console=stdout(), auto_refresh=False) as live:
+    with Live(saga_tree.drawn(story), console=stdout(), auto_refresh=False) as live:
         while not _ended(story):
             time.sleep(PAUSE)
             story = told(airline, story["reservationId"])
-            live.update(timeline.drawn(story), refresh=True)
+            live.update(saga_tree.drawn(story), refresh=True)
 
 
 def _ended(story: dict[str, Any]) -> bool:

@@ -1,0 +1,50 @@
+"""`airline reconcile`: all laws on the live books; they are in client/laws.py."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+
+from cli.invocation import Invocation, answer
+from client import reconciliation
+from client.errors import Broken
+from client.laws import LAWS
+from client.reconciliation import Allowance, Verdict
+from terminal import tables
+from terminal.console import progress
+
+SHOWN = 20
+"""Rows per broken law in a table; JSON has them all."""
+
+
+def reconcile(
+    invocation: Invocation,
+    young: Annotated[float, typer.Option(help="Reservations younger than so many seconds are left out.", min=0)] = 30,
+    patience: Annotated[float, typer.Option(help="Seconds in which a difference may still vanish.", min=0)] = 10,
+    owed_minutes: Annotated[float, typer.Option(help="How long seats, money or a report may be owed.", min=0)] = 30,
+) -> None:
+    """Checks all laws on the live data of all services; exit code 1 and a table if one is broken."""
+    with progress() as bars:
+        allowed = Allowance(timedelta(seconds=young), timedelta(minutes=owed_minutes))
+        found = reconciliation.verdict(invocation.airline, allowed, patience, bars)
+    answer(invocation, reconciliation.as_json(found), lambda: _judged(found))
+    if found.broken:
+        raise Broken(f"{len({one.law for one in found.broken})} of {len(LAWS)} laws are broken.")
+
+
+def _judged(found: Verdict) -> RenderableType:
+    parts: list[RenderableType] = [tables.facts(found.totals), ""]
+    broken = {law: [one for one in found.broken if one.law == law] for law in LAWS}
+    parts.append(tables.table(["law", "", "found"], [_row(law, rows) for law, rows in broken.items()]))
+    for title, rows in [*((law, rows) for law, rows in broken.items() if rows), ("could not be judged", found.busy)]:
+        if rows:
+            more = f"and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+            listed = [(one.kind, one.subject, one.detail) for one in rows[:SHOWN]]
+            parts += ["", tables.cell(title), tables.table(["of", "which", "what"], listed, more)]
+    seen = f"{found.suspected} seemed wrong at first, {len(found.broken)} stayed; {tables.seconds(found.seconds)}"
+    return Group(*parts, "", tables.cell(seen))
+
+
+def _row(law: str, rows: list[Any]) -> tuple[object, ...]:
+    return law, "BROKEN" if rows else "holds", len(rows) or None

@@ -1,0 +1,38 @@
+"""`airline reserve`: a customer wants seats."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import typer
+
+from cli.commands import reservations
+from cli.invocation import Invocation, answer
+from cli.options import Key, Timeout, Wait
+from client import gateway, waiting
+from client.errors import Refused
+
+
+def reserve(  # noqa: PLR0913 - the fields of a reservation
+    invocation: Invocation,
+    *,
+    customer: Annotated[int, typer.Option(help="Number of the customer.")],
+    flight: Annotated[int, typer.Option(help="Number of the flight.")],
+    seats: Annotated[int, typer.Option(help="For how many.")] = 1,
+    date: Annotated[datetime | None, typer.Option(help="Today by default.", formats=["%Y-%m-%d"])] = None,
+    payment: Annotated[
+        Literal["accept", "decline", "slow"], typer.Option(help="What the provider will do.")
+    ] = "accept",
+    wait: Wait = False,
+    timeout: Timeout = 60,
+    key: Key = None,
+) -> None:
+    """Places a reservation. With --wait, exit code 3 says that it was canceled."""
+    wish: dict[str, object] = {"customerId": customer, "flightId": flight, "seatQty": seats, "paymentMethod": payment}
+    if date:
+        wish["reserveDate"] = f"{date:%Y-%m-%d}"
+    made = gateway.send(invocation.airline, "POST", "/reservations", wish, key)
+    if wait:
+        made = waiting.outcome(invocation.airline, made["reservationId"], timeout)
+    answer(invocation, made, lambda: reservations.drawn(made))
+    if made["status"] == "CANCELED":
+        raise Refused(f"Canceled: {made['reason']}.")
