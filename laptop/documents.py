@@ -3,15 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from laptop.errors import ManifestError
-
-Manifest = dict[str, Any]
-# The C loader reads the manifests ten times faster, but not every build of PyYAML has it.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from laptop.kustomization import kustomize
+from laptop.yaml_text import Manifest, parse
 
 
 @dataclass(frozen=True)
@@ -32,31 +27,32 @@ class Documents:
 
 
 def read_documents(paths: Iterable[Path]) -> Documents:
-    """Reads files, and the *.yaml of folders (not of their subfolders). Raises ManifestError."""
+    """Reads files, and the *.yaml of folders (not of their subfolders) as their kustomization changes them.
+
+    Raises ManifestError.
+    """
     documents: list[Manifest] = []
     for path in paths:
         if not path.exists():
             raise ManifestError(f"{path}: there are no manifests here")
-        documents += _read_folder(path) if path.is_dir() else _read_file(path, "default")
+        documents += _read_folder(path) if path.is_dir() else _read_file(path)
+    for document in documents:
+        document["metadata"].setdefault("namespace", "default")
     return Documents(tuple(documents))
 
 
 def _read_folder(folder: Path) -> list[Manifest]:
     kustomization = folder / "kustomization.yaml"
-    namespace = "default"
-    if kustomization.exists():
-        namespace = (yaml.safe_load(kustomization.read_text("utf-8")) or {}).get("namespace", namespace)
     files = sorted(file for file in folder.glob("*.yaml") if file != kustomization)
-    return [document for file in files for document in _read_file(file, namespace)]
+    documents = [document for file in files for document in _read_file(file)]
+    if kustomization.exists():
+        kustomize(kustomization, documents)
+    return documents
 
 
-def _read_file(file: Path, namespace: str) -> list[Manifest]:
-    try:
-        documents = [found for found in yaml.load_all(file.read_text("utf-8"), _LOADER) if found]
-    except yaml.YAMLError as error:
-        raise ManifestError(f"{file}: not YAML: {' '.join(str(error).split())}") from error
+def _read_file(file: Path) -> list[Manifest]:
+    documents = parse(file)
     for document in documents:
         if not isinstance(document, dict) or not {"apiVersion", "kind", "metadata"} <= document.keys():
             raise ManifestError(f"{file}: a manifest needs apiVersion, kind and metadata")
-        document["metadata"].setdefault("namespace", namespace)
     return documents

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from laptop.documents import Documents, Manifest
+from laptop.documents import Documents
 from laptop.errors import ManifestError
+from laptop.yaml_text import Manifest
 
 _CLUSTER_ADDRESS = re.compile(r"http://([a-z0-9-]+)\.[a-z0-9-]+\.svc(?:\.cluster\.local)?(?=[:/]|$)(?::80(?=/|$))?")
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from laptop.documents import Documents, Manifest, read_documents
+from laptop.documents import Documents, read_documents
 from laptop.environment import Value, environment_of
 from laptop.errors import ManifestError
+from laptop.yaml_text import Manifest
 
 SERVING, EVENTING, SOURCES = "serving.knative.dev/", "eventing.knative.dev/", "sources.knative.dev/"
 STABLE_WINDOW = 60.0  # seconds; Knative: config-autoscaler, stable-window
@@ -75,6 +76,7 @@ class System:
     gateway: Gateway | None
     pings: tuple[Ping, ...]
     brokers: tuple[str, ...]  # "namespace/name"
+    eventing: tuple[Manifest, ...] = ()  # the Brokers and Triggers as they are, for the broker
 
 
 def read_system(paths: list[Path]) -> System:
@@ -89,6 +91,7 @@ def read_system(paths: list[Path]) -> System:
         gateway=next((_gateway(service, documents) for service in services if _is_gateway(service)), None),
         pings=tuple(_ping(source) for source in documents.of_kind("PingSource", SOURCES)),
         brokers=tuple(_path(broker) for broker in documents.of_kind("Broker", EVENTING)),
+        eventing=tuple(found for kind in ("Broker", "Trigger") for found in documents.of_kind(kind, EVENTING)),
     )
 
 

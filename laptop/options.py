@@ -32,6 +32,11 @@ class Options:
         return self.data / "run"
 
     @property
+    def triggers(self) -> Path:
+        """The Brokers and Triggers of the run for the broker, which knows no kustomization."""
+        return self.data / "triggers.json"
+
+    @property
     def logs(self) -> Path:
         """One file per service."""
         return self.data / "logs"

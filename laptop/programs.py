@@ -70,8 +70,8 @@ def gateway_program(gateway: Gateway, options: Options, addresses: Addresses) ->
 
 
 def broker_program(options: Options, addresses: Addresses) -> Program:
-    """The embedded broker with the Triggers of the manifests and the addresses of all Services."""
-    triggers = [word for path in options.manifests for word in ("--triggers", str(path))]
+    """The embedded broker with the Triggers that were written for it and the addresses of all Services."""
+    triggers = ("--triggers", str(options.triggers))
     services = [word for name, url in addresses.services.items() for word in ("--service", f"{name}={url}")]
     data = ("--data", str(options.data / "broker.db"))
     disturb = ("--disturb", options.disturb) if options.disturb else ()

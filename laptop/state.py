@@ -1,19 +1,26 @@
-"""What a run keeps in the data folder: state.json for tests and tools, the secrets, mounted folders."""
+"""What a run keeps in the data folder: state.json for tests and tools, the broker's Triggers, the secrets, mounted
+folders."""
 
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from laptop.environment import SecretKey
 from laptop.errors import LaptopError
+from laptop.yaml_text import Manifest
 
 
 def write_state(data: Path, state: Mapping[str, Any]) -> None:
     """Replaces state.json as a whole: a reader never sees half of it."""
     _replace(data / "state.json", state)
+
+
+def write_triggers(path: Path, manifests: Iterable[Manifest]) -> None:
+    """A Kubernetes List, in JSON: that is YAML, too."""
+    _replace(path, {"apiVersion": "v1", "kind": "List", "items": list(manifests)})
 
 
 def kept_secret(data: Path, key: SecretKey) -> str:

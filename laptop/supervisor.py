@@ -23,6 +23,7 @@ from laptop.run import Run
 from laptop.runtime import RuntimeFolder, runtime_folder
 from laptop.scale_to_zero import GRACE, STURDY, Life, Means, backoff, live
 from laptop.schedule import check_schedule, keep_pinging
+from laptop.state import write_triggers
 from laptop.welcome import answers, say_goodbye, say_welcome
 
 FUNCTIONS_GRACE, REST_GRACE = 3.0, 1.5  # seconds to finish at the end of the run
@@ -88,6 +89,7 @@ async def _start(this: Run) -> None:
     for function in this.system.functions:
         _begin_life(this, function)
     if BROKER in this.addresses.listeners:
+        write_triggers(this.options.triggers, this.system.eventing)
         _begin_residence(this, broker_program(this.options, this.addresses))
     if this.system.gateway:
         _begin_residence(this, gateway_program(this.system.gateway, this.options, this.addresses))

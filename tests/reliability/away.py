@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 
+from laptop.documents import read_documents
 from tests.reliability.town import Town, kill_group
 from tests.system import ROOT
 
@@ -126,6 +126,4 @@ def _kill(town: Town, words: str) -> None:
 
 
 def _manifests(kind: str) -> list[dict[str, Any]]:
-    files = sorted((ROOT / "knative" / "base").glob("*.yaml"))
-    documents = [document for file in files for document in yaml.safe_load_all(file.read_text("utf-8")) if document]
-    return [document for document in documents if document["kind"] == kind]
+    return list(read_documents([ROOT / "knative" / "base"]).of_kind(kind))

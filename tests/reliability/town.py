@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import yaml
 
+from laptop.documents import read_documents
 from laptop.leftovers import end_leftovers
 from tests.system import ROOT, RunningSystem, eventually, start_system
 
@@ -91,14 +92,13 @@ def hurried_manifests(folder: Path, schedule: str, settings: Mapping[str, object
     """knative/base in a hurry: housekeeping follows this schedule, Triggers give up after so many retries, and each of
     the settings has another value in whatever ConfigMap has it."""
     folder.mkdir(parents=True)
-    for file in sorted((ROOT / "knative" / "base").glob("*.yaml")):
-        documents = [document for document in yaml.safe_load_all(file.read_text("utf-8")) if document]
-        for document in documents:
-            if document["kind"] == "PingSource":
-                document["spec"]["schedule"] = schedule
-            elif document["kind"] == "Trigger":
-                document["spec"]["delivery"]["retry"] = retry
-            elif document["kind"] == "ConfigMap":
-                document["data"] |= {name: str(settings[name]) for name in settings.keys() & document["data"].keys()}
-        (folder / file.name).write_text(yaml.safe_dump_all(documents), "utf-8")
+    documents = read_documents([ROOT / "knative" / "base"]).all
+    for document in documents:
+        if document["kind"] == "PingSource":
+            document["spec"]["schedule"] = schedule
+        elif document["kind"] == "Trigger":
+            document["spec"]["delivery"]["retry"] = retry
+        elif document["kind"] == "ConfigMap":
+            document["data"] |= {name: str(settings[name]) for name in settings.keys() & document["data"].keys()}
+    (folder / "base.yaml").write_text(yaml.safe_dump_all(documents), "utf-8")
     return folder

@@ -5,13 +5,15 @@ Sources are parsed, never imported: five `main.py` would collide, and a missing 
 
 import ast
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from laptop.kustomization import kustomize
+from laptop.yaml_text import parse
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "knative" / "base"
@@ -54,7 +56,7 @@ class Manifest:
 
 @cache
 def manifests(folder: Path = BASE) -> tuple[Manifest, ...]:
-    """Every document of a kustomization, in the order in which it lists its files."""
+    """Every document of a kustomization as its patches make it, in the order in which it lists its files."""
     return tuple(_documents(folder))
 
 
@@ -200,10 +202,11 @@ def documented_events() -> dict[str, EventRow]:
     return rows
 
 
-def _documents(folder: Path) -> Iterator[Manifest]:
-    for resource in kustomization(folder)["resources"]:
-        file = folder / resource
-        yield from (Manifest(file, content) for content in yaml.safe_load_all(file.read_text()))
+def _documents(folder: Path) -> list[Manifest]:
+    files = [folder / resource for resource in kustomization(folder)["resources"]]
+    found = [Manifest(file, content) for file in files for content in parse(file)]
+    kustomize(folder / "kustomization.yaml", [manifest.content for manifest in found])
+    return found
 
 
 def _cells(line: str) -> list[str]:
