@@ -1,4 +1,4 @@
-"""Tables and charts as plain text, for a terminal and a file alike."""
+"""Charts and figures as plain text, for a terminal and a file alike; tables are those of the room terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
@@ -12,21 +12,6 @@ TICK = 10
 LEGEND = "digits: instances that are ready;  +  starting;  ~  leaving;  .  asleep"
 
 _SIGNS: tuple[tuple[State, str], ...] = (("starting", "+"), ("leaving", "~"))
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns as wide as their longest cell; words stand on the left, numbers on the right, None is empty."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    lines = [list(headings), *cells]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
-    right = [any(_is_number(row[column]) for row in cells) for column in range(len(headings))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if on_right else cell.ljust(width)
-            for cell, width, on_right in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in lines
-    )
 
 
 def chart(samples: Sequence[Sample], functions: Sequence[str]) -> str:
@@ -84,11 +69,3 @@ def _sign(column: Sequence[Sample], function: str) -> str:
         if any(sample.count(function, state) for sample in column):
             return sign
     return "."
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _is_number(text: str) -> bool:
-    return text[:1].isdigit()

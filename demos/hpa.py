@@ -16,6 +16,8 @@ from demos.instances import Sample
 from demos.kubectl import SERVICE, Namespace
 from demos.load import Availability, Load, Target
 from demos.place import Place
+from terminal import tables
+from terminal.console import plain
 
 FUNCTION, PATH = "flight-seats", "/flights"
 RISE_WITHIN = 90.0
@@ -109,7 +111,7 @@ def figures(course: Course) -> dict[str, Any]:
 
 def table(readings: list[Reading]) -> str:
     headings = ("seconds", "instances", "wanted", "greatest cpu until the next")
-    return drawing.table(headings, _changes(readings))
+    return plain(tables.table(headings, _changes(readings)))
 
 
 def _changes(readings: list[Reading]) -> Iterator[tuple[object, ...]]:

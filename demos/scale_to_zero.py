@@ -15,6 +15,8 @@ from demos.drawing import spread
 from demos.instances import Instance, Sample
 from demos.place import Place
 from demos.sagas import Ended, Placed, Step
+from terminal import tables
+from terminal.console import plain
 
 SLEEP_WITHIN = 360.0
 """Seconds: the windows of two functions in a row, and housekeeping wakes its own every five minutes."""
@@ -134,7 +136,7 @@ def _answers(kinds: dict[str, Sagas]) -> str:
         answer, end = times["postToAnswer"], times["postToEnd"]
         pairs = (answer["median"], answer["greatest"], end["median"], end["greatest"])
         rows.append((name, len(kind.placed), *map(drawing.seconds, pairs)))
-    return drawing.table(headings, rows)
+    return plain(tables.table(headings, rows))
 
 
 def _steps_table(course: Course) -> str:
@@ -144,7 +146,7 @@ def _steps_table(course: Course) -> str:
          drawing.seconds(spread(warm.get((function, event), [])).get("median")))
         for (function, event), times in cold.items()
     ]  # fmt: skip
-    return drawing.table(("function", "said", "", "after its cause", "slowest", "awake (median)"), rows)
+    return plain(tables.table(("function", "said", "", "after its cause", "slowest", "awake (median)"), rows))
 
 
 def _starts_table(instances: Sequence[Instance]) -> str:
@@ -152,7 +154,7 @@ def _starts_table(instances: Sequence[Instance]) -> str:
         (function, len(times), *(drawing.seconds(spread(times).get(name)) for name in ("least", "median", "greatest")))
         for function, times in _starts(instances).items()
     ]
-    return drawing.table(("function", "starts", "fastest", "median", "slowest"), rows)
+    return plain(tables.table(("function", "starts", "fastest", "median", "slowest"), rows))
 
 
 def _times(kind: Sagas) -> dict[str, Any]:

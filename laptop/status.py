@@ -10,6 +10,8 @@ from urllib.request import ProxyHandler, build_opener
 
 from laptop.data_folder import is_running, read_state
 from laptop.errors import LaptopError
+from terminal import tables
+from terminal.console import plain
 
 _COUNTS = ("backlog", "inFlight", "retries", "deadLettered")
 _HEADINGS = ("service", "state", "starts", "cold start", "median", "memory", "backlog", "in flight", "retries", "dead")
@@ -33,11 +35,9 @@ def collect(data: Path) -> dict[str, Any]:
 
 def table(state: dict[str, Any]) -> str:
     """The same for people."""
-    rows = [_HEADINGS, *(_row(name, service) for name, service in state["services"].items())]
+    rows = [_row(name, service) for name, service in state["services"].items()]
     rows += [_resident(name, state) for name in ("gateway", "broker") if state[f"{name}Pid"]]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    lines = ["  ".join(_pad(row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, *_hint(state["kept"])])
+    return "\n".join([plain(tables.table(_HEADINGS, rows)), *_hint(state["kept"])])
 
 
 def _hint(kept: int) -> list[str]:
@@ -48,22 +48,15 @@ def _hint(kept: int) -> list[str]:
     return ["", f"given up, and no dead-letter sink took it: {kept} kept by the broker ({shown})"]
 
 
-def _row(name: str, service: dict[str, Any]) -> tuple[str, ...]:
+def _row(name: str, service: dict[str, Any]) -> tuple[object, ...]:
     cold = service["coldStarts"]
-    events = [str(service["events"][count]) if service["triggers"] else "" for count in _COUNTS]
-    last, median = (f"{cold[-1]:.2f} s", f"{statistics.median(cold):.2f} s") if cold else ("", "")
-    return (name, service["state"], str(service["starts"]), last, median, _megabytes(service["memory"]), *events)
+    events = [service["events"][count] if service["triggers"] else None for count in _COUNTS]
+    last, median = (f"{cold[-1]:.2f} s", f"{statistics.median(cold):.2f} s") if cold else (None, None)
+    return (name, service["state"], service["starts"], last, median, _megabytes(service["memory"]), *events)
 
 
-def _resident(name: str, state: dict[str, Any]) -> tuple[str, ...]:
-    return (name, "awake", "", "", "", _megabytes(state["memory"][name]), "", "", "", "")
-
-
-def _pad(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    return [
-        cell.ljust(width) if column < 2 else cell.rjust(width)  # noqa: PLR2004 - words left, numbers right
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]
+def _resident(name: str, state: dict[str, Any]) -> tuple[object, ...]:
+    return (name, "awake", *[None] * 3, _megabytes(state["memory"][name]), *[None] * len(_COUNTS))
 
 
 def _megabytes(size: int | None) -> str:

@@ -11,9 +11,18 @@ WIDTH_OF_A_FILE = 200
 """Columns of what is not a terminal: lines there are searched, not looked at."""
 
 
-def as_text(picture: RenderableType, console: Console | None = None) -> str:
-    """What a console would show, without blanks at the ends of lines; the one of stdout by default."""
-    console = console or stdout()
+def as_text(picture: RenderableType) -> str:
+    """What stdout would show of it, in its colours and width."""
+    return _captured(picture, stdout())
+
+
+def plain(picture: RenderableType) -> str:
+    """The same for a terminal and a file alike: without colours, blanks at the ends of lines, and a last line break."""
+    console = Console(markup=False, emoji=False, highlight=False, width=WIDTH_OF_A_FILE, force_terminal=False)
+    return "\n".join(line.rstrip() for line in _captured(picture, console).splitlines())
+
+
+def _captured(picture: RenderableType, console: Console) -> str:
     with console.capture() as captured:
         console.print(picture)
     return captured.get()

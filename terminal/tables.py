@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 _STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_MEASURED = re.compile(r"\d+(\.\d+)? (ms|s|MB|%)")
 STYLES = {
     "SUCCEED": "green",
     "REPLAYED": "green",
@@ -34,15 +35,19 @@ def cell(value: object) -> Text:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> Table:
-    """A table; numbers stand on the right."""
+    """A table; numbers, and what is a number with its unit, stand on the right."""
     cells = [list(row) for row in rows]
     drawn = Table(box=None, pad_edge=False, caption=caption or None, caption_justify="left", header_style="bold")
     for number, name in enumerate(columns):
-        numeric = any(isinstance(row[number], (int, float)) for row in cells)
+        numeric = any(_is_measured(row[number]) for row in cells)
         drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         drawn.add_row(*map(cell, row))
     return drawn
+
+
+def _is_measured(value: object) -> bool:
+    return isinstance(value, (int, float)) or (isinstance(value, str) and _MEASURED.fullmatch(value) is not None)
 
 
 def items(names: Mapping[str, str], found: Iterable[Mapping[str, Any]], total: int | None = None) -> Table:

@@ -16,6 +16,8 @@ from demos.hpa import Reading
 from demos.instances import Instance, Sample, State
 from demos.load import Availability, Load, Target
 from demos.watching import Watch
+from terminal import tables
+from terminal.console import plain
 
 
 def sample(at: float, **states: tuple[State, ...]) -> Sample:
@@ -77,8 +79,8 @@ def test_a_chart_of_nothing_has_no_columns() -> None:
 
 
 def test_a_table_has_words_on_the_left_and_numbers_on_the_right() -> None:
-    drawn = drawing.table(("function", "starts"), [("pay", 2), ("decrease-seats", 10), ("none", None)])
-    assert drawn.splitlines() == [
+    drawn = tables.table(("function", "starts"), [("pay", 2), ("decrease-seats", 10), ("none", None)])
+    assert plain(drawn).splitlines() == [
         "function        starts",
         "pay                  2",
         "decrease-seats      10",
