@@ -8,8 +8,8 @@ gateway, which refuses the same callers, Origin and Sec-Fetch-Site do not arrive
 
 from flask import Request
 
-from airline.settings import settings
 from choreography.errors import Forbidden, Misdirected, Unsupported
+from choreography.settings import settings
 
 READING = ("GET", "HEAD", "OPTIONS")
 OF_A_FORM = ("text/plain", "multipart/form-data", "application/x-www-form-urlencoded")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 
-from airline.settings import settings
+from choreography.settings import settings
 
 
 def now() -> datetime:
@@ -12,7 +12,7 @@ def now() -> datetime:
 
 
 def today() -> date:
-    """The date in the airline's time zone, a setting."""
+    """The date in the time zone of the setting TIME_ZONE."""
     return now().astimezone(settings().time_zone).date()
 
 

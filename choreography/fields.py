@@ -1,7 +1,7 @@
 """Reading what others wrote: JSON values into int, str, date and datetime, or a sentence that names the field.
 
 A reader takes one JSON value and returns it typed, or raises ValueError with the rest of the sentence
-"<field> ...". Numbers in strings are accepted: httpie sends `seatQty=3` as "3".
+"<field> ...". Numbers in strings are accepted: httpie sends `bookQty=3` as "3".
 """
 
 import functools
@@ -154,7 +154,7 @@ _BARE: dict[object, Reader] = {
 
 
 def camel(name: str) -> str:
-    """seat_qty -> seatQty."""
+    """book_qty -> bookQty."""
     first, *others = name.split("_")
     return first + "".join(map(str.capitalize, others))
 

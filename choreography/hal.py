@@ -9,10 +9,10 @@ from urllib.parse import quote, urlencode
 
 from flask import Request, Response
 
-from airline.settings import settings
 from choreography.errors import Malformed
 from choreography.fields import plain
 from choreography.paging import Page
+from choreography.settings import settings
 
 HAL_JSON = "application/hal+json"
 LARGEST_PORT = 65_535

@@ -36,11 +36,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from airline.settings import settings
 from choreography import clock, hal, outbox, store
 from choreography.columns import Instant
 from choreography.errors import Conflict, Invalid, Malformed
 from choreography.events import Event
+from choreography.settings import settings
 
 KEYS = Table(
     "commands",

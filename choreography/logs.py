@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from airline.settings import settings
 from choreography import clock
+from choreography.settings import settings
 
 log = logging.getLogger("choreography")
 

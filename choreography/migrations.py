@@ -1,7 +1,7 @@
 """Brings the database of a function folder up to date: `python -m choreography.migrations FOLDER URL [FOLDER URL ...]`.
 
 DATABASE_USER, DATABASE_PASSWORD and DATABASE_CA, where set, are put into each URL; before the first two go those of the
-folder, such as FLIGHT_SEATS_DATABASE_PASSWORD, as each database has a role of its own. A database that is not up yet is
+folder, such as LOAN_DESK_DATABASE_PASSWORD, as each database has a role of its own. A database that is not up yet is
 waited for.
 Each folder keeps its Alembic revisions in `migrations/`; the environment they run in is `choreography/migration/`.
 Not imported by any function: Alembic has no place in a cold start.
@@ -17,10 +17,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, make_url
 
-from airline.settings import signed_in
 from choreography import logs, store
 from choreography.errors import TryAgain
 from choreography.logs import log
+from choreography.settings import signed_in
 
 ENVIRONMENT = Path(__file__).with_name("migration")
 EXACT = {"mariadb": "utf8mb4_nopad_bin", "mysql": "utf8mb4_0900_bin"}
@@ -57,7 +57,7 @@ def upgrade_when_up(folder: Path, url: URL, patience: float = PATIENCE) -> None:
 
 
 def owner(folder: Path) -> str:
-    """FLIGHT_SEATS_ for flight-seats: what the names of its user and password begin with."""
+    """LOAN_DESK_ for loan-desk: what the names of its user and password begin with."""
     return f"{folder.name.replace('-', '_').upper()}_"
 
 

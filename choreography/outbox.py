@@ -32,13 +32,13 @@ from sqlalchemy import (
     tuple_,
 )
 
-from airline.settings import settings
 from choreography import clock, events, store, tokens, wire
 from choreography.columns import Instant
 from choreography.errors import BrokerAway, EventRefused, TryAgain
 from choreography.events import Event, Glossary
 from choreography.logs import log, note
 from choreography.relay import Relay, Round
+from choreography.settings import settings
 
 if TYPE_CHECKING:
     from requests import Session

@@ -4,15 +4,22 @@ functions-framework imports main.py before it makes gunicorn's configuration, wh
 neither GUNICORN_CMD_ARGS nor a gunicorn.conf.py (functions_framework/_http/gunicorn.py is a BaseApplication).
 """
 
+from collections.abc import Callable
+
 from gunicorn import config
 
 
-def prepare() -> None:
-    """To be called by main.py. Raises ValueError where a setting is wrong, which ends the start."""
-    from airline.settings import settings  # noqa: PLC0415 - as above
-    from choreography import framework  # noqa: PLC0415 - SQLAlchemy, which the functions of the tests do not need
+def prepare(*settings: Callable[[], object]) -> None:
+    """To be called by main.py. Raises ValueError where a setting is wrong, which ends the start.
 
-    settings()
+    `settings` read those that a system has of its own.
+    """
+    from choreography import framework  # noqa: PLC0415 - SQLAlchemy, which the functions of the tests do not need
+    from choreography.settings import settings as own  # noqa: PLC0415 - as above
+
+    own()
+    for read in settings:
+        read()
     framework.answer_with_problems()
     close_after_each_answer()
 

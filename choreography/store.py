@@ -46,9 +46,9 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from airline.settings import settings
 from choreography.errors import Invalid, TryAgain
 from choreography.logs import log
+from choreography.settings import settings
 
 T = TypeVar("T")
 ATTEMPTS = 5

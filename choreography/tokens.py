@@ -1,7 +1,7 @@
 """Who is speaking: the bearer tokens that Knative Eventing gives to every sender (`authentication-oidc`).
 
 Ours is a file that the SinkBinding mounts. Theirs are verified here, as Knative does so at its Brokers, but not at a
-Knative Service: without this, whoever reaches a policy could tell it that money was paid. Where TOKEN_ISSUER is not set
+Knative Service: without this, whoever reaches a policy could tell it what never happened. Where TOKEN_ISSUER is not set
 (a laptop, a cluster without the flag) nothing is asked and nothing is imported.
 """
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from werkzeug.datastructures import Headers
 
-from airline.settings import settings
 from choreography.errors import BrokerAway, Forbidden, Unauthenticated
+from choreography.settings import settings
 
 OURS = Path("/oidc/token")
 """Where a SinkBinding mounts the token for its sink (Knative eventing, sinkbinding_lifecycle.go)."""
@@ -30,12 +30,12 @@ def own() -> dict[str, str]:
         raise BrokerAway("The token for the broker cannot be read.") from error
 
 
-def audience(service: str) -> str:
-    """Whom a token for this function is meant for; its Triggers say so, see knative/components/oidc.
+def audience(system: str, service: str) -> str:
+    """Whom a token for this function of a system is meant for; its Triggers say so, see knative/components/oidc.
 
     Each function has its own, or one could show the tokens that it gets to another.
     """
-    return f"airline/{service}"
+    return f"{system}/{service}"
 
 
 def verify(headers: Mapping[str, str] | Headers) -> None:
@@ -48,7 +48,8 @@ def verify(headers: Mapping[str, str] | Headers) -> None:
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("A delivery must carry a bearer token.")
-    subject = issuer.known(issuer_url, settings().token_ca).subject(token.strip(), audience(settings().service))
+    meant_for = audience(settings().token_audience, settings().service)
+    subject = issuer.known(issuer_url, settings().token_ca).subject(token.strip(), meant_for)
     if not any(_fits(subject, pattern) for pattern in settings().token_subjects):
         raise Forbidden(f"{subject} may not deliver here.")
 

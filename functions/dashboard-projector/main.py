@@ -8,9 +8,10 @@ import dashboard_api
 import housekeeping
 import projection
 from airline.events import AIRLINE
+from airline.settings import settings
 from choreography import policy, serving, web
 
-serving.prepare()
+serving.prepare(settings)
 
 
 @functions_framework.http

@@ -11,9 +11,10 @@ import retention
 import settled_letters
 import sink
 from airline.events import AIRLINE
+from airline.settings import settings
 from choreography import policy, serving, web
 
-serving.prepare()
+serving.prepare(settings)
 
 
 @functions_framework.http

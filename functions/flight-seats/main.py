@@ -6,9 +6,10 @@ from flask.typing import ResponseReturnValue
 
 import flights
 import flights_api
+from airline.settings import settings
 from choreography import policy, serving, web
 
-serving.prepare()
+serving.prepare(settings)
 
 
 @functions_framework.http

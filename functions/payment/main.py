@@ -7,9 +7,10 @@ from flask.typing import ResponseReturnValue
 import housekeeping
 import payments
 import payments_api
+from airline.settings import settings
 from choreography import policy, serving, web
 
-serving.prepare()
+serving.prepare(settings)
 
 
 @functions_framework.http

@@ -8,9 +8,10 @@ import commands_api
 import housekeeping
 import reservations
 import reservations_api
+from airline.settings import settings
 from choreography import policy, serving, web
 
-serving.prepare()
+serving.prepare(settings)
 
 
 @functions_framework.http

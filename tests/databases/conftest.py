@@ -13,8 +13,7 @@ import payments
 import projection
 import provider
 import reservations
-from airline import settings
-from choreography import migrations, store
+from choreography import migrations, settings, store
 from tests.databases import servers
 from tests.databases.servers import Files, Server
 from tests.unit.conftest import Database, bank, board, desk, environment, noon, seats, till

@@ -16,9 +16,9 @@ from sqlalchemy import URL, CheckConstraint, Column, Connection, Engine, Integer
 
 import flights
 import provider
-from airline.settings import signed_in
 from choreography import migrations, store
 from choreography.errors import TryAgain
+from choreography.settings import signed_in
 from tests.databases.conftest import FOLDERS, FUNCTIONS
 from tests.databases.servers import Files, Server
 from tests.unit.sayings import NOON

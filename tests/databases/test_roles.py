@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import URL, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from airline.settings import signed_in
 from choreography import migrations
+from choreography.settings import signed_in
 from tests.databases.conftest import FUNCTIONS
 from tests.databases.servers import Server, postgresql
 

@@ -24,6 +24,7 @@ from werkzeug.test import Client, TestResponse
 
 from airline.settings import settings
 from choreography import issuer, logs, migrations, outbox, store
+from choreography.settings import settings as kit_settings
 from tests.unit.manifests import function_folders, targets
 from tests.unit.policies import housekeeping
 
@@ -59,7 +60,7 @@ def forget() -> None:
     for relay in outbox._relays.values():
         relay.end()
     outbox._relays.clear()
-    for cached in (settings, store.engine, logs.configure, outbox._session, issuer.known):
+    for cached in (settings, kit_settings, store.engine, logs.configure, outbox._session, issuer.known):
         cached.cache_clear()
 
 
@@ -74,6 +75,7 @@ class Function:
         """A WSGI application."""
         os.environ.update(self.environment)
         settings.cache_clear()
+        kit_settings.cache_clear()
         return self.app(environ, start_response)
 
     def open(self, method: str, path: str, **request: Any) -> TestResponse:

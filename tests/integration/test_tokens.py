@@ -57,7 +57,11 @@ def issuer(airline: Airline, key: rsa.RSAPrivateKey) -> Iterator[TokenIssuer]:
     """The cluster's issuer, whose tokens all functions ask for."""
     with token_issuer() as made:
         made.keys["first"] = key
-        airline.settings |= {"TOKEN_ISSUER": made.url, "TOKEN_SUBJECTS": "system:serviceaccount:airline:*"}
+        airline.settings |= {
+            "TOKEN_ISSUER": made.url,
+            "TOKEN_AUDIENCE": "airline",
+            "TOKEN_SUBJECTS": "system:serviceaccount:airline:*",
+        }
         yield made
 
 

@@ -17,6 +17,7 @@ import provider
 import reservations
 from airline import settings
 from choreography import clock, store
+from choreography.settings import settings as kit_settings
 from tests.unit.sayings import NOON
 
 Database = Callable[[MetaData], Engine]
@@ -42,9 +43,11 @@ class Service:
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("RESERVATION_ID_SECRET", "a secret of the tests")
-    settings.settings.cache_clear()
+    for cached in (settings.settings, kit_settings):
+        cached.cache_clear()
     yield
-    settings.settings.cache_clear()
+    for cached in (settings.settings, kit_settings):
+        cached.cache_clear()
 
 
 @pytest.fixture

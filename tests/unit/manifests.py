@@ -171,9 +171,9 @@ def is_frozen_dataclass(node: ast.ClassDef) -> bool:
 
 
 def known_settings() -> set[str]:
-    """Every string in airline/settings.py that looks like the name of an environment variable."""
-    tree = ast.parse((ROOT / "airline" / "settings.py").read_text())
-    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    """Every string in the settings of the kit and the airline that looks like the name of an environment variable."""
+    trees = [ast.parse((ROOT / room / "settings.py").read_text()) for room in ("choreography", "airline")]
+    texts = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
     return {text for text in texts if isinstance(text, str) and re.fullmatch(r"[A-Z][A-Z_]+", text)}
 
 

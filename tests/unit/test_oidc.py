@@ -61,23 +61,26 @@ def document(name: str) -> dict[str, Any]:
     return content
 
 
+AUDIENCE = str(document("settings")["data"]["TOKEN_AUDIENCE"])
+
+
 @each_trigger
 def test_a_trigger_gets_tokens_for_its_function_and_for_the_dead_letters(trigger: Manifest) -> None:
     assert made(trigger) == {
-        "/spec/subscriber/audience": tokens.audience(heard_by(trigger)),
-        "/spec/delivery/deadLetterSink/audience": tokens.audience("dead-letters"),
+        "/spec/subscriber/audience": tokens.audience(AUDIENCE, heard_by(trigger)),
+        "/spec/delivery/deadLetterSink/audience": tokens.audience(AUDIENCE, "dead-letters"),
     }
 
 
 @pytest.mark.parametrize("ping", pings.values(), ids=str)
 def test_a_tick_gets_a_token_for_the_function_that_it_wakes(ping: Manifest) -> None:
-    assert made(ping) == {"/spec/sink/audience": tokens.audience(ping.spec["sink"]["ref"]["name"])}
+    assert made(ping) == {"/spec/sink/audience": tokens.audience(AUDIENCE, ping.spec["sink"]["ref"]["name"])}
 
 
 @pytest.mark.parametrize("folder", [KAFKA, IN_MEMORY], ids=lambda folder: folder.name)
 def test_the_dead_letters_of_a_trigger_without_a_delivery_of_its_own_get_a_token_as_well(folder: Any) -> None:
     broker = of_kind("Broker", EVENTING, folder)["airline"]
-    assert made(broker) == {"/spec/delivery/deadLetterSink/audience": tokens.audience("dead-letters")}
+    assert made(broker) == {"/spec/delivery/deadLetterSink/audience": tokens.audience(AUDIENCE, "dead-letters")}
 
 
 @pytest.mark.parametrize("service", functions().values(), ids=str)
@@ -96,6 +99,7 @@ def test_the_settings_are_read_and_name_the_file_that_is_mounted() -> None:
     mounted = made(functions()["dead-letters"])["/spec/template/spec/containers/0/volumeMounts/-"]["mountPath"]
     assert read.token_issuer
     assert str(read.token_ca) == f"{mounted}/ca.crt"
+    assert read.token_audience == AUDIENCE == "airline"
     assert read.token_subjects == ("system:serviceaccount:airline:*",)
 
 

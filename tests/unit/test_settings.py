@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from airline import settings
 from airline.settings import read
 from choreography import clock
+from choreography.settings import settings
 
 SECRET = "hunter2"
 
@@ -25,6 +25,7 @@ SECRET = "hunter2"
         ("TIME_ZONE", "Asia", "TIME_ZONE must be UTC, an offset such as"),
         ("TIME_ZONE", "/etc/passwd", "TIME_ZONE must be UTC, an offset such as"),
         ("IDEMPOTENCY_HOURS", "23", "IDEMPOTENCY_HOURS must be between 24 and 8784"),
+        ("TOKEN_ISSUER", "https://cluster.test", "TOKEN_AUDIENCE must be set where TOKEN_ISSUER is"),
         ("EVENT_HISTORY_DAYS", "-1", "EVENT_HISTORY_DAYS must be between 0 and 36500"),
         ("DATABASE_URL", f"airline:{SECRET}@postgres", "DATABASE_URL is not the URL of a database"),
         ("DATABASE_URL", f"postgresql+psycopg://a:{SECRET}@here:port/x", "DATABASE_URL is not the URL of a database"),
@@ -67,7 +68,7 @@ def test_the_day_of_a_reservation_is_that_of_the_airlines_time_zone_without_a_da
 ) -> None:
     monkeypatch.setenv("TIME_ZONE", zone)
     monkeypatch.setattr(clock, "now", lambda: MIDNIGHT_IN_SEOUL)
-    settings.settings.cache_clear()
+    settings.cache_clear()
 
     assert clock.today() == today
 

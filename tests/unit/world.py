@@ -27,6 +27,7 @@ from airline.settings import settings
 from choreography import clock, logs, outbox, store, wire
 from choreography.errors import BrokerAway, NotFound, TryAgain
 from choreography.relay import Relay, Round
+from choreography.settings import settings as kit_settings
 from choreography.wire import CloudEvent, Envelope
 from tests.unit.crossing import Crossings
 from tests.unit.policies import Policy, hearers, housekeeping
@@ -288,6 +289,7 @@ class World:
         patch.setattr(store, "database", self._database)
         patch.setenv("K_SINK", "http://broker.test")
         settings.cache_clear()
+        kit_settings.cache_clear()
         patch.setattr(outbox, "_deliver", lambda _sink, body, _timeout: self._send(body))
         patch.setattr(outbox, "_relay", lambda _there, _sink: _WithoutThread(lambda _: Round(0, False), 1))
         patch.setattr("provider.ledger._database", lambda: self.bank.engine)

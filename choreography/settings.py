@@ -1,0 +1,176 @@
+"""The settings that every function has, and the readers for those of a system. Only settings read the environment.
+
+A system derives a dataclass of its own from `Settings`, and a `read` and a `settings` beside it.
+"""
+
+import functools
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, timedelta, timezone, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+LONGEST_HISTORY = 36_500
+LEAST_LIFE, LONGEST_LIFE = 24, 24 * 366
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+DRIVERS = ("sqlite", "postgresql+psycopg", "mysql+pymysql", "mariadb+pymysql")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a function can be told from outside; on a cluster from ConfigMaps and a Secret."""
+
+    database_url: URL
+    """DATABASE_URL; DATABASE_USER, DATABASE_PASSWORD and DATABASE_CA, where set, are put into it (not for SQLite)."""
+    sink: str | None
+    """K_SINK, from the SinkBinding: where the outbox sends."""
+    public_url: str | None
+    """PUBLIC_URL: where all links begin, for an ingress that overwrites X-Forwarded-Host; unset: as a client says."""
+    service: str
+    """K_SERVICE: the name in every log line."""
+    log_level: str
+    """LOG_LEVEL: DEBUG, INFO, WARNING or ERROR."""
+    threads: int
+    """THREADS: what gunicorn runs; the database pool is as large."""
+    time_zone: tzinfo
+    """TIME_ZONE: whose calendar says which day is today. UTC, an offset as +09:00, or a name as Asia/Seoul."""
+    allowed_hosts: tuple[str, ...]
+    """ALLOWED_HOSTS: host names between blanks, without port, that a function answers to; empty (or *): any."""
+    token_issuer: str | None
+    """TOKEN_ISSUER: base URL of the OpenID Connect issuer whose tokens deliveries must carry; unset: none are asked."""
+    token_ca: Path | None
+    """TOKEN_CA: file of the authorities that vouch for TOKEN_ISSUER; unset: those of the system."""
+    token_subjects: tuple[str, ...]
+    """TOKEN_SUBJECTS: who may deliver, between spaces; a * at the end stands for any rest."""
+    token_audience: str
+    """TOKEN_AUDIENCE: whom tokens for this system are meant for; each function has this, a slash, and its own name."""
+    idempotency_life: timedelta
+    """IDEMPOTENCY_HOURS: how long an Idempotency-Key stands for the command that it was sent with; 24 or more."""
+
+
+@functools.cache
+def settings() -> Settings:
+    """The settings of this process. Tests that change the environment call `settings.cache_clear()`."""
+    return read(os.environ)
+
+
+def read(env: Mapping[str, str]) -> Settings:
+    """Settings from any mapping. Raises ValueError naming what is wrong; it shows no URL, which may hold a password."""
+    return Settings(
+        database_url=database(env, "DATABASE_URL"),
+        sink=env.get("K_SINK") or None,
+        public_url=_public_url(env.get("PUBLIC_URL", "")),
+        service=env.get("K_SERVICE") or env.get("FUNCTION_TARGET", "").replace("_", "-"),
+        log_level=_log_level(env.get("LOG_LEVEL", "INFO").upper()),
+        threads=number(env, "THREADS", "1"),
+        time_zone=_time_zone(env.get("TIME_ZONE", "UTC")),
+        allowed_hosts=_hosts(env.get("ALLOWED_HOSTS", "")),
+        token_issuer=env.get("TOKEN_ISSUER") or None,
+        token_ca=path(env, "TOKEN_CA"),
+        token_subjects=tuple(env.get("TOKEN_SUBJECTS", "").split()),
+        token_audience=_audience(env),
+        idempotency_life=_life(number(env, "IDEMPOTENCY_HOURS", "48")),
+    )
+
+
+def _log_level(level: str) -> str:
+    if level not in LOG_LEVELS:
+        raise ValueError(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+def _time_zone(name: str) -> tzinfo:
+    """UTC and offsets need no time zone database, which small machines and images may lack."""
+    if name == "UTC":
+        return UTC
+    if offset := re.fullmatch(r"([+-])(\d\d):([0-5]\d)", name):
+        distance = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        if distance < timedelta(days=1):
+            return timezone(-distance if offset[1] == "-" else distance)
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        raise ValueError(
+            "TIME_ZONE must be UTC, an offset such as +09:00, or a name in the time zone database of the machine"
+        ) from None
+
+
+def path(env: Mapping[str, str], name: str) -> Path | None:
+    """A file or folder; None where it is unset or empty."""
+    return Path(env[name]) if env.get(name) else None
+
+
+def _audience(env: Mapping[str, str]) -> str:
+    if env.get("TOKEN_ISSUER") and not env.get("TOKEN_AUDIENCE"):
+        raise ValueError("TOKEN_AUDIENCE must be set where TOKEN_ISSUER is: whom tokens are meant for")
+    return env.get("TOKEN_AUDIENCE", "")
+
+
+def _hosts(names: str) -> tuple[str, ...]:
+    return () if names.strip() in {"", "*"} else tuple(names.lower().split())
+
+
+def _public_url(url: str) -> str | None:
+    if url and not re.fullmatch(r"https?://[\w.:\[\]-]+(/[\w.~/-]*)?", url, re.ASCII):
+        raise ValueError("PUBLIC_URL must be an address such as https://example.com, without query")
+    return url.rstrip("/") or None
+
+
+def number(env: Mapping[str, str], name: str, default: str) -> int:
+    """A whole number. Raises ValueError."""
+    try:
+        return int(env.get(name, default))
+    except ValueError:
+        raise ValueError(f"{name} must be a whole number") from None
+
+
+def _life(hours: int) -> timedelta:
+    if not LEAST_LIFE <= hours <= LONGEST_LIFE:
+        raise ValueError(f"IDEMPOTENCY_HOURS must be between {LEAST_LIFE} and {LONGEST_LIFE}")
+    return timedelta(hours=hours)
+
+
+def days(env: Mapping[str, str], name: str, default: str) -> timedelta | None:
+    """How long something is kept, in days; None, for 0: for ever. Raises ValueError."""
+    kept = number(env, name, default)
+    if not 0 <= kept <= LONGEST_HISTORY:
+        raise ValueError(f"{name} must be between 0 and {LONGEST_HISTORY}")
+    return timedelta(days=kept) if kept else None
+
+
+def database(env: Mapping[str, str], name: str) -> URL:
+    """The URL of a database, signed in. `name` ends with DATABASE_URL. Raises ValueError, which shows no password."""
+    try:
+        url = make_url(env.get(name, "sqlite://"))
+    except (ArgumentError, ValueError):
+        raise ValueError(f"{name} is not the URL of a database") from None
+    if url.drivername not in DRIVERS:
+        raise ValueError(f"{name} must begin with one of {', '.join(DRIVERS)}")
+    return signed_in(url, env, name.removesuffix("DATABASE_URL"))
+
+
+def signed_in(url: URL, env: Mapping[str, str] = os.environ, whose: str = "") -> URL:
+    """With DATABASE_USER, DATABASE_PASSWORD and DATABASE_CA, where set; a file (SQLite) has no use for them.
+
+    `whose`, such as LEDGER_, begins the names of a user and a password that are used instead, where they are set.
+    """
+    if url.host is None:
+        return url
+    signed = url.set(
+        username=env.get(f"{whose}DATABASE_USER") or env.get("DATABASE_USER") or url.username,
+        password=env.get(f"{whose}DATABASE_PASSWORD") or env.get("DATABASE_PASSWORD") or url.password,
+    )
+    authorities = env.get("DATABASE_CA")
+    return _verified(signed, authorities) if authorities else signed
+
+
+def _verified(url: URL, authorities: str) -> URL:
+    """Speaks only to a server with a certificate of these authorities, in its own name."""
+    if url.get_backend_name() == "postgresql":
+        return url.update_query_dict({"sslmode": "verify-full", "sslrootcert": authorities})
+    return url.update_query_dict({"ssl_ca": authorities})  # with it, PyMySQL verifies both by default
