@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from broker.embedded.durations import go_seconds
 from laptop.documents import Documents, read_documents
 from laptop.environment import Value, environment_of
 from laptop.errors import ManifestError
@@ -13,8 +14,6 @@ from laptop.yaml_text import Manifest
 
 SERVING, EVENTING, SOURCES = "serving.knative.dev/", "eventing.knative.dev/", "sources.knative.dev/"
 STABLE_WINDOW = 60.0  # seconds; Knative: config-autoscaler, stable-window
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True)
@@ -97,10 +96,10 @@ def read_system(paths: list[Path]) -> System:
 
 def seconds(duration: str) -> float:
     """'6s', '1m30s', '250ms' (Go's notation) in seconds. Raises ManifestError."""
-    parts = _DURATION.findall(duration)
-    if not parts or "".join(number + unit for number, unit in parts) != duration:
-        raise ManifestError(f"{duration!r} is no duration such as 60s or 1m30s")
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    try:
+        return go_seconds(duration)
+    except ValueError as error:
+        raise ManifestError(str(error)) from error
 
 
 def _function(service: Manifest, documents: Documents) -> Function:

@@ -8,12 +8,12 @@ import threading
 import time
 import uuid
 from datetime import UTC, datetime, tzinfo
-from http.client import HTTPConnection, HTTPException
-from urllib.parse import urlsplit
+from http.client import HTTPException
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 
+from laptop.call import call
 from laptop.errors import ManifestError
 from laptop.logs import say
 from laptop.manifests import Ping
@@ -95,12 +95,6 @@ def _deliver(ping: Ping, url: str) -> None:
 
 
 def _post(url: str, headers: dict[str, str], body: bytes) -> None:
-    parts = urlsplit(url)
-    connection = HTTPConnection(parts.netloc, timeout=_TIMEOUT)
-    try:
-        connection.request("POST", parts.path or "/", body, headers)
-        status = connection.getresponse().status
-        if status not in range(200, 300):
-            raise HTTPException(f"{url} answered {status}")
-    finally:
-        connection.close()
+    status, _ = call("POST", url, headers, body, _TIMEOUT)
+    if status not in range(200, 300):
+        raise HTTPException(f"{url} answered {status}")

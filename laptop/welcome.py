@@ -11,7 +11,10 @@ _PATIENCE = 20.0  # seconds until a service that was just started is given up
 
 
 async def answers(url: str) -> bool:
-    """Whether a GET is answered with 2xx; the held socket keeps the question until somebody is there."""
+    """Whether a GET is answered with 2xx; the held socket keeps the question until somebody is there.
+
+    By the loop and not by laptop/call.py: a thread that waits for an answer would hold up Ctrl-C.
+    """
     parts = urlsplit(url)
     try:
         async with asyncio.timeout(_PATIENCE):

@@ -20,7 +20,7 @@ from broker.embedded.engine import Engine, Retention
 from broker.embedded.event_log import Log, LogInUseError, WrongSchemaError
 from broker.embedded.http_post import post
 from broker.embedded.ingress import http_server
-from broker.embedded.triggers import ManifestError, read_manifests
+from broker.embedded.triggers import TriggerError, read_manifests
 
 FIRST_PASSED_FD = 3
 OPEN_FILES = 4096  # a connection for each delivery in flight; macOS starts with 256
@@ -34,7 +34,7 @@ def main() -> int:
     try:
         manifests = read_manifests(arguments.triggers, dict(arguments.service))
         log = Log(arguments.data, arguments.partitions, arguments.max_bytes)
-    except (ManifestError, LogInUseError, WrongSchemaError) as error:
+    except (TriggerError, LogInUseError, WrongSchemaError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     _allow_open_files()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from broker.embedded.durations import seconds
+from broker.embedded.durations import iso_8601_seconds
 
 DEFAULT_TIMEOUT = 600.0  # Knative Kafka: WebClientCloudEventSender.java
 DEFAULT_BACKOFF_DELAY = "PT0.2S"  # Knative Kafka: consumer.go
@@ -37,13 +37,13 @@ def read_retry_policy(delivery: Mapping[str, Any], dead_letter_sink: str | None)
     retries = delivery.get("retry", 0)
     if not isinstance(retries, int) or retries < 0:
         raise ValueError(f"retry is a number from 0, not {retries!r}")
-    timeout = seconds(delivery["timeout"]) if "timeout" in delivery else DEFAULT_TIMEOUT
+    timeout = iso_8601_seconds(delivery["timeout"]) if "timeout" in delivery else DEFAULT_TIMEOUT
     if timeout <= 0:
         raise ValueError("timeout must be greater than 0")
     return RetryPolicy(
         retries=retries,
         growth=growth,
-        delay=seconds(delivery.get("backoffDelay", DEFAULT_BACKOFF_DELAY)),
+        delay=iso_8601_seconds(delivery.get("backoffDelay", DEFAULT_BACKOFF_DELAY)),
         timeout=timeout,
         dead_letter_sink=dead_letter_sink,
     )

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import yaml
-
 from broker.embedded.filters import Filter, compile_filter
 from broker.embedded.retry_policy import BROKER_DEFAULT, RetryPolicy, read_retry_policy
+from broker.embedded.yaml_documents import NotYamlError, yaml_documents
 
 ORDER_ANNOTATION = "kafka.eventing.knative.dev/delivery.order"
 
 
-class ManifestError(ValueError):
-    """A manifest cannot be served; the message names the object and the reason."""
+class TriggerError(ValueError):
+    """A Broker or Trigger cannot be served; the message names the object and the reason."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Manifests:
 
 
 def read_manifests(paths: Iterable[Path], services: Mapping[str, str]) -> Manifests:
-    """All Brokers and Triggers in the files and folders; services: name -> URL. Raises ManifestError."""
+    """All Brokers and Triggers in the files and folders; services: name -> URL. Raises TriggerError."""
     documents = [document for path in paths for document in _documents(path)]
     brokers = {}
     for document in documents:
@@ -69,7 +68,7 @@ def read_manifests(paths: Iterable[Path], services: Mapping[str, str]) -> Manife
             broker = Broker(*_identity(document))
             brokers[broker.path] = (broker, (document.get("spec") or {}).get("delivery"))
     if not brokers:
-        raise ManifestError("the manifests hold no Broker")
+        raise TriggerError("the manifests hold no Broker")
     triggers = {}
     for document in documents:
         if document.get("kind") == "Trigger":
@@ -82,9 +81,11 @@ def _documents(path: Path) -> Iterator[dict[str, Any]]:
     files = sorted(each for each in path.rglob("*") if each.suffix in {".yaml", ".yml"}) if path.is_dir() else [path]
     for file in files:
         try:
-            documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise ManifestError(f"{file}: {error}") from error
+            documents = yaml_documents(file)
+        except NotYamlError as error:
+            raise TriggerError(str(error)) from error
+        except (OSError, ValueError) as error:
+            raise TriggerError(f"{file}: {error}") from error
         for document in documents:
             if isinstance(document, dict):
                 yield from document["items"] if document.get("kind") == "List" else [document]
@@ -100,7 +101,7 @@ def _trigger(document: Mapping[str, Any], brokers: Mapping[str, Any], services: 
     spec = document["spec"]
     broker_path = f"/{namespace}/{spec['broker']}"
     if broker_path not in brokers:
-        raise ManifestError(f"Trigger {namespace}/{name}: its Broker {broker_path} is not among the manifests")
+        raise TriggerError(f"Trigger {namespace}/{name}: its Broker {broker_path} is not among the manifests")
     delivery = spec.get("delivery")  # replaces the Broker's as a whole
     if delivery is None:
         delivery = BROKER_DEFAULT if brokers[broker_path] is None else brokers[broker_path]
@@ -116,13 +117,13 @@ def _trigger(document: Mapping[str, Any], brokers: Mapping[str, Any], services: 
             ordered=_is_ordered(document["metadata"].get("annotations") or {}),
         )
     except ValueError as error:
-        raise ManifestError(f"Trigger {namespace}/{name}: {error}") from error
+        raise TriggerError(f"Trigger {namespace}/{name}: {error}") from error
 
 
 def _is_ordered(annotations: Mapping[str, str]) -> bool:
     order = annotations.get(ORDER_ANNOTATION, "unordered").lower()
     if order not in {"ordered", "unordered"}:
-        raise ManifestError(f"{ORDER_ANNOTATION} is ordered or unordered, not {order!r}")
+        raise TriggerError(f"{ORDER_ANNOTATION} is ordered or unordered, not {order!r}")
     return order == "ordered"
 
 
@@ -135,13 +136,13 @@ def _destination(destination: Mapping[str, Any], services: Mapping[str, str]) ->
     uri = destination.get("uri")
     if "ref" not in destination:
         if not uri or urlsplit(uri).scheme != "http":
-            raise ManifestError(f"a destination without ref needs an absolute http:// uri, not {uri!r}")
+            raise TriggerError(f"a destination without ref needs an absolute http:// uri, not {uri!r}")
         return str(uri)
     name = destination["ref"].get("name")
     if destination["ref"].get("kind") != "Service":
-        raise ManifestError(f"only Services can be subscribers and sinks here, not {destination['ref'].get('kind')}")
+        raise TriggerError(f"only Services can be subscribers and sinks here, not {destination['ref'].get('kind')}")
     if name not in services:
-        raise ManifestError(f"no address for Service {name}: give --service {name}=URL")
+        raise TriggerError(f"no address for Service {name}: give --service {name}=URL")
     return urljoin(services[name], uri) if uri else services[name]
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from broker.embedded.durations import seconds
+from broker.embedded.durations import iso_8601_seconds
 from broker.embedded.partitions import murmur2
 from broker.embedded.retry_policy import RetryPolicy
-from broker.embedded.triggers import ManifestError, Trigger, read_manifests
+from broker.embedded.triggers import Trigger, TriggerError, read_manifests
 
 SERVICES = {"policy": "http://127.0.0.1:1001", "sink": "http://127.0.0.1:1002"}
 POLICY = {"ref": {"kind": "Service", "name": "policy"}}
@@ -107,7 +107,7 @@ def test_the_default_delivery_waits_409_seconds_in_all() -> None:
     ],
 )
 def test_what_cannot_be_served_is_refused_by_name(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ManifestError, match=f"Trigger airline/on-it: .*{message}"):
+    with pytest.raises(TriggerError, match=f"Trigger airline/on-it: .*{message}"):
         read(tmp_path, broker(), trigger(**changes))
 
 
@@ -118,7 +118,7 @@ def test_order_is_an_annotation_of_the_trigger(tmp_path: Path) -> None:
         True,
         False,
     ]
-    with pytest.raises(ManifestError, match="ordered or unordered"):
+    with pytest.raises(TriggerError, match="ordered or unordered"):
         read(tmp_path, broker(), trigger({name: "sorted"}))
 
 
@@ -130,14 +130,14 @@ def test_an_empty_value_in_filter_attributes_is_ignored_as_class_kafka_does(tmp_
 
 
 def test_manifests_without_a_broker_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="no Broker"):
+    with pytest.raises(TriggerError, match="no Broker"):
         read(tmp_path, trigger())
 
 
 def test_a_file_that_is_no_yaml_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("{")
 
-    with pytest.raises(ManifestError, match=r"broken\.yaml"):
+    with pytest.raises(TriggerError, match=r"broken\.yaml"):
         read_manifests([tmp_path], SERVICES)
 
 
@@ -145,13 +145,13 @@ def test_a_file_that_is_no_yaml_is_refused_by_name(tmp_path: Path) -> None:
     ("text", "value"), [("PT0.2S", 0.2), ("PT20S", 20), ("PT1M30S", 90), ("PT1H", 3600), ("P1DT1S", 86401)]
 )
 def test_durations_are_iso_8601(text: str, value: float) -> None:
-    assert seconds(text) == value
+    assert iso_8601_seconds(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "P", "PT", "5s", "PT5", "PT-1S", "P1Y", "5"])
 def test_other_durations_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="ISO 8601"):
-        seconds(text)
+        iso_8601_seconds(text)
 
 
 @pytest.mark.parametrize(
