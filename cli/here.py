@@ -8,9 +8,10 @@ import requests
 from client import gateway
 from client.errors import Unreachable
 from client.gateway import Airline, open_session
+from laptop import data_folder
 from laptop.data_folder import is_running, read_state
 
-DATA = Path(__file__).resolve().parent.parent / ".airline"
+DATA = data_folder.DATA
 DEFAULT_URL = "http://127.0.0.1:8088"
 
 

@@ -16,10 +16,11 @@ from client.gateway import open_session
 from demos.errors import DemoFailed
 from demos.instances import Instance, State
 from demos.place import Place
+from laptop import data_folder
 from laptop.data_folder import is_running, read_state
-from laptop.options import ROOT, Options
 
-DATA = Options().data
+ROOT = Path(__file__).resolve().parent.parent
+DATA = data_folder.DATA
 PAUSE = 0.25
 STARTED_WITHIN = 60.0
 GRACE = 60.0

@@ -6,9 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from laptop.options import ROOT
-
-FOLDER = ROOT / ".demos"
+FOLDER = Path(__file__).resolve().parent.parent / ".demos"
 
 
 def write(folder: Path, demo: str, text: str, figures: Mapping[str, Any]) -> list[Path]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from laptop.data_folder import DATA
+
 ROOT = Path(__file__).resolve().parent.parent
 BROKER_PORT = 8086
 
@@ -17,7 +19,7 @@ class Options:
     """
 
     manifests: tuple[Path, ...] = (ROOT / "knative" / "base", ROOT / "broker" / "kafka")
-    data: Path = ROOT / ".airline"
+    data: Path = DATA
     functions: Path = ROOT / "functions"
     ports: Mapping[str, int] = field(default_factory=dict)
     free_ports: bool = False

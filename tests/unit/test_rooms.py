@@ -1,0 +1,133 @@
+"""What each room imports is what CONTRIBUTING.md says it may."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.unit.manifests import ROOT
+
+HEADINGS = ("room", "what is in it", "may import", "must not know")
+IN_FUNCTIONS = "functions.<folder>"
+
+
+@cache
+def allowed() -> dict[str, frozenset[str]]:
+    """By room, the packages and modules of this project that it may import, from the table in CONTRIBUTING.md."""
+    lines = (ROOT / "CONTRIBUTING.md").read_text("utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if _cells(line) == HEADINGS)
+    table = [_cells(line) for line in lines[start + 2 : lines.index("", start)]]
+    return {
+        _module(room): frozenset(_module(name) for name in re.findall(r"`([^`]+)`", imports))
+        for rooms, _, imports, _ in table
+        for room in re.findall(r"`([\w./<>-]+/)`", rooms)
+        if imports not in {"", "anything"}
+    }
+
+
+def _cells(line: str) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in line.strip("|").split("|"))
+
+
+def _module(name: str) -> str:
+    return name.removesuffix(".py").rstrip("/").replace("/", ".")
+
+
+@cache
+def sources() -> tuple[Path, ...]:
+    """Every Python file of the project, relative to it."""
+    command = ["git", "ls-files", "-co", "--exclude-standard", "*.py"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    return tuple(Path(name) for name in listed if (ROOT / name).exists())
+
+
+def room_of(path: Path) -> str | None:
+    """The room of the table that a file is in, the innermost; the folders of functions are one kind of room."""
+    if path.parts[0] == "functions":
+        return IN_FUNCTIONS
+    rooms = [room for room in allowed() if path.parts[: room.count(".") + 1] == tuple(room.split("."))]
+    return max(rooms, key=len, default=None)
+
+
+@cache
+def ours() -> frozenset[str]:
+    """The top-level packages of this project, and the modules of all folders of functions."""
+    tops = {path.parts[0] for path in sources()}
+    return frozenset(tops | {path.stem for path in (ROOT / "functions").glob("*/*")})
+
+
+def imports(path: Path) -> Iterator[str]:
+    """What a file imports anywhere in it, in full: `from laptop import state` is laptop.state."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def permitted(path: Path, room: str) -> frozenset[str]:
+    """What a file of a room may import of this project: what is beside it, and what the table says."""
+    if room != IN_FUNCTIONS:
+        return allowed()[room] | {room}
+    return allowed()[room] | {near.stem for near in (ROOT / Path(*path.parts[:2])).glob("*")}
+
+
+def breaches(path: Path, room: str) -> set[str]:
+    """What a file of this room imports of the project and may not."""
+    here = permitted(path, room)
+    return {
+        name
+        for name in imports(path)
+        if name.partition(".")[0] in ours() and not any(f"{name}.".startswith(f"{place}.") for place in here)
+    }
+
+
+@pytest.mark.parametrize("room", allowed())
+def test_a_room_imports_only_what_it_may(room: str) -> None:
+    found = {str(path): breaches(path, room) for path in sources() if room_of(path) == room}
+
+    assert found, "the table says what a room without Python may import"
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "room", "breach"),
+    [
+        ("cli/here.py", "choreography", "client.gateway"),
+        ("functions/reserve/main.py", "airline", "reservations_api"),
+        ("functions/reserve/main.py", "laptop", "choreography.policy"),
+        ("laptop/status.py", "demos", "laptop.errors.LaptopError"),
+    ],
+)
+def test_what_a_room_may_not_import_is_found(path: str, room: str, breach: str) -> None:
+    assert breach in breaches(Path(path), room)
+
+
+def test_a_folder_of_functions_may_import_its_own_modules_and_none_of_another_folder() -> None:
+    here = permitted(Path("functions/reserve/main.py"), IN_FUNCTIONS)
+
+    assert "reservations" in here
+    assert "payments" in ours() - here
+
+
+def test_every_room_with_python_is_in_the_table() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rooms = {path.parts[0] for path in sources() if len(path.parts) > 1}
+
+    assert {room for room in rooms if f"`{room}/" not in table} == set()
+
+
+BARE = [path for path in sources() if path.parts[0] in {"knative", "images"}] + [Path("laptop/data_folder.py")]
+
+
+@pytest.mark.parametrize("path", BARE, ids=str)
+def test_what_runs_without_an_environment_needs_no_packages(path: Path) -> None:
+    # a deploy job has none, an image is laid out before it has any, and `make clean` works without one
+    tops = {name.partition(".")[0] for name in imports(path)}
+
+    assert tops <= sys.stdlib_module_names | {"images", "laptop"}
