@@ -18,7 +18,7 @@ OVERLAY ?= kafka
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run status test check lint format types tests lock images image image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
+.PHONY: help run status test check lint format types tests lock lists images image image-names image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
   demo-scale-to-zero demo-hpa demo-rollout test-cluster docs clean
 
 # What a person has set for other programs; no recipe may behave differently because of it.
@@ -32,7 +32,7 @@ endif
 
 IN_VENV := $(VENV)/bin/python -m
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := choreography airline client terminal broker laptop cli images knative demos docs tests benchmarks
+ROOMS := choreography airline client terminal broker laptop cli images knative demos docs scaffold tests benchmarks
 IMAGE_NAMES := $(notdir $(FUNCTIONS)) migrations gateway
 IMAGE_SOURCE = $(if $(filter gateway,$(FUNCTION)),gateway,$(if $(filter migrations,$(FUNCTION)),--target migrations .,--build-arg FUNCTION=$(FUNCTION) .))
 SHELL_SCRIPTS = $(shell grep -rlIE '^\#!.*sh$$' bin .ci knative demos)
@@ -81,6 +81,9 @@ tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for
 	@$(IN_VENV) coverage report --skip-covered --skip-empty
 	@tail -n 1 $(VENV)/pytest.log
 
+lists: $(VENV)/.laptop ## write the lists that follow from knative/base and functions/ (scaffold/lists.py)
+	@$(IN_VENV) scaffold.lists .
+
 # dev.txt holds all the others to its versions
 lock: $(VENV)/.dev ## write requirements/*.txt anew from *.in; ARGS=--upgrade takes newer versions
 	@$(IN_VENV) pip install --quiet --disable-pip-version-check uv
@@ -98,6 +101,9 @@ docs: $(VENV)/.dev ## the documentation as a site in .site/html, with every link
 images: ## all container images: REGISTRY=registry.example/airline TAG=1 PUSH=1 DOCKER=podman
 	@set -e; for image in $(IMAGE_NAMES); do $(MAKE) --no-print-directory image FUNCTION="$$image" PUSH=; done; \
 	if [ -n "$(PUSH)" ]; then for image in $(IMAGE_NAMES); do $(DOCKER) push "$(REGISTRY)/$$image:$(TAG)"; done; fi
+
+image-names: ## what they are called: a folder of functions each, and two more
+	@echo $(IMAGE_NAMES)
 
 image: ## one of them: FUNCTION=reserve (or migrations, gateway)
 	@$(DOCKER) build $(BUILD_ARGS) --tag "$(REGISTRY)/$(FUNCTION):$(TAG)" $(IMAGE_SOURCE)

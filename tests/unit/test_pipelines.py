@@ -80,19 +80,24 @@ def test_it_makes_only_what_the_makefile_has(name: str) -> None:
 
 
 def test_both_make_every_image() -> None:
-    (built,) = re.findall(r"values (.*)", JENKINSFILE)
-    (cleaned,) = re.findall(r"for image in (.*?);", JENKINSFILE)
-    (job,) = yaml.safe_load(WORKFLOWS["images.yml"])["jobs"].values()
+    # from the Makefile, which knows every folder of functions
+    named = subprocess.run(["make", "image-names"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    jobs = yaml.safe_load(WORKFLOWS["images.yml"])["jobs"]
+    (listing,) = [step["run"] for step in jobs["names"]["steps"] if "run" in step]
 
-    assert sorted(re.findall(r"'([^']+)'", built)) == sorted(IMAGES)
-    assert sorted(cleaned.split()) == sorted(IMAGES)
-    assert sorted(job["strategy"]["matrix"]["function"]) == sorted(IMAGES)
+    assert sorted(named.split()) == sorted(IMAGES)
+    assert "names = sh(script: 'make image-names', returnStdout: true).tokenize()" in JENKINSFILE
+    assert 'builds = names.collectEntries { name -> [name, { sh "make image FUNCTION=${name}" }] }' in JENKINSFILE
+    assert "parallel(builds)" in JENKINSFILE
+    assert "for image in $(make image-names); do" in JENKINSFILE
+    assert "$(make image-names | " in listing
+    assert jobs["image"]["strategy"]["matrix"]["function"] == "${{ fromJSON(needs.names.outputs.images) }}"
 
 
 def test_both_test_first_and_remember_only_what_passed_its_smoke_test() -> None:
     in_order = [
         "make test",
-        "make image'",
+        "make image FUNCTION=",
         "make images PUSH=1",
         "make deploy",
         "make smoke",
