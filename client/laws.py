@@ -1,7 +1,10 @@
 """The laws that hold at rest, as functions over the lists that the services give. Each finds what breaks it.
 
 What is under way breaks laws for a moment. Reservations that are PENDING or young are left out here; whatever else is
-found must be looked at again before it is believed (see reconciling.py).
+found must be looked at again before it is believed (see reconciliation.py).
+
+The laws stand three times on purpose, as oracles for each other: here over HTTP, in tests/reliability/laws_in_sql.py
+over the files of a run, in tests/unit/model_laws.py over a simulation. None of them imports another.
 """
 
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""The command line in this process, against an airline on paper."""
+"""The command line in this process, against a fake airline."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from cli.app import main
 from cli.commands import saga
 from client import reconciliation
 from tests.cli.books import sound
-from tests.cli.paper import Paper, serving
+from tests.cli.fake_airline import FakeAirline, serving
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,21 @@ class Said:
 
 
 @pytest.fixture
-def paper() -> Iterator[Paper]:
+def fake() -> Iterator[FakeAirline]:
     """An airline whose books are sound."""
     lists = sound()
     outboxes = lists.pop("outboxes")
     resources = {"customerInfos": lists.pop("customers"), "dead-letters": [], **lists}
-    with serving(Paper(resources, outboxes)) as made:
+    with serving(FakeAirline(resources, outboxes)) as made:
         yield made
 
 
 @pytest.fixture
-def typed(paper: Paper, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+def typed(
+    fake: FakeAirline, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Said]:
     """Types a command with AIRLINE_URL set, and without the pauses that people need."""
-    monkeypatch.setenv("AIRLINE_URL", paper.url)
+    monkeypatch.setenv("AIRLINE_URL", fake.url)
     monkeypatch.setattr(reconciliation, "PAUSE", 0.01)
     monkeypatch.setattr(saga, "PAUSE", 0.01)
 

@@ -22,7 +22,7 @@ from client.gateway import Airline
 from laptop.data_folder import only_run
 from tests.cli.books import flight
 from tests.cli.conftest import Said
-from tests.cli.paper import Paper
+from tests.cli.fake_airline import FakeAirline
 from tests.integration.recording_broker import nobody_listens
 from tests.system import ROOT
 
@@ -72,9 +72,9 @@ def healthy() -> Iterator[str]:
 
 
 @pytest.fixture
-def story(paper: Paper) -> None:
-    paper.lists["dead-letters"] = [LETTER]
-    paper.events["GOOD"] = {
+def story(fake: FakeAirline) -> None:
+    fake.lists["dead-letters"] = [LETTER]
+    fake.events["GOOD"] = {
         "_embedded": {
             "events": [
                 event("e0", "ReservationPlaced", "from outside", None, seatQty=3),
@@ -92,8 +92,8 @@ def test_flights_are_listed_as_a_table_and_as_json(typed: Typed) -> None:
     assert typed("--json", "flights", "list").json["total"] == 1
 
 
-def test_lists_longer_than_a_page_are_read_to_their_limit(typed: Typed, paper: Paper) -> None:
-    paper.lists["flights"] = [flight(number) for number in range(2500)]
+def test_lists_longer_than_a_page_are_read_to_their_limit(typed: Typed, fake: FakeAirline) -> None:
+    fake.lists["flights"] = [flight(number) for number in range(2500)]
     assert len(typed("flights", "list", "--limit", "2400", "--json").json["flights"]) == 2400
     assert typed("flights", "list", "--limit", "3", "--json").json["total"] == 2500
 
@@ -103,18 +103,18 @@ def test_reservations_are_filtered_by_the_service(typed: Typed) -> None:
     assert [reservation["reservationId"] for reservation in found["reservations"]] == ["BACK"]
 
 
-def test_the_same_key_adds_a_flight_once(typed: Typed, paper: Paper) -> None:
+def test_the_same_key_adds_a_flight_once(typed: Typed, fake: FakeAirline) -> None:
     words = ("flights", "add", "--code", "KE1", "--date", "2027-01-01", "--cost", "5", "--seats", "9", "--key", "k")
     assert typed(*words).code == typed(*words).code == 0
-    assert len(paper.lists["flights"]) == 2
+    assert len(fake.lists["flights"]) == 2
 
 
-def test_a_flight_is_changed_by_its_number_and_what_is_not_said_stays(typed: Typed, paper: Paper) -> None:
-    paper.answers["flights/1"] = (200, flight() | {"capacity": 9})
+def test_a_flight_is_changed_by_its_number_and_what_is_not_said_stays(typed: Typed, fake: FakeAirline) -> None:
+    fake.answers["flights/1"] = (200, flight() | {"capacity": 9})
 
     changed = typed("flights", "change", "1", "--capacity", "9", "--json")
 
-    assert (changed.code, changed.json["capacity"], paper.asked[-1][:2]) == (0, 9, ("PATCH", "/flights/1"))
+    assert (changed.code, changed.json["capacity"], fake.asked[-1][:2]) == (0, 9, ("PATCH", "/flights/1"))
     assert typed("flights", "change", "1").code == 3
 
 
@@ -142,13 +142,13 @@ def attempt(number: int, failure: str | None, to: str = "subscriber") -> dict[st
 
 
 def test_a_saga_shows_who_took_an_event_who_is_tried_again_and_what_was_said_twice(
-    typed: Typed, story: None, paper: Paper
+    typed: Typed, story: None, fake: FakeAirline
 ) -> None:
     taken = {"trigger": "airline/project-dashboard-on-all", "state": "delivered", "attempts": []}
     tries = [attempt(1, "status 503"), attempt(2, "no answer within 5 s")]
     retried = {"trigger": "airline/confirm", "state": "retrying", "nextAt": "2026-03-01T12:00", "attempts": tries}
     late = {"trigger": "airline/late", "state": "delivered", "attempts": [attempt(1, "status 500"), attempt(2, None)]}
-    paper.deliveries = [stored("e1", taken, retried), stored("e1", late), stored("unheard", taken)]
+    fake.deliveries = [stored("e1", taken, retried), stored("e1", late), stored("unheard", taken)]
 
     drawn = typed("saga", "show", "GOOD").out
 
@@ -167,7 +167,7 @@ def test_a_saga_shows_who_took_an_event_who_is_tried_again_and_what_was_said_twi
 
 
 def test_a_saga_shows_which_function_woke_for_an_event(
-    typed: Typed, story: None, paper: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    typed: Typed, story: None, fake: FakeAirline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wakings = [
         {"at": "2026-03-01T10:59:00.000+00:00", "seconds": 1.9},  # for an event before
@@ -177,12 +177,12 @@ def test_a_saga_shows_which_function_woke_for_an_event(
     awake = {"triggers": ["airline/on-all"], "wakings": []}
     services = {"confirm-reservation": {"triggers": ["airline/confirm"], "wakings": wakings}, "dashboard": awake}
     state = tmp_path / "state.json"
-    state.write_text(json.dumps({"gateway": paper.url, "services": services}))
+    state.write_text(json.dumps({"gateway": fake.url, "services": services}))
     monkeypatch.setattr(here, "DATA", tmp_path)
     deliveries = [
         {"trigger": f"airline/{name}", "state": "delivered", "attempts": []} for name in ("confirm", "on-all")
     ]
-    paper.deliveries = [stored("e1", *deliveries)]
+    fake.deliveries = [stored("e1", *deliveries)]
 
     drawn = typed("saga", "show", "GOOD").out
 
@@ -198,22 +198,22 @@ def test_what_strangers_wrote_does_not_steer_the_terminal(typed: Typed, story: N
     assert "\x1b" not in said
 
 
-def test_a_saga_is_followed_until_nothing_is_waited_for(typed: Typed, story: None, paper: Paper) -> None:
-    paper.events["GOOD"]["waitsFor"] = []
+def test_a_saga_is_followed_until_nothing_is_waited_for(typed: Typed, story: None, fake: FakeAirline) -> None:
+    fake.events["GOOD"]["waitsFor"] = []
     assert typed("saga", "show", "GOOD", "--follow", "--json").json["waitsFor"] == []
     assert "ReservationConfirmed" in typed("saga", "show", "GOOD", "--follow").out
 
 
 def test_a_saga_is_followed_past_an_end_that_the_dashboard_has_not_heard_of(
-    typed: Typed, story: None, paper: Paper, monkeypatch: pytest.MonkeyPatch
+    typed: Typed, story: None, fake: FakeAirline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paper.events["GOOD"]["waitsFor"] = []
-    last = paper.events["GOOD"]["_embedded"]["events"].pop()
+    fake.events["GOOD"]["waitsFor"] = []
+    last = fake.events["GOOD"]["_embedded"]["events"].pop()
     look = saga.told
 
     def late(airline: Airline, identity: str) -> dict[str, Any]:
         told = look(airline, identity)
-        paper.events["GOOD"]["_embedded"]["events"] = [*told["events"], last]
+        fake.events["GOOD"]["_embedded"]["events"] = [*told["events"], last]
         return told
 
     monkeypatch.setattr(saga, "told", late)
@@ -226,51 +226,51 @@ def test_a_saga_that_nobody_has_heard_of_is_refused(typed: Typed) -> None:
     assert "Nothing has been heard of reservation NEVER" in said.err
 
 
-def test_events_that_cause_each_other_are_drawn_all_the_same(typed: Typed, story: None, paper: Paper) -> None:
+def test_events_that_cause_each_other_are_drawn_all_the_same(typed: Typed, story: None, fake: FakeAirline) -> None:
     circle = [event("a", "Paid", "b", 0.1), event("b", "PaymentFailed", "a", 0.1), event("c", "Paid", "c", 0)]
-    paper.events["GOOD"]["_embedded"]["events"] = circle
+    fake.events["GOOD"]["_embedded"]["events"] = circle
     drawn = typed("saga", "show", "GOOD").out
     assert (drawn.count("PaymentFailed"), drawn.count("  /airline/reserve")) == (1, 3)
 
 
-def test_dead_letters_are_replayed_batch_by_batch(typed: Typed, paper: Paper) -> None:
-    paper.replayable = [500, 500, 7]
+def test_dead_letters_are_replayed_batch_by_batch(typed: Typed, fake: FakeAirline) -> None:
+    fake.replayable = [500, 500, 7]
     assert typed("dead-letters", "replay", "--type", "Paid", "--json").json == {"replayed": 1007}
-    assert len({key for _, _, key in paper.asked}) == 3
+    assert len({key for _, _, key in fake.asked}) == 3
 
 
-def test_a_replay_that_does_not_get_on_ends(typed: Typed, paper: Paper) -> None:
-    paper.replayable = [5, 0, 7]
+def test_a_replay_that_does_not_get_on_ends(typed: Typed, fake: FakeAirline) -> None:
+    fake.replayable = [5, 0, 7]
     said = typed("dead-letters", "replay", "--all")
     assert said.code == 2
     assert "took none of the other 7" in said.err
 
 
 @pytest.mark.parametrize("words", [(), ("4f", "--all"), ("--all", "--type", "Paid")])
-def test_a_replay_must_be_told_what(typed: Typed, paper: Paper, words: tuple[str, ...]) -> None:
+def test_a_replay_must_be_told_what(typed: Typed, fake: FakeAirline, words: tuple[str, ...]) -> None:
     assert typed("dead-letters", "replay", *words).code == 64
-    assert paper.asked == []
+    assert fake.asked == []
 
 
-def test_a_letter_is_shown_whole_replayed_and_discarded(typed: Typed, paper: Paper) -> None:
-    paper.lists["dead-letters"] = [LETTER | {"attributes": {"id": "e1"}, "data": {"amount": 300}}]
+def test_a_letter_is_shown_whole_replayed_and_discarded(typed: Typed, fake: FakeAirline) -> None:
+    fake.lists["dead-letters"] = [LETTER | {"attributes": {"id": "e1"}, "data": {"amount": 300}}]
     assert "{'amount': 300}" in typed("dead-letters", "show", "4f").out
-    paper.answers = {"dead-letters/4f/replay": (200, LETTER), "dead-letters/4f/discard": (409, {"detail": "No."})}
+    fake.answers = {"dead-letters/4f/replay": (200, LETTER), "dead-letters/4f/discard": (409, {"detail": "No."})}
     assert typed("dead-letters", "replay", "4f").code == 0
     assert typed("dead-letters", "discard", "4f", "--note", "seen").code == 3
-    assert [path for _, path, _ in paper.asked] == ["/dead-letters/4f/replay", "/dead-letters/4f/discard"]
+    assert [path for _, path, _ in fake.asked] == ["/dead-letters/4f/replay", "/dead-letters/4f/discard"]
 
 
-def test_a_rebuild_that_would_change_something_is_a_broken_law(typed: Typed, paper: Paper) -> None:
+def test_a_rebuild_that_would_change_something_is_a_broken_law(typed: Typed, fake: FakeAirline) -> None:
     figures = {"events": 9, "reservations": 2, "differing": 1, "repaired": 0, "examples": ["GOOD"], "seconds": 0.1}
-    paper.answers["customerInfos/rebuild"] = (200, figures)
+    fake.answers["customerInfos/rebuild"] = (200, figures)
     assert typed("rebuild", "--dry-run").code == 1
     assert typed("rebuild").code == 0
 
 
-def test_a_long_rebuild_goes_on_where_it_stopped(typed: Typed, paper: Paper) -> None:
+def test_a_long_rebuild_goes_on_where_it_stopped(typed: Typed, fake: FakeAirline) -> None:
     figures = {"events": 9, "reservations": 2, "examples": ["GOOD"]}
-    paper.rebuilds = [
+    fake.rebuilds = [
         figures | {"differing": 5, "repaired": 3, "seconds": 20.0},
         figures | {"differing": 2, "repaired": 2, "seconds": 1.0},
     ]
@@ -284,8 +284,8 @@ def test_status_names_every_service_and_counts(typed: Typed) -> None:
     assert said.json["counts"]["reservations SUCCEED"] == 1
 
 
-def test_status_says_which_service_is_away(typed: Typed, paper: Paper) -> None:
-    paper.answers["openapi/payment.json"] = (504, {"detail": "late"})
+def test_status_says_which_service_is_away(typed: Typed, fake: FakeAirline) -> None:
+    fake.answers["openapi/payment.json"] = (504, {"detail": "late"})
     said = typed("status")
     assert said.code == 2
     assert "Not to be reached: payment." in said.err
@@ -298,8 +298,8 @@ def test_an_airline_that_is_not_there_is_told_and_has_its_own_exit_code(typed: T
     assert "cannot be reached" in said.err
 
 
-def test_a_command_whose_end_is_unknown_names_its_key(typed: Typed, paper: Paper) -> None:
-    paper.answers["reservations"] = (504, {"detail": "the function did not answer in time"})
+def test_a_command_whose_end_is_unknown_names_its_key(typed: Typed, fake: FakeAirline) -> None:
+    fake.answers["reservations"] = (504, {"detail": "the function did not answer in time"})
     said = typed("reserve", "--customer", "1", "--flight", "1", "--key", "mine")
     assert said.code == 2
     assert "Idempotency-Key: mine" in said.err
@@ -308,10 +308,10 @@ def test_a_command_whose_end_is_unknown_names_its_key(typed: Typed, paper: Paper
 @pytest.mark.parametrize("identity", ["", ".", ".."])
 @pytest.mark.parametrize("words", [("saga", "show"), ("dead-letters", "show"), ("dead-letters", "replay"), ("cancel",)])
 def test_what_would_be_the_path_of_all_of_them_is_no_id(
-    typed: Typed, paper: Paper, words: tuple[str, ...], identity: str
+    typed: Typed, fake: FakeAirline, words: tuple[str, ...], identity: str
 ) -> None:
     said = typed(*words, identity)
-    assert (said.code, said.out, paper.asked) == (3, "", [])
+    assert (said.code, said.out, fake.asked) == (3, "", [])
     assert "is no id" in said.err
 
 
@@ -321,23 +321,23 @@ def test_a_letter_that_is_not_there_is_named(typed: Typed, words: tuple[str, ...
     assert (said.code, said.err) == (3, "airline: There is no dead letter none.\n")
 
 
-def test_a_refusal_cannot_steer_the_terminal_either(typed: Typed, paper: Paper) -> None:
-    paper.answers["reservations"] = (422, {"detail": "no\x1b[2J"})
+def test_a_refusal_cannot_steer_the_terminal_either(typed: Typed, fake: FakeAirline) -> None:
+    fake.answers["reservations"] = (422, {"detail": "no\x1b[2J"})
     said = typed("reserve", "--customer", "1", "--flight", "1").err
     assert "no\N{REPLACEMENT CHARACTER}[2J" in said
     assert "\x1b" not in said
 
 
-def test_a_mistake_of_this_program_is_not_taken_for_a_broken_law(typed: Typed, paper: Paper) -> None:
-    paper.answers["reservations"] = (201, {"something": "else"})
+def test_a_mistake_of_this_program_is_not_taken_for_a_broken_law(typed: Typed, fake: FakeAirline) -> None:
+    fake.answers["reservations"] = (201, {"something": "else"})
     said = typed("reserve", "--customer", "1", "--flight", "1")
     assert said.code == 70
     assert "KeyError" in said.err
 
 
-def test_a_reader_of_what_went_wrong_may_go_away_too(paper: Paper) -> None:
-    paper.lists["flights"] = [flight(remaining=6)]
-    command = [sys.executable, "-m", "cli", "reconcile", "--patience", "0", "--url", paper.url]
+def test_a_reader_of_what_went_wrong_may_go_away_too(fake: FakeAirline) -> None:
+    fake.lists["flights"] = [flight(remaining=6)]
+    command = [sys.executable, "-m", "cli", "reconcile", "--patience", "0", "--url", fake.url]
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=write, check=False, timeout=60)
@@ -345,15 +345,15 @@ def test_a_reader_of_what_went_wrong_may_go_away_too(paper: Paper) -> None:
     assert done.returncode == 1
 
 
-def test_who_closes_the_answer_still_learns_how_it_ended(paper: Paper) -> None:
-    command = [sys.executable, "-m", "cli", "flights", "list", "--url", paper.url]
+def test_who_closes_the_answer_still_learns_how_it_ended(fake: FakeAirline) -> None:
+    command = [sys.executable, "-m", "cli", "flights", "list", "--url", fake.url]
     shell = ["sh", "-c", '"$@" >&-', "sh", *command]
     assert subprocess.run(shell, cwd=ROOT, check=False, capture_output=True, timeout=60).returncode == 0
 
 
 @pytest.mark.parametrize("form", [["--json"], []])
-def test_a_reader_that_went_away_is_no_error(paper: Paper, form: list[str]) -> None:
-    command = [sys.executable, "-m", "cli", "flights", "list", *form, "--url", paper.url]
+def test_a_reader_that_went_away_is_no_error(fake: FakeAirline, form: list[str]) -> None:
+    command = [sys.executable, "-m", "cli", "flights", "list", *form, "--url", fake.url]
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
@@ -361,10 +361,10 @@ def test_a_reader_that_went_away_is_no_error(paper: Paper, form: list[str]) -> N
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_the_script_works_from_any_folder_and_through_a_link(paper: Paper, tmp_path: Path) -> None:
+def test_the_script_works_from_any_folder_and_through_a_link(fake: FakeAirline, tmp_path: Path) -> None:
     link = tmp_path / "airline"
     link.symlink_to(ROOT / "bin" / "airline")
-    command = [str(link), "flights", "list", "--json", "--url", paper.url]
+    command = [str(link), "flights", "list", "--json", "--url", fake.url]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, timeout=60)
     assert json.loads(done.stdout)["total"] == 1
 
@@ -384,13 +384,13 @@ def test_exit_codes_tell_what_was_wrong(typed: Typed, words: tuple[str, ...], co
     assert typed(*words).code == code
 
 
-def test_the_host_header_is_sent_where_no_dns_knows_the_gateway(typed: Typed, paper: Paper) -> None:
+def test_the_host_header_is_sent_where_no_dns_knows_the_gateway(typed: Typed, fake: FakeAirline) -> None:
     assert typed("flights", "list", "--host-header", "airline.example").code == 0
-    assert paper.hosts == {"airline.example"}
+    assert fake.hosts == {"airline.example"}
 
 
-def test_an_answer_that_is_no_airlines_is_not_taken_for_one(typed: Typed, paper: Paper) -> None:
-    paper.answers["flights"] = (200, ["something else"])
+def test_an_answer_that_is_no_airlines_is_not_taken_for_one(typed: Typed, fake: FakeAirline) -> None:
+    fake.answers["flights"] = (200, ["something else"])
     assert typed("flights", "list").code == 2
 
 
@@ -455,8 +455,8 @@ def test_a_command_without_anything_shows_its_help_line_by_line(typed: Typed, wo
         ("flights", "list", "--host-header", "a\nb"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_in_words(typed: Typed, paper: Paper, words: tuple[str, ...]) -> None:
+def test_what_cannot_be_sent_is_refused_in_words(typed: Typed, fake: FakeAirline, words: tuple[str, ...]) -> None:
     said = typed(*words)
     assert said.code == 3, said.err
     assert "Traceback" not in said.err
-    assert paper.asked == []
+    assert fake.asked == []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Said
-from tests.cli.paper import Paper
+from tests.cli.fake_airline import FakeAirline
 
 Typed = Callable[..., Said]
 HEADER = "flightCode,takeoffDate,cost,remainingSeatsCount\n"
@@ -23,7 +23,7 @@ def csv(tmp_path: Path) -> Callable[[str], str]:
 
 
 def test_every_line_becomes_a_flight_once_however_often_it_is_imported(
-    typed: Typed, paper: Paper, csv: Callable[[str], str]
+    typed: Typed, fake: FakeAirline, csv: Callable[[str], str]
 ) -> None:
     first = typed("flights", "import", csv("KE1,2027-01-01,5,9\n\nKE2,2027-01-02,6,8\n"), "--json")
     assert (first.code, [flight["flightId"] for flight in first.json["flights"]]) == (0, [2, 3])
@@ -32,11 +32,11 @@ def test_every_line_becomes_a_flight_once_however_often_it_is_imported(
     assert [flight["flightId"] for flight in again.json["flights"]] == [4, 2, 3]
     assert (first.json["alreadyThere"], again.json["alreadyThere"]) == (0, 2)
     assert "3 of these 3 flights had been added by an earlier import" in typed("flights", "import", longer).err
-    assert len(paper.lists["flights"]) == 4
+    assert len(fake.lists["flights"]) == 4
 
 
 def test_bad_lines_are_told_with_number_and_reason_and_the_others_are_taken(
-    typed: Typed, paper: Paper, csv: Callable[[str], str]
+    typed: Typed, fake: FakeAirline, csv: Callable[[str], str]
 ) -> None:
     said = typed(
         "flights", "import", csv("KE1,2027-01-01,cheap,9\nKE2,2027\nKE3,2027-01-01,5,9\nKE3,2027-01-01,5,9\n"), "--json"
@@ -47,7 +47,7 @@ def test_bad_lines_are_told_with_number_and_reason_and_the_others_are_taken(
         {"line": 3, "reason": "has 2 fields, the header has 4"},
         {"line": 5, "reason": "the same as line 4"},
     ]
-    assert len(paper.lists["flights"]) == 2
+    assert len(fake.lists["flights"]) == 2
 
 
 def test_columns_may_stand_in_any_order_after_a_spreadsheets_mark(typed: Typed, csv: Callable[..., str]) -> None:
@@ -70,13 +70,13 @@ def test_columns_may_stand_in_any_order_after_a_spreadsheets_mark(typed: Typed, 
     ],
 )
 def test_a_file_without_the_columns_is_refused(
-    typed: Typed, paper: Paper, csv: Callable[..., str], header: str, why: str
+    typed: Typed, fake: FakeAirline, csv: Callable[..., str], header: str, why: str
 ) -> None:
     said = typed("flights", "import", csv("KE1,2027-01-01,5,9\n", header))
     assert said.code == 3
     assert "line 1: " in said.err
     assert why in said.err
-    assert len(paper.lists["flights"]) == 1
+    assert len(fake.lists["flights"]) == 1
 
 
 @pytest.mark.parametrize("separator", [";", "\t", " ; "])
@@ -94,7 +94,7 @@ def test_a_spreadsheet_may_separate_columns_by_semicolons_or_tabs_and_end_lines_
 
 
 def test_an_open_quote_takes_its_own_line_and_not_the_rest_of_the_file(
-    typed: Typed, paper: Paper, csv: Callable[[str], str]
+    typed: Typed, fake: FakeAirline, csv: Callable[[str], str]
 ) -> None:
     said = typed(
         "flights",
@@ -109,7 +109,7 @@ def test_an_open_quote_takes_its_own_line_and_not_the_rest_of_the_file(
         {"line": 6, "reason": "has 1 fields, the header has 4"},
     ]
     assert [flight["flightCode"] for flight in said.json["flights"]] == ["KE1", "KE3"]
-    assert len(paper.lists["flights"]) == 3
+    assert len(fake.lists["flights"]) == 3
 
 
 @pytest.mark.parametrize("first", ["sep=;", '"SEP=;"'])
@@ -179,11 +179,11 @@ def test_a_file_in_an_unknown_encoding_is_refused_with_the_line_and_the_remedy(
 
 
 def test_what_was_taken_before_the_airline_went_away_is_not_lost_on_the_next_try(
-    typed: Typed, paper: Paper, csv: Callable[[str], str]
+    typed: Typed, fake: FakeAirline, csv: Callable[[str], str]
 ) -> None:
     file = csv("KE1,2027-01-01,5,9\nKE2,2027-01-02,6,8\n")
-    paper.answers["flights"] = (504, {"detail": "late"})
+    fake.answers["flights"] = (504, {"detail": "late"})
     assert typed("flights", "import", file).code == 2
-    del paper.answers["flights"]
+    del fake.answers["flights"]
     assert typed("flights", "import", file).code == typed("flights", "import", file).code == 0
-    assert len(paper.lists["flights"]) == 3
+    assert len(fake.lists["flights"]) == 3

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Said
-from tests.cli.paper import Paper
+from tests.cli.fake_airline import FakeAirline
 
 Typed = Callable[..., Said]
 
@@ -18,12 +18,12 @@ def event(number: int, trigger: str = "airline/restore-seats") -> dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
-def kept(paper: Paper) -> None:
-    paper.kept = [event(1), event(2, "airline/refund-payment"), event(5)]
+def kept(fake: FakeAirline) -> None:
+    fake.kept = [event(1), event(2, "airline/refund-payment"), event(5)]
 
 
-def replays(paper: Paper) -> list[str]:
-    return [path for method, path, _ in paper.asked if method == "POST"]
+def replays(fake: FakeAirline) -> list[str]:
+    return [path for method, path, _ in fake.asked if method == "POST"]
 
 
 def test_kept_events_are_listed_with_who_gave_up_and_why(typed: Typed) -> None:
@@ -34,8 +34,8 @@ def test_kept_events_are_listed_with_who_gave_up_and_why(typed: Typed) -> None:
     assert "\x1b" not in said.out
 
 
-def test_the_list_is_read_to_its_end_and_shown_up_to_its_limit(typed: Typed, paper: Paper) -> None:
-    paper.kept = [event(number) for number in range(1, 2501)]
+def test_the_list_is_read_to_its_end_and_shown_up_to_its_limit(typed: Typed, fake: FakeAirline) -> None:
+    fake.kept = [event(number) for number in range(1, 2501)]
     found = typed("dead-letters", "kept", "list", "--limit", "2", "--json").json
     assert (found["total"], [one["id"] for one in found["kept"]]) == (2500, [1, 2])
 
@@ -54,14 +54,14 @@ def test_those_of_one_trigger_are_listed(typed: Typed) -> None:
     ],
 )
 def test_one_those_of_a_trigger_or_all_are_replayed(
-    typed: Typed, paper: Paper, words: tuple[str, ...], asked: list[str]
+    typed: Typed, fake: FakeAirline, words: tuple[str, ...], asked: list[str]
 ) -> None:
     assert typed("dead-letters", "kept", "replay", *words).code == 0
-    assert replays(paper) == asked
+    assert replays(fake) == asked
 
 
-def test_what_cannot_be_replayed_is_told_and_keeps_no_other_waiting(typed: Typed, paper: Paper) -> None:
-    paper.answers["kept/1/replay"] = (404, {"detail": "the Trigger airline/restore-seats is gone"})
+def test_what_cannot_be_replayed_is_told_and_keeps_no_other_waiting(typed: Typed, fake: FakeAirline) -> None:
+    fake.answers["kept/1/replay"] = (404, {"detail": "the Trigger airline/restore-seats is gone"})
     said = typed("dead-letters", "kept", "replay", "--all", "--json")
     assert (said.code, said.json["replayed"]) == (3, 2)
     assert said.json["refused"] == [{"id": 1, "why": "the Trigger airline/restore-seats is gone"}]
@@ -69,13 +69,15 @@ def test_what_cannot_be_replayed_is_told_and_keeps_no_other_waiting(typed: Typed
 
 
 @pytest.mark.parametrize("words", [(), ("5", "--all"), ("--all", "--trigger", "x"), ("0",), ("x",)])
-def test_a_replay_that_does_not_say_of_what_is_typed_wrong(typed: Typed, paper: Paper, words: tuple[str, ...]) -> None:
+def test_a_replay_that_does_not_say_of_what_is_typed_wrong(
+    typed: Typed, fake: FakeAirline, words: tuple[str, ...]
+) -> None:
     assert typed("dead-letters", "kept", "replay", *words).code == 64
-    assert replays(paper) == []
+    assert replays(fake) == []
 
 
-def test_a_broker_that_keeps_nothing_is_said_to_be_one(typed: Typed, paper: Paper) -> None:
-    paper.kept = None
+def test_a_broker_that_keeps_nothing_is_said_to_be_one(typed: Typed, fake: FakeAirline) -> None:
+    fake.kept = None
     for words in (("list",), ("replay", "--all")):
         said = typed("dead-letters", "kept", *words)
         assert (said.code, "keeps no events" in said.err) == (3, True)

@@ -10,7 +10,7 @@ from client.gateway import Airline
 from client.laws import Books, Difference
 from tests.cli.books import customer, entry, flight, hold
 from tests.cli.conftest import Said
-from tests.cli.paper import Paper
+from tests.cli.fake_airline import FakeAirline
 
 Typed = Callable[..., Said]
 NOW = ("reconcile", "--patience", "0", "--json")
@@ -33,8 +33,8 @@ def test_sound_books_end_well(typed: Typed) -> None:
         ("customerInfos", [customer(placed=3)], "dashboard = reservations"),
     ],
 )
-def test_a_broken_law_is_told(typed: Typed, paper: Paper, resource: str, items: list[Any], law: str) -> None:
-    paper.lists[resource] = items
+def test_a_broken_law_is_told(typed: Typed, fake: FakeAirline, resource: str, items: list[Any], law: str) -> None:
+    fake.lists[resource] = items
     said = typed(*NOW)
     assert (said.code, said.json["holds"]) == (1, False)
     assert said.json["laws"][law]
@@ -42,31 +42,31 @@ def test_a_broken_law_is_told(typed: Typed, paper: Paper, resource: str, items: 
     assert (table.code, "BROKEN" in table.out, law in table.out) == (1, True, True)
 
 
-def test_how_long_something_may_be_owed_is_for_the_operator_to_say(typed: Typed, paper: Paper) -> None:
-    paper.lists["reservations"][0]["owedSince"] = "2026-03-01T11:00:00Z"
+def test_how_long_something_may_be_owed_is_for_the_operator_to_say(typed: Typed, fake: FakeAirline) -> None:
+    fake.lists["reservations"][0]["owedSince"] = "2026-03-01T11:00:00Z"
     said = typed(*NOW)
     assert [one["reservation"] for one in said.json["laws"]["nothing is owed for long"]] == ["GOOD"]
     assert typed(*NOW, "--owed-minutes", "99999999").code == 0
 
 
-def test_a_second_reservation_for_a_command_is_told_with_the_first(typed: Typed, paper: Paper) -> None:
-    first, second = paper.lists["reservations"]
+def test_a_second_reservation_for_a_command_is_told_with_the_first(typed: Typed, fake: FakeAirline) -> None:
+    first, second = fake.lists["reservations"]
     second["requestedBy"] = {"source": "/agency/7", "id": first["requestedBy"]["id"].replace(" ", "%20")}
     said = typed(*NOW)
     assert [one["command"] for one in said.json["laws"]["one reservation for one command"]] == ["BACK = GOOD"]
 
 
-def test_unsent_events_break_a_law(typed: Typed, paper: Paper) -> None:
-    paper.outboxes["payment"] = {"unsent": 3, "oldest": "2026-03-01T11:00:00Z"}
+def test_unsent_events_break_a_law(typed: Typed, fake: FakeAirline) -> None:
+    fake.outboxes["payment"] = {"unsent": 3, "oldest": "2026-03-01T11:00:00Z"}
     assert typed(*NOW).json["laws"]["outboxes are empty"][0]["outbox"] == "payment"
 
 
-def test_a_difference_that_vanishes_was_none(typed: Typed, paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
-    paper.lists["flights"] = [flight(remaining=6)]
+def test_a_difference_that_vanishes_was_none(typed: Typed, fake: FakeAirline, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.lists["flights"] = [flight(remaining=6)]
     look = reading.again
 
     def mended_meanwhile(airline: Airline, difference: Difference, holds: reading.Holds) -> Any:
-        paper.lists["flights"] = [flight()]
+        fake.lists["flights"] = [flight()]
         return look(airline, difference, holds)
 
     monkeypatch.setattr(reading, "again", mended_meanwhile)
@@ -74,36 +74,36 @@ def test_a_difference_that_vanishes_was_none(typed: Typed, paper: Paper, monkeyp
     assert (said.code, said.json["suspected"], said.json["holds"]) == (0, 1, True)
 
 
-def test_what_moves_at_every_look_is_told_as_busy_and_breaks_nothing(typed: Typed, paper: Paper) -> None:
-    paper.lists["customerInfos"] = [customer(placed=3)]
-    paper.lists["reservations"][0]["status"] = "PENDING"
-    paper.lists["reservations"][0]["expiresAt"] = "2999-01-01T00:00:00Z"
+def test_what_moves_at_every_look_is_told_as_busy_and_breaks_nothing(typed: Typed, fake: FakeAirline) -> None:
+    fake.lists["customerInfos"] = [customer(placed=3)]
+    fake.lists["reservations"][0]["status"] = "PENDING"
+    fake.lists["reservations"][0]["expiresAt"] = "2999-01-01T00:00:00Z"
     said = typed(*NOW)
     assert said.code == 0
     assert [one["customer"] for one in said.json["busy"]] == ["7"]
 
 
 def test_a_dashboard_that_follows_a_busy_customer_breaks_nothing(
-    typed: Typed, paper: Paper, monkeypatch: pytest.MonkeyPatch
+    typed: Typed, fake: FakeAirline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paper.lists["customerInfos"] = [customer(placed=3)]
+    fake.lists["customerInfos"] = [customer(placed=3)]
     look = reading.again
 
     def one_more(airline: Airline, difference: Difference, holds: reading.Holds) -> Any:
-        paper.lists["customerInfos"] = [customer(placed=4)]
+        fake.lists["customerInfos"] = [customer(placed=4)]
         return look(airline, difference, holds)
 
     monkeypatch.setattr(reading, "again", one_more)
     assert (typed(*NOW).code, typed("reconcile", "--patience", "0").code) == (0, 1)
 
 
-def test_rows_that_come_twice_while_pages_shift_count_once(typed: Typed, paper: Paper) -> None:
-    paper.lists["holds"] = [hold(), hold()]
+def test_rows_that_come_twice_while_pages_shift_count_once(typed: Typed, fake: FakeAirline) -> None:
+    fake.lists["holds"] = [hold(), hold()]
     assert typed(*NOW).code == 0
 
 
-def test_only_one_subject_is_read_again(typed: Typed, paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
-    paper.lists["ledger"] = [entry(), entry("BACK")]
+def test_only_one_subject_is_read_again(typed: Typed, fake: FakeAirline, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.lists["ledger"] = [entry(), entry("BACK")]
     seen: list[Books | reading.Busy] = []
     look = reading.again
 

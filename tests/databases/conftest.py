@@ -16,9 +16,26 @@ import reservations
 from choreography import migrations, settings, store
 from tests.databases import servers
 from tests.databases.servers import Files, Server
-from tests.unit.conftest import Database, bank, board, desk, environment, noon, seats, till
+from tests.unit.conftest import (
+    Database,
+    dashboard_service,
+    environment,
+    noon,
+    payment_service,
+    provider_service,
+    reserve_service,
+    seats,
+)
 
-__all__ = ["bank", "board", "desk", "environment", "noon", "seats", "till"]
+__all__ = [
+    "dashboard_service",
+    "environment",
+    "noon",
+    "payment_service",
+    "provider_service",
+    "reserve_service",
+    "seats",
+]
 
 THREADS = "16"
 """Connections of each database, so many can be at it at once."""

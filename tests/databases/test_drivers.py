@@ -11,7 +11,7 @@ from choreography import migrations, store
 from tests.databases.conftest import FOLDERS, FUNCTIONS
 from tests.databases.servers import Server
 from tests.databases.test_values import PAYMENT, added
-from tests.unit.sayings import NOON
+from tests.unit.sample_events import NOON
 
 IMPORTED = """
 import sys

@@ -12,7 +12,7 @@ from choreography import store
 from tests.databases.servers import Server
 from tests.databases.test_values import HOLD, ON_A_SERVER, PAYMENT, added
 from tests.unit.conftest import Database, Service
-from tests.unit.sayings import canceled, decreased
+from tests.unit.sample_events import canceled, decreased
 
 
 def is_locked(engine: Engine, table: Any) -> bool:
@@ -46,15 +46,15 @@ def test_a_row_that_is_there_is_locked_until_the_end(
 
 @ON_A_SERVER
 def test_a_cancel_that_meets_a_charge_under_way_cannot_be_overtaken_by_the_outcome(
-    server: Server, till: Service, monkeypatch: pytest.MonkeyPatch
+    server: Server, payment_service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    till.run(payments.begin_charge, decreased())
+    payment_service.run(payments.begin_charge, decreased())
     found, locked = payments.find, []
 
     def find(reservation_id: str, connection: Connection) -> Any:
-        locked.append(is_locked(till.engine, payments.PAYMENTS))
+        locked.append(is_locked(payment_service.engine, payments.PAYMENTS))
         return found(reservation_id, connection)
 
     monkeypatch.setattr(payments, "find", find)
-    assert till.run(payments.begin_refund, canceled()).status == "REFUNDING"
+    assert payment_service.run(payments.begin_refund, canceled()).status == "REFUNDING"
     assert locked == [True]

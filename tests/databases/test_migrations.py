@@ -21,7 +21,7 @@ from choreography.errors import TryAgain
 from choreography.settings import signed_in
 from tests.databases.conftest import FOLDERS, FUNCTIONS
 from tests.databases.servers import Files, Server
-from tests.unit.sayings import NOON
+from tests.unit.sample_events import NOON
 
 EVERY_FOLDER = pytest.mark.parametrize(("metadata", "folder"), FOLDERS.items(), ids=[x.name for x in FOLDERS.values()])
 NUMBERS = itertools.count()

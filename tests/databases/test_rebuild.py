@@ -8,9 +8,9 @@ import history_pruning
 import rebuild
 from airline.events import Event, Paid
 from projection import EVENTS, RESERVATIONS, project
-from tests.databases.crowd import at_once, ruled
+from tests.databases.in_parallel import at_once, ruled
 from tests.unit.conftest import Service
-from tests.unit.sayings import NOON, canceled, decreased, placed
+from tests.unit.sample_events import NOON, canceled, decreased, placed
 from tests.unit.test_projection import envelope, hear
 from tests.unit.test_rebuild import *  # noqa: F403
 from tests.unit.test_rebuild import ended
@@ -28,41 +28,52 @@ def corrupt_all(transaction: Connection) -> None:
     transaction.execute(update(RESERVATIONS).values(placed=False, paid=True, confirmed=True, customer_id=None))
 
 
-def test_no_event_is_lost_that_arrives_while_rows_are_repaired(board: Service) -> None:
-    hear(board, *map(placed, SAGAS))
-    board.run(corrupt_all)
-    differing = board.run(rebuild.compare).differing
+def test_no_event_is_lost_that_arrives_while_rows_are_repaired(dashboard_service: Service) -> None:
+    hear(dashboard_service, *map(placed, SAGAS))
+    dashboard_service.run(corrupt_all)
+    differing = dashboard_service.run(rebuild.compare).differing
     assert sorted(differing) == sorted(SAGAS)
 
-    calls = [ruled(board.engine, project, envelope(event)) for identity in SAGAS for event in late(identity)]
-    calls += [ruled(board.engine, rebuild.repair, identity) for identity in SAGAS * 2]
+    calls = [
+        ruled(dashboard_service.engine, project, envelope(event)) for identity in SAGAS for event in late(identity)
+    ]
+    calls += [ruled(dashboard_service.engine, rebuild.repair, identity) for identity in SAGAS * 2]
     random.Random(1).shuffle(calls)
     at_once(calls)
 
-    assert board.run(rebuild.compare) == rebuild.Comparison(4 * len(SAGAS), len(SAGAS), 0, [])
+    assert dashboard_service.run(rebuild.compare) == rebuild.Comparison(4 * len(SAGAS), len(SAGAS), 0, [])
 
 
-def test_an_event_that_is_not_committed_yet_is_waited_for_or_waits(board: Service) -> None:
+def test_an_event_that_is_not_committed_yet_is_waited_for_or_waits(dashboard_service: Service) -> None:
     def project_slowly(identity: str, transaction: Connection) -> None:
         project(envelope(decreased(identity)), transaction)
         project(envelope(canceled(identity)), transaction)
 
     for identity in SAGAS[:10]:  # an event that comes a second time changes nothing and would race nobody
-        hear(board, placed(identity))
-        board.run(corrupt_all)
-        at_once([ruled(board.engine, project_slowly, identity), ruled(board.engine, rebuild.repair, identity)])
-        assert identity not in board.run(rebuild.compare).differing
+        hear(dashboard_service, placed(identity))
+        dashboard_service.run(corrupt_all)
+        at_once(
+            [
+                ruled(dashboard_service.engine, project_slowly, identity),
+                ruled(dashboard_service.engine, rebuild.repair, identity),
+            ]
+        )
+        assert identity not in dashboard_service.run(rebuild.compare).differing
 
 
-def test_history_is_pruned_while_late_events_arrive(board: Service, noon: object) -> None:
-    hear(board, *(event for identity in SAGAS for event in ended(identity)))
+def test_history_is_pruned_while_late_events_arrive(dashboard_service: Service, noon: object) -> None:
+    hear(dashboard_service, *(event for identity in SAGAS for event in ended(identity)))
 
-    calls = [ruled(board.engine, project, envelope(event)) for identity in SAGAS for event in late(identity)[:2]]
-    calls += [ruled(board.engine, history_pruning.prune_some, NOON.replace(hour=13)) for _ in range(8)]
+    calls = [
+        ruled(dashboard_service.engine, project, envelope(event)) for identity in SAGAS for event in late(identity)[:2]
+    ]
+    calls += [ruled(dashboard_service.engine, history_pruning.prune_some, NOON.replace(hour=13)) for _ in range(8)]
     at_once(calls)
 
-    assert all(row.seats_held and row.paid and row.placed and row.canceled_at for row in board.rows(RESERVATIONS))
-    kept = {row.reservation_id for row in board.rows(EVENTS)}
-    pruned = {row.reservation_id for row in board.rows(RESERVATIONS) if row.pruned}
+    assert all(
+        row.seats_held and row.paid and row.placed and row.canceled_at for row in dashboard_service.rows(RESERVATIONS)
+    )
+    kept = {row.reservation_id for row in dashboard_service.rows(EVENTS)}
+    pruned = {row.reservation_id for row in dashboard_service.rows(RESERVATIONS) if row.pruned}
     assert kept | pruned == set(SAGAS)
-    assert board.run(rebuild.compare).differing == []
+    assert dashboard_service.run(rebuild.compare).differing == []

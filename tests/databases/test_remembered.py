@@ -18,16 +18,16 @@ from choreography import clock, outbox, store
 from choreography.errors import BrokerAway, Invalid, NotFound
 from choreography.wire import Envelope
 from tests.unit.conftest import Database, Service
-from tests.unit.sayings import NOON
+from tests.unit.sample_events import NOON
 from tests.unit.test_reservations import REQUESTED
 
 AGENCY = "/agency/7"
 
 
 @pytest.fixture
-def at_the_desk(desk: Service, noon: Any, monkeypatch: pytest.MonkeyPatch) -> Service:
-    monkeypatch.setattr(store, "database", lambda: desk.engine)
-    return desk
+def in_reserve(reserve_service: Service, noon: Any, monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setattr(store, "database", lambda: reserve_service.engine)
+    return reserve_service
 
 
 @pytest.fixture
@@ -47,29 +47,29 @@ def event(identity: str, **data: object) -> dict[str, Any]:
 
 
 def test_commands_are_said_again_until_they_are_done_and_then_forgotten(
-    at_the_desk: Service, said: list[bytes], monkeypatch: pytest.MonkeyPatch
+    in_reserve: Service, said: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_the_desk.run(reservations.place_reservation, REQUESTED)
+    in_reserve.run(reservations.place_reservation, REQUESTED)
     for number in range(5):
         unwanted = CancellationRequested(reservation_id="R1", reason="rain")
-        at_the_desk.run(accepted_commands.remember, event(str(number), reservationId="R1", reason="rain"), unwanted)
+        in_reserve.run(accepted_commands.remember, event(str(number), reservationId="R1", reason="rain"), unwanted)
     monkeypatch.setattr(accepted_commands, "BATCH", 2)
     assert accepted_commands.say_again(math.inf) == 0
     later(monkeypatch, minutes=11)
     assert accepted_commands.say_again(math.inf) == len(set(said)) == 5
 
-    at_the_desk.run(reservations.cancel_reservation, CancellationRequested(reservation_id="R1", reason="rain"))
+    in_reserve.run(reservations.cancel_reservation, CancellationRequested(reservation_id="R1", reason="rain"))
     later(monkeypatch, hours=5)
     assert accepted_commands.say_again(math.inf) == 0
-    assert {row.owed_at for row in at_the_desk.rows(before_placement.ACCEPTED)} == {None}
+    assert {row.owed_at for row in in_reserve.rows(before_placement.ACCEPTED)} == {None}
     assert accepted_commands.forget(math.inf) == 0
     later(monkeypatch, days=30)
     assert accepted_commands.forget(math.inf) == 5
-    assert at_the_desk.rows(before_placement.ACCEPTED) == []
+    assert in_reserve.rows(before_placement.ACCEPTED) == []
 
 
 def test_a_broker_that_is_away_is_not_asked_for_every_command(
-    at_the_desk: Service, monkeypatch: pytest.MonkeyPatch
+    in_reserve: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
@@ -78,48 +78,48 @@ def test_a_broker_that_is_away_is_not_asked_for_every_command(
         raise BrokerAway("away")
 
     monkeypatch.setattr(outbox, "deliver", away)
-    at_the_desk.run(reservations.place_reservation, REQUESTED)
+    in_reserve.run(reservations.place_reservation, REQUESTED)
     for number in range(3):
         unwanted = CancellationRequested(reservation_id="R1", reason="rain")
-        at_the_desk.run(accepted_commands.remember, event(str(number), reservationId="R1", reason="rain"), unwanted)
+        in_reserve.run(accepted_commands.remember, event(str(number), reservationId="R1", reason="rain"), unwanted)
     later(monkeypatch, minutes=11)
 
     assert (accepted_commands.say_again(math.inf), len(asked)) == (0, 1)
 
 
-def test_another_command_under_the_same_id_and_a_cancel_of_nothing_leave_no_trace(at_the_desk: Service) -> None:
-    at_the_desk.run(reservations.place_reservation, REQUESTED)
+def test_another_command_under_the_same_id_and_a_cancel_of_nothing_leave_no_trace(in_reserve: Service) -> None:
+    in_reserve.run(reservations.place_reservation, REQUESTED)
     unwanted = CancellationRequested(reservation_id="R1", reason="rain")
-    at_the_desk.run(accepted_commands.remember, event("1", reservationId="R1", reason="rain"), unwanted)
+    in_reserve.run(accepted_commands.remember, event("1", reservationId="R1", reason="rain"), unwanted)
     other = CancellationRequested(reservation_id="R1", reason="snow")
     with pytest.raises(Invalid):
-        at_the_desk.run(accepted_commands.remember, event("1", reservationId="R1", reason="snow"), other)
+        in_reserve.run(accepted_commands.remember, event("1", reservationId="R1", reason="snow"), other)
     with pytest.raises(Invalid):
-        at_the_desk.run(accepted_commands.heard, AGENCY, "1", other)
+        in_reserve.run(accepted_commands.heard, AGENCY, "1", other)
     nothing = CancellationRequested(reservation_id="R2", reason="rain")
     with pytest.raises(NotFound):
-        at_the_desk.run(accepted_commands.remember, event("2", reservationId="R2", reason="rain"), nothing)
-    assert len(at_the_desk.rows(before_placement.ACCEPTED)) == 1
+        in_reserve.run(accepted_commands.remember, event("2", reservationId="R2", reason="rain"), nothing)
+    assert len(in_reserve.rows(before_placement.ACCEPTED)) == 1
 
 
 def test_letters_are_settled_bounded_and_pruned(database: Database, noon: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    post = Service(database(letters.metadata))
-    monkeypatch.setattr(store, "database", lambda: post.engine)
+    dead_letters = Service(database(letters.metadata))
+    monkeypatch.setattr(store, "database", lambda: dead_letters.engine)
     monkeypatch.setenv("DEAD_LETTERS_FROM_OUTSIDE", "2")
     for number in range(4):
-        post.run(sink.keep, Envelope({"id": str(number), "source": "/stranger", "type": "T"}, {}))
+        dead_letters.run(sink.keep, Envelope({"id": str(number), "source": "/stranger", "type": "T"}, {}))
     for source in ("/airline/payment", "/airline/x"):
-        post.run(sink.keep, Envelope({"id": "p", "source": source, "type": "Paid", "correlationid": "R1"}, {}))
-    post.run(settled_letters.settle_letters, SagasSettled(status="SUCCEED", reservation_ids=("R1", "R2")))
-    post.run(settled_letters.settle_letters, SagasSettled(status="CANCELED", reservation_ids=("R2",)))
-    post.run(
+        dead_letters.run(sink.keep, Envelope({"id": "p", "source": source, "type": "Paid", "correlationid": "R1"}, {}))
+    dead_letters.run(settled_letters.settle_letters, SagasSettled(status="SUCCEED", reservation_ids=("R1", "R2")))
+    dead_letters.run(settled_letters.settle_letters, SagasSettled(status="CANCELED", reservation_ids=("R2",)))
+    dead_letters.run(
         sink.keep, Envelope({"id": "c", "source": "/airline/x", "type": "SeatsSoldOut", "correlationid": "R2"}, {})
     )
 
-    statuses = sorted((row.status, row.times) for row in post.rows(letters.LETTERS))
+    statuses = sorted((row.status, row.times) for row in dead_letters.rows(letters.LETTERS))
     assert statuses == [("DISCARDED", 2), ("OPEN", 1), ("OPEN", 1), ("SETTLED", 1), ("SETTLED", 1), ("SETTLED", 1)]
 
     later(monkeypatch, days=31)
     retention.prune()
-    assert [row.status for row in post.rows(letters.LETTERS)] == ["OPEN", "OPEN"]
-    assert post.rows(letters.SETTLED_SAGAS) == []
+    assert [row.status for row in dead_letters.rows(letters.LETTERS)] == ["OPEN", "OPEN"]
+    assert dead_letters.rows(letters.SETTLED_SAGAS) == []

@@ -17,7 +17,7 @@ from choreography import idempotency, outbox, store, wire
 from choreography.errors import Invalid
 from tests.databases.servers import Server
 from tests.unit.conftest import Database
-from tests.unit.sayings import NOON
+from tests.unit.sample_events import NOON
 
 ON_A_SERVER = pytest.mark.parametrize("server", ["postgresql", "mariadb"], indirect=True, scope="session")
 HOLD = {"reservation_id": "R1", "flight_id": 1, "seat_qty": 1, "status": "HELD"}
@@ -74,13 +74,15 @@ def test_the_largest_amount_is_kept(database: Database) -> None:
 
 @pytest.mark.parametrize("other", ["ABC", "abc ", "äbc", "abc\u200b"])
 def test_keys_that_are_not_the_same_are_different(database: Database, other: str) -> None:
-    seats, desk, till = (database(each) for each in (flights.metadata, reservations.metadata, payments.metadata))
+    seats, reserve_service, payment_service = (
+        database(each) for each in (flights.metadata, reservations.metadata, payments.metadata)
+    )
     claim = {"fingerprint": "f", "claim": "c", "claimed_at": NOON}
     for key in ("abc", other):
         assert added(seats, flights.HOLDS, **HOLD | {"reservation_id": key})
         assert added(seats, idempotency.KEYS, key=key, **claim)
-        assert added(desk, outbox.OUTBOX, id=key, body="{}", created_at=NOON)
-        assert added(till, payments.PAYMENTS, **PAYMENT | {"reservation_id": key})
+        assert added(reserve_service, outbox.OUTBOX, id=key, body="{}", created_at=NOON)
+        assert added(payment_service, payments.PAYMENTS, **PAYMENT | {"reservation_id": key})
     query = select(flights.HOLDS.c.reservation_id).where(flights.HOLDS.c.reservation_id == other)
     with store.reading(seats) as connection:
         assert connection.execute(query).scalars().all() == [other]
@@ -88,10 +90,10 @@ def test_keys_that_are_not_the_same_are_different(database: Database, other: str
 
 @pytest.mark.parametrize("other", ["ABC", "äbc"])
 def test_the_provider_tells_keys_apart_as_well(database: Database, other: str) -> None:
-    bank = database(provider.metadata)
+    provider_service = database(provider.metadata)
     row = {"kind": "charge", "accepted": True, "amount": 1, "at": NOON}
-    assert added(bank, provider.LEDGER, key="abc", **row)
-    assert added(bank, provider.LEDGER, key=other, **row)
+    assert added(provider_service, provider.LEDGER, key="abc", **row)
+    assert added(provider_service, provider.LEDGER, key=other, **row)
 
 
 def test_the_longest_key_is_kept_whole(database: Database) -> None:
@@ -123,11 +125,15 @@ def test_a_row_that_breaks_a_rule_is_not_taken_for_one_that_is_there(database: D
 
 
 def test_a_row_is_inserted_once_and_stays_as_it_was(database: Database) -> None:
-    seats, till = database(flights.metadata), database(payments.metadata)
+    seats, payment_service = database(flights.metadata), database(payments.metadata)
     assert [added(seats, flights.HOLDS, **HOLD | {"seat_qty": seats_}) for seats_ in (1, 2, 1)] == [True, False, False]
     assert kept(seats, flights.HOLDS.c.seat_qty) == [(1,)]
-    assert [added(till, payments.PAYMENTS, **PAYMENT | {"amount": n}) for n in (1, 2, 1)] == [True, False, False]
-    assert kept(till, payments.PAYMENTS.c.id, payments.PAYMENTS.c.amount) == [(1, 1)]
+    assert [added(payment_service, payments.PAYMENTS, **PAYMENT | {"amount": n}) for n in (1, 2, 1)] == [
+        True,
+        False,
+        False,
+    ]
+    assert kept(payment_service, payments.PAYMENTS.c.id, payments.PAYMENTS.c.amount) == [(1, 1)]
 
 
 def test_an_update_tells_the_row_that_it_changed_or_that_there_was_none(database: Database) -> None:

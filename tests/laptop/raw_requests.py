@@ -1,4 +1,4 @@
-"""Requests as bytes, which no HTTP client would write; and what a door says to them."""
+"""Requests as bytes, which no HTTP client would write; and what an endpoint says to them."""
 
 import json
 import re
@@ -16,7 +16,7 @@ KILO, MEGA = 1_000, 1_000_000
 
 
 @dataclass(frozen=True)
-class Door:
+class Endpoint:
     """A plain HTTP port that takes events at a path. `alive` is a path that answers GET with 204 while it works."""
 
     name: str
@@ -57,14 +57,14 @@ class Heard:
         return sum(status < 300 for status in self.statuses)
 
 
-def hear(door: Door, request: bytes, *, leaves: bool = False, within: float = 8.0) -> Heard:
-    """Sends it and listens until the door hangs up. A sender who `leaves` closes their half after the last byte."""
-    with door.connect() as connection:
+def hear(endpoint: Endpoint, request: bytes, *, leaves: bool = False, within: float = 8.0) -> Heard:
+    """Sends it and listens until the endpoint hangs up. A sender who `leaves` closes their half after the last byte."""
+    with endpoint.connect() as connection:
         return listen(connection, request, leaves=leaves, within=within)
 
 
 def listen(connection: socket.socket, request: bytes, *, leaves: bool = False, within: float) -> Heard:
-    """Reads while it writes: a door that refuses early is heard before its reset."""
+    """Reads while it writes: an endpoint that refuses early is heard before its reset."""
     connection.setblocking(False)
     if leaves and not request:
         connection.shutdown(socket.SHUT_WR)
@@ -93,16 +93,16 @@ def _statuses(answers: bytes) -> tuple[int, ...]:
     return tuple(int(status) for status in re.findall(rb"HTTP/\d\.\d (\d{3}) ", answers) if status != b"100")
 
 
-def post(door: Door, *headers: bytes, body: bytes = b"", target: bytes = b"", version: bytes = b"1.1") -> bytes:
+def post(endpoint: Endpoint, *headers: bytes, body: bytes = b"", target: bytes = b"", version: bytes = b"1.1") -> bytes:
     """A request with these headers and no others but its host and content type."""
-    lines = (b"POST %s HTTP/%s" % (target or door.path, version), HOST, CONTENT_TYPE, *headers)
+    lines = (b"POST %s HTTP/%s" % (target or endpoint.path, version), HOST, CONTENT_TYPE, *headers)
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def good(door: Door, *headers: bytes, close: bool = True, **other: bytes) -> bytes:
+def good(endpoint: Endpoint, *headers: bytes, close: bool = True, **other: bytes) -> bytes:
     """An order that is taken unless a header, the target or the version spoils it."""
-    body = door.order()
-    return post(door, *headers, *([CLOSE] if close else []), _length(len(body)), body=body, **other)
+    body = endpoint.order()
+    return post(endpoint, *headers, *([CLOSE] if close else []), _length(len(body)), body=body, **other)
 
 
 def chunks(body: bytes) -> bytes:
@@ -110,13 +110,13 @@ def chunks(body: bytes) -> bytes:
     return b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
 
 
-def chunked(door: Door, body: bytes, *headers: bytes) -> bytes:
-    return post(door, *headers, CHUNKED, CLOSE, body=body)
+def chunked(endpoint: Endpoint, body: bytes, *headers: bytes) -> bytes:
+    return post(endpoint, *headers, CHUNKED, CLOSE, body=body)
 
 
-def raw(door: Door, request: hostile.Request) -> bytes:
+def raw(endpoint: Endpoint, request: hostile.Request) -> bytes:
     """What Hypothesis made, as it goes over the wire."""
-    target = (door.path + request.path.encode()).replace(b"//", b"/", 1)
+    target = (endpoint.path + request.path.encode()).replace(b"//", b"/", 1)
     lines = [b"%s %s HTTP/1.1" % (request.method.encode(), target), HOST, CLOSE, _length(len(request.body))]
     lines += [f"{name}: {value}".encode("latin-1") for name, value in request.headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + request.body
@@ -126,53 +126,53 @@ def _length(number: int) -> bytes:
     return b"Content-Length: %d" % number
 
 
-def _just(request: bytes) -> Callable[[Door], bytes]:
+def _just(request: bytes) -> Callable[[Endpoint], bytes]:
     return lambda _: request
 
 
-def _said_to_be(length: bytes) -> Callable[[Door], bytes]:
-    return lambda door: post(door, CLOSE, b"Content-Length: " + length, body=door.order())
+def _said_to_be(length: bytes) -> Callable[[Endpoint], bytes]:
+    return lambda endpoint: post(endpoint, CLOSE, b"Content-Length: " + length, body=endpoint.order())
 
 
-def _with(header: bytes) -> Callable[[Door], bytes]:
-    return lambda door: good(door, header)
+def _with(header: bytes) -> Callable[[Endpoint], bytes]:
+    return lambda endpoint: good(endpoint, header)
 
 
-def _to(target: bytes) -> Callable[[Door], bytes]:
-    return lambda door: good(door, target=target.replace(b"PATH", door.path))
+def _to(target: bytes) -> Callable[[Endpoint], bytes]:
+    return lambda endpoint: good(endpoint, target=target.replace(b"PATH", endpoint.path))
 
 
-def _at(host: bytes) -> Callable[[Door], bytes]:
-    return lambda door: good(door).replace(HOST, b"Host: " + host)
+def _at(host: bytes) -> Callable[[Endpoint], bytes]:
+    return lambda endpoint: good(endpoint).replace(HOST, b"Host: " + host)
 
 
-def _in_version(version: bytes) -> Callable[[Door], bytes]:
-    return lambda door: good(door, version=version)
+def _in_version(version: bytes) -> Callable[[Endpoint], bytes]:
+    return lambda endpoint: good(endpoint, version=version)
 
 
-def _bare(header: bytes) -> Callable[[Door], bytes]:
-    return lambda door: post(door, header, CLOSE)
+def _bare(header: bytes) -> Callable[[Endpoint], bytes]:
+    return lambda endpoint: post(endpoint, header, CLOSE)
 
 
-def _in_chunks(body: bytes) -> Callable[[Door], bytes]:
-    return lambda door: chunked(door, body)
+def _in_chunks(body: bytes) -> Callable[[Endpoint], bytes]:
+    return lambda endpoint: chunked(endpoint, body)
 
 
 HOST = b"Host: localhost"
 CLOSE, CHUNKED = b"Connection: close", b"Transfer-Encoding: chunked"
 CONTENT_TYPE = b"Content-Type: " + hostile.STRUCTURED.encode()
 
-Requests = dict[str, Callable[[Door], bytes]]
+Requests = dict[str, Callable[[Endpoint], bytes]]
 
 WHOLE: Requests = {
     "an order": good,
-    "an order in chunks": lambda door: chunked(door, chunks(door.order())),
-    "an order of which the length is said twice": lambda door: _twice(door, door.order(), 0),
-    "an order of which two lengths are said": lambda door: _twice(door, door.order(), 5),
+    "an order in chunks": lambda endpoint: chunked(endpoint, chunks(endpoint.order())),
+    "an order of which the length is said twice": lambda endpoint: _twice(endpoint, endpoint.order(), 0),
+    "an order of which two lengths are said": lambda endpoint: _twice(endpoint, endpoint.order(), 5),
     **{f"a length of {length!r}": _said_to_be(length) for length in (b"-1", b"+5", b"0x10", b"1e3", b"1_0", b"", b"a")},
     **{f"a length of {length!r}": _said_to_be(length) for length in (b"5, 5", b"\xef\xbc\x95", b"0")},
-    "less than there is": lambda door: post(door, CLOSE, _length(50), body=door.order()),
-    "no length at all": lambda door: post(door, CLOSE, body=door.order()),
+    "less than there is": lambda endpoint: post(endpoint, CLOSE, _length(50), body=endpoint.order()),
+    "no length at all": lambda endpoint: post(endpoint, CLOSE, body=endpoint.order()),
     **{
         f"chunks that are none: {body[:12]!r}": _in_chunks(body)
         for body in (
@@ -185,16 +185,18 @@ WHOLE: Requests = {
         f"a body that is {name!r}": _bare(b"Transfer-Encoding: " + name)
         for name in (b"gzip", b"xchunked", b"identity", b"chunked, identity")
     },
-    "chunks that are said twice": lambda door: chunked(door, chunks(door.order()), CHUNKED),
-    "chunks in HTTP/1.0": lambda door: post(door, CHUNKED, version=b"1.0", body=chunks(door.order())),
+    "chunks that are said twice": lambda endpoint: chunked(endpoint, chunks(endpoint.order()), CHUNKED),
+    "chunks in HTTP/1.0": lambda endpoint: post(endpoint, CHUNKED, version=b"1.0", body=chunks(endpoint.order())),
     "a header of 100 KB": _with(b"X: " + b"y" * 100 * KILO),
     "1,000 headers": _with(b"\r\n".join(b"X-%d: y" % number for number in range(1000))),
-    "a request line of 100 KB": lambda door: good(door, target=door.path + b"?" + b"a" * 100 * KILO),
-    "an event of 5 MB": lambda door: post(door, CLOSE, _length(5 * MEGA), body=door.order().ljust(5 * MEGA)),
+    "a request line of 100 KB": lambda endpoint: good(endpoint, target=endpoint.path + b"?" + b"a" * 100 * KILO),
+    "an event of 5 MB": lambda endpoint: post(
+        endpoint, CLOSE, _length(5 * MEGA), body=endpoint.order().ljust(5 * MEGA)
+    ),
     **{
         f"HTTP/{version.decode()}": _in_version(version) for version in (b"1.0", b"1.2", b"2.0", b"9.9", b"1.", b"1.1x")
     },
-    "HTTP/0.9": lambda door: b"GET %s\r\n\r\n" % door.path,
+    "HTTP/0.9": lambda endpoint: b"GET %s\r\n\r\n" % endpoint.path,
     "NUL in a header": _with(b"X: a\0b"),
     "NUL in the name of a header": _with(b"X\0Y: a"),
     "NUL in the target": _to(b"PATH\0"),
@@ -203,10 +205,10 @@ WHOLE: Requests = {
     "a header with a blank in its name": _with(b"X Y: a"),
     "a header of two lines": _with(b"X: a\r\n b"),
     "a carriage return in a header": _with(b"X: a\rb"),
-    "lines that end with LF alone": lambda door: good(door).replace(b"\r\n", b"\n"),
+    "lines that end with LF alone": lambda endpoint: good(endpoint).replace(b"\r\n", b"\n"),
     "a client that waits for 100 Continue": _with(b"Expect: 100-continue"),
     "a client that waits for something else": _with(b"Expect: 200-ok"),
-    "no host": lambda door: good(door).replace(HOST + b"\r\n", b""),
+    "no host": lambda endpoint: good(endpoint).replace(HOST + b"\r\n", b""),
     "two hosts": _with(b"Host: y"),
     **{f"a host {host!r}": _at(host) for host in (b"[", b":x", b"x:99999", b"a b/\xff")},
     "a forwarded host that is none": _with(b"X-Forwarded-Host: ["),
@@ -222,52 +224,64 @@ WHOLE: Requests = {
     "an upgrade to a web socket": _with(b"Upgrade: websocket\r\nConnection: upgrade"),
     "an upgrade to HTTP/2": _with(b"Upgrade: h2c\r\nConnection: upgrade, http2-settings\r\nHTTP2-Settings: AAMAAABk"),
     "a body that says it is packed": _with(b"Content-Encoding: gzip"),
-    "hop-by-hop headers that are not": lambda door: good(door, b"Connection: close, host, content-length", close=False),
-    "two orders behind each other": lambda door: good(door, close=False) + good(door),
-    "thirty orders behind each other, the first one spoilt": lambda door: good(door, b": a") + good(door) * 29,
-    "blank lines, then an order": lambda door: b"\r\n" * 50 + good(door),
-    "the words of a proxy": lambda door: b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + good(door),
+    "hop-by-hop headers that are not": lambda endpoint: good(
+        endpoint, b"Connection: close, host, content-length", close=False
+    ),
+    "two orders behind each other": lambda endpoint: good(endpoint, close=False) + good(endpoint),
+    "thirty orders behind each other, the first one spoilt": lambda endpoint: (
+        good(endpoint, b": a") + good(endpoint) * 29
+    ),
+    "blank lines, then an order": lambda endpoint: b"\r\n" * 50 + good(endpoint),
+    "the words of a proxy": lambda endpoint: b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + good(endpoint),
     "bytes of any kind": _just(bytes(range(256)) * 20 + b"\r\n\r\n"),
 }
 """Each of them is ended, so that somebody must answer."""
 
 SMUGGLED: Requests = {
-    "in what is too much for its length": lambda door: (
-        post(door, CHUNKED, _length(4), body=chunks(door.order())) + good(door)
+    "in what is too much for its length": lambda endpoint: (
+        post(endpoint, CHUNKED, _length(4), body=chunks(endpoint.order())) + good(endpoint)
     ),
-    "behind chunks that have a length besides": lambda door: post(
-        door, _length(len(good(door)) + 5), CHUNKED, body=b"0\r\n\r\n" + good(door)
+    "behind chunks that have a length besides": lambda endpoint: post(
+        endpoint, _length(len(good(endpoint)) + 5), CHUNKED, body=b"0\r\n\r\n" + good(endpoint)
     ),
-    "behind chunks with a blank in their name": lambda door: post(
-        door, b"Transfer-Encoding : chunked", _length(5 + len(good(door))), body=b"0\r\n\r\n" + good(door)
+    "behind chunks with a blank in their name": lambda endpoint: post(
+        endpoint, b"Transfer-Encoding : chunked", _length(5 + len(good(endpoint))), body=b"0\r\n\r\n" + good(endpoint)
     ),
-    "behind chunks on a line of their own": lambda door: post(
-        door, b"Transfer-Encoding:\r\n chunked", CLOSE, _length(5 + len(good(door))), body=b"0\r\n\r\n" + good(door)
+    "behind chunks on a line of their own": lambda endpoint: post(
+        endpoint,
+        b"Transfer-Encoding:\r\n chunked",
+        CLOSE,
+        _length(5 + len(good(endpoint))),
+        body=b"0\r\n\r\n" + good(endpoint),
     ),
-    "behind chunks that are spelt with a line": lambda door: post(
-        door, b"Transfer_Encoding: chunked", CLOSE, _length(5 + len(good(door))), body=b"0\r\n\r\n" + good(door)
+    "behind chunks that are spelt with a line": lambda endpoint: post(
+        endpoint,
+        b"Transfer_Encoding: chunked",
+        CLOSE,
+        _length(5 + len(good(endpoint))),
+        body=b"0\r\n\r\n" + good(endpoint),
     ),
 }
 """Two requests or one, as one believes the length or the chunks."""
 
 BROKEN_OFF: Requests = {
     "nothing": _just(b""),
-    "half a head": lambda door: good(door)[:40],
-    "half a body": lambda door: good(door)[:-50],
+    "half a head": lambda endpoint: good(endpoint)[:40],
+    "half a body": lambda endpoint: good(endpoint)[:-50],
     "a request line without end": _just(b"G" * MEGA),
     "a request line of 100 KB without end": _just(b"POST /" + b"a" * 100 * KILO),
-    "headers without end": lambda door: post(door)[:-2] + b"X: y\r\n" * 100_000,
+    "headers without end": lambda endpoint: post(endpoint)[:-2] + b"X: y\r\n" * 100_000,
     "a length of thirty digits": _said_to_be(b"9" * 30),
-    "chunks of which the last is missing": lambda door: chunked(door, chunks(door.order())[:-5]),
+    "chunks of which the last is missing": lambda endpoint: chunked(endpoint, chunks(endpoint.order())[:-5]),
     "a chunk larger than anything": _in_chunks(b"ffffffffffffffff\r\nabc"),
     "chunks that end with LF alone": _in_chunks(b"3\nabc\n0\n\n"),
-    "HTTP/0.9 without a blank line": lambda door: b"GET %s\r\n" % door.path,
-    "lines that end with CR alone": lambda door: good(door).replace(b"\r\n", b"\r"),
+    "HTTP/0.9 without a blank line": lambda endpoint: b"GET %s\r\n" % endpoint.path,
+    "lines that end with CR alone": lambda endpoint: good(endpoint).replace(b"\r\n", b"\r"),
     "a TLS ClientHello": _just(bytes.fromhex("16030100c8010000c40303") + bytes(189)),
     "the preface of HTTP/2": _just(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")),
 }
 """None of them is ended: the sender leaves in the middle."""
 
 
-def _twice(door: Door, body: bytes, more: int) -> bytes:
-    return post(door, CLOSE, _length(len(body)), _length(len(body) + more), body=body)
+def _twice(endpoint: Endpoint, body: bytes, more: int) -> bytes:
+    return post(endpoint, CLOSE, _length(len(body)), _length(len(body) + more), body=body)

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from tests import hostile
 from tests.integration.vocabulary import event
 from tests.laptop import raw_requests
-from tests.laptop.raw_requests import BROKEN_OFF, SMUGGLED, WHOLE, Door, Heard, Requests
+from tests.laptop.raw_requests import BROKEN_OFF, SMUGGLED, WHOLE, Endpoint, Heard, Requests
 from tests.saga import Airline
 from tests.system import RunningSystem, eventually, running_system
 
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "40"))
 SEATS = 500
-DOORS = ["function", "broker", "gateway"]
+ENDPOINTS = ["function", "broker", "gateway"]
 DOCUMENTED = {
     "function": {501},  # a transfer coding that is not spoken (RFC 9112, section 6.1)
     "broker": {503},  # too large, as class Kafka
@@ -46,45 +46,45 @@ def airline(system: RunningSystem) -> Airline:
 
 
 @pytest.fixture
-def door(request: pytest.FixtureRequest, system: RunningSystem, airline: Airline) -> Door:
+def endpoint(request: pytest.FixtureRequest, system: RunningSystem, airline: Airline) -> Endpoint:
     """Three ways in for the same order: a function with one thread, the ingress of the broker, the gateway."""
     flight = airline.add_flight(SEATS)
     match request.param:
         case "function":
-            return Door("function", system.url("place-reservation"), flight, alive="/")
+            return Endpoint("function", system.url("place-reservation"), flight, alive="/")
         case "broker":
-            return Door("broker", system.broker, flight)
-    return Door("gateway", f"{system.gateway}/events", flight)
+            return Endpoint("broker", system.broker, flight)
+    return Endpoint("gateway", f"{system.gateway}/events", flight)
 
 
-each_door = pytest.mark.parametrize("door", DOORS, indirect=True)
+each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, indirect=True)
 
 
-@each_door
+@each_endpoint
 def test_whatever_is_sent_is_answered_and_an_order_is_taken_just_where_the_answer_is_yes(
-    door: Door, airline: Airline
+    endpoint: Endpoint, airline: Airline
 ) -> None:
-    heard = sent(door, WHOLE)
+    heard = sent(endpoint, WHOLE)
     assert [name for name, said in heard.items() if not said.statuses] == []
     assert heard["an order"].taken == 1
-    assert_just_so_many_seats_were_sold(airline, door, sum(said.taken for said in heard.values()))
+    assert_just_so_many_seats_were_sold(airline, endpoint, sum(said.taken for said in heard.values()))
 
 
-@each_door
-def test_no_order_is_smuggled_in_behind_another(door: Door, airline: Airline) -> None:
-    heard = sent(door, SMUGGLED)
-    assert_just_so_many_seats_were_sold(airline, door, sum(said.taken for said in heard.values()))
+@each_endpoint
+def test_no_order_is_smuggled_in_behind_another(endpoint: Endpoint, airline: Airline) -> None:
+    heard = sent(endpoint, SMUGGLED)
+    assert_just_so_many_seats_were_sold(airline, endpoint, sum(said.taken for said in heard.values()))
 
 
-@each_door
-def test_a_sender_who_leaves_in_the_middle_has_ordered_nothing(door: Door, airline: Airline) -> None:
-    heard = sent(door, BROKEN_OFF, leaves=True)
+@each_endpoint
+def test_a_sender_who_leaves_in_the_middle_has_ordered_nothing(endpoint: Endpoint, airline: Airline) -> None:
+    heard = sent(endpoint, BROKEN_OFF, leaves=True)
     assert [name for name, said in heard.items() if said.taken] == []
-    assert_just_so_many_seats_were_sold(airline, door, 0)
+    assert_just_so_many_seats_were_sold(airline, endpoint, 0)
 
 
-@each_door
-def test_spoilt_events_are_answered_as_they_are_inside_one_process(door: Door, airline: Airline) -> None:
+@each_endpoint
+def test_spoilt_events_are_answered_as_they_are_inside_one_process(endpoint: Endpoint, airline: Airline) -> None:
     @hypothesis.settings(
         max_examples=EXAMPLES,
         derandomize="HOSTILE_EXAMPLES" not in os.environ,
@@ -94,43 +94,43 @@ def test_spoilt_events_are_answered_as_they_are_inside_one_process(door: Door, a
     )
     @given(hostile.requests(ORDERS))
     def is_sent(request: hostile.Request) -> None:
-        said = raw_requests.hear(door, raw_requests.raw(door, request))
+        said = raw_requests.hear(endpoint, raw_requests.raw(endpoint, request))
         assert said.ended
         assert said.statuses
-        assert_no_fault(door, said)
+        assert_no_fault(endpoint, said)
 
     is_sent()
-    assert door.is_alive()
+    assert endpoint.is_alive()
     assert_an_order_succeeds(airline)
 
 
-def sent(door: Door, all_of: Requests, *, leaves: bool = False) -> dict[str, Heard]:
-    """What each was answered; after each of them the door was still there."""
+def sent(endpoint: Endpoint, all_of: Requests, *, leaves: bool = False) -> dict[str, Heard]:
+    """What each was answered; after each of them the endpoint was still there."""
     heard = {}
     for name, request in all_of.items():
-        heard[name] = raw_requests.hear(door, request(door), leaves=leaves)
+        heard[name] = raw_requests.hear(endpoint, request(endpoint), leaves=leaves)
         assert heard[name].ended, f"{name}: left hanging after {heard[name].statuses}"
-        assert_no_fault(door, heard[name], name)
-        assert door.is_alive(), f"{name}: did not survive it"
+        assert_no_fault(endpoint, heard[name], name)
+        assert endpoint.is_alive(), f"{name}: did not survive it"
     return heard
 
 
-def assert_no_fault(door: Door, said: Heard, name: str = "") -> None:
-    faults = [status for status in said.statuses if status >= 500 and status not in DOCUMENTED[door.name]]
+def assert_no_fault(endpoint: Endpoint, said: Heard, name: str = "") -> None:
+    faults = [status for status in said.statuses if status >= 500 and status not in DOCUMENTED[endpoint.name]]
     assert faults == [], name
 
 
-def assert_just_so_many_seats_were_sold(airline: Airline, door: Door, taken: int) -> None:
+def assert_just_so_many_seats_were_sold(airline: Airline, endpoint: Endpoint, taken: int) -> None:
     """As many reservations as there were a yes, all of them well ended, one seat each."""
 
     def statuses() -> list[str]:
-        found = airline.get("/reservations", flightId=door.flight, size=SEATS)
+        found = airline.get("/reservations", flightId=endpoint.flight, size=SEATS)
         return [item["status"] for item in found["_embedded"]["reservations"]]
 
     eventually(lambda: statuses() == ["SUCCEED"] * taken, f"{taken} orders have succeeded", 60, 0.1)
     assert_an_order_succeeds(airline)  # what was taken before it is there by now, too
     assert statuses() == ["SUCCEED"] * taken
-    assert airline.get(f"/flights/{door.flight}")["remainingSeatsCount"] == SEATS - taken
+    assert airline.get(f"/flights/{endpoint.flight}")["remainingSeatsCount"] == SEATS - taken
 
 
 def assert_an_order_succeeds(airline: Airline) -> None:
@@ -148,16 +148,24 @@ def test_no_port_answers_to_a_name_that_leads_here_by_trickery(system: RunningSy
 
 def test_a_sender_who_falls_silent_holds_no_thread_for_ever(system: RunningSystem, airline: Airline) -> None:
     """As many of them as a function has threads; who comes next waits until they are sent away."""
-    one, four = Door("function", system.url("restore-seats"), 0, "/"), Door("function", system.url("reserve"), 0)
+    one, four = (
+        Endpoint("function", system.url("restore-seats"), 0, "/"),
+        Endpoint("function", system.url("reserve"), 0),
+    )
     held = [
-        (Door("function", system.url("place-reservation"), 0, "/"), raw_requests.good(one)[:-50], 1, (408,)),
-        (Door("function", system.url("cancel-reservation"), 0, "/"), raw_requests.good(one)[:40], 1, ()),
-        (Door("function", system.url("confirm-reservation"), 0, "/"), b"", 1, ()),
+        (Endpoint("function", system.url("place-reservation"), 0, "/"), raw_requests.good(one)[:-50], 1, (408,)),
+        (Endpoint("function", system.url("cancel-reservation"), 0, "/"), raw_requests.good(one)[:40], 1, ()),
+        (Endpoint("function", system.url("confirm-reservation"), 0, "/"), b"", 1, ()),
         (one, raw_requests.chunked(one, b"5\r\nabcde\r\n"), 1, (408,)),
         (four, raw_requests.good(four)[:40], 4, ()),
-        (Door("function", system.url("reserve-commands"), 0), raw_requests.good(four)[:-50], 4, (408,)),
-        (Door("broker", system.broker, 0), raw_requests.good(Door("broker", system.broker, 0))[:-50], 9, (408,)),
-        (Door("gateway", system.gateway, 0), raw_requests.good(four)[:52], 9, ()),
+        (Endpoint("function", system.url("reserve-commands"), 0), raw_requests.good(four)[:-50], 4, (408,)),
+        (
+            Endpoint("broker", system.broker, 0),
+            raw_requests.good(Endpoint("broker", system.broker, 0))[:-50],
+            9,
+            (408,),
+        ),
+        (Endpoint("gateway", system.gateway, 0), raw_requests.good(four)[:52], 9, ()),
     ]
     with ThreadPoolExecutor(len(held)) as pool:
         for done in [pool.submit(_is_held, *each) for each in held]:
@@ -165,13 +173,13 @@ def test_a_sender_who_falls_silent_holds_no_thread_for_ever(system: RunningSyste
     assert_an_order_succeeds(airline)
 
 
-def _is_held(door: Door, request: bytes, times: int, answer: tuple[int, ...]) -> None:
-    assert door.is_alive()
-    silent = [door.connect() for _ in range(times)]
+def _is_held(endpoint: Endpoint, request: bytes, times: int, answer: tuple[int, ...]) -> None:
+    assert endpoint.is_alive()
+    silent = [endpoint.connect() for _ in range(times)]
     for connection in silent:
         connection.sendall(request)
-    alive = b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % door.alive.encode()
-    assert raw_requests.hear(door, alive, within=3 * SILENCE).statuses == (204,), door
+    alive = b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % endpoint.alive.encode()
+    assert raw_requests.hear(endpoint, alive, within=3 * SILENCE).statuses == (204,), endpoint
     for connection in silent:
         with connection:
-            assert raw_requests.listen(connection, b"", within=3 * SILENCE) == Heard(answer, ended=True), door
+            assert raw_requests.listen(connection, b"", within=3 * SILENCE) == Heard(answer, ended=True), endpoint

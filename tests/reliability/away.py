@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from laptop.documents import read_documents
-from tests.reliability.town import Town, kill_group
+from tests.reliability.restartable_laptop import RestartableLaptop, kill_group
 from tests.system import ROOT
 
 DATABASES = ("reserve", "flight-seats", "payment", "dashboard-projector", "dead-letters")
@@ -68,55 +68,55 @@ def sources_with_a_switch(data: Path, functions: Path) -> Path:
 
 
 @contextmanager
-def away(town: Town, part: str) -> Iterator[None]:
+def away(laptop: RestartableLaptop, part: str) -> Iterator[None]:
     """Nothing of the part works until the end; then everything is as it was."""
     with ExitStack() as stack:
         for name in part.split("+"):
-            stack.enter_context(_one_away(town, name))
+            stack.enter_context(_one_away(laptop, name))
         yield
 
 
 @contextmanager
-def _one_away(town: Town, name: str) -> Iterator[None]:
+def _one_away(laptop: RestartableLaptop, name: str) -> Iterator[None]:
     if name == "provider":
-        return (yield from _files_away(town, "provider", "/payment/main.py"))
+        return (yield from _files_away(laptop, "provider", "/payment/main.py"))
     if name == "broker":
-        return (yield from _files_away(town, "broker", "broker.embedded"))
+        return (yield from _files_away(laptop, "broker", "broker.embedded"))
     if name.startswith("database:"):
         folder = name.removeprefix("database:")
-        return (yield from _files_away(town, folder, f"/{folder}/main.py"))
-    return (yield from _function_away(town, name))
+        return (yield from _files_away(laptop, folder, f"/{folder}/main.py"))
+    return (yield from _function_away(laptop, name))
 
 
-def _files_away(town: Town, database: str, users: str) -> Iterator[None]:
-    place, shelf = town.data / f"{database}.db", town.data / "away" / f"{database}.db"
-    with town.files:
-        _kill(town, users)
+def _files_away(laptop: RestartableLaptop, database: str, users: str) -> Iterator[None]:
+    place, shelf = laptop.data / f"{database}.db", laptop.data / "away" / f"{database}.db"
+    with laptop.files:
+        _kill(laptop, users)
         for part in _PARTS_OF_A_DATABASE:
             if Path(f"{place}{part}").exists():
                 Path(f"{place}{part}").rename(f"{shelf}{part}")
         place.mkdir()
     yield
-    with town.files:
+    with laptop.files:
         place.rmdir()
         for part in reversed(_PARTS_OF_A_DATABASE):
             if Path(f"{shelf}{part}").exists():
                 Path(f"{shelf}{part}").rename(f"{place}{part}")
 
 
-def _function_away(town: Town, name: str) -> Iterator[None]:
-    mark = town.data / "away" / name
+def _function_away(laptop: RestartableLaptop, name: str) -> Iterator[None]:
+    mark = laptop.data / "away" / name
     mark.touch()
-    pid = town.pid(name)
+    pid = laptop.pid(name)
     if pid is not None:
         kill_group(pid)
     yield
     mark.unlink()
 
 
-def _kill(town: Town, words: str) -> None:
+def _kill(laptop: RestartableLaptop, words: str) -> None:
     """Every child of the supervisor with these words in its command line, those included that are just starting."""
-    for child in psutil.Process(town.system.process.pid).children():
+    for child in psutil.Process(laptop.system.process.pid).children():
         try:
             if any(words in argument for argument in child.cmdline()):
                 kill_group(child.pid)

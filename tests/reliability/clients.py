@@ -14,9 +14,9 @@ from typing import Any
 
 import requests
 
-from tests.reliability.laws import ACKNOWLEDGED
+from tests.reliability.laws_in_sql import ACKNOWLEDGED
 from tests.reliability.plan import Cancel, Wish
-from tests.reliability.town import Town
+from tests.reliability.restartable_laptop import RestartableLaptop
 
 TIMEOUT = 40.0  # seconds; the gateway gives up after 35
 PENDING_AT_MOST = 150  # more reservations under way than this wait outside, or all of them would expire
@@ -24,7 +24,7 @@ Send = Callable[[str, float], requests.Response]
 
 
 @dataclass
-class Told:
+class Acknowledged:
     """What clients were told, and nothing else; shared by all of them."""
 
     placed: dict[str, Wish] = field(default_factory=dict)
@@ -58,12 +58,19 @@ class Told:
 class Client(threading.Thread):
     """Takes wishes from the common queue until it is empty, and cancels what is due in between."""
 
-    def __init__(self, town: Town, flights: list[int], wishes: deque[Wish], told: Told, patience: float) -> None:
+    def __init__(
+        self,
+        laptop: RestartableLaptop,
+        flights: list[int],
+        wishes: deque[Wish],
+        acknowledged: Acknowledged,
+        patience: float,
+    ) -> None:
         super().__init__(daemon=True)  # a run that breaks off waits for nobody
-        self._town = town
+        self._town = laptop
         self._flights = flights
         self._wishes = wishes
-        self._told = told
+        self._record = acknowledged
         self._patience = patience
         self._session = requests.Session()
         self._due: list[tuple[float, int, str, Wish, Cancel]] = []
@@ -90,27 +97,27 @@ class Client(threading.Thread):
             return  # another client was faster
         answer = self._until_answered(self._placing(wish), once=wish.road == "POST once", hasty=wish.hasty)
         if answer is None:
-            self._told.count("given up")
+            self._record.count("given up")
         elif answer.status_code in {201, 202}:
             self._acknowledged(wish, str(answer.json()["reservationId"]))
             if wish.hasty and wish.road != "POST once":
                 self._compare(wish, answer)
         else:
-            self._told.faults.append(f"{wish} was answered {answer.status_code}: {answer.text[:300]}")
-            self._told.count("given up")
+            self._record.faults.append(f"{wish} was answered {answer.status_code}: {answer.text[:300]}")
+            self._record.count("given up")
 
     def _compare(self, wish: Wish, first: requests.Response) -> None:
         """Asked once more with the same key, the answer is the same."""
         second = self._until_answered(self._placing(wish))
-        self._told.count("same answer again")
+        self._record.count("same answer again")
         if second is not None and second.json()["reservationId"] != first.json()["reservationId"]:
-            self._told.faults.append(f"{wish} was answered {first.text} and then {second.text}")
+            self._record.faults.append(f"{wish} was answered {first.text} and then {second.text}")
 
     def _acknowledged(self, wish: Wish, identity: str) -> None:
-        with self._told.lock:
-            self._told.placed[identity] = wish
-            self._told.counts["acknowledged"] += 1
-            self._told.counts[f"by {wish.road}"] += 1
+        with self._record.lock:
+            self._record.placed[identity] = wish
+            self._record.counts["acknowledged"] += 1
+            self._record.counts[f"by {wish.road}"] += 1
         for cancel in wish.cancels:
             due = time.monotonic() + cancel.after
             heapq.heappush(self._due, (due, next(self._order), identity, wish, cancel))
@@ -142,13 +149,13 @@ class Client(threading.Thread):
         not_yet = {404} if wish.road == "event" else set()
         answer = self._until_answered(self._canceling(number, identity, wish, cancel), again=not_yet)
         if answer is None:
-            self._told.count("cancels given up")
+            self._record.count("cancels given up")
         elif answer.ok:
-            with self._told.lock:
-                self._told.canceled.add(identity)
-                self._told.counts[f"canceled by {cancel.road}"] += 1
+            with self._record.lock:
+                self._record.canceled.add(identity)
+                self._record.counts[f"canceled by {cancel.road}"] += 1
         else:
-            self._told.faults.append(f"{cancel} of {identity} was answered {answer.status_code}: {answer.text[:300]}")
+            self._record.faults.append(f"{cancel} of {identity} was answered {answer.status_code}: {answer.text[:300]}")
 
     def _canceling(self, number: int, identity: str, wish: Wish, cancel: Cancel) -> Send:
         if cancel.road == "event":
@@ -169,7 +176,7 @@ class Client(threading.Thread):
                 return answer
             if once or time.monotonic() > deadline:
                 return None
-            self._told.count("asked again")
+            self._record.count("asked again")
             hasty = False
             time.sleep(0.2)
 
@@ -180,5 +187,5 @@ class Client(threading.Thread):
         try:
             return send(state["gateway"], timeout)
         except requests.RequestException as error:
-            self._told.count(f"no answer: {type(error).__name__}")
+            self._record.count(f"no answer: {type(error).__name__}")
             return None

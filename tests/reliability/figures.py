@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from tests.reliability.town import Town
+from tests.reliability.restartable_laptop import RestartableLaptop
 
 _HIT = re.compile(r"broker\.embedded\.faults (twice|late|lost)\b")
 _QUERIES = {
@@ -27,15 +27,15 @@ _QUERIES = {
 }
 
 
-def of_databases(town: Town) -> Iterator[str]:
+def of_databases(laptop: RestartableLaptop) -> Iterator[str]:
     """A line for each kind of row."""
     for title, (database, query) in _QUERIES.items():
-        yield line(title, dict(town.query(database, query)))
+        yield line(title, dict(laptop.query(database, query)))
 
 
-def disturbances(town: Town) -> Counter[str]:
+def disturbances(laptop: RestartableLaptop) -> Counter[str]:
     """How many deliveries were hit by the broker's faults switch, from its log."""
-    logs = sorted((town.data / "logs").glob("broker.log*"))
+    logs = sorted((laptop.data / "logs").glob("broker.log*"))
     return Counter(found[1] for log in logs for found in _HIT.finditer(log.read_text("utf-8", "replace")))
 
 

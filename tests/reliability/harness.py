@@ -1,6 +1,6 @@
 """Proves under load that nothing is lost and nothing doubled: python -m tests.reliability.harness --help
 
-Starts the whole system of `make run` in a folder of its own, disturbs it, and checks the laws (laws.py) when it has
+Starts the whole system of `make run` in a folder of its own, disturbs it, and checks laws_in_sql.py when it has
 come to rest. What clients do and what is struck follows the seed; who is hit depends on the machine's timing as well.
 With --long-outage nothing is killed at random: one part after the other is away for longer than all retries, each in a
 run of its own. Exit code 1 if a law is broken or something does not come to rest; then the folder is kept.
@@ -19,13 +19,13 @@ from random import Random
 
 import requests
 
-from tests.reliability import figures, laws
+from tests.reliability import figures, laws_in_sql
 from tests.reliability.away import away, every_part, is_delivered_to, known, sources_with_a_switch
-from tests.reliability.clients import Client, Told
+from tests.reliability.clients import Acknowledged, Client
 from tests.reliability.plan import Strike, Wish, strikes, wishes
+from tests.reliability.restartable_laptop import RestartableLaptop, hurried_manifests
 from tests.reliability.settling import Settled, latest_event, settle, waiting
 from tests.reliability.strikes import Striker
-from tests.reliability.town import Town, hurried_manifests
 from tests.system import ROOT, eventually
 
 FLIGHTS = 20
@@ -64,51 +64,55 @@ def _verdict(asked: argparse.Namespace, data: Path, part: str, typed: Sequence[s
 
 def run(asked: argparse.Namespace, data: Path, part: str) -> bool:
     """One run from start to verdict; with a part that is away for long, or else with strikes."""
-    town, told = Town(data, _laptop_arguments(asked, data)), Told()
+    laptop, acknowledged = RestartableLaptop(data, _laptop_arguments(asked, data)), Acknowledged()
     try:
-        town.start()
-        flights = add_flights(town, asked)
-        done = outage(asked, town, told, flights, part) if part else storm(asked, town, told, flights)
-        settled = settle(town, asked.settle_within, asked.calm, replay=asked.replay)
+        laptop.start()
+        flights = add_flights(laptop, asked)
+        done = (
+            outage(asked, laptop, acknowledged, flights, part) if part else storm(asked, laptop, acknowledged, flights)
+        )
+        settled = settle(laptop, asked.settle_within, asked.calm, replay=asked.replay)
     finally:
-        town.end()
-    told.faults += _left_undone(asked, told, settled, part)
-    told.write(data, flights)
-    for text in report(town, told, done, settled):
+        laptop.end()
+    acknowledged.faults += _left_undone(asked, acknowledged, settled, part)
+    acknowledged.write(data, flights)
+    for text in report(laptop, acknowledged, done, settled):
         say(text)
-    holds, lines = laws.verdict(data)
-    for text in [*(f"BROKEN  {fault}" for fault in told.faults), *lines]:
+    holds, lines = laws_in_sql.verdict(data)
+    for text in [*(f"BROKEN  {fault}" for fault in acknowledged.faults), *lines]:
         say(text)
-    return holds and not told.faults
+    return holds and not acknowledged.faults
 
 
-def _left_undone(asked: argparse.Namespace, told: Told, settled: Settled, part: str) -> Iterator[str]:
-    if told.finished < asked.reservations:
-        yield f"only {told.finished} wishes were answered or given up"
+def _left_undone(asked: argparse.Namespace, acknowledged: Acknowledged, settled: Settled, part: str) -> Iterator[str]:
+    if acknowledged.finished < asked.reservations:
+        yield f"only {acknowledged.finished} wishes were answered or given up"
     if settled.not_at_rest:
         yield f"not at rest within {asked.settle_within:.0f} s: {settled.not_at_rest}"
     if part and is_delivered_to(part) and not settled.letters:
         yield f"no letter arose: {part} was not away for longer than all retries"
 
 
-def add_flights(town: Town, asked: argparse.Namespace) -> list[int]:
+def add_flights(laptop: RestartableLaptop, asked: argparse.Namespace) -> list[int]:
     """Flights with seats for two thirds of all wishes."""
     dice = Random(f"flights {asked.seed}")
     seats = max(4, int(asked.reservations * SEATS_WANTED * 2 / 3 / FLIGHTS))
-    return [_add_flight(town, f"ACE{number}", seats, dice.randint(50, 900) * 1000) for number in range(FLIGHTS)]
+    return [_add_flight(laptop, f"ACE{number}", seats, dice.randint(50, 900) * 1000) for number in range(FLIGHTS)]
 
 
-def storm(asked: argparse.Namespace, town: Town, told: Told, flights: list[int]) -> Counter[str]:
+def storm(
+    asked: argparse.Namespace, laptop: RestartableLaptop, acknowledged: Acknowledged, flights: list[int]
+) -> Counter[str]:
     """Clients and strikes; ends when all clients are through and everything was struck. What was hit, and how often."""
     queue = deque(wishes(asked.seed, asked.reservations, FLIGHTS))
-    clients = _clients(asked, town, told, flights, queue)
-    striker = Striker(town, asked.seed, lambda: _place_a_slow_one(town, told, flights, striker))
+    clients = _clients(asked, laptop, acknowledged, flights, queue)
+    striker = Striker(laptop, asked.seed, lambda: _place_a_slow_one(laptop, acknowledged, flights, striker))
     began = time.monotonic()
     try:
         say("when, after how many reservations, what was to be struck -> what was")
         for strike in strikes(asked.seed, asked.reservations, asked.kills, asked.broker_away, asked.database_away):
-            _wait_for_turn(strike.after, told, clients)
-            say(f"{time.monotonic() - began:6.1f} s  {strike}  -> {_hit_by(strike, striker, told)}")
+            _wait_for_turn(strike.after, acknowledged, clients)
+            say(f"{time.monotonic() - began:6.1f} s  {strike}  -> {_hit_by(strike, striker, acknowledged)}")
         for client in clients:
             client.join()
     finally:
@@ -117,21 +121,23 @@ def storm(asked: argparse.Namespace, town: Town, told: Told, flights: list[int])
     return striker.done
 
 
-def outage(asked: argparse.Namespace, town: Town, told: Told, flights: list[int], part: str) -> Counter[str]:
+def outage(
+    asked: argparse.Namespace, laptop: RestartableLaptop, acknowledged: Acknowledged, flights: list[int], part: str
+) -> Counter[str]:
     """Clients, and a part that is away in their midst until all that needed it was given up, and all expired."""
     every = list(wishes(asked.seed, asked.reservations, FLIGHTS))
     before, after = deque(every[: len(every) * 4 // 5]), deque(every[len(every) * 4 // 5 :])
-    clients = _clients(asked, town, told, flights, before)
+    clients = _clients(asked, laptop, acknowledged, flights, before)
     began = time.monotonic()
     try:
-        _wait_for_turn(asked.reservations // 4, told, clients)
-        with away(town, part):
+        _wait_for_turn(asked.reservations // 4, acknowledged, clients)
+        with away(laptop, part):
             say(f"{time.monotonic() - began:6.1f} s  {part} is away")
             time.sleep(asked.expires_after + LONGER_THAN_EXPIRY)  # an outage is nothing but time
-            latest = latest_event(town)
-            eventually(lambda: waiting(town, latest) == 0, f"all that needs {part} is given up", asked.settle_within)
+            latest = latest_event(laptop)
+            eventually(lambda: waiting(laptop, latest) == 0, f"all that needs {part} is given up", asked.settle_within)
         say(f"{time.monotonic() - began:6.1f} s  {part} is back")
-        for client in [*clients, *_clients(asked, town, told, flights, after)]:
+        for client in [*clients, *_clients(asked, laptop, acknowledged, flights, after)]:
             client.join()
     finally:
         before.clear()
@@ -140,24 +146,30 @@ def outage(asked: argparse.Namespace, town: Town, told: Told, flights: list[int]
     return Counter({f"{part} away": 1})
 
 
-def _clients(asked: argparse.Namespace, town: Town, told: Told, flights: list[int], queue: deque[Wish]) -> list[Client]:
+def _clients(
+    asked: argparse.Namespace,
+    laptop: RestartableLaptop,
+    acknowledged: Acknowledged,
+    flights: list[int],
+    queue: deque[Wish],
+) -> list[Client]:
     """Clients at work on the wishes in the queue."""
-    clients = [Client(town, flights, queue, told, asked.patience) for _ in range(asked.clients)]
+    clients = [Client(laptop, flights, queue, acknowledged, asked.patience) for _ in range(asked.clients)]
     for client in clients:
         client.start()
     return clients
 
 
-def report(town: Town, told: Told, done: Counter[str], settled: Settled) -> list[str]:
+def report(laptop: RestartableLaptop, acknowledged: Acknowledged, done: Counter[str], settled: Settled) -> list[str]:
     """All figures."""
     replayed = f", sent again in {settled.rounds} rounds" if settled.rounds else ""
     return [
-        figures.line("clients", dict(sorted(told.counts.items()))),
+        figures.line("clients", dict(sorted(acknowledged.counts.items()))),
         figures.line(f"{done.total() - done['nothing']} strikes", dict(done.most_common())),
-        figures.line("deliveries", dict(figures.disturbances(town).most_common())),
+        figures.line("deliveries", dict(figures.disturbances(laptop).most_common())),
         figures.line(f"{settled.letters.total()} letters", dict(settled.letters.most_common())) + replayed,
         f"{'at rest':<20} {settled.seconds:.1f} s after the last client and the last strike",
-        *figures.of_databases(town),
+        *figures.of_databases(laptop),
     ]
 
 
@@ -167,32 +179,34 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _hit_by(strike: Strike, striker: Striker, told: Told) -> str:
+def _hit_by(strike: Strike, striker: Striker, acknowledged: Acknowledged) -> str:
     try:
         return striker.strike(strike)
     except AssertionError as error:  # what was waited for in vain is a finding, and no reason to know nothing else
-        told.faults.append(f"{strike}: {error}")
+        acknowledged.faults.append(f"{strike}: {error}")
         return f"FAILED: {error}"
 
 
-def _wait_for_turn(after: int, told: Told, clients: list[Client]) -> None:
-    while told.finished < after and any(client.is_alive() for client in clients):
+def _wait_for_turn(after: int, acknowledged: Acknowledged, clients: list[Client]) -> None:
+    while acknowledged.finished < after and any(client.is_alive() for client in clients):
         time.sleep(0.02)
 
 
-def _add_flight(town: Town, code: str, seats: int, cost: int) -> int:
+def _add_flight(laptop: RestartableLaptop, code: str, seats: int, cost: int) -> int:
     flight = {"flightCode": code, "takeoffDate": "2028-01-01", "cost": cost, "remainingSeatsCount": seats}
-    answer = requests.post(f"{town.system.gateway}/flights", json=flight, timeout=60)
+    answer = requests.post(f"{laptop.system.gateway}/flights", json=flight, timeout=60)
     answer.raise_for_status()
     return int(answer.json()["flightId"])
 
 
-def _place_a_slow_one(town: Town, told: Told, flights: list[int], striker: Striker) -> None:
+def _place_a_slow_one(
+    laptop: RestartableLaptop, acknowledged: Acknowledged, flights: list[int], striker: Striker
+) -> None:
     """One more reservation, so that the provider is being asked when its caller is killed."""
     key = f"slow-{striker.done.total()}"
     wish = Wish(key, "POST", False, 1, FLIGHTS - 1, 1, "2027-01-01", "slow", ())
     queue = deque([wish])
-    client = Client(town, flights, queue, told, patience=75)
+    client = Client(laptop, flights, queue, acknowledged, patience=75)
     client.start()
     client.join()
 

@@ -15,16 +15,16 @@ from random import Random
 import psutil
 
 from tests.reliability.plan import FUNCTIONS, Strike
-from tests.reliability.town import Town, kill_group
+from tests.reliability.restartable_laptop import RestartableLaptop, kill_group
 from tests.system import eventually
 
 
 class Striker:
     """done counts what was really hit; a function that is asleep is replaced by one that is awake."""
 
-    def __init__(self, town: Town, seed: int, keep_the_provider_busy: Callable[[], None]) -> None:
+    def __init__(self, laptop: RestartableLaptop, seed: int, keep_the_provider_busy: Callable[[], None]) -> None:
         self.done: Counter[str] = Counter()
-        self._town = town
+        self._town = laptop
         self._dice = Random(f"striker {seed}")
         self._keep_the_provider_busy = keep_the_provider_busy
 

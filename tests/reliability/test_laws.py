@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 
 from broker.embedded.event_log import Log
 from choreography.migrations import upgrade
-from tests.reliability.laws import ACKNOWLEDGED, LAWS, SCHEMAS, violations
+from tests.reliability.laws_in_sql import ACKNOWLEDGED, LAWS, SCHEMAS, violations
 from tests.system import ROOT
 
 EXPIRY = "'2026-01-01 00:00:00', '2026-01-01 00:15:00'"
@@ -42,7 +42,7 @@ AT_REST = {
         ('REFUNDED', 1, '2026-05-02', 1, 1, 1, 1, 1, 1, 0, '2026-01-01'),
         ('DECLINED', 2, '2026-05-03', 1, 1, 1, 0, 0, 0, 0, '2026-01-01')""",
     "broker": "INSERT INTO triggers VALUES (1, 'airline/one', 0)",
-    "told": f"""
+    "acknowledged": f"""
         {ACKNOWLEDGED};
         INSERT INTO placed VALUES ('PAID', 1, 7, 2), ('REFUNDED', 1, 7, 3);
         INSERT INTO canceled VALUES ('REFUNDED')""",
@@ -77,13 +77,13 @@ BREACHES = {
         ("reserve", "UPDATE reservations SET status = 'PENDING' WHERE id = 'DECLINED'")
     ],
     "every acknowledged reservation exists, once and as it was asked for": [
-        ("told", "INSERT INTO placed VALUES ('LOST', 1, 7, 2)"),
-        ("told", "INSERT INTO placed VALUES ('PAID', 1, 7, 2)"),
-        ("told", "UPDATE placed SET seat_qty = 4 WHERE reservation_id = 'PAID'"),
+        ("acknowledged", "INSERT INTO placed VALUES ('LOST', 1, 7, 2)"),
+        ("acknowledged", "INSERT INTO placed VALUES ('PAID', 1, 7, 2)"),
+        ("acknowledged", "UPDATE placed SET seat_qty = 4 WHERE reservation_id = 'PAID'"),
     ],
     "every acknowledged cancel is CANCELED": [
-        ("told", "INSERT INTO canceled VALUES ('PAID')"),
-        ("told", "INSERT INTO canceled VALUES ('LOST')"),
+        ("acknowledged", "INSERT INTO canceled VALUES ('PAID')"),
+        ("acknowledged", "INSERT INTO canceled VALUES ('LOST')"),
     ],
     "per flight, capacity = remaining + seats of HELD holds": [
         ("seats", "UPDATE flights SET remaining_seats_count = 9 WHERE id = 7")

@@ -11,36 +11,36 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.reliability.town import Town, hurried_manifests
+from tests.reliability.restartable_laptop import RestartableLaptop, hurried_manifests
 from tests.saga import Airline
 from tests.system import ROOT, eventually
 
 SAMPLE_FLIGHT = 1001  # 180 seats
 AWAY = "The database is out of reach, or too busy or full; try again."
-Start = Callable[..., tuple[Town, Airline]]
+Start = Callable[..., tuple[RestartableLaptop, Airline]]
 
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[Start]:
     """Starts the system with housekeeping every other second."""
-    towns: list[Town] = []
+    towns: list[RestartableLaptop] = []
 
-    def start(*arguments: str) -> tuple[Town, Airline]:
+    def start(*arguments: str) -> tuple[RestartableLaptop, Airline]:
         base = hurried_manifests(tmp_path / "manifests", "*/2 * * * * *", {})
         manifests = ("--manifests", str(base), "--manifests", str(ROOT / "broker" / "kafka"))
-        towns.append(Town(tmp_path, (*manifests, *arguments)))
+        towns.append(RestartableLaptop(tmp_path, (*manifests, *arguments)))
         towns[0].start()
         return towns[0], Airline(towns[0].system.gateway)
 
     yield start
-    for town in towns:
-        town.end()
+    for laptop in towns:
+        laptop.end()
 
 
 @contextmanager
-def stopped(town: Town, name: str) -> Iterator[None]:
+def stopped(laptop: RestartableLaptop, name: str) -> Iterator[None]:
     """The process neither works nor ends; the laptop sees nothing to start again."""
-    pid = town.pid(name)
+    pid = laptop.pid(name)
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -50,48 +50,48 @@ def stopped(town: Town, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def out_of_reach(town: Town, database: str) -> Iterator[None]:
+def out_of_reach(laptop: RestartableLaptop, database: str) -> Iterator[None]:
     """Nobody else can read or write; possible only while nobody has it open.
 
     A renamed or removed file would be a lie: those who have it open would go on, the others would find a new one.
     """
-    with closing(sqlite3.connect(town.data / f"{database}.db", isolation_level=None)) as connection:
+    with closing(sqlite3.connect(laptop.data / f"{database}.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("BEGIN EXCLUSIVE")
         yield
 
 
 @contextmanager
-def read_only(town: Town, database: str) -> Iterator[None]:
+def read_only(laptop: RestartableLaptop, database: str) -> Iterator[None]:
     """A transaction that does not end: whoever wants to write waits."""
-    with closing(sqlite3.connect(town.data / f"{database}.db", timeout=60, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(laptop.data / f"{database}.db", timeout=60, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield
         connection.execute("ROLLBACK")
 
 
-def unsent(town: Town) -> int:
-    return int(town.query("reserve", "SELECT count(*) FROM outbox")[0][0])
+def unsent(laptop: RestartableLaptop) -> int:
+    return int(laptop.query("reserve", "SELECT count(*) FROM outbox")[0][0])
 
 
 def test_reservations_are_taken_while_the_broker_is_away_and_housekeeping_sends_what_waited(started: Start) -> None:
-    town, airline = started()
-    with stopped(town, "broker"), ThreadPoolExecutor(3) as pool:
+    laptop, airline = started()
+    with stopped(laptop, "broker"), ThreadPoolExecutor(3) as pool:
         placed = list(pool.map(lambda _: airline.place_reservation(SAMPLE_FLIGHT, 1), range(3)))
-        assert unsent(town) == 3
+        assert unsent(laptop) == 3
         assert {airline.reservation(identity)["status"] for identity in placed} == {"PENDING"}
     assert {airline.outcome(identity)["status"] for identity in placed} == {"SUCCEED"}
-    eventually(lambda: unsent(town) == 0, "the outbox is empty")
+    eventually(lambda: unsent(laptop) == 0, "the outbox is empty")
     assert airline.get(f"/flights/{SAMPLE_FLIGHT}")["remainingSeatsCount"] == 177
 
 
 def test_a_database_that_is_away_is_told_with_503_and_its_events_are_delivered_once_it_is_back(started: Start) -> None:
-    town, airline = started()
-    with out_of_reach(town, "flight-seats"):
+    laptop, airline = started()
+    with out_of_reach(laptop, "flight-seats"):
         placed = airline.place_reservation(SAMPLE_FLIGHT, 3)
         refused = requests.get(f"{airline.gateway}/flights", timeout=60)
         assert (refused.status_code, refused.json()["detail"]) == (503, AWAY)
-        eventually(lambda: "refused" in (town.data / "logs" / "decrease-seats.log").read_text(), "it was tried", 30)
+        eventually(lambda: "refused" in (laptop.data / "logs" / "decrease-seats.log").read_text(), "it was tried", 30)
         assert airline.reservation(placed)["status"] == "PENDING"
     assert airline.outcome(placed, within=60)["status"] == "SUCCEED"
     assert airline.get(f"/flights/{SAMPLE_FLIGHT}")["remainingSeatsCount"] == 177
@@ -99,21 +99,21 @@ def test_a_database_that_is_away_is_told_with_503_and_its_events_are_delivered_o
 
 
 def test_a_broker_without_room_refuses_and_nothing_is_lost_that_was_acknowledged(started: Start) -> None:
-    town, airline = started("--broker-bytes", "400000")
+    laptop, airline = started("--broker-bytes", "400000")
     flight = airline.add_flight(seats=2000)
     placed, asked = [], []
-    with read_only(town, "dashboard-projector"):  # hears every event: none of them can be forgotten
+    with read_only(laptop, "dashboard-projector"):  # hears every event: none of them can be forgotten
         for _ in range(300):
             placed.append(airline.place_reservation(flight, 1))
             answer = airline.say("ReservationRequested", {"customerId": 2, "flightId": flight, "seatQty": 1})
             assert answer.status_code == 202, answer.text
             asked.append(answer.json()["reservationId"])
-            if unsent(town) > 2:
+            if unsent(laptop) > 2:
                 break
         # deliveries that end make a little room again
-        assert unsent(town) > 0, "the outbox keeps what the broker does not take"
+        assert unsent(laptop) > 0, "the outbox keeps what the broker does not take"
     for identity in placed + asked:
         assert airline.outcome(identity, within=90)["status"] == "SUCCEED"
-    eventually(lambda: unsent(town) == 0, "the outbox is empty")
+    eventually(lambda: unsent(laptop) == 0, "the outbox is empty")
     assert airline.get(f"/flights/{flight}")["remainingSeatsCount"] == 2000 - len(placed + asked)
     eventually(lambda: airline.customer(2)["confirmedCount"] == len(asked), "the dashboard has heard of all", 60)

@@ -18,7 +18,7 @@ import reservations
 from airline import settings
 from choreography import clock, store
 from choreography.settings import settings as kit_settings
-from tests.unit.sayings import NOON
+from tests.unit.sample_events import NOON
 
 Database = Callable[[MetaData], Engine]
 """Where a service keeps its tables, which are there and empty."""
@@ -71,7 +71,7 @@ def database() -> Database:
 
 
 @pytest.fixture
-def desk(database: Database) -> Service:
+def reserve_service(database: Database) -> Service:
     """The reserve service."""
     return Service(database(reservations.metadata))
 
@@ -87,7 +87,7 @@ def seats(database: Database) -> Service:
 
 
 @pytest.fixture
-def bank(database: Database, monkeypatch: pytest.MonkeyPatch) -> Service:
+def provider_service(database: Database, monkeypatch: pytest.MonkeyPatch) -> Service:
     """The provider, with its ledger."""
     service = Service(database(provider.metadata))
     monkeypatch.setattr("provider.ledger._database", lambda: service.engine)
@@ -95,12 +95,12 @@ def bank(database: Database, monkeypatch: pytest.MonkeyPatch) -> Service:
 
 
 @pytest.fixture
-def till(database: Database, bank: Service) -> Service:
+def payment_service(database: Database, provider_service: Service) -> Service:
     """The payment service."""
     return Service(database(payments.metadata))
 
 
 @pytest.fixture
-def board(database: Database) -> Service:
+def dashboard_service(database: Database) -> Service:
     """The dashboard."""
     return Service(database(projection.metadata))

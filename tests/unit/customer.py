@@ -1,4 +1,4 @@
-"""What customers do in the world of the tests, over HTTP: resources, and commands as CloudEvents."""
+"""What customers do in the simulation of the tests, over HTTP: resources, and commands as CloudEvents."""
 
 from datetime import date
 from typing import Any
@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 import commands_api
 import reservations_api
-from tests.unit.world import World
+from tests.unit.simulation import Simulation
 
 AGENCY = "/agency/7"
 WAYS_TO_CANCEL = ("DELETE", "PATCH", "command")
@@ -16,8 +16,8 @@ WAYS_TO_CANCEL = ("DELETE", "PATCH", "command")
 class Customer:
     """Everybody who books. `known` are the reservations they have an id of, `unwanted` those they canceled."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
         self._resources: FlaskClient = reservations_api.app.test_client()
         self._commands: FlaskClient = commands_api.app.test_client()
         self.known: list[str] = []
@@ -27,7 +27,7 @@ class Customer:
         """Sends order `number`, for the first time or again; the id of its reservation, if it was taken."""
         if number % 2:
             return self._taken(self._say("ReservationRequested", str(number), wish))
-        with self._world.at("reservations"):
+        with self._simulation.at("reservations"):
             answer = self._resources.post("/reservations", json=wish, headers={"Idempotency-Key": str(number)})
         assert answer.status_code in (201, 503), answer.text
         return self._taken(answer)
@@ -39,7 +39,7 @@ class Customer:
             answer = self._say("CancellationRequested", event, {"reservationId": reservation})
         else:
             change = {"status": "CANCELED", "reason": "rain"} if by == "PATCH" else None
-            with self._world.at("reservations"):
+            with self._simulation.at("reservations"):
                 answer = self._resources.open(f"/reservations/{reservation}", method=by, json=change)
         assert answer.status_code in (200, 202, 204, 404, 503), answer.text
         if answer.status_code < 300:
@@ -47,7 +47,7 @@ class Customer:
 
     def _say(self, type_: str, identity: str, data: dict[str, Any]) -> Any:
         event = {"specversion": "1.0", "id": identity, "source": AGENCY, "type": type_, "data": data}
-        with self._world.at("reservations"):
+        with self._simulation.at("reservations"):
             answer = self._commands.post("/events", json=event, content_type="application/cloudevents+json")
         assert answer.status_code in (202, 503), answer.text
         return answer

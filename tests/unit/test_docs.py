@@ -88,8 +88,8 @@ def test_every_fault_has_a_test_or_says_why_not() -> None:
 
 @each_page
 def test_every_command_of_the_operators_desk_exists(page: Path) -> None:
-    desk = typer.main.get_command(app)
-    known = set(getattr(desk, "commands", {}))
+    reserve_service = typer.main.get_command(app)
+    known = set(getattr(reserve_service, "commands", {}))
 
     assert known
     assert set(re.findall(r"\bbin/airline ([a-z][a-z-]+)", typed(page))) <= known

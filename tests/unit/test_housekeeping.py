@@ -13,15 +13,15 @@ import reservations
 import settlement
 from choreography import housekeeping, outbox
 from choreography.errors import BrokerAway, TryAgain
-from tests.unit import laws
+from tests.unit import model_laws
 from tests.unit.manifests import of_kind
-from tests.unit.test_saga_crossings import Tale
-from tests.unit.world import Mishap, World
+from tests.unit.simulation import Mishap, Simulation
+from tests.unit.test_saga_crossings import AirlineWithOneFlight
 
 
 @pytest.fixture
-def tale(monkeypatch: pytest.MonkeyPatch) -> Tale:
-    return Tale(World(monkeypatch))
+def airline(monkeypatch: pytest.MonkeyPatch) -> AirlineWithOneFlight:
+    return AirlineWithOneFlight(Simulation(monkeypatch))
 
 
 @pytest.fixture
@@ -109,92 +109,96 @@ def refuse(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, poison: str)
     monkeypatch.setattr(module, name, fails)
 
 
-def status(tale: Tale, kind: str, reservation: str) -> str | None:
-    return laws.statuses(tale.world).get((kind, reservation))
+def status(airline: AirlineWithOneFlight, kind: str, reservation: str) -> str | None:
+    return model_laws.statuses(airline.simulation).get((kind, reservation))
 
 
-def unsent(tale: Tale) -> list[Any]:
-    return tale.world.desk.read("SELECT id FROM outbox") + tale.world.till.read("SELECT id FROM outbox")
+def unsent(airline: AirlineWithOneFlight) -> list[Any]:
+    return airline.simulation.reserve_service.read("SELECT id FROM outbox") + airline.simulation.payment_service.read(
+        "SELECT id FROM outbox"
+    )
 
 
-def booked(tale: Tale, seats: int = 2) -> str:
+def booked(airline: AirlineWithOneFlight, seats: int = 2) -> str:
     """The id of a reservation that was placed: every other one is booked by a command."""
-    reservation = tale.books(seats=seats)
-    for delivery in [one for one in tale.world.pending if one.policy.name == "place-reservation"]:
-        tale.world.deliver(delivery)
+    reservation = airline.books(seats=seats)
+    for delivery in [one for one in airline.simulation.pending if one.policy.name == "place-reservation"]:
+        airline.simulation.deliver(delivery)
     return reservation
 
 
-def leave_unsent(tale: Tale) -> None:
-    unwanted = booked(tale)
-    with tale.world.going_wrong(Mishap.AWAY):
-        tale.customer.cancel(unwanted)
-    assert unsent(tale)
+def leave_unsent(airline: AirlineWithOneFlight) -> None:
+    unwanted = booked(airline)
+    with airline.simulation.going_wrong(Mishap.AWAY):
+        airline.customer.cancel(unwanted)
+    assert unsent(airline)
 
 
 def test_a_reservation_that_cannot_expire_stops_neither_the_others_nor_the_outbox(
-    tale: Tale, monkeypatch: pytest.MonkeyPatch
+    airline: AirlineWithOneFlight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    poison, other = booked(tale), booked(tale)
-    leave_unsent(tale)
+    poison, other = booked(airline), booked(airline)
+    leave_unsent(airline)
     refuse(monkeypatch, reservations, "expire", poison)
-    tale.world.later(minutes=16)
-    tale.world.keep_house("reservations")
-    assert (status(tale, "reservation", poison), status(tale, "reservation", other)) == ("PENDING", "CANCELED")
-    assert unsent(tale) == []
+    airline.simulation.later(minutes=16)
+    airline.simulation.keep_house("reservations")
+    assert (status(airline, "reservation", poison), status(airline, "reservation", other)) == ("PENDING", "CANCELED")
+    assert unsent(airline) == []
 
 
 def test_a_reservation_of_which_nothing_can_be_said_again_stops_neither_the_others_nor_the_outbox(
-    tale: Tale, monkeypatch: pytest.MonkeyPatch
+    airline: AirlineWithOneFlight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    poison, other = booked(tale), booked(tale)
-    leave_unsent(tale)
-    tale.world.pending.clear()
+    poison, other = booked(airline), booked(airline)
+    leave_unsent(airline)
+    airline.simulation.pending.clear()
     refuse(monkeypatch, owed, "said_again", poison)
-    tale.world.later(minutes=11)
-    tale.world.keep_house("reservations")
-    again = {delivery.reservation for delivery in tale.world.pending if delivery.policy.name == "decrease-seats"}
+    airline.simulation.later(minutes=11)
+    airline.simulation.keep_house("reservations")
+    again = {
+        delivery.reservation for delivery in airline.simulation.pending if delivery.policy.name == "decrease-seats"
+    }
     assert (poison in again, other in again) == (False, True)
-    assert unsent(tale) == []
+    assert unsent(airline) == []
 
 
 def test_a_payment_that_cannot_be_finished_stops_neither_the_others_nor_the_outbox(
-    tale: Tale, monkeypatch: pytest.MonkeyPatch
+    airline: AirlineWithOneFlight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = [booked(tale, seats=1) for _ in range(3)]
+    left = [booked(airline, seats=1) for _ in range(3)]
     for reservation in left:
-        placed = [one for one in tale.world.pending if one.policy.name == "decrease-seats"]
-        tale.world.deliver(next(one for one in placed if one.reservation == reservation))
-        charge = tale.world.start(tale.on_its_way("RemainingSeatsDecreased", "charge-payment"))
-        tale.world.go_on(charge, 1)
+        placed = [one for one in airline.simulation.pending if one.policy.name == "decrease-seats"]
+        airline.simulation.deliver(next(one for one in placed if one.reservation == reservation))
+        charge = airline.simulation.start(airline.on_its_way("RemainingSeatsDecreased", "charge-payment"))
+        airline.simulation.go_on(charge, 1)
     refuse(monkeypatch, payments, "charge", left[0])
-    tale.world.later(minutes=3)
-    with tale.world.going_wrong(Mishap.AWAY):
-        tale.world.keep_house("payments")
-    assert [status(tale, "payment", one) for one in left] == ["CHARGING", "PAID", "PAID"]
-    assert unsent(tale) == []
+    airline.simulation.later(minutes=3)
+    with airline.simulation.going_wrong(Mishap.AWAY):
+        airline.simulation.keep_house("payments")
+    assert [status(airline, "payment", one) for one in left] == ["CHARGING", "PAID", "PAID"]
+    assert unsent(airline) == []
 
 
 def test_a_report_that_the_broker_refuses_does_not_stop_the_next_one(
-    tale: Tale, monkeypatch: pytest.MonkeyPatch
+    airline: AirlineWithOneFlight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settlement, "BATCH", 1)
-    ended = [booked(tale, seats=1) for _ in range(3)]
-    while tale.world.pending:
-        for delivery in list(tale.world.pending):
-            tale.world.deliver(delivery)
-    with tale.world.going_wrong(Mishap.REFUSED):
-        tale.world.keep_house("projection")
-    reports = [delivery for delivery in tale.world.pending if delivery.policy.name == "settle-reservations"]
+    ended = [booked(airline, seats=1) for _ in range(3)]
+    while airline.simulation.pending:
+        for delivery in list(airline.simulation.pending):
+            airline.simulation.deliver(delivery)
+    with airline.simulation.going_wrong(Mishap.REFUSED):
+        airline.simulation.keep_house("projection")
+    reports = [delivery for delivery in airline.simulation.pending if delivery.policy.name == "settle-reservations"]
     assert sorted(one for report in reports for one in report.about) == sorted(ended)[1:]
-    tale.rests()
+    airline.rests()
 
 
 def test_a_tick_ends_in_its_time_and_the_next_one_goes_on(
-    tale: Tale, monkeypatch: pytest.MonkeyPatch, watch: Callable[[float], float]
+    airline: AirlineWithOneFlight, monkeypatch: pytest.MonkeyPatch, watch: Callable[[float], float]
 ) -> None:
-    overdue = [booked(tale, seats=1) for _ in range(5)]
-    leave_unsent(tale)
+    overdue = [booked(airline, seats=1) for _ in range(5)]
+    leave_unsent(airline)
     expire = reservations.expire
 
     def slowly(*what: Any) -> Any:
@@ -202,12 +206,12 @@ def test_a_tick_ends_in_its_time_and_the_next_one_goes_on(
         return expire(*what)
 
     monkeypatch.setattr(reservations, "expire", slowly)
-    tale.world.later(minutes=16)
+    airline.simulation.later(minutes=16)
     ended = []
     for _ in range(3):
-        tale.world.keep_house("reservations")
-        ended.append(sum(status(tale, "reservation", one) == "CANCELED" for one in overdue))
-        assert unsent(tale) == []
+        airline.simulation.keep_house("reservations")
+        ended.append(sum(status(airline, "reservation", one) == "CANCELED" for one in overdue))
+        assert unsent(airline) == []
     assert ended == [2, 4, 5]
 
 

@@ -14,23 +14,23 @@ from airline import settings
 from airline.events import ReservationCanceled, ReservationConfirmed, ReservationPlaced, SagasSettled
 from choreography import clock, outbox, store
 from tests.unit.conftest import Service
-from tests.unit.sayings import NOON
+from tests.unit.sample_events import NOON
 from tests.unit.test_reservations import PAID, REQUESTED, UNWANTED, requested  # noqa: F401 - a fixture
 
 EXPIRED_BY_THEN = NOON + timedelta(minutes=16)
 
 
-def row(desk: Service) -> Any:
-    (only,) = desk.rows(reservations.RESERVATIONS)
+def row(reserve_service: Service) -> Any:
+    (only,) = reserve_service.rows(reservations.RESERVATIONS)
     return only
 
 
-def said(desk: Service) -> list[type]:
-    return [type(event) for event in owed.said_again(row(desk))]
+def said(reserve_service: Service) -> list[type]:
+    return [type(event) for event in owed.said_again(row(reserve_service))]
 
 
-def settle(desk: Service, status: str) -> None:
-    desk.run(reservations.settle_reservations, SagasSettled(status=status, reservation_ids=("R0", "R1")))
+def settle(reserve_service: Service, status: str) -> None:
+    reserve_service.run(reservations.settle_reservations, SagasSettled(status=status, reservation_ids=("R0", "R1")))
 
 
 def test_what_is_pending_is_placed_again(requested: Service) -> None:  # noqa: F811

@@ -12,7 +12,7 @@ import projection
 from airline.events import Event, PaymentNotTaken, RemainingSeatsIncreased, ReservationConfirmed, SeatsNotHeld
 from choreography import wire
 from tests.unit.conftest import Service
-from tests.unit.sayings import NOON, canceled, decreased, placed
+from tests.unit.sample_events import NOON, canceled, decreased, placed
 
 NOT_HELD = SeatsNotHeld(reservation_id="R2", flight_id=1)
 NOT_TAKEN = PaymentNotTaken(reservation_id="R2", customer_id=7)
@@ -24,84 +24,97 @@ def envelope(event: Event, source: str = "/airline/reserve") -> wire.Envelope:
     return wire.Envelope({name: value for name, value in said.items() if name != "data"}, said["data"])
 
 
-def hear(board: Service, *events: Event) -> None:
+def hear(dashboard_service: Service, *events: Event) -> None:
     for event in events:
-        board.run(projection.project, envelope(event))
+        dashboard_service.run(projection.project, envelope(event))
 
 
-def customers(board: Service) -> list[Any]:
-    return [tuple(row) for row in board.run(lambda tx: list(tx.execute(projection.customers())))]
+def customers(dashboard_service: Service) -> list[Any]:
+    return [tuple(row) for row in dashboard_service.run(lambda tx: list(tx.execute(projection.customers())))]
 
 
-def test_a_customer_is_counted_by_reservations_and_the_greatest_date(board: Service) -> None:
+def test_a_customer_is_counted_by_reservations_and_the_greatest_date(dashboard_service: Service) -> None:
     first, second = placed("R1"), placed("R2")
-    hear(board, second, first)
-    assert customers(board) == [(7, 2, date(2024, 11, 21), 0, 0)]
+    hear(dashboard_service, second, first)
+    assert customers(dashboard_service) == [(7, 2, date(2024, 11, 21), 0, 0)]
 
 
-def test_every_order_and_every_repetition_makes_the_same_dashboard(board: Service) -> None:
+def test_every_order_and_every_repetition_makes_the_same_dashboard(dashboard_service: Service) -> None:
     story: list[Event] = [placed("R1"), decreased("R1"), CONFIRMED, canceled("R1")]
     for order in itertools.permutations(story):
         for table in (projection.EVENTS, projection.RESERVATIONS):
-            board.run(lambda tx, table=table: tx.execute(table.delete()))
-        hear(board, *order, random.Random(1).choice(order))
-        assert customers(board) == [(7, 1, date(2024, 11, 21), 0, 1)]
-        assert len(board.rows(projection.EVENTS)) == len(story)
+            dashboard_service.run(lambda tx, table=table: tx.execute(table.delete()))
+        hear(dashboard_service, *order, random.Random(1).choice(order))
+        assert customers(dashboard_service) == [(7, 1, date(2024, 11, 21), 0, 1)]
+        assert len(dashboard_service.rows(projection.EVENTS)) == len(story)
 
 
-def test_a_confirmed_reservation_counts_as_confirmed_until_it_is_canceled(board: Service) -> None:
-    hear(board, placed("R1"), CONFIRMED)
-    assert customers(board)[0][3:] == (1, 0)
-    hear(board, canceled("R1"))
-    assert customers(board)[0][3:] == (0, 1)
+def test_a_confirmed_reservation_counts_as_confirmed_until_it_is_canceled(dashboard_service: Service) -> None:
+    hear(dashboard_service, placed("R1"), CONFIRMED)
+    assert customers(dashboard_service)[0][3:] == (1, 0)
+    hear(dashboard_service, canceled("R1"))
+    assert customers(dashboard_service)[0][3:] == (0, 1)
 
 
-def test_a_reservation_nobody_placed_yet_is_nobodys(board: Service) -> None:
-    hear(board, CONFIRMED)
-    assert customers(board) == []
+def test_a_reservation_nobody_placed_yet_is_nobodys(dashboard_service: Service) -> None:
+    hear(dashboard_service, CONFIRMED)
+    assert customers(dashboard_service) == []
 
 
-def test_strangers_and_commands_are_not_kept(board: Service) -> None:
-    board.run(projection.project, envelope(placed(), source="/somebody/else"))
-    board.run(projection.project, wire.Envelope({"type": "Weather", "source": "/airline/x", "id": "1"}, b"rain"))
-    assert board.rows(projection.EVENTS) == []
+def test_strangers_and_commands_are_not_kept(dashboard_service: Service) -> None:
+    dashboard_service.run(projection.project, envelope(placed(), source="/somebody/else"))
+    dashboard_service.run(
+        projection.project, wire.Envelope({"type": "Weather", "source": "/airline/x", "id": "1"}, b"rain")
+    )
+    assert dashboard_service.rows(projection.EVENTS) == []
 
 
 @pytest.mark.parametrize(
     ("command", "kept"), [("c" * 255, "c" * 255), ("c" * 256, None), ("\ud800", None), ("a\0b", None), (7, None)]
 )
 def test_a_reservation_is_counted_whatever_the_id_of_the_command_that_caused_it(
-    board: Service, command: object, kept: str | None
+    dashboard_service: Service, command: object, kept: str | None
 ) -> None:
     said = envelope(placed())
-    board.run(projection.project, wire.Envelope({**said.attributes, "causationid": command}, said.data))
+    dashboard_service.run(projection.project, wire.Envelope({**said.attributes, "causationid": command}, said.data))
 
-    assert len(customers(board)) == 1
-    assert [row.causation_id for row in board.rows(projection.EVENTS)] == [kept]
+    assert len(customers(dashboard_service)) == 1
+    assert [row.causation_id for row in dashboard_service.rows(projection.EVENTS)] == [kept]
 
 
-def test_what_was_canceled_is_owed_until_seats_and_money_have_both_been_answered_for(board: Service) -> None:
-    hear(board, placed("R1"), decreased("R1"), canceled("R1"), placed("R2"), canceled("R2"), NOT_HELD, NOT_TAKEN)
-    assert owed(board) == ["R1"]
-    hear(board, replace(NOT_TAKEN, reservation_id="R1"))
-    assert owed(board) == ["R1"]
+def test_what_was_canceled_is_owed_until_seats_and_money_have_both_been_answered_for(
+    dashboard_service: Service,
+) -> None:
+    hear(
+        dashboard_service,
+        placed("R1"),
+        decreased("R1"),
+        canceled("R1"),
+        placed("R2"),
+        canceled("R2"),
+        NOT_HELD,
+        NOT_TAKEN,
+    )
+    assert owed(dashboard_service) == ["R1"]
+    hear(dashboard_service, replace(NOT_TAKEN, reservation_id="R1"))
+    assert owed(dashboard_service) == ["R1"]
     returned = RemainingSeatsIncreased(reservation_id="R1", flight_id=1, seat_qty=3, remaining_seats_count=5)
-    hear(board, returned)
-    assert owed(board) == []
+    hear(dashboard_service, returned)
+    assert owed(dashboard_service) == []
 
 
-def owed(board: Service) -> list[str]:
-    found: list[str] = board.run(projection.uncompensated, NOON + timedelta(days=9999))
+def owed(dashboard_service: Service) -> list[str]:
+    found: list[str] = dashboard_service.run(projection.uncompensated, NOON + timedelta(days=9999))
     return found
 
 
-def test_a_history_is_told_in_order(board: Service) -> None:
+def test_a_history_is_told_in_order(dashboard_service: Service) -> None:
     story: list[Event] = [placed("R1"), decreased("R1"), CONFIRMED, canceled("R1")]
     heard = []
     for second, event in enumerate(story):
         said = envelope(event)
         heard.append(wire.Envelope({**said.attributes, "time": f"2026-05-01T12:00:0{second}Z"}, said.data))
     for late in reversed(heard):
-        board.run(projection.project, late)
-    told = board.run(lambda tx: [row.type for row in projection.history("R1", tx)])
+        dashboard_service.run(projection.project, late)
+    told = dashboard_service.run(lambda tx: [row.type for row in projection.history("R1", tx)])
     assert told == [type(event).__name__ for event in story]

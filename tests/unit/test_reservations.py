@@ -22,7 +22,7 @@ from airline.events import (
 from choreography import clock, fields
 from choreography.errors import Invalid
 from tests.unit.conftest import Service
-from tests.unit.sayings import NOON
+from tests.unit.sample_events import NOON
 
 REQUESTED = ReservationRequested(
     reservation_id="R1",
@@ -57,20 +57,20 @@ OTHERS: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def requested(desk: Service, noon: Any) -> Service:
-    desk.run(reservations.place_reservation, REQUESTED)
-    return desk
+def requested(reserve_service: Service, noon: Any) -> Service:
+    reserve_service.run(reservations.place_reservation, REQUESTED)
+    return reserve_service
 
 
-def status(desk: Service) -> tuple[str, str | None]:
-    row = desk.rows(reservations.RESERVATIONS)[0]
+def status(reserve_service: Service) -> tuple[str, str | None]:
+    row = reserve_service.rows(reservations.RESERVATIONS)[0]
     return row.status, row.reason
 
 
-def test_a_request_becomes_a_pending_reservation_with_a_visible_expiry(desk: Service, noon: Any) -> None:
-    (said,) = desk.run(reservations.place_reservation, REQUESTED)
+def test_a_request_becomes_a_pending_reservation_with_a_visible_expiry(reserve_service: Service, noon: Any) -> None:
+    (said,) = reserve_service.run(reservations.place_reservation, REQUESTED)
     assert said == PLACED
-    assert status(desk) == ("PENDING", None)
+    assert status(reserve_service) == ("PENDING", None)
 
 
 def test_a_repeated_request_is_the_same_reservation(requested: Service) -> None:
@@ -132,36 +132,40 @@ def test_another_request_under_the_same_id_is_refused_and_changes_nothing(
 
 
 def test_a_request_that_leaves_the_day_open_is_the_same_on_another_day(
-    desk: Service, noon: Any, monkeypatch: pytest.MonkeyPatch
+    reserve_service: Service, noon: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whenever = replace(REQUESTED, reserve_date=None)
-    (first,) = desk.run(reservations.place_reservation, whenever)
+    (first,) = reserve_service.run(reservations.place_reservation, whenever)
     monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(days=1))
     assert first.reserve_date == NOON.date()
-    assert desk.run(reservations.place_reservation, whenever) == (first,)
+    assert reserve_service.run(reservations.place_reservation, whenever) == (first,)
 
 
 @pytest.mark.parametrize("of_ours", [PAID, SOLD_OUT, FAILED], ids=lambda said: type(said).__name__)
-def test_what_is_said_of_a_reservation_that_nobody_placed_is_refused_for_good(desk: Service, of_ours: Any) -> None:
+def test_what_is_said_of_a_reservation_that_nobody_placed_is_refused_for_good(
+    reserve_service: Service, of_ours: Any
+) -> None:
     rule = reservations.confirm_reservation if of_ours is PAID else reservations.cancel_reservation
     with pytest.raises(Invalid, match="Nobody has placed reservation R1"):
-        desk.run(rule, of_ours)
-    assert desk.rows(before_placement.EARLY_CANCELS) == []
+        reserve_service.run(rule, of_ours)
+    assert reserve_service.rows(before_placement.EARLY_CANCELS) == []
 
 
-def test_a_cancel_that_comes_before_its_reservation_cancels_it_when_it_is_placed(desk: Service, noon: Any) -> None:
-    assert desk.run(reservations.cancel_reservation, UNWANTED) is None
-    assert desk.run(reservations.cancel_reservation, replace(UNWANTED, reason="again")) is None
+def test_a_cancel_that_comes_before_its_reservation_cancels_it_when_it_is_placed(
+    reserve_service: Service, noon: Any
+) -> None:
+    assert reserve_service.run(reservations.cancel_reservation, UNWANTED) is None
+    assert reserve_service.run(reservations.cancel_reservation, replace(UNWANTED, reason="again")) is None
 
-    said = desk.run(reservations.place_reservation, REQUESTED)
+    said = reserve_service.run(reservations.place_reservation, REQUESTED)
 
     assert said == (
         PLACED,
         ReservationCanceled(reservation_id="R1", customer_id=7, flight_id=1, seat_qty=3, reason="changed my mind"),
     )
-    assert status(desk) == ("CANCELED", "changed my mind")
-    assert desk.rows(before_placement.EARLY_CANCELS) == []
-    assert desk.run(reservations.place_reservation, REQUESTED) == ()
+    assert status(reserve_service) == ("CANCELED", "changed my mind")
+    assert reserve_service.rows(before_placement.EARLY_CANCELS) == []
+    assert reserve_service.run(reservations.place_reservation, REQUESTED) == ()
 
 
 def test_a_cancel_leaves_nothing_behind_where_its_reservation_is_placed(requested: Service) -> None:

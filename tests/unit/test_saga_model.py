@@ -25,10 +25,10 @@ from hypothesis.stateful import (
 )
 
 from airline.events import BY_TYPE
-from tests.unit import laws
+from tests.unit import model_laws
 from tests.unit.customer import WAYS_TO_CANCEL, wish
-from tests.unit.story import Story, Unrest
-from tests.unit.world import HOUSEKEEPING, PROVIDER, Mishap, Task, World
+from tests.unit.scenario import Scenario, Unrest
+from tests.unit.simulation import HOUSEKEEPING, PROVIDER, Mishap, Simulation, Task
 
 BATCHES = int(os.environ.get("SAGA_MODEL_BATCHES", "8"))
 LONGER = "SAGA_MODEL_BATCHES" in os.environ
@@ -44,7 +44,7 @@ BATCH = settings(
 )
 UNREST = Unrest(slow=0.3, died=0.2, crossed=0.3, canceled=0.05, late=0.02)
 AGAIN = 0.3
-"""So many stories are told again from the beginning after their end."""
+"""In how many scenarios, of 1, every event is said again after the end."""
 
 ANY = st.integers(0, 999)
 """Which one of those that are there."""
@@ -64,11 +64,11 @@ WISHES = st.builds(
 class Sagas(RuleBasedStateMachine):
     """What customers, the airline's staff, the broker, time and misfortune do."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, scenario: Scenario) -> None:
         super().__init__()
-        self.story, self.world = story, story.world
-        story.begin()
-        self.before = laws.statuses(self.world)
+        self.scenario, self.simulation = scenario, scenario.simulation
+        scenario.begin()
+        self.before = model_laws.statuses(self.simulation)
 
     @initialize(
         luck=st.integers(0, 2**32),
@@ -78,185 +78,184 @@ class Sagas(RuleBasedStateMachine):
     def begins(self, luck: int, flights: list[int], wanted: list[dict[str, object]]) -> None:
         self.luck = random.Random(luck)
         for seats in flights:
-            self.story.add_flight(seats, cost=100)
+            self.scenario.add_flight(seats, cost=100)
         for wish_ in wanted:
-            self.story.book(wish_, Mishap.NONE)
+            self.scenario.book(wish_, Mishap.NONE)
 
     @rule(what=st.sampled_from(["cost", "seats", "new", "removed"]), which=ANY, number=st.integers(0, 9))
     def the_staff_changes_a_flight(self, what: str, which: int, number: int) -> None:
         match what:
             case "cost":
-                self.story.change_flight(which, cost=number)
+                self.scenario.change_flight(which, cost=number)
             case "seats":
-                self.story.change_flight(which, remaining_seats_count=number)
+                self.scenario.change_flight(which, remaining_seats_count=number)
             case "new":
-                self.story.add_flight(number, cost=1)
+                self.scenario.add_flight(number, cost=1)
             case "removed":
-                self.story.remove_flight(which)
+                self.scenario.remove_flight(which)
 
     @rule(wanted=WISHES, mishap=SENDING)
     def somebody_books(self, wanted: dict[str, object], mishap: Mishap) -> None:
-        self.story.book(wanted, mishap)
+        self.scenario.book(wanted, mishap)
 
-    @precondition(lambda self: self.story.orders)
+    @precondition(lambda self: self.scenario.orders)
     @rule(which=ANY, mishap=SENDING)
     def somebody_books_again(self, which: int, mishap: Mishap) -> None:
-        self.story.book_again(which, mishap)
+        self.scenario.book_again(which, mishap)
 
-    @precondition(lambda self: self.story.customer.known)
+    @precondition(lambda self: self.scenario.customer.known)
     @rule(which=ANY, by=st.sampled_from(WAYS_TO_CANCEL), mishap=SENDING)
     def somebody_cancels(self, which: int, by: str, mishap: Mishap) -> None:
-        self.story.cancel(which, by, mishap)
+        self.scenario.cancel(which, by, mishap)
 
-    @precondition(lambda self: self.story.tasks())
+    @precondition(lambda self: self.scenario.tasks())
     @rule(which=ANY)
     def any_delivery_is_made(self, which: int) -> None:
         self._does(self._task(which))
 
-    @precondition(lambda self: self.story.tasks())
+    @precondition(lambda self: self.scenario.tasks())
     @rule(which=ANY, how_far=st.integers(1, 6))
     def a_saga_goes_on(self, which: int, how_far: int) -> None:
         reservation = self._task(which).reservation
         for _ in range(how_far):
-            if mine := [task for task in self.story.tasks() if task.reservation == reservation]:
+            if mine := [task for task in self.scenario.tasks() if task.reservation == reservation]:
                 self._does(mine[0])
 
-    @precondition(lambda self: self.story.tasks())
+    @precondition(lambda self: self.scenario.tasks())
     @rule()
     def the_latest_delivery_is_made(self) -> None:
         self._does(self._task(-1))
 
-    @precondition(lambda self: self.world.pending)
+    @precondition(lambda self: self.simulation.pending)
     @rule(how_many=st.integers(1, 9))
     def the_dashboard_hears(self, how_many: int) -> None:
-        for found in [found for found in self.world.pending if found.module == "projection"][:how_many]:
+        for found in [found for found in self.simulation.pending if found.module == "projection"][:how_many]:
             self._does(found)
 
-    @precondition(lambda self: self.story.rivals())
+    @precondition(lambda self: self.scenario.rivals())
     @rule(which=ANY, statement=st.integers(0, 3))
     def two_deliveries_cross(self, which: int, statement: int) -> None:
-        rivals = self.story.rivals()
+        rivals = self.scenario.rivals()
         one, other = rivals[which % len(rivals)]
         note(f"before statement {statement} there comes {other}")
-        with self.world.crossings.before(statement, partial(self.world.do, other)):
+        with self.simulation.crossings.before(statement, partial(self.simulation.do, other)):
             self._does(one)
 
-    @precondition(lambda self: self.story.tasks())
+    @precondition(lambda self: self.scenario.tasks())
     @rule(which=ANY, mishap=st.sampled_from(Mishap))
     def a_delivery_goes_wrong(self, which: int, mishap: Mishap) -> None:
-        with self.world.going_wrong(mishap):
+        with self.simulation.going_wrong(mishap):
             self._does(self._task(which))
 
-    @precondition(lambda self: self.world.pending)
+    @precondition(lambda self: self.simulation.pending)
     @rule(which=ANY, steps=st.integers(1, 3))
     def a_delivery_is_slow(self, which: int, steps: int) -> None:
-        self.story.start(which, steps)
+        self.scenario.start(which, steps)
 
-    @precondition(lambda self: self.world.working)
+    @precondition(lambda self: self.simulation.working)
     @rule(which=ANY, by=st.sampled_from(WAYS_TO_CANCEL))
     def somebody_cancels_what_is_slow(self, which: int, by: str) -> None:
-        self.story.customer.cancel(self.world.working[which % len(self.world.working)].about[0], by)
+        self.scenario.customer.cancel(self.simulation.working[which % len(self.simulation.working)].about[0], by)
 
-    @precondition(lambda self: self.world.working)
+    @precondition(lambda self: self.simulation.working)
     @rule(which=ANY)
     def a_slow_one_dies(self, which: int) -> None:
-        self.story.die(which)
+        self.scenario.die(which)
 
-    @precondition(lambda self: self.world.pending)
+    @precondition(lambda self: self.simulation.pending)
     @rule(which=ANY)
     def a_delivery_is_doubled(self, which: int) -> None:
-        self.story.double(which)
+        self.scenario.double(which)
 
-    @precondition(lambda self: self.story.may_be_given_up())
+    @precondition(lambda self: self.scenario.may_be_given_up())
     @rule(which=ANY, how_many=st.integers(1, 5))
     def deliveries_are_given_up(self, which: int, how_many: int) -> None:
-        for found in self.story.may_be_given_up()[which % 7 :][:how_many]:
+        for found in self.scenario.may_be_given_up()[which % 7 :][:how_many]:
             note(f"given up: {found}")
-            self.world.give_up(found)
+            self.simulation.give_up(found)
 
     @rule(part=st.sampled_from(PARTS))
     def something_is_away(self, part: str) -> None:
-        self.world.away.add(part)
+        self.simulation.away.add(part)
 
-    @precondition(lambda self: self.world.away)
+    @precondition(lambda self: self.simulation.away)
     @rule(which=ANY)
     def it_is_back(self, which: int) -> None:
-        self.world.away.remove(sorted(self.world.away)[which % len(self.world.away)])
+        self.simulation.away.remove(sorted(self.simulation.away)[which % len(self.simulation.away)])
 
-    @precondition(lambda self: self.world.said)
+    @precondition(lambda self: self.simulation.said)
     @rule(which=ANY)
     def something_old_is_said_again(self, which: int) -> None:
-        self.story.replay(which)
+        self.scenario.replay(which)
 
     @rule(minutes=st.sampled_from([1, 3, 16]))
     def time_passes(self, minutes: int) -> None:
-        self.world.later(minutes=minutes)
+        self.simulation.later(minutes=minutes)
 
     @rule(module=st.sampled_from(list(HOUSEKEEPING)), mishap=st.sampled_from(Mishap))
     def housekeeping_comes(self, module: str, mishap: Mishap) -> None:
-        with self.world.going_wrong(mishap):
-            self.world.keep_house(module)
+        with self.simulation.going_wrong(mishap):
+            self.simulation.keep_house(module)
 
-    @precondition(lambda self: self.story.overdue())
+    @precondition(lambda self: self.scenario.overdue())
     @rule(which=ANY)
     def what_was_listed_as_overdue_expires(self, which: int) -> None:
-        overdue = self.story.overdue()
+        overdue = self.scenario.overdue()
         self._does(overdue[which % len(overdue)])
 
     @invariant()
     def laws_hold(self) -> None:
-        self.story.steps += 1
-        after = laws.statuses(self.world)
-        laws.only_forward(self.before, after)
-        laws.never_oversold(self.world)
-        laws.money_moves_once(self.world)
+        self.scenario.steps += 1
+        after = model_laws.statuses(self.simulation)
+        model_laws.only_forward(self.before, after)
+        model_laws.never_oversold(self.simulation)
+        model_laws.money_moves_once(self.simulation)
         self.before = after
 
     def teardown(self) -> None:
         if sys.exc_info()[0] is not None:
             return
-        self.story.end(self.luck, self.laws_hold, UNREST)
-        laws.at_rest(self.world, self.story.customer.unwanted)
+        self.scenario.end(self.luck, self.laws_hold, UNREST)
+        model_laws.at_rest(self.simulation, self.scenario.customer.unwanted)
         if self.luck.random() < AGAIN:
             self._the_end_is_the_end()
 
     def _the_end_is_the_end(self) -> None:
-        rest = laws.statuses(self.world)
-        self.story.say_everything_again()
-        self.story.end(self.luck, self.laws_hold, replace(UNREST, canceled=0))
-        laws.at_rest(self.world, self.story.customer.unwanted)
-        assert laws.statuses(self.world) == rest
+        rest = model_laws.statuses(self.simulation)
+        self.scenario.say_everything_again()
+        self.scenario.end(self.luck, self.laws_hold, replace(UNREST, canceled=0))
+        model_laws.at_rest(self.simulation, self.scenario.customer.unwanted)
+        assert model_laws.statuses(self.simulation) == rest
 
     def _task(self, which: int) -> Task:
-        tasks = self.story.tasks()
+        tasks = self.scenario.tasks()
         return tasks[which % len(tasks)]
 
     def _does(self, task: Task) -> None:
         note(str(task))
-        self.world.do(task)
+        self.simulation.do(task)
 
 
 @pytest.mark.timeout(0 if LONGER else 1800)  # on two cores that others use as well
 def test_the_laws_hold_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    story = Story(World(monkeypatch))
+    scenario = Scenario(Simulation(monkeypatch))
     began, cpu = time.perf_counter(), time.process_time()
     try:
         for number in range(SEED, SEED + BATCHES):
-            _batch(story, number)
+            _batch(scenario, number)
     finally:
         spent = f"{time.perf_counter() - began:.1f} s ({time.process_time() - cpu:.1f} s of CPU)"
-        done = (
-            f"{story.steps} steps with {story.world.deliveries} deliveries, {story.world.crossings.met} of them crossed"
-        )
-        figures = f"{done}, in {spent}; said: {dict(story.heard)}"
+        done_by = scenario.simulation
+        done = f"{scenario.steps} steps with {done_by.deliveries} deliveries, {done_by.crossings.met} of them crossed"
+        figures = f"{done}, in {spent}; said: {dict(scenario.heard)}"
         sys.stdout.write(f"\nseeds {SEED} to {number}: {figures}\n")
-    assert LONGER or story.steps > 15_000
-    assert LONGER or set(story.heard) == set(BY_TYPE)
+    assert LONGER or scenario.steps > 15_000
+    assert LONGER or set(scenario.heard) == set(BY_TYPE)
 
 
-def _batch(story: Story, number: int) -> None:
+def _batch(scenario: Scenario, number: int) -> None:
     class Told(Sagas):
         def __init__(self) -> None:
-            super().__init__(story)
+            super().__init__(scenario)
 
     run_state_machine_as_test(seed(number)(Told), settings=BATCH)

@@ -13,7 +13,7 @@ from airline.events import RemainingSeatsDecreased, RemainingSeatsIncreased, Sea
 from choreography import clock
 from choreography.errors import Conflict, NotFound
 from tests.unit.conftest import Service
-from tests.unit.sayings import IN_TIME, canceled, placed
+from tests.unit.sample_events import IN_TIME, canceled, placed
 
 NOT_HELD = SeatsNotHeld(reservation_id="R1", flight_id=1)
 

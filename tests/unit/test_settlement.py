@@ -20,7 +20,7 @@ from airline.events import (
 )
 from projection import RESERVATIONS
 from tests.unit.conftest import Service
-from tests.unit.sayings import NOON, canceled, decreased, placed
+from tests.unit.sample_events import NOON, canceled, decreased, placed
 from tests.unit.test_projection import hear
 
 PAID = Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600)
@@ -36,90 +36,98 @@ MONEY = (
 )
 
 
-def unreported(board: Service) -> dict[str, list[str]]:
+def unreported(dashboard_service: Service) -> dict[str, list[str]]:
     """By their end, the reservations that are to be reported."""
-    found = {status: list(board.run(settlement.unreported, status, "")) for status in settlement.SETTLED}
+    found = {status: list(dashboard_service.run(settlement.unreported, status, "")) for status in settlement.SETTLED}
     return {status: identities for status, identities in found.items() if identities}
 
 
-def report(board: Service, status: str) -> None:
-    board.run(settlement.reported, settlement.Batch(status, ("R1",)))
+def report(dashboard_service: Service, status: str) -> None:
+    dashboard_service.run(settlement.reported, settlement.Batch(status, ("R1",)))
 
 
 @pytest.mark.parametrize("missing", range(4))
-def test_a_success_is_settled_when_seats_and_money_were_heard_of_too(board: Service, missing: int) -> None:
-    hear(board, *SUCCEEDED[:missing], *SUCCEEDED[missing + 1 :])
-    assert unreported(board) == {}
-    hear(board, SUCCEEDED[missing])
-    assert unreported(board) == {"SUCCEED": ["R1"]}
+def test_a_success_is_settled_when_seats_and_money_were_heard_of_too(dashboard_service: Service, missing: int) -> None:
+    hear(dashboard_service, *SUCCEEDED[:missing], *SUCCEEDED[missing + 1 :])
+    assert unreported(dashboard_service) == {}
+    hear(dashboard_service, SUCCEEDED[missing])
+    assert unreported(dashboard_service) == {"SUCCEED": ["R1"]}
 
 
 @pytest.mark.parametrize("seats", SEATS, ids=["returned", "not held"])
 @pytest.mark.parametrize("money", MONEY, ids=["refunded", "not taken"])
 def test_a_cancel_is_settled_when_both_compensations_have_answered(
-    board: Service, seats: SagaEvent, money: SagaEvent
+    dashboard_service: Service, seats: SagaEvent, money: SagaEvent
 ) -> None:
-    hear(board, placed(), canceled(), seats)
-    assert unreported(board) == {}
-    hear(board, money)
-    assert unreported(board) == {"CANCELED": ["R1"]}
+    hear(dashboard_service, placed(), canceled(), seats)
+    assert unreported(dashboard_service) == {}
+    hear(dashboard_service, money)
+    assert unreported(dashboard_service) == {"CANCELED": ["R1"]}
 
 
-def test_a_reservation_that_nobody_heard_being_placed_is_not_settled(board: Service) -> None:
-    hear(board, canceled(), *SEATS[1:], *MONEY[1:])
-    assert unreported(board) == {}
-    hear(board, placed())
-    assert unreported(board) == {"CANCELED": ["R1"]}
+def test_a_reservation_that_nobody_heard_being_placed_is_not_settled(dashboard_service: Service) -> None:
+    hear(dashboard_service, canceled(), *SEATS[1:], *MONEY[1:])
+    assert unreported(dashboard_service) == {}
+    hear(dashboard_service, placed())
+    assert unreported(dashboard_service) == {"CANCELED": ["R1"]}
 
 
-def test_what_was_reported_is_reported_again_when_its_end_is_repeated_or_another_one(board: Service) -> None:
-    hear(board, *SUCCEEDED)
-    report(board, "SUCCEED")
-    hear(board, placed(), decreased(), PAID)
-    assert unreported(board) == {}
-    hear(board, CONFIRMED)
-    assert unreported(board) == {"SUCCEED": ["R1"]}
-    report(board, "SUCCEED")
-    hear(board, canceled(), SEATS[0], MONEY[0])
-    assert unreported(board) == {"CANCELED": ["R1"]}
-    report(board, "CANCELED")
-    hear(board, canceled())
-    assert unreported(board) == {"CANCELED": ["R1"]}
+def test_what_was_reported_is_reported_again_when_its_end_is_repeated_or_another_one(
+    dashboard_service: Service,
+) -> None:
+    hear(dashboard_service, *SUCCEEDED)
+    report(dashboard_service, "SUCCEED")
+    hear(dashboard_service, placed(), decreased(), PAID)
+    assert unreported(dashboard_service) == {}
+    hear(dashboard_service, CONFIRMED)
+    assert unreported(dashboard_service) == {"SUCCEED": ["R1"]}
+    report(dashboard_service, "SUCCEED")
+    hear(dashboard_service, canceled(), SEATS[0], MONEY[0])
+    assert unreported(dashboard_service) == {"CANCELED": ["R1"]}
+    report(dashboard_service, "CANCELED")
+    hear(dashboard_service, canceled())
+    assert unreported(dashboard_service) == {"CANCELED": ["R1"]}
 
 
-def test_a_cancel_that_comes_between_the_report_and_its_mark_is_reported_too(board: Service) -> None:
-    hear(board, *SUCCEEDED, canceled(), SEATS[0], MONEY[0])
-    report(board, "SUCCEED")
-    assert [row.reported for row in board.rows(RESERVATIONS)] == [False]
-    assert unreported(board) == {"CANCELED": ["R1"]}
+def test_a_cancel_that_comes_between_the_report_and_its_mark_is_reported_too(dashboard_service: Service) -> None:
+    hear(dashboard_service, *SUCCEEDED, canceled(), SEATS[0], MONEY[0])
+    report(dashboard_service, "SUCCEED")
+    assert [row.reported for row in dashboard_service.rows(RESERVATIONS)] == [False]
+    assert unreported(dashboard_service) == {"CANCELED": ["R1"]}
 
 
-def test_a_batch_is_what_fits_one_event(board: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_is_what_fits_one_event(dashboard_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settlement, "BATCH", 2)
     for name in ("R1", "R2", "R3"):
-        hear(board, *(replace(event, reservation_id=name) for event in SUCCEEDED))
-    assert list(board.run(settlement.unreported, "SUCCEED", "")) == ["R1", "R2"]
-    assert list(board.run(settlement.unreported, "SUCCEED", "R2")) == ["R3"]
+        hear(dashboard_service, *(replace(event, reservation_id=name) for event in SUCCEEDED))
+    assert list(dashboard_service.run(settlement.unreported, "SUCCEED", "")) == ["R1", "R2"]
+    assert list(dashboard_service.run(settlement.unreported, "SUCCEED", "R2")) == ["R3"]
 
 
 @pytest.mark.parametrize("status", settlement.SETTLED)
-def test_a_batch_is_found_without_sorting_all_that_waits_to_be_reported(board: Service, status: str) -> None:
-    plan = plan_of(board, settlement.unreported, status, "R1")
+def test_a_batch_is_found_without_sorting_all_that_waits_to_be_reported(
+    dashboard_service: Service, status: str
+) -> None:
+    plan = plan_of(dashboard_service, settlement.unreported, status, "R1")
     assert "ix_reservations_unreported (reported=? AND reservation_id>?)" in plan
     assert "TEMP B-TREE" not in plan
 
 
-def test_what_is_not_compensated_is_looked_for_only_in_what_was_not_reported(board: Service) -> None:
-    assert "ix_reservations_unreported (reported=?)" in plan_of(board, projection.uncompensated, NOON)
+def test_what_is_not_compensated_is_looked_for_only_in_what_was_not_reported(dashboard_service: Service) -> None:
+    assert "ix_reservations_unreported (reported=?)" in plan_of(dashboard_service, projection.uncompensated, NOON)
 
 
-def plan_of(board: Service, rule: Callable[..., Any], *arguments: Any) -> str:
+def plan_of(dashboard_service: Service, rule: Callable[..., Any], *arguments: Any) -> str:
     """How the database finds what a rule asks for."""
-    if board.engine.dialect.name != "sqlite":
+    if dashboard_service.engine.dialect.name != "sqlite":
         pytest.skip("another database plans by what is in its tables")
     asked: list[tuple[str, Any]] = []
-    event.listen(board.engine, "before_cursor_execute", lambda _c, _u, query, values, *_: asked.append((query, values)))
-    board.run(rule, *arguments)
+    event.listen(
+        dashboard_service.engine,
+        "before_cursor_execute",
+        lambda _c, _u, query, values, *_: asked.append((query, values)),
+    )
+    dashboard_service.run(rule, *arguments)
     query, values = asked[-1]
-    with board.engine.connect() as connection:
+    with dashboard_service.engine.connect() as connection:
         return " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values))

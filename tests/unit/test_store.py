@@ -25,7 +25,7 @@ from airline.events import RemainingSeatsDecreased
 from choreography import store
 from choreography.errors import TryAgain
 from tests.system import ROOT
-from tests.unit.sayings import placed
+from tests.unit.sample_events import placed
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import projection
 import timeline
 from tests.unit.conftest import Service
-from tests.unit.sayings import NOON, canceled, placed
+from tests.unit.sample_events import NOON, canceled, placed
 from tests.unit.test_projection import CONFIRMED, envelope, hear
 
 PLACED, HELD, PAID = "ReservationPlaced", "RemainingSeatsDecreased", "Paid"
@@ -66,31 +66,33 @@ def test_compensation_waits_since_the_cancel(story: tuple[str, str]) -> None:
     assert restore.since == refund.since == said(*story)[CANCELED]
 
 
-def test_each_event_tells_how_long_after_its_cause_it_was_said(board: Service) -> None:
+def test_each_event_tells_how_long_after_its_cause_it_was_said(dashboard_service: Service) -> None:
     first = envelope(placed())
     second = envelope(canceled())
     at = {"time": "2026-05-01T12:00:00Z"}, {"time": "2026-05-01T12:00:01.25Z", "causationid": first.id}
     for heard, more in zip((first, second), at, strict=True):
-        board.run(projection.project, type(heard)({**heard.attributes, **more}, heard.data))
+        dashboard_service.run(projection.project, type(heard)({**heard.attributes, **more}, heard.data))
 
-    events, waiting = board.run(lambda tx: timeline.story(projection.history("R1", tx), NOON))
+    events, waiting = dashboard_service.run(lambda tx: timeline.story(projection.history("R1", tx), NOON))
 
     assert [(event["type"], event["after"]) for event in events] == [(PLACED, None), (CANCELED, 1.25)]
     assert [wait["function"] for wait in waiting] == BOTH
 
 
-def test_a_cause_that_is_not_in_the_history_has_no_time(board: Service) -> None:
+def test_a_cause_that_is_not_in_the_history_has_no_time(dashboard_service: Service) -> None:
     heard = envelope(CONFIRMED)
-    board.run(projection.project, type(heard)({**heard.attributes, "causationid": "a command"}, heard.data))
+    dashboard_service.run(projection.project, type(heard)({**heard.attributes, "causationid": "a command"}, heard.data))
 
-    events, _ = board.run(lambda tx: timeline.story(projection.history("R1", tx), NOON))
+    events, _ = dashboard_service.run(lambda tx: timeline.story(projection.history("R1", tx), NOON))
 
     assert [(event["causationId"], event["after"]) for event in events] == [("a command", None)]
 
 
-def test_it_tells_for_how_many_seconds_it_waits(board: Service, noon: datetime) -> None:
-    hear(board, placed())
+def test_it_tells_for_how_many_seconds_it_waits(dashboard_service: Service, noon: datetime) -> None:
+    hear(dashboard_service, placed())
 
-    _, waiting = board.run(lambda tx: timeline.story(projection.history("R1", tx), NOON + timedelta(seconds=90)))
+    _, waiting = dashboard_service.run(
+        lambda tx: timeline.story(projection.history("R1", tx), NOON + timedelta(seconds=90))
+    )
 
     assert waiting == [{"function": "decrease-seats", "for": 90.0}]

@@ -17,16 +17,16 @@ PATIENCE = 30.0
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
     """What each of them returned; as many as there are connections start together, the others follow."""
-    crowd = min(len(calls), int(THREADS))
-    start = threading.Barrier(crowd)
-    started = iter(range(crowd))
+    starters = min(len(calls), int(THREADS))
+    start = threading.Barrier(starters)
+    started = iter(range(starters))
 
     def take_part(call: Callable[[], T]) -> T:
         if next(started, None) is not None:
             start.wait(PATIENCE)
         return call()
 
-    with ThreadPoolExecutor(crowd) as pool:
+    with ThreadPoolExecutor(starters) as pool:
         return list(pool.map(take_part, calls))
 
 

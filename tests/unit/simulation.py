@@ -1,4 +1,4 @@
-"""The whole airline in memory, one transaction at a time: whatever can interleave or die, a test can let.
+"""The whole airline in memory, one transaction at a time: a test decides what interleaves and what dies.
 
 The broker here promises only what Knative does, delivery at least once and in no order: `pending` is a bag.
 A handling of a delivery can be left between any two of its transactions, for a while (it is slow) or for good (it is
@@ -29,9 +29,9 @@ from choreography.errors import BrokerAway, NotFound, TryAgain
 from choreography.relay import Relay, Round
 from choreography.settings import settings as kit_settings
 from choreography.wire import CloudEvent, Envelope
-from tests.unit.crossing import Crossings
+from tests.unit.interleaving import Crossings
 from tests.unit.policies import Policy, hearers, housekeeping
-from tests.unit.sayings import NOON
+from tests.unit.sample_events import NOON
 
 PROVIDER = "the provider"
 HOUSEKEEPING = {
@@ -154,7 +154,7 @@ class Database:
         self._connection.commit()
 
 
-class World:
+class Simulation:
     """Every service with its database, the provider, the clock and the broker.
 
     `away` are the modules whose database is away, and PROVIDER; `unheard` the ids of events that the broker has given
@@ -162,14 +162,14 @@ class World:
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.desk, self.seats = Database(reservations.metadata), Database(flights.metadata)
-        self.till, self.board = Database(payments.metadata), Database(projection.metadata)
-        self.bank = Database(provider.metadata)
+        self.reserve_service, self.seats = Database(reservations.metadata), Database(flights.metadata)
+        self.payment_service, self.dashboard_service = Database(payments.metadata), Database(projection.metadata)
+        self.provider_service = Database(provider.metadata)
         self.services = {
-            "reservations": self.desk,
+            "reservations": self.reserve_service,
             "flights": self.seats,
-            "payments": self.till,
-            "projection": self.board,
+            "payments": self.payment_service,
+            "projection": self.dashboard_service,
             "settled_letters": Database(letters.metadata),
         }
         self.crossings = Crossings([service.engine for service in self.services.values()])
@@ -181,7 +181,7 @@ class World:
 
     def begin(self) -> None:
         """Nothing has happened yet."""
-        for service in (*self.services.values(), self.bank):
+        for service in (*self.services.values(), self.provider_service):
             service.empty()
         self.seats.run(lambda tx: tx.execute(flights.NUMBERS.insert().values(latest=0)))
         self.now = NOON
@@ -292,7 +292,7 @@ class World:
         kit_settings.cache_clear()
         patch.setattr(outbox, "_deliver", lambda _sink, body, _timeout: self._send(body))
         patch.setattr(outbox, "_relay", lambda _there, _sink: _WithoutThread(lambda _: Round(0, False), 1))
-        patch.setattr("provider.ledger._database", lambda: self.bank.engine)
+        patch.setattr("provider.ledger._database", lambda: self.provider_service.engine)
         patch.setattr("provider.charges.SLOW_SECONDS", 0)
         patch.setattr(provider, "charge", lambda key, *what: self._asks("charge", key, *what))
         patch.setattr(provider, "undo", lambda key, amount: self._asks("undo", key, amount))

@@ -1,4 +1,4 @@
-"""An airline on paper: the operator API over lists that a test fills, and a record of what was asked of it."""
+"""A fake airline: the operator API over lists that a test fills, and a record of what was asked of it."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ IDENTITY = {"flights": "flightId", "reservations": "reservationId", "customerInf
 
 
 @dataclass
-class Paper:
+class FakeAirline:
     """`lists` by path; `answers` go before them; `asked` holds method, path and Idempotency-Key of every command."""
 
     lists: dict[str, list[dict[str, Any]]]
@@ -32,7 +32,7 @@ class Paper:
 
     def app(self) -> Flask:
         """Commands are done once per key, and as the rules of a flight say."""
-        app = Flask("paper")
+        app = Flask("fake")
         app.add_url_rule("/<path:path>", view_func=self._answer, methods=["GET", "POST", "PATCH", "DELETE"])
         return app
 
@@ -110,14 +110,14 @@ def _problem(status: int, detail: str) -> tuple[Response, int]:
 
 
 @contextmanager
-def serving(paper: Paper) -> Iterator[Paper]:
-    """The airline, open at `paper.url`."""
-    server = make_server("127.0.0.1", 0, paper.app(), threaded=True)
-    paper.url = f"http://127.0.0.1:{server.server_port}"
+def serving(fake: FakeAirline) -> Iterator[FakeAirline]:
+    """The airline, open at `fake.url`."""
+    server = make_server("127.0.0.1", 0, fake.app(), threaded=True)
+    fake.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield paper
+        yield fake
     finally:
         server.shutdown()
         thread.join()

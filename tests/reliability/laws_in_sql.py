@@ -1,8 +1,9 @@
 """The laws that hold at rest, read from the databases and the provider's ledger alone.
 
-    python -m tests.reliability.laws FOLDER        checks the data folder of a laptop run that has ended
+    python -m tests.reliability.laws_in_sql FOLDER        checks the data folder of a laptop run that has ended
 
-Each law is a query for what breaks it. `told` is what clients were told: a harness keeps it in acknowledged.db.
+The laws stand three times on purpose, each an oracle for the others; tests/unit/model_laws.py says where. Each law here
+is a query for what breaks it. `acknowledged` is what clients were told: a harness keeps it in acknowledged.db.
 """
 
 import sqlite3
@@ -18,7 +19,7 @@ SCHEMAS = {
     "provider": "provider.db",
     "dashboard": "dashboard-projector.db",
     "broker": "broker.db",
-    "told": "acknowledged.db",
+    "acknowledged": "acknowledged.db",
 }
 """The name of each database in the queries, and its file in the data folder."""
 
@@ -41,11 +42,11 @@ LAWS: Mapping[str, str] = {
     "every reservation is SUCCEED or CANCELED": """
         SELECT id, status FROM reserve.reservations WHERE status NOT IN ('SUCCEED', 'CANCELED')""",
     "every acknowledged reservation exists, once and as it was asked for": """
-        SELECT t.reservation_id FROM told.placed t LEFT JOIN reserve.reservations r ON r.id = t.reservation_id
+        SELECT t.reservation_id FROM acknowledged.placed t LEFT JOIN reserve.reservations r ON r.id = t.reservation_id
         WHERE (r.customer_id, r.flight_id, r.seat_qty) IS NOT (t.customer_id, t.flight_id, t.seat_qty)
-        UNION ALL SELECT reservation_id FROM told.placed GROUP BY reservation_id HAVING count(*) > 1""",
+        UNION ALL SELECT reservation_id FROM acknowledged.placed GROUP BY reservation_id HAVING count(*) > 1""",
     "every acknowledged cancel is CANCELED": """
-        SELECT t.reservation_id, r.status FROM told.canceled t LEFT JOIN reserve.reservations r
+        SELECT t.reservation_id, r.status FROM acknowledged.canceled t LEFT JOIN reserve.reservations r
         ON r.id = t.reservation_id WHERE r.status IS NOT 'CANCELED'""",
     "per flight, capacity = remaining + seats of HELD holds": """
         SELECT f.id, f.capacity, f.remaining_seats_count, sum(h.seat_qty)
@@ -119,6 +120,6 @@ def verdict(data: Path, shown: int = 5) -> tuple[bool, list[str]]:
 
 
 if __name__ == "__main__":
-    holds, told = verdict(Path(sys.argv[1]))
-    sys.stdout.write("\n".join([*told, ""]))
+    holds, lines = verdict(Path(sys.argv[1]))
+    sys.stdout.write("\n".join([*lines, ""]))
     sys.exit(0 if holds else 1)
