@@ -1,8 +1,9 @@
 """Housekeeping: what a tick of a PingSource has to do, within a time, however much there is and whatever fails.
 
 A tick has several duties. Each gets an equal share of the time that is left, so a full backlog of one leaves time to
-the others, and the next tick goes on where this one stopped. A row that fails is logged and the next one has its turn.
-A duty that fails as a whole leaves the others theirs; then the tick answers with that error.
+the others. Those that were stopped by their share then divide what is left of the tick among them, until none of it is
+left, and the next tick goes on where this one stopped. A row that fails is logged and the next one has its turn. A duty
+that fails as a whole leaves the others theirs; then the tick answers with that error.
 """
 
 import time
@@ -27,16 +28,29 @@ def keep(**duties: Duty) -> None:
     end = time.monotonic() + SECONDS
     done: dict[str, int] = {}
     failed: list[Exception] = []
-    for turns, (name, duty) in zip(range(len(duties), 0, -1), duties.items(), strict=True):
-        now = time.monotonic()
-        try:
-            done[name] = duty(now + max(0.0, end - now) / turns)
-        except Exception as error:
-            log.exception("housekeeping failed: %s", name)
-            failed.append(error)
+    waiting = _turns(duties, end, done, failed)
+    while waiting and time.monotonic() < end:
+        waiting = _turns(waiting, end, done, failed)
     log.info("housekeeping", extra={"fields": done})
     if failed:
         raise failed[0]
+
+
+def _turns(duties: Mapping[str, Duty], end: float, done: dict[str, int], failed: list[Exception]) -> Mapping[str, Duty]:
+    """Gives each of the duties a turn. Returns those that their share of the time has stopped."""
+    stopped = {}
+    for turns, (name, duty) in zip(range(len(duties), 0, -1), duties.items(), strict=True):
+        now = time.monotonic()
+        until = now + max(0.0, end - now) / turns
+        try:
+            done[name] = done.get(name, 0) + duty(until)
+        except Exception as error:
+            log.exception("housekeeping failed: %s", name)
+            failed.append(error)
+            continue
+        if time.monotonic() >= until:
+            stopped[name] = duty
+    return stopped
 
 
 def _nothing(_: object) -> dict[str, str]:

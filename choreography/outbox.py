@@ -11,7 +11,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,7 +32,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from choreography import clock, events, store, tokens, wire
+from choreography import clock, events, parallel, store, tokens, wire
 from choreography.columns import Instant
 from choreography.errors import BrokerAway, EventRefused, TryAgain
 from choreography.events import Event, Glossary
@@ -60,8 +60,10 @@ TIMEOUT = (0.5, 1.0)
 """Seconds that a request connects to the broker, and waits for its 202."""
 PATIENT = (2.0, 5.0)
 """The same where no request waits: a broker in memory answers only after its deliveries, which wake functions."""
-BATCH = 20
+BATCH = 30
 """Rows that are sent before they are deleted together, and that two processes may both send at worst."""
+SENDERS = 6
+"""Threads that send a batch once the broker has taken its first event: one alone would wait for each 202."""
 BATCH_SECONDS = 1.0
 """After which a batch ends, however slow the broker is: what was sent is not to be sent again."""
 FAILURES = 3
@@ -76,6 +78,7 @@ OF_THE_EVENT = {400, 413, 415, 422, 431}
 _NO_SINK = "K_SINK is not set: this function has no SinkBinding that gives it the broker's address."
 _relays: dict[tuple[URL, str], Relay] = {}
 _making = threading.Lock()
+_ORDER = (OUTBOX.c.created_at, OUTBOX.c.id)
 _UNSENT = select(func.count(), func.min(OUTBOX.c.created_at))
 
 
@@ -118,15 +121,14 @@ def pass_on(work: Callable[[Connection], wire.CloudEvent], sagas: Glossary) -> N
 
 
 def drain(until: float | None = None) -> int:
-    """Sends what is still there, oldest first; a refused row does not block the others. Returns how many went.
+    """Sends what is still there, once around from anywhere: no row is always the last. Returns how many went.
 
     Ends early at `until` (of time.monotonic), and where the broker is away: then the relay goes on.
     """
     there, sink = store.database(), settings().sink
-    sent, failed, place = 0, False, None
-    while rows := _waiting(there, place):
-        batch = _send_batch(rows, sink, there, PATIENT)
-        sent, failed, place = sent + batch.sent, failed or batch.failed, batch.place
+    sent, failed = 0, False
+    for batch in _once_around(there, sink):
+        sent, failed = sent + len(batch.sent), failed or batch.failed
         if batch.away or (until is not None and time.monotonic() > until):
             break
     if failed:
@@ -257,72 +259,137 @@ def _look_once(relay: Relay, there: Engine) -> None:
         relay.want()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Batch:
-    """Which of some rows went, which are refused for ever, whether the broker is away, and the last row tried."""
+    """Some rows on their way, sent by several threads at once, each of which takes the next one."""
 
-    sent: int
-    refused: Sequence[str]
-    failed: bool
-    away: bool
-    place: Place | None
+    rows: Sequence[Row[Any]]
+    sink: str | None
+    relay: Relay | None
+    end: float = field(default_factory=lambda: time.monotonic() + BATCH_SECONDS)
+    tried: int = 0
+    sent: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Those that the broker refuses for ever, or that cannot be read."""
+    failed: bool = False
+    away: bool = False
+    crossed: bool = False
+    """Whether another process has sent some of them as well."""
+    _failures: int = 0
+    _one_by_one: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def place(self) -> Place | None:
+        """Of the last row that was tried."""
+        last = self.rows[self.tried - 1] if self.tried else None
+        return last and (last.created_at, last.id)
+
+    def send(self) -> None:
+        """What each of the threads does."""
+        while self.send_next():
+            pass
+
+    def send_next(self) -> bool:
+        """Sends one more row. Returns whether there was one."""
+        row = self._next()
+        if row is not None:
+            problem = self._problem(row)
+            with self._one_by_one:
+                self._note(row, problem)
+        return row is not None
+
+    def _next(self) -> Row[Any] | None:
+        with self._one_by_one:
+            late = self.tried > 0 and (time.monotonic() > self.end or (self.relay is not None and self.relay.ending))
+            if self.away or late or self.tried == len(self.rows):
+                return None
+            self.tried += 1
+            return self.rows[self.tried - 1]
+
+    def _problem(self, row: Row[Any]) -> Exception | None:
+        try:
+            _deliver(self.sink, row.body.encode(), PATIENT)
+        except Exception as error:  # a row that cannot be read holds up none of those behind it
+            return error
+        return None
+
+    def _note(self, row: Row[Any], problem: Exception | None) -> None:
+        fields = {"fields": {"eventId": row.id}}
+        if isinstance(problem, TryAgain) and not isinstance(problem, EventRefused):
+            log.debug("stays in the outbox: %s", problem, extra=fields)
+            self.failed = True
+            self._failures += 1
+            self.away = self.away or isinstance(problem, BrokerAway) or self._failures == FAILURES
+            return
+        self._failures = 0
+        if problem is None:
+            self.sent.append(row.id)
+            if self.relay:
+                self.relay.accepted(row.id)
+            return
+        self.refused.append(row.id)
+        trace = None if isinstance(problem, EventRefused) else problem
+        log.error("stays in the outbox: %s", problem, extra=fields, exc_info=trace)
 
 
-def _send_batch(
-    rows: Sequence[Row[Any]], sink: str | None, there: Engine, timeout: tuple[float, float], relay: Relay | None = None
-) -> _Batch:
-    sent: list[str] = []
-    refused: list[str] = []
-    failures, failed, place = 0, False, None
-    end = time.monotonic() + BATCH_SECONDS
+def _send_batch(rows: Sequence[Row[Any]], sink: str | None, there: Engine, relay: Relay | None = None) -> _Batch:
+    batch = _Batch(rows, sink, relay)
     try:
-        for row in rows:
-            if place is not None and (time.monotonic() > end or (relay and relay.ending)):
-                break
-            place = (row.created_at, row.id)
-            try:
-                _deliver(sink, row.body.encode(), timeout)
-            except EventRefused as error:
-                log.error("stays in the outbox: %s", error, extra={"fields": {"eventId": row.id}})
-                refused.append(row.id)
-                failures = 0
-            except TryAgain as error:
-                log.debug("stays in the outbox: %s", error, extra={"fields": {"eventId": row.id}})
-                failed, failures = True, FAILURES if isinstance(error, BrokerAway) else failures + 1
-            except Exception:  # a row that cannot be read holds up none of those behind it
-                log.exception("stays in the outbox", extra={"fields": {"eventId": row.id}})
-                refused.append(row.id)
-                failures = 0
-            else:
-                sent.append(row.id)
-                failures = 0
-                if relay:
-                    relay.accepted(row.id)
-            if failures == FAILURES:
-                break
+        while not batch.sent and batch.send_next():  # one thread alone finds out whether the broker is there
+            pass
+        parallel.work(batch.send, min(SENDERS, len(rows) - batch.tried))
     finally:
-        _remove(sent, there)
-    return _Batch(len(sent), refused, failed, failures == FAILURES, place)
+        batch.crossed = _remove(batch.sent, there) < len(batch.sent)
+    return batch
 
 
-def _remove(sent: Sequence[str], there: Engine) -> None:
-    if sent:
-        store.commit(lambda transaction: transaction.execute(delete(OUTBOX).where(OUTBOX.c.id.in_(sent))), there)
+def _once_around(there: Engine, sink: str | None) -> Iterator[_Batch]:
+    start = _anywhere(there)
+    place, end = start, None
+    while True:
+        rows = _waiting(there, place, end)
+        if rows:
+            batch = _send_batch(rows, sink, there)
+            yield batch
+            place = batch.place
+        elif end is None and start is not None:
+            place, end = None, start
+        else:
+            return
 
 
-def _waiting(there: Engine, after: Place | None, limit: int = BATCH) -> Sequence[Row[Any]]:
-    query = select(OUTBOX).order_by(OUTBOX.c.created_at, OUTBOX.c.id).limit(limit)
+def _remove(sent: Sequence[str], there: Engine) -> int:
+    if not sent:
+        return 0
+    gone = delete(OUTBOX).where(OUTBOX.c.id.in_(sent))
+    return store.commit(lambda transaction: transaction.execute(gone).rowcount, there)
+
+
+def _waiting(there: Engine, after: Place | None, up_to: Place | None = None) -> Sequence[Row[Any]]:
+    query = select(OUTBOX).order_by(*_ORDER).limit(BATCH)
     if after is not None:
-        query = query.where(tuple_(OUTBOX.c.created_at, OUTBOX.c.id) > after)
+        query = query.where(tuple_(*_ORDER) > after)
+    if up_to is not None:
+        query = query.where(tuple_(*_ORDER) <= up_to)
     with store.reading(there) as connection:
         return connection.execute(query).all()
+
+
+def _anywhere(there: Engine) -> Place | None:
+    """The place of one of the rows, each as likely as the others, however many came at the same time."""
+    with store.reading(there) as connection:
+        count, _ = connection.execute(_UNSENT).one()
+        one = select(*_ORDER).order_by(*_ORDER).offset(random.randrange(count or 1)).limit(1)  # noqa: S311 - no secret
+        found = connection.execute(one).one_or_none()
+    return found and (found.created_at, found.id)
 
 
 @dataclass
 class _Rounds:
     """The outbox as a ring: each round goes on where the last one stopped, so no row can hold up the others.
 
-    It starts anywhere: several processes that find the broker back at the same moment rarely send the same rows.
+    It starts anywhere, and goes on anywhere when it meets another: several processes that find the broker back at the
+    same moment rarely send the same rows.
     """
 
     there: Engine
@@ -333,7 +400,7 @@ class _Rounds:
 
     def __call__(self, relay: Relay) -> Round:
         if not self.started:
-            self.place, self.started = self._anywhere(), True
+            self.place, self.started = _anywhere(self.there), True
         sent, left, turned = 0, False, False
         while not relay.ending:
             rows = _waiting(self.there, self.place)
@@ -343,13 +410,15 @@ class _Rounds:
                 self.place, turned = None, True
                 continue
             ready = self._ready(rows, relay)
-            batch = _send_batch(ready, self.sink, self.there, PATIENT, relay)
+            batch = _send_batch(ready, self.sink, self.there, relay)
             self.refused.update(batch.refused)
             self.place = batch.place or (rows[-1].created_at, rows[-1].id)
-            sent, left = sent + batch.sent, left or batch.failed
+            sent, left = sent + len(batch.sent), left or batch.failed or batch.crossed
             if batch.away:
                 relay.is_open = True
                 return Round(sent, waiting=True)
+            if batch.crossed:  # or both would go on side by side, and send every row twice
+                self.place = _anywhere(self.there)
             relay.tell("the broker is there: what the outbox holds is being sent")
         self.started = left
         return Round(sent, left)
@@ -365,11 +434,6 @@ class _Rounds:
             and (relay.is_open or row.id in relay.handed_over or row.created_at <= youngest)
         ]
 
-    def _anywhere(self) -> Place | None:
-        with store.reading(self.there) as connection:
-            _, oldest = connection.execute(_UNSENT).one()
-        return oldest and (oldest + random.random() * (clock.now() - oldest), "")  # noqa: S311 - no secret
-
 
 def _relay(there: Engine, sink: str) -> Relay:
     """One in a process: there is one outbox and one broker."""
@@ -383,7 +447,10 @@ def _relay(there: Engine, sink: str) -> Relay:
 @functools.cache
 def _session() -> "Session":
     import requests  # noqa: PLC0415 - as above
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - as above
 
     session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=SENDERS + settings().threads))
     session.trust_env = False  # no proxy lies between a function and its broker, and looking for one costs time
     return session

@@ -2,13 +2,17 @@
 
 import socket
 import threading
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
-from choreography import outbox, relay, store, wire
+from choreography import clock, outbox, relay, store, wire
 from choreography.errors import BrokerAway, EventRefused, TryAgain
 from tests.integration.hosting import Airline
 from tests.integration.recording_broker import RecordingBroker
@@ -214,6 +218,89 @@ def test_a_process_looks_for_what_an_earlier_one_left_behind(
 
     eventually(lambda: waiting(airline) == 0, "the outbox is empty")
     assert broker.heard() == ["ReservationPlaced"] * 2
+
+
+def leave_unsent(count: int, named: str = "e") -> None:
+    """Writes events into the outbox of a service that is at work; requests have left them behind a minute ago."""
+    then = clock.now() - timedelta(minutes=1)
+    rows = [
+        {"id": f"{named}{number}", "body": "{}", "created_at": then + timedelta(milliseconds=number)}
+        for number in range(count)
+    ]
+    with store.database().begin() as connection:
+        connection.execute(insert(outbox.OUTBOX), rows)
+
+
+def test_an_event_that_waited_does_not_wait_for_the_202_of_the_one_before_it(
+    airline: Airline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airline.function("reserve")
+    together = threading.Barrier(2)
+    sent: list[bytes] = []
+
+    def deliver(_: str | None, body: bytes, __: object) -> None:
+        sent.append(body)
+        if len(sent) > 1:  # the first one finds out whether the broker is there
+            together.wait(timeout=10)
+
+    monkeypatch.setattr(outbox, "_deliver", deliver)
+    monkeypatch.setattr(outbox, "_anywhere", lambda _: None)  # one batch: one event, and then pairs of them
+    leave_unsent(5)
+
+    assert (outbox.drain(), waiting(airline)) == (5, 0)
+
+
+def test_two_processes_that_meet_at_the_same_events_do_not_send_all_the_rest_twice(
+    airline: Airline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airline.function("reserve")
+    sent: list[bytes] = []
+    side_by_side = threading.Barrier(2)
+    read = outbox._waiting
+
+    def at_the_same_time(*where: Any) -> Any:
+        with suppress(threading.BrokenBarrierError):
+            side_by_side.wait(timeout=0.5)
+        return read(*where)
+
+    monkeypatch.setattr(outbox, "_deliver", lambda _, body, __: sent.append(body))
+    monkeypatch.setattr(outbox, "_waiting", at_the_same_time)
+    leave_unsent(1000)
+    sink = "http://127.0.0.1:1"
+    rounds = [outbox._Rounds(store.database(), sink, started=True) for _ in range(2)]
+    processes = [relay.Relay(one, places=1, is_open=True) for one in rounds]
+
+    for process in processes:
+        process.want()
+
+    eventually(lambda: waiting(airline) == 0, "the outbox is empty")
+    for process in processes:
+        process.end()
+    assert len(sent) < 1300
+
+
+def test_a_thousand_events_that_the_broker_never_takes_keep_no_other_from_being_sent(
+    airline: Airline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    airline.function("reserve")
+    clock_of_a_tick = [0.0]
+
+    def deliver(_: str | None, body: bytes, __: object) -> None:
+        clock_of_a_tick[0] += 0.1
+        if body != b"good":
+            raise EventRefused("The broker answered 400.")
+
+    monkeypatch.setattr(outbox, "time", SimpleNamespace(monotonic=lambda: clock_of_a_tick[0]))
+    monkeypatch.setattr(outbox, "_deliver", deliver)
+    leave_unsent(1000)
+    leave_unsent(1, named="good")
+    with store.database().begin() as connection:
+        connection.execute(update(outbox.OUTBOX).where(outbox.OUTBOX.c.id == "good0").values(body="good"))
+
+    ticks = next((tick for tick in range(300) if outbox.drain(clock_of_a_tick[0] + 5)), None)
+
+    assert ticks is not None
+    assert waiting(airline) == 1000
 
 
 def broken(*_: object, **__: object) -> None:
