@@ -26,6 +26,7 @@ _SPEC = {
     "cost": Field(fields.integer(0, LARGEST_COST)),
     "remainingSeatsCount": Field(CAPACITY),
 }
+_FILTERS = {"takeoffDate": Field(fields.day, None), "flightCode": Field(fields.text(1, 20), None)}
 _CHANGE = _SPEC | {"capacity": Field(CAPACITY)}
 _COLUMNS = {
     "flightCode": FLIGHTS.c.flight_code,
@@ -54,8 +55,9 @@ _HOLD_SORTABLE = {name: _HOLD_COLUMNS[name] for name in ("flightId", "seatQty", 
 @app.get("/flights")
 def list_flights() -> Response:
     page = paging.asked(request, _SORTABLE)
-    wanted = fields.read(request.args, {"minSeats": Field(CAPACITY, 0)})
-    query = select(FLIGHTS).where(FLIGHTS.c.remaining_seats_count >= wanted["minSeats"])
+    wanted = fields.read(request.args, {"minSeats": Field(CAPACITY, 0), **_FILTERS})
+    enough = select(FLIGHTS).where(FLIGHTS.c.remaining_seats_count >= wanted.pop("minSeats"))
+    query = paging.filtered(enough, wanted, _COLUMNS)
     with store.reading() as connection:
         rows, total = paging.rows(connection, query, page, _SORTABLE)
     return hal.collection(request, "flights", map(_as_resource, rows), page, total)

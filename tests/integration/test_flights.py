@@ -47,6 +47,18 @@ def test_flights_with_room_for_a_party_are_found(airline: Airline) -> None:
     assert [flight["flightId"] for flight in page["_embedded"]["flights"]] == [1003, 1002, 1001]
 
 
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [("flightCode=KE081", [1001]), ("takeoffDate=2027-06-01", [1001]), ("flightCode=KE081&takeoffDate=2027-06-02", [])],
+)
+def test_flights_are_found_by_their_code_and_by_the_day_of_their_takeoff(
+    airline: Airline, search: str, found: list[int]
+) -> None:
+    page = body_of(airline.function("flight-seats").get(f"/flights?{search}"))
+
+    assert [flight["flightId"] for flight in page["_embedded"]["flights"]] == found
+
+
 def test_changing_one_value_keeps_the_others(airline: Airline) -> None:
     flights = airline.function("flight-seats")
     before = body_of(flights.get("/flights/1001"))

@@ -378,7 +378,7 @@ def test_the_pages_may_be_in_a_folder_with_any_name(tmp_path: Path) -> None:
         web = tmp_path / name / "web"
         shutil.copytree(ROOT / "gateway" / "web", web)
         with caddy(tmp_path, dict.fromkeys(SERVICES, 9), WEB_ROOT=str(web)) as url:
-            assert requests.get(f"{url}/start.css", timeout=30).status_code == 200, name
+            assert requests.get(f"{url}/page.css", timeout=30).status_code == 200, name
 
 
 def test_the_start_page_and_its_style_are_served(gateway: Gateway) -> None:
@@ -386,7 +386,7 @@ def test_the_start_page_and_its_style_are_served(gateway: Gateway) -> None:
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in page.headers["content-security-policy"]
-    assert gateway.call("GET", "/start.css").headers["content-type"].startswith("text/css")
+    assert gateway.call("GET", "/page.css").headers["content-type"].startswith("text/css")
 
 
 @pytest.mark.parametrize(

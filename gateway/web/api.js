@@ -1,0 +1,83 @@
+// The public HTTP API. Functions sleep, so an answer may be late: whoever calls learns which one is waking.
+
+const LATE = 1000; // ms until a call is said to wake a function
+const PATIENCE = 60_000; // ms that a command is sent again for want of an answer
+const LONGEST_PAUSE = 8000;
+const UNANSWERED = new Set([500, 502, 503, 504]);
+const OWNERS = [
+  [/^\/reservations\/[^/]+\/events/, "dashboard"],
+  [/^\/reservations/, "reserve"],
+  [/^\/(flights|promotions|holds)/, "flight-seats"],
+  [/^\/(payments|ledger)/, "payment"],
+  [/^\/customerInfos/, "dashboard"],
+  [/^\/dead-letters/, "dead-letters"],
+];
+
+// An answer that refuses (RFC 9457).
+export class Problem extends Error {
+  constructor(status, document) {
+    super(document.detail || document.title || `HTTP ${status}`);
+    this.status = status;
+    this.fields = Object.fromEntries((document.errors ?? []).map(({ field, message }) => [field, message]));
+  }
+}
+
+// No answer at all: the network, or the gateway, is away.
+export class NoAnswer extends Error {}
+
+export function mayBeRepeated(error) {
+  return error instanceof NoAnswer || (error instanceof Problem && UNANSWERED.has(error.status));
+}
+
+function functionOf(path) {
+  return OWNERS.find(([pattern]) => pattern.test(path))?.[1] ?? "gateway";
+}
+
+// One request. `onWaking` hears the function's name when the answer is late, and null when it is there.
+export async function call(method, path, { body, key, signal, onWaking = () => {} } = {}) {
+  const late = setTimeout(() => onWaking(functionOf(path)), LATE);
+  try {
+    const answer = await fetch(path, { method, signal, cache: "no-store", ...sent(body, key) });
+    return await read(answer);
+  } catch (error) {
+    if (error instanceof Problem || error.name === "AbortError") throw error;
+    throw new NoAnswer(error.message);
+  } finally {
+    clearTimeout(late);
+    if (!signal?.aborted) onWaking(null);
+  }
+}
+
+export const get = (path, options) => call("GET", path, options);
+
+// Sends a command until there is an answer; the key makes all of them one command. What no repetition mends is thrown.
+export async function command(method, path, { onAgain = () => {}, ...options }) {
+  const until = Date.now() + PATIENCE;
+  for (let pause = 1000; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    try {
+      return await call(method, path, options);
+    } catch (error) {
+      if (!mayBeRepeated(error) || Date.now() + pause > until) throw error;
+      onAgain(error);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+}
+
+// randomUUID is only there on https and on this machine's own addresses.
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function sent(body, key) {
+  const headers = { Accept: "application/hal+json, application/problem+json" };
+  if (key) headers["Idempotency-Key"] = key;
+  if (body === undefined) return { headers };
+  return { headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) };
+}
+
+async function read(answer) {
+  if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
+  return answer.status === 204 ? null : answer.json();
+}

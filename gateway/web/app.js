@@ -1,0 +1,90 @@
+// The frame of the page: which screen an address shows, the navigation, the language.
+
+import { html, nothing, render } from "/vendor/lit.js";
+import { NoAnswer } from "/api.js";
+import { failure, heading } from "/parts.js";
+import { language, preferred, speak, t } from "/words.js";
+
+const SCREENS = [
+  [/^\/$/, () => import("/screens/search.js")],
+  [/^\/book$/, () => import("/screens/book.js")],
+  [/^\/trips$/, () => import("/screens/trips.js")],
+  [/^\/trips\/([^/]+)$/, () => import("/screens/trip.js")],
+  [/^\/customers$/, () => import("/screens/customer.js")],
+];
+const LINKS = [["/", "navSearch"], ["/trips", "navTrips"], ["/customers", "navCustomer"]];
+
+let leave = () => {};
+let shown = 0;
+
+async function show({ focus = true } = {}) {
+  leave();
+  const turn = ++shown;
+  const [load, found] = screenOf(location.pathname);
+  frame();
+  const main = document.querySelector("main");
+  const { default: start } = (await load().catch(() => null)) ?? { default: lost };
+  if (turn !== shown) return; // somebody has gone on meanwhile
+  render(html``, main);
+  leave = start({ main, parameters: found.slice(1), query: new URLSearchParams(location.search), go }) ?? (() => {});
+  document.title = `${main.querySelector("h1")?.textContent ?? ""} · ${t("name")}`;
+  if (focus) main.querySelector("h1")?.focus();
+}
+
+// The screen itself could not be fetched. A module that failed once may fail for ever, so the whole page is loaded again.
+function lost({ main }) {
+  render(html`${heading(t("noScreen"))}${failure(new NoAnswer(), () => location.reload())}`, main);
+}
+
+function screenOf(path) {
+  for (const [pattern, load] of SCREENS) {
+    const found = pattern.exec(path);
+    if (found) return [load, found];
+  }
+  return [() => import("/screens/nowhere.js"), [path]];
+}
+
+function go(address, { replace = false } = {}) {
+  history[replace ? "replaceState" : "pushState"](null, "", address);
+  return show();
+}
+
+function frame() {
+  const current = (path) => (location.pathname === path ? "page" : nothing);
+  render(
+    html`
+      <a class="skip" href="#main">${t("skip")}</a>
+      <header class="bar">
+        <a class="brand" href="/"><img src="/icon.svg" alt="" width="28" height="28">${t("name")}</a>
+        <nav aria-label=${t("navigation")}>
+          ${LINKS.map(([path, word]) => html`<a href=${path} data-testid=${word} aria-current=${current(path)}>${t(word)}</a>`)}
+        </nav>
+        <button class="plain" data-testid="language" lang=${other()} @click=${switchLanguage}>${t("otherLanguage")}</button>
+      </header>
+      <main id="main"></main>
+    `,
+    document.body,
+  );
+}
+
+const other = () => (language === "en" ? "ko" : "en");
+
+async function switchLanguage() {
+  localStorage.setItem("language", other());
+  await speak(other());
+  await show({ focus: false });
+}
+
+function follow(event) {
+  const link = event.target.closest?.("a[href]");
+  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (!link || !plain || link.origin !== location.origin || link.target || link.hash || event.defaultPrevented) return;
+  if (!SCREENS.some(([pattern]) => pattern.test(link.pathname))) return;
+  event.preventDefault();
+  go(link.pathname + link.search);
+}
+
+document.addEventListener("click", follow);
+addEventListener("popstate", () => show());
+await speak(preferred());
+await show({ focus: false });

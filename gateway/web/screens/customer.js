@@ -1,0 +1,63 @@
+// What the dashboard counts for one customer, and the rule by which it counts.
+
+import { html, nothing, render } from "/vendor/lit.js";
+import { get, Problem } from "/api.js";
+import { day } from "/format.js";
+import { failure, heading, isNumber, remembered, status, waking } from "/parts.js";
+import { customerForm } from "/screens/trips.js";
+import { t } from "/words.js";
+
+export default function start({ main, query, go }) {
+  const customer = query.get("customer") ?? remembered("customer");
+  const state = { counts: null, none: false, error: null, waking: null, invalid: false };
+  const leaving = new AbortController();
+  const draw = () => { if (!leaving.signal.aborted) render(view(), main); };
+
+  async function load() {
+    state.error = null;
+    draw();
+    try {
+      const onWaking = (name) => { state.waking = name; draw(); };
+      state.counts = await get(`/customerInfos/${customer}`, { signal: leaving.signal, onWaking });
+    } catch (error) {
+      state.none = error instanceof Problem && error.status === 404;
+      state.error = state.none ? null : error;
+    }
+    draw();
+  }
+
+  function submit(event) {
+    event.preventDefault();
+    const asked = new FormData(event.target).get("customer").trim();
+    state.invalid = !isNumber(asked);
+    if (state.invalid) return draw();
+    localStorage.setItem("customer", asked);
+    return go(`/customers?customer=${asked}`);
+  }
+
+  const view = () => html`
+    ${heading(t("navCustomer"))}
+    ${customerForm(customer, state.invalid, submit)}
+    ${status(state.waking ? waking(state.waking) : message())}
+    ${state.counts ? counts(state.counts) : nothing}
+    ${state.error ? failure(state.error, load) : nothing}
+    <p class="soft" data-testid="rule">${t("countRule")}</p>
+  `;
+
+  const message = () => {
+    if (!isNumber(customer)) return t("whoAreYou");
+    if (state.none) return t("noTrips");
+    return state.counts || state.error ? "" : t("loading");
+  };
+
+  draw();
+  if (isNumber(customer)) load();
+  return () => leaving.abort();
+}
+
+const counts = (info) => html`<dl class="card facts big" data-testid="counts">
+  <div><dt>${t("flightCount")}</dt><dd data-testid="flightCount">${info.flightCount}</dd></div>
+  <div><dt>${t("confirmedCount")}</dt><dd data-testid="confirmedCount">${info.confirmedCount}</dd></div>
+  <div><dt>${t("canceledCount")}</dt><dd data-testid="canceledCount">${info.canceledCount}</dd></div>
+  <div><dt>${t("recentReserveDate")}</dt><dd data-testid="recentReserveDate">${info.recentReserveDate ? day(info.recentReserveDate) : "–"}</dd></div>
+</dl>`;

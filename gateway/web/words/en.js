@@ -1,0 +1,53 @@
+const seats = (n) => `${n} ${n === 1 ? "seat" : "seats"}`;
+
+export default {
+  name: "Airline", skip: "Skip to content", navigation: "Pages", otherLanguage: "한국어",
+  navSearch: "Flights", navTrips: "My trips", navCustomer: "Dashboard",
+
+  waking: (name) => `Waking ${name} …`, loading: "Loading …", again: "Try again", show: "Show",
+  noAnswer: "There was no answer. The network or the gateway may be away.", refused: (why) => `That was refused: ${why}`,
+  nowhere: "There is no such page", noScreen: "This page could not be loaded",
+
+  searchTitle: "Where to?", promotions: "Promotions", date: "Date", code: "Flight code", passengers: "Passengers", search: "Search",
+  badDate: "Enter a date such as 2027-12-25.", badCode: "A flight code has at most 20 characters.",
+  badPassengers: (most) => `Enter a number of passengers from 1 to ${most}.`,
+  initial: "Functions sleep until somebody searches.", searching: "Searching …", results: "Flights", sort: "Sort by",
+  sort_date: "Date", sort_price: "Price", sort_seats: "Seats left", onlyAvailable: "Only with enough seats",
+  found: (n) => `${n} ${n === 1 ? "flight" : "flights"} found`, none: "No flight matches this search.", more: "Show more",
+  each: (price) => `${price} each`, choose: "Choose", chooseFlight: (code) => `Choose flight ${code}`, soldOut: "Sold out",
+  notEnough: (n) => `Not enough for ${n}`, onlyLeft: (n) => `Only ${n} left`, seatsLeft: (n) => `${seats(n)} left`,
+
+  bookTitle: "Review and book", flight: "Flight", total: "Total", customer: "Customer number",
+  badCustomer: "Enter a customer number: a whole number from 1.", payment: "Test payment", pay_accept: "Card that is accepted",
+  pay_decline: "Card that is declined", pay_slow: "Provider that takes its time", book: "Book", sending: "Sending …",
+  sentAgain: "No answer yet. The same booking is being sent again; it will not be made twice.",
+  gone: (left) => `These seats are gone: ${seats(left)} left.`, otherFlights: "Find another flight", noFlight: "There is no such flight.",
+
+  tripTitle: "Your reservation", noTrip: "No such reservation", noTripWhy: (id) => `Nobody has made a reservation ${id}.`,
+  lost: "The connection is lost. This page keeps trying; what it shows may be old.",
+  phase_pending: "Requested. Looking for seats …", phase_held: "Your seats are held. Waiting for the payment …",
+  phase_succeeded: "Confirmed: seats held and paid.", phase_soldOut: "Canceled: not enough seats were left.",
+  phase_soldOutLeft: (left) => `Canceled: not enough seats, only ${left} left.`, phase_declined: "Canceled: the payment was declined.",
+  phase_expired: "Canceled: the time to pay ran out.", phase_canceled: "Canceled.",
+  slow: "This takes longer than usual; you can leave this page and come back.",
+  step_requested: "Requested", step_seats: "Seats held", step_paid: "Payment", step_confirmed: "Confirmed",
+  result_done: "done", result_failed: "failed", result_waiting: "waiting", result_skipped: "not needed",
+  heldFor: (time) => `Ends by itself in ${time} if it is not paid by then.`,
+  seatsComing: "Seats are going back …", seatsBack: "Seats are back", moneyComing: "The refund is under way …",
+  moneyBack: (amount) => `${amount} refunded`, nothingCharged: "Nothing was charged", alternatives: "Other flights with enough seats",
+  cancel: "Cancel reservation", canceling: "Canceling …", cancelTitle: "Cancel this reservation?",
+  cancelSeats: (n) => `${seats(n)} will be given back.`, cancelRefund: (amount) => `${amount} will be refunded.`,
+  cancelNothingPaid: "Nothing has been paid yet. If a charge is under way, it will be refunded.", keep: "Keep it",
+  timeline: (n) => `Timeline: ${n} ${n === 1 ? "event" : "events"}`,
+  event_ReservationRequested: "requested by an event", event_CancellationRequested: "cancel requested by an event",
+  event_ReservationPlaced: "the reservation is placed", event_RemainingSeatsDecreased: "the seats are held",
+  event_SeatsSoldOut: "not enough seats", event_Paid: "paid", event_PaymentFailed: "the card was declined",
+  event_ReservationConfirmed: "the reservation is confirmed", event_ReservationCanceled: "the reservation is canceled",
+  event_RemainingSeatsIncreased: "the seats are back", event_SeatsNotHeld: "no seats were held",
+  event_PaymentRefunded: "the money was refunded", event_PaymentNotTaken: "no money was taken",
+
+  whoAreYou: "Enter your customer number.", noTrips: "This customer has no reservations.",
+  tripFacts: (flight, n) => `Flight ${flight}, ${seats(n)}`, status_PENDING: "Pending", status_SUCCEED: "Confirmed", status_CANCELED: "Canceled",
+  flightCount: "Reservations", confirmedCount: "Confirmed", canceledCount: "Canceled", recentReserveDate: "Latest date",
+  countRule: "Every reservation that was placed counts, also if it was canceled later; the latest date is that of the newest reserve date.",
+};

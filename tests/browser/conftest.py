@@ -1,0 +1,173 @@
+"""A real browser in front of a running airline; without a browser on this machine these tests are skipped.
+
+States are made as they happen: a function that is stopped, a database that is locked, a network that is away.
+"""
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
+
+from tests.system import RunningSystem, eventually, running_system
+
+PATIENCE = 60_000  # ms: a function may have to wake on a busy machine
+PHONE: ViewportSize = {"width": 390, "height": 844}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+expect.set_options(timeout=PATIENCE)
+in_both_languages = pytest.mark.parametrize("screen", ["en-GB", "ko-KR"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI has no browser: apt-get install chromium")
+        pytest.skip("there is no browser on this machine: install chromium to run these tests")
+    # a container has no sandbox of its own to give
+    sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def system(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    with running_system(tmp_path_factory.mktemp("airline"), "--window", "10s") as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a person does with the page."""
+
+    page: Page
+    system: RunningSystem
+    errors: list[str]
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.system.gateway + path)
+        expect(self.page.locator("h1")).to_be_visible()
+
+    def find(self, test_id: str) -> Locator:
+        return self.page.get_by_test_id(test_id)
+
+    def status(self, text: str | re.Pattern[str]) -> None:
+        """Waits until the line that a screen reader hears says so."""
+        expect(self.find("status")).to_have_text(text)
+
+    def search(self, passengers: int, code: str = "") -> None:
+        self.find("passengers").fill(str(passengers))
+        self.find("code").fill(code)
+        self.find("search").click()
+
+    def book(self, flight: int, passengers: int, customer: int = 7, payment: str = "accept") -> str:
+        """Books by the form and returns the reservation's id, which the address of its page ends with."""
+        self.open(f"/book?flight={flight}&passengers={passengers}")
+        self.find("customer").fill(str(customer))
+        self.find(payment).check()
+        self.find("book").click()
+        self.page.wait_for_url("**/trips/*", timeout=PATIENCE)
+        return self.page.url.rsplit("/", 1)[1]
+
+    def phase(self, phase: str, *, final: bool = True) -> None:
+        """Waits until the reservation has come so far."""
+        expect(self.find("trip")).to_have_attribute("data-phase", phase)
+        if final:
+            expect(self.find("trip")).to_have_attribute("data-final", "true")
+
+
+@pytest.fixture(params=["en-GB"])
+def screen(browser: Browser, system: RunningSystem, request: pytest.FixtureRequest) -> Iterator[Screen]:
+    """A phone; whatever the page reports as an error fails the test. `in_both_languages` makes it one for each."""
+    context = browser.new_context(viewport=PHONE, locale=request.param, timezone_id="Asia/Seoul")
+    context.set_default_timeout(PATIENCE)
+    opened = watched(context.new_page(), system)
+    yield opened
+    context.close()
+    assert opened.errors == []
+
+
+def watched(page: Page, system: RunningSystem) -> Screen:
+    """The page, with what it throws and what its Content-Security-Policy refuses; refused requests are no errors."""
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.extend([message.text] if "Content Security" in message.text else []))
+    return Screen(page, system, errors)
+
+
+def add_flight(system: RunningSystem, seats: int, code: str = "TEST1", cost: int = 1000) -> int:
+    """A flight of its own for a test; returns its number."""
+    flight = {"flightCode": code, "takeoffDate": "2027-12-25", "cost": cost, "remainingSeatsCount": seats}
+    answer = requests.post(f"{system.gateway}/flights", json=flight, timeout=60)
+    answer.raise_for_status()
+    return int(answer.json()["flightId"])
+
+
+def reserve(system: RunningSystem, flight: int, seats: int, customer: int = 99, payment: str = "accept") -> str:
+    body = {"customerId": customer, "flightId": flight, "seatQty": seats, "paymentMethod": payment}
+    answer = requests.post(f"{system.gateway}/reservations", json=body, timeout=60)
+    answer.raise_for_status()
+    return str(answer.json()["reservationId"])
+
+
+def read(system: RunningSystem, path: str) -> dict[str, Any]:
+    answer = requests.get(system.gateway + path, timeout=60)
+    answer.raise_for_status()
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def asleep(system: RunningSystem, function: str) -> None:
+    system.await_state(function, "asleep", within=90)
+
+
+@contextmanager
+def stopped(system: RunningSystem, function: str) -> Iterator[None]:
+    """The function is there and answers nothing until it is let go on."""
+    requests.get(f"{system.url(function)}/healthz", timeout=60)  # a sleeping one has no process yet
+    process = psutil.Process(int(system.service(function)["pid"]))
+    family = [process, *process.children(recursive=True)]
+    for one in family:
+        one.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in family:
+            one.send_signal(signal.SIGCONT)
+
+
+def kill_gateway(system: RunningSystem) -> None:
+    """Whoever waits for an answer gets none; the laptop starts another gateway at once."""
+    for child in psutil.Process(system.process.pid).children(recursive=True):
+        if "caddy" in child.name():
+            child.kill()
+
+
+@contextmanager
+def locked(system: RunningSystem, function: str, database: str) -> Iterator[None]:
+    """Nobody else can read or write the database; possible only while its function is asleep."""
+    asleep(system, function)
+    with closing(sqlite3.connect(system.data / f"{database}.db", timeout=60, isolation_level=None)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        eventually(lambda: _alone(connection), f"nobody else has {database} open", 60)
+        yield
+
+
+def _alone(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        return False
+    return True

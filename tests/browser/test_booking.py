@@ -1,0 +1,94 @@
+"""Review and book: one form is one reservation, whatever happens to the answer."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Screen, add_flight, kill_gateway, read, reserve, stopped
+from tests.system import eventually
+
+
+def reservations_of(screen: Screen, flight: int) -> int:
+    return int(read(screen.system, f"/reservations?flightId={flight}")["page"]["totalElements"])
+
+
+def test_the_total_of_the_whole_party_is_shown_before_anybody_pays(screen: Screen) -> None:
+    screen.open(f"/book?flight={add_flight(screen.system, seats=5, cost=2500)}&passengers=3")
+
+    expect(screen.find("total")).to_contain_text("7,500")
+
+
+def test_while_a_booking_is_sent_its_button_is_locked(screen: Screen) -> None:
+    flight = add_flight(screen.system, seats=5)
+    screen.open(f"/book?flight={flight}&passengers=1")
+    screen.find("customer").fill("7")
+    with stopped(screen.system, "reserve"):
+        screen.find("book").click()
+        expect(screen.find("book")).to_be_disabled()
+        screen.status(re.compile("reserve"))
+
+    screen.page.wait_for_url("**/trips/*")
+    assert reservations_of(screen, flight) == 1
+
+
+def test_seats_that_were_taken_meanwhile_are_noticed_before_the_booking_is_sent(screen: Screen) -> None:
+    flight = add_flight(screen.system, seats=2)
+    screen.open(f"/book?flight={flight}&passengers=2")
+    screen.find("customer").fill("7")
+    reserve(screen.system, flight, seats=1)
+    eventually(lambda: read(screen.system, f"/flights/{flight}")["remainingSeatsCount"] == 1, "a seat is taken")
+
+    screen.find("book").click()
+
+    expect(screen.find("gone")).to_contain_text("1")
+    assert reservations_of(screen, flight) == 1
+
+
+def test_a_booking_without_an_answer_is_sent_again_and_is_one_reservation(screen: Screen) -> None:
+    flight = add_flight(screen.system, seats=5)
+    screen.open(f"/book?flight={flight}&passengers=1")
+    screen.find("customer").fill("7")
+    with stopped(screen.system, "reserve"):
+        screen.find("book").click()
+        screen.status(re.compile("reserve"))  # it was sent, and nobody has answered yet
+        eventually(lambda: killed_until_noticed(screen), "the page says that it sends again", 60, pause=1)
+
+    screen.page.wait_for_url("**/trips/*")
+    assert reservations_of(screen, flight) == 1
+
+
+def killed_until_noticed(screen: Screen) -> bool:
+    """A browser sends a request again by itself where a connection that was used before breaks, but not twice."""
+    kill_gateway(screen.system)
+    return bool(re.search("sent again|다시 보내", screen.find("status").text_content() or ""))
+
+
+def test_a_booking_that_is_refused_says_why_and_can_be_corrected(screen: Screen) -> None:
+    flight = add_flight(screen.system, seats=5)
+    screen.open(f"/book?flight={flight}&passengers=1")
+    screen.find("customer").fill("999999999999999999")
+    screen.find("book").click()
+    expect(screen.find("failure")).to_contain_text("customerId")
+
+    screen.find("customer").fill("7")
+    screen.find("book").click()
+
+    screen.page.wait_for_url("**/trips/*")
+
+
+def test_a_customer_number_is_asked_for_before_anything_is_sent(screen: Screen) -> None:
+    flight = add_flight(screen.system, seats=5)
+    screen.open(f"/book?flight={flight}&passengers=1")
+
+    screen.find("customer").fill("me")
+    screen.find("book").click()
+
+    expect(screen.find("customer-error")).not_to_be_empty()
+    expect(screen.find("customer")).to_be_focused()
+    assert reservations_of(screen, flight) == 0
+
+
+def test_a_flight_that_does_not_exist_is_said_so(screen: Screen) -> None:
+    screen.open("/book?flight=999999&passengers=1")
+
+    expect(screen.find("missing")).to_be_visible()

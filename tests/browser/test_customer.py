@@ -1,0 +1,53 @@
+"""My trips, and what the dashboard counts."""
+
+import re
+
+import requests
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Screen, add_flight, read, reserve
+from tests.system import eventually
+
+
+def test_a_customer_sees_what_was_booked_before_the_newest_first(screen: Screen) -> None:
+    flight, customer = add_flight(screen.system, seats=9), 4001
+    older = reserve(screen.system, flight, seats=1, customer=customer)
+    newer = reserve(screen.system, flight, seats=2, customer=customer)
+
+    screen.open("/trips")
+    screen.find("customer").fill(str(customer))
+    screen.find("show").click()
+
+    expect(screen.find("trip-card").first).to_contain_text(newer)
+    expect(screen.find("trips")).to_contain_text(older)
+    screen.page.get_by_role("link", name=newer).click()
+    screen.phase("succeeded")
+
+
+def test_a_customer_without_reservations_is_said_so(screen: Screen) -> None:
+    screen.open("/trips?customer=4002")
+    screen.status(re.compile("no reservations|예약이 없습니다"))
+
+    screen.open("/customers?customer=4002")
+    screen.status(re.compile("no reservations|예약이 없습니다"))
+
+
+def test_the_dashboard_counts_confirmed_and_canceled_and_says_by_which_rule(screen: Screen) -> None:
+    flight, customer = add_flight(screen.system, seats=9), 4003
+    before = int(read(screen.system, f"/reservations?customerId={customer}")["page"]["totalElements"])
+    for payment in ("accept", "decline"):
+        reserve(screen.system, flight, seats=1, customer=customer, payment=payment)
+    each = before // 2 + 1
+    counted = {"flightCount": before + 2, "confirmedCount": each, "canceledCount": each}
+    eventually(lambda: counts_of(screen, customer) == counted, "both are counted", 60)
+
+    screen.open(f"/customers?customer={customer}")
+
+    for name, count in counted.items():
+        expect(screen.find(name)).to_have_text(str(count))
+    expect(screen.find("rule")).not_to_be_empty()
+
+
+def counts_of(screen: Screen, customer: int) -> dict[str, int]:
+    answer = requests.get(f"{screen.system.gateway}/customerInfos/{customer}", timeout=60)
+    return {name: answer.json().get(name, 0) for name in ("flightCount", "confirmedCount", "canceledCount")}

@@ -1,0 +1,135 @@
+"""What holds on every screen: accessible, strict, small, in both languages."""
+
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import PHONE, Screen, add_flight, in_both_languages, reserve, watched
+from tests.system import ROOT, RunningSystem
+
+WEB = ROOT / "gateway" / "web"
+MOST_BYTES, MOST_REQUESTS = 100_000, 12
+
+
+@pytest.fixture(scope="module")
+def addresses(system: RunningSystem) -> dict[str, str]:
+    """An address for each screen, and what is there when it is whole."""
+    flight = add_flight(system, seats=9, code="AXE")
+    trip = reserve(system, flight, seats=1, customer=7)
+    return {
+        "/": "initial",
+        "/?passengers=2&code=AXE": "flight",
+        "/?passengers=2&code=NONE": "status",
+        f"/book?flight={flight}&passengers=2": "book",
+        f"/trips/{trip}": "trip",
+        "/trips/NOBODYSTRIP1": "not-found",
+        "/trips?customer=7": "trip-card",
+        "/customers?customer=7": "counts",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", ["en-GB", "ko-KR"])
+def test_no_screen_violates_a_rule_of_accessibility(
+    browser: Browser, system: RunningSystem, addresses: dict[str, str], locale: str, scheme: Literal["light", "dark"]
+) -> None:
+    context = browser.new_context(viewport=PHONE, locale=locale, color_scheme=scheme)
+    screen = watched(context.new_page(), system)
+    for address, whole in addresses.items():
+        screen.open(address)
+        expect(screen.find(whole).first).to_be_visible()
+        found = Axe().run(screen.page)
+        assert found.violations_count == 0, f"{address}\n{found.generate_report()}"
+    context.close()
+    assert screen.errors == []
+
+
+def test_the_first_page_is_small_and_asks_no_other_host(browser: Browser, system: RunningSystem) -> None:
+    context = browser.new_context(viewport=PHONE)
+    page = context.new_page()
+    asked: list[tuple[str, int]] = []
+    page.on("requestfinished", lambda one: asked.append((one.url, one.sizes()["responseBodySize"])))
+
+    page.goto(system.gateway + "/")
+    page.wait_for_load_state("networkidle")
+
+    assert all(url.startswith(system.gateway) for url, _ in asked)
+    assert len(asked) <= MOST_REQUESTS
+    assert sum(size for _, size in asked) <= MOST_BYTES
+    context.close()
+
+
+def test_a_page_may_run_no_script_but_its_own(screen: Screen) -> None:
+    answer = screen.page.request.get(screen.system.gateway + "/trips/ANY")
+    policy = answer.headers["content-security-policy"]
+
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+@in_both_languages
+def test_the_whole_tour_can_be_made_with_the_keyboard(screen: Screen) -> None:
+    flight = add_flight(screen.system, seats=9, code="KEYS")
+    screen.open("/?passengers=1&code=KEYS")
+    expect(screen.find("flight").first).to_be_visible()
+
+    screen.page.locator(f"[data-flight='{flight}'] [data-testid=choose]").press("Enter")
+    screen.find("customer").fill("7")
+    screen.find("customer").press("Enter")
+    screen.phase("succeeded")
+    screen.find("cancel").press("Enter")
+    screen.page.keyboard.press("Escape")
+    expect(screen.find("dialog")).not_to_be_visible()
+    screen.find("cancel").press("Enter")
+    screen.find("confirm-cancel").press("Enter")
+
+    screen.phase("canceled")
+
+
+def test_the_language_is_changed_on_the_spot_and_remembered(screen: Screen) -> None:
+    screen.open("/")
+    before = screen.page.locator("html").get_attribute("lang")
+
+    screen.find("language").click()
+    expect(screen.page.locator("html")).not_to_have_attribute("lang", before or "")
+    screen.open("/trips")
+
+    expect(screen.page.locator("html")).not_to_have_attribute("lang", before or "")
+
+
+def test_an_address_without_a_screen_leads_back_to_the_search(screen: Screen) -> None:
+    screen.open("/trips")
+
+    screen.page.evaluate("history.pushState(null, '', '/nowhere'); dispatchEvent(new PopStateEvent('popstate'))")
+
+    expect(screen.page.locator("main a")).to_have_attribute("href", "/")
+
+
+def test_both_languages_have_the_same_words(screen: Screen) -> None:
+    screen.open("/")
+
+    shapes = screen.page.evaluate(
+        """async () => Promise.all(["en", "ko"].map(async (name) => {
+            const words = (await import(`/words/${name}.js`)).default;
+            const shape = (text) => (typeof text === "function" ? text.length : "text");
+            return Object.entries(words).map(([key, text]) => `${key}/${shape(text)}`).sort();
+        }))"""
+    )
+
+    assert shapes[0] == shapes[1]
+
+
+def test_the_library_that_is_checked_in_is_made_from_its_locked_version(tmp_path: Path) -> None:
+    source = ROOT / "gateway" / "vendor"
+    for name in ("package.json", "package-lock.json", "lit.js"):
+        (tmp_path / name).write_bytes((source / name).read_bytes())
+    (tmp_path / "package.json").write_text((source / "package.json").read_text().replace("../web/vendor/", "made/"))
+
+    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=tmp_path, check=True, timeout=100)
+    subprocess.run(["npm", "run", "--silent", "build"], cwd=tmp_path, check=True, timeout=100, capture_output=True)
+
+    assert (tmp_path / "made" / "lit.js").read_bytes() == (WEB / "vendor" / "lit.js").read_bytes()
