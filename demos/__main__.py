@@ -85,24 +85,24 @@ def _scale_to_zero(options: argparse.Namespace) -> Shown:
         if cluster.is_given()
         else laptop.opened(options.data, options.window)
     )
-    with opened as place:
-        _say(f"on {place.name}")
-        course = scale_to_zero.run(place, Wish(options.customers, options.seats), _say)
-    return place.name, scale_to_zero.told(course), scale_to_zero.figures(course)
+    with opened as running:
+        _say(f"on {running.name}")
+        course = scale_to_zero.run(running, Wish(options.customers, options.seats), _say)
+    return running.name, scale_to_zero.as_text(course), scale_to_zero.figures(course)
 
 
 def _hpa(options: argparse.Namespace) -> Shown:
     namespace = _on_a_cluster(options)
-    place = cluster.opened(namespace)
-    course = hpa.run(place, namespace, Load(options.clients, options.seconds, options.delay), _say)
-    return place.name, hpa.told(course), hpa.figures(course)
+    running = cluster.opened(namespace)
+    course = hpa.run(running, namespace, Load(options.clients, options.seconds, options.delay), _say)
+    return running.name, hpa.as_text(course), hpa.figures(course)
 
 
 def _rollout(options: argparse.Namespace) -> Shown:
     namespace = _on_a_cluster(options)
-    place = cluster.opened(namespace)
-    course = rollout.run(place, namespace, Load(options.clients, options.seconds, options.delay), _say)
-    return place.name, rollout.told(course), rollout.figures(course)
+    running = cluster.opened(namespace)
+    course = rollout.run(running, namespace, Load(options.clients, options.seconds, options.delay), _say)
+    return running.name, rollout.as_text(course), rollout.figures(course)
 
 
 def _on_a_cluster(options: argparse.Namespace) -> Namespace:

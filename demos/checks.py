@@ -8,8 +8,8 @@ from client import gateway, reconciliation
 from client.gateway import Airline
 from client.laws import LAWS
 from client.reconciliation import Allowance
+from demos.customers import of_flight
 from demos.errors import DemoFailed
-from demos.sagas import of_flight
 from terminal.console import progress
 
 AT_ONCE = Allowance(young=timedelta(0))

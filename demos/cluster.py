@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from demos.errors import DemoFailed
 from demos.instances import Instance, State
 from demos.kubectl import SERVICE, Namespace
-from demos.place import Place
+from demos.running_airline import RunningAirline
 
 PAUSE = 1.0
 OF_A_SERVICE = "serving.knative.dev/service"
@@ -21,14 +21,14 @@ def is_given() -> bool:
     return bool(os.environ.get("KUBECONFIG"))
 
 
-def opened(namespace: Namespace) -> Place:
+def opened(namespace: Namespace) -> RunningAirline:
     """The airline that runs there. Raises DemoFailed."""
     services = {found["metadata"]["name"]: found for found in namespace.items(SERVICE)}
     if "gateway" not in services:
         raise DemoFailed(f"no airline in namespace {namespace.name}; `make deploy` brings one")
     url, host = address(services["gateway"])
     sleepers = frozenset(name for name, service in services.items() if may_sleep(service))
-    return Place(f"cluster, namespace {namespace.name}", url, host, sleepers, lambda: look(namespace), PAUSE)
+    return RunningAirline(f"cluster, namespace {namespace.name}", url, host, sleepers, lambda: look(namespace), PAUSE)
 
 
 def address(gateway: Mapping[str, Any]) -> tuple[str, str | None]:

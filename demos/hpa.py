@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from demos import drawing, load
+from demos import charts, load
 from demos.cluster import OF_A_SERVICE
 from demos.errors import DemoFailed
 from demos.instances import Sample
 from demos.kubectl import SERVICE, Namespace
 from demos.load import Availability, Load, Target
-from demos.place import Place
+from demos.running_airline import RunningAirline
 from terminal import tables
 from terminal.console import plain
 
@@ -64,14 +64,14 @@ class Course:
         return max(reading.replicas for reading in self.readings)
 
 
-def run(place: Place, namespace: Namespace, wanted: Load, say: Callable[[str], None]) -> Course:
+def run(running: RunningAirline, namespace: Namespace, wanted: Load, say: Callable[[str], None]) -> Course:
     """Raises DemoFailed without such an autoscaler, and if the instances do not become more, and one again."""
-    with place.watch() as watch, ThreadPoolExecutor(1) as threads:
+    with running.watch() as watch, ThreadPoolExecutor(1) as threads:
         say(f"Waiting until {FUNCTION} is at rest ...")
         _follow(namespace, lambda reading: reading.at_rest)
         began = watch.now
         say(f"{wanted.clients} clients ask for {PATH}, {wanted.seconds} s long ...")
-        under_load = threads.submit(load.run, Target(place.url + PATH, place.host), wanted)
+        under_load = threads.submit(load.run, Target(running.url + PATH, running.host), wanted)
         readings = _follow(namespace, lambda _: under_load.done())
         availability = under_load.result()
         say(f"{availability}. Waiting for more instances, and until they are gone again ...")
@@ -85,11 +85,11 @@ def run(place: Place, namespace: Namespace, wanted: Load, say: Callable[[str], N
     return course
 
 
-def told(course: Course) -> str:
+def as_text(course: Course) -> str:
     """For people."""
     return "\n\n".join(
         [
-            drawing.chart(course.samples, [FUNCTION]),
+            charts.chart(course.samples, [FUNCTION]),
             table(course.readings),
             f"{course.availability}.\n"
             f"{FUNCTION} went from {course.least} to {course.most} instances and back; its target is "

@@ -15,7 +15,7 @@ from client import waiting
 from client.gateway import open_session
 from demos.errors import DemoFailed
 from demos.instances import Instance, State
-from demos.place import Place
+from demos.running_airline import RunningAirline
 from laptop import data_folder
 from laptop.data_folder import is_running, read_state
 
@@ -31,16 +31,16 @@ STATES: dict[str, State] = {"starting": "starting", "awake": "ready", "stopping"
 
 
 @contextmanager
-def opened(data: Path, window: str | None = None) -> Iterator[Place]:
+def opened(data: Path, window: str | None = None) -> Iterator[RunningAirline]:
     """The laptop that runs on `data`; without one, a new one in a folder that is removed afterwards, on free ports.
 
     `window` shortens the stable window of a new one. Raises DemoFailed.
     """
     if is_running(data):
-        yield _place(data)
+        yield _running(data)
         return
     with tempfile.TemporaryDirectory(prefix="airline-demo-") as folder, _started(Path(folder), window):
-        yield _place(Path(folder))
+        yield _running(Path(folder))
 
 
 def instances(state: dict[str, Any]) -> list[Instance]:
@@ -57,11 +57,13 @@ def instances(state: dict[str, Any]) -> list[Instance]:
     ]
 
 
-def _place(data: Path) -> Place:
+def _running(data: Path) -> RunningAirline:
     state = _state(data)
     # the gateway is no function: it stays awake, and is not among the services
     sleepers = frozenset(state["services"])
-    return Place(f"laptop, data in {data}", state["gateway"], None, sleepers, lambda: instances(_state(data)), PAUSE)
+    return RunningAirline(
+        f"laptop, data in {data}", state["gateway"], None, sleepers, lambda: instances(_state(data)), PAUSE
+    )
 
 
 def _state(data: Path) -> dict[str, Any]:

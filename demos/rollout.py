@@ -19,13 +19,13 @@ import requests
 from client import gateway
 from client.errors import ClientError
 from client.gateway import Airline
-from demos import checks, drawing, load, sagas
+from demos import charts, checks, customers, load
+from demos.customers import Placed
 from demos.errors import DemoFailed
 from demos.instances import Sample
 from demos.kubectl import SERVICE, Namespace, is_ready
 from demos.load import Availability, Load, Target
-from demos.place import Place
-from demos.sagas import Placed
+from demos.running_airline import RunningAirline
 
 BEFORE = 10.0
 """Seconds of load before the rollout begins."""
@@ -65,17 +65,17 @@ class Course:
     samples: list[Sample]
 
 
-def run(place: Place, namespace: Namespace, wanted: Load, say: Callable[[str], None]) -> Course:
+def run(running: RunningAirline, namespace: Namespace, wanted: Load, say: Callable[[str], None]) -> Course:
     """Raises DemoFailed, or an error of the command line, if anything fails, is lost or doubled. The load lasts as long
     as is wanted, and until the rollout is over."""
-    airline = place.connect()
-    flight, letters = sagas.add_flight(airline, SEATS), checks.open_letters(airline)
+    airline = running.connect()
+    flight, letters = customers.add_flight(airline, SEATS), checks.open_letters(airline)
     over = threading.Event()
-    with place.watch() as watch, ThreadPoolExecutor(2) as threads:
+    with running.watch() as watch, ThreadPoolExecutor(2) as threads:
         start = watch.now
         say(f"Load for {wanted.seconds} s: {wanted.clients} client(s) on /flights, a saga every {EVERY:g} s ...")
-        readers = threads.submit(_readers, Target(place.url + "/flights", place.host), wanted, over)
-        customers = threads.submit(_sagas, place, flight, wanted.seconds, over)
+        readers = threads.submit(_readers, Target(running.url + "/flights", running.host), wanted, over)
+        travelers = threads.submit(_sagas, running, flight, wanted.seconds, over)
         try:
             time.sleep(BEFORE)
             began = watch.now - start
@@ -84,9 +84,9 @@ def run(place: Place, namespace: Namespace, wanted: Load, say: Callable[[str], N
         finally:
             over.set()
         say(f"{len(rolled)} Services have a new revision, Ready after {ended - began:.0f} s.")
-        availability, placed = readers.result(), customers.result()
+        availability, placed = readers.result(), travelers.result()
         say(f"{availability}. Waiting for the end of {len(placed)} sagas ...")
-        sagas.await_ends(airline, flight, placed)
+        customers.await_ends(airline, flight, placed)
     samples = [Sample(sample.at - start, sample.instances) for sample in watch.samples]
     asked = wishes(len(placed))
     sold = sum(not wish.canceled for wish in asked)
@@ -98,12 +98,12 @@ def run(place: Place, namespace: Namespace, wanted: Load, say: Callable[[str], N
     return Course(availability, rolled, began, ended, asked, statuses, laws, samples)
 
 
-def told(course: Course) -> str:
+def as_text(course: Course) -> str:
     """For people."""
     events = sum(wish.by_event for wish in course.wishes)
     return "\n\n".join(
         [
-            drawing.chart(course.samples, sorted(drawing.functions_seen(course.samples))),
+            charts.chart(course.samples, sorted(charts.functions_seen(course.samples))),
             f"New revisions of {len(course.rolled)} Services, all Ready from second {course.began:.0f} to "
             f"{course.ended:.0f} of the load.\n"
             f"Readers of /flights, {course.availability}.\n"
@@ -179,21 +179,21 @@ def _readers(target: Target, wanted: Load, over: threading.Event) -> Availabilit
     return load.together(rounds)
 
 
-def _sagas(place: Place, flight: int, seconds: float, over: threading.Event) -> list[Placed]:
+def _sagas(running: RunningAirline, flight: int, seconds: float, over: threading.Event) -> list[Placed]:
     """One every EVERY seconds, however long the ones before take, so long and until it is over."""
     began = time.monotonic()
     with ThreadPoolExecutor(CLIENTS) as clients:
         under_way: list[Future[Placed]] = []
         while (now := time.monotonic() - began) < seconds or not over.is_set():
             time.sleep(max(0.0, len(under_way) * EVERY - now))
-            under_way.append(clients.submit(_saga, place, flight, wish(len(under_way) + 1)))
+            under_way.append(clients.submit(_saga, running, flight, wish(len(under_way) + 1)))
         return [one.result() for one in under_way]
 
 
-def _saga(place: Place, flight: int, wish: Wish) -> Placed:
-    airline = place.connect()
+def _saga(running: RunningAirline, flight: int, wish: Wish) -> Placed:
+    airline = running.connect()
     try:
-        placed = (_by_event if wish.by_event else sagas.place)(airline, flight, wish.customer)
+        placed = (_by_event if wish.by_event else customers.place)(airline, flight, wish.customer)
         if wish.canceled:
             _cancel(airline, placed.reservation, wish.by_event)
     except ClientError as error:

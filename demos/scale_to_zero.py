@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from client.gateway import Airline
-from demos import checks, drawing, sagas
-from demos.drawing import spread
+from demos import charts, checks, customers
+from demos.charts import spread
+from demos.customers import Ended, Placed, Step
 from demos.instances import Instance, Sample
-from demos.place import Place
-from demos.sagas import Ended, Placed, Step
+from demos.running_airline import RunningAirline
 from terminal import tables
 from terminal.console import plain
 
@@ -55,16 +55,16 @@ class Course:
     asleep_after: float
 
 
-def run(place: Place, wish: Wish, say: Callable[[str], None]) -> Course:
+def run(running: RunningAirline, wish: Wish, say: Callable[[str], None]) -> Course:
     """Raises DemoFailed, or an error of the command line, where the airline does not do what it should."""
-    airline = place.connect()
-    with place.watch() as watch:
-        flight, spare = sagas.add_flight(airline, wish.seats), sagas.add_flight(airline, WARM)
+    airline = running.connect()
+    with running.watch() as watch:
+        flight, spare = customers.add_flight(airline, wish.seats), customers.add_flight(airline, WARM)
         letters = checks.open_letters(airline)
         say("Waiting until all functions are asleep ...")
-        began = watch.until_asleep(place.sleepers, SLEEP_WITHIN).at
+        began = watch.until_asleep(running.sleepers, SLEEP_WITHIN).at
         say(f"Asleep. {wish.customers} customers want a seat at the same moment, there are {wish.seats} ...")
-        cold = _burst(place, airline, flight, wish.customers)
+        cold = _burst(running, airline, flight, wish.customers)
         warm = _one_by_one(airline, spare)
         placed, sold = [one.reservation for one in cold.placed], min(wish.seats, wish.customers)
         statuses = checks.check_flight(airline, flight, wish.seats, placed, sold)
@@ -72,19 +72,19 @@ def run(place: Place, wish: Wish, say: Callable[[str], None]) -> Course:
         checks.check_letters(airline, letters)
         called = watch.now
         say("All have ended, all laws hold. Waiting until all functions are asleep again ...")
-        asleep_after = watch.until_asleep(place.sleepers, SLEEP_WITHIN).at - called
+        asleep_after = watch.until_asleep(running.sleepers, SLEEP_WITHIN).at - called
     samples = [Sample(sample.at - began, sample.instances) for sample in watch.samples if sample.at >= began]
     leaving = {one.name for one in samples[0].instances}
     woken = [one for one in watch.instances(began) if one.name not in leaving]
     return Course(wish, cold, warm, statuses, laws, samples, woken, asleep_after)
 
 
-def told(course: Course) -> str:
+def as_text(course: Course) -> str:
     """For people."""
-    shown = sorted(drawing.functions_seen(course.samples))
+    shown = sorted(charts.functions_seen(course.samples))
     return "\n\n".join(
         [
-            drawing.chart(course.samples, shown),
+            charts.chart(course.samples, shown),
             _answers({"burst, functions asleep": course.cold, "one by one, awake": course.warm}),
             _steps_table(course),
             _starts_table(course.instances),
@@ -110,22 +110,22 @@ def figures(course: Course) -> dict[str, Any]:
     }
 
 
-def _burst(place: Place, airline: Airline, flight: int, size: int) -> Sagas:
-    placed = sagas.burst(place, flight, size)
-    ended = sagas.await_ends(airline, flight, placed)
+def _burst(running: RunningAirline, airline: Airline, flight: int, size: int) -> Sagas:
+    placed = customers.burst(running, flight, size)
+    ended = customers.await_ends(airline, flight, placed)
     return Sagas(placed, ended, _steps(airline, ended))
 
 
 def _one_by_one(airline: Airline, flight: int) -> Sagas:
     placed, ended = [], []
     for customer in range(1, WARM + 1):
-        placed.append(sagas.place(airline, flight, customer))
-        ended += sagas.await_ends(airline, flight, placed[-1:])
+        placed.append(customers.place(airline, flight, customer))
+        ended += customers.await_ends(airline, flight, placed[-1:])
     return Sagas(placed, ended, _steps(airline, ended))
 
 
 def _steps(airline: Airline, ended: Iterable[Ended]) -> list[Step]:
-    return [step for one in ended for step in sagas.steps(airline, one.reservation)]
+    return [step for one in ended for step in customers.steps(airline, one.reservation)]
 
 
 def _answers(kinds: dict[str, Sagas]) -> str:
@@ -135,15 +135,15 @@ def _answers(kinds: dict[str, Sagas]) -> str:
         times = _times(kind)
         answer, end = times["postToAnswer"], times["postToEnd"]
         pairs = (answer["median"], answer["greatest"], end["median"], end["greatest"])
-        rows.append((name, len(kind.placed), *map(drawing.seconds, pairs)))
+        rows.append((name, len(kind.placed), *map(charts.seconds, pairs)))
     return plain(tables.table(headings, rows))
 
 
 def _steps_table(course: Course) -> str:
     cold, warm = _by_step(course.cold.steps), _by_step(course.warm.steps)
     rows = [
-        (function, event, len(times), *map(drawing.seconds, (spread(times)["median"], max(times))),
-         drawing.seconds(spread(warm.get((function, event), [])).get("median")))
+        (function, event, len(times), *map(charts.seconds, (spread(times)["median"], max(times))),
+         charts.seconds(spread(warm.get((function, event), [])).get("median")))
         for (function, event), times in cold.items()
     ]  # fmt: skip
     return plain(tables.table(("function", "said", "", "after its cause", "slowest", "awake (median)"), rows))
@@ -151,7 +151,7 @@ def _steps_table(course: Course) -> str:
 
 def _starts_table(instances: Sequence[Instance]) -> str:
     rows = [
-        (function, len(times), *(drawing.seconds(spread(times).get(name)) for name in ("least", "median", "greatest")))
+        (function, len(times), *(charts.seconds(spread(times).get(name)) for name in ("least", "median", "greatest")))
         for function, times in _starts(instances).items()
     ]
     return plain(tables.table(("function", "starts", "fastest", "median", "slowest"), rows))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker.embedded.durations import go_seconds
+from laptop.container_environment import Value, environment_of
 from laptop.documents import Documents, read_documents
-from laptop.environment import Value, environment_of
 from laptop.errors import ManifestError
 from laptop.yaml_text import Manifest
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from laptop.addresses import Addresses
-from laptop.environment import SecretKey, Value, database_name, database_url, on_this_machine
+from laptop.container_environment import SecretKey, Value, database_name, database_url, on_this_machine
 from laptop.manifests import Function, Gateway
 from laptop.options import ROOT, Options
 from laptop.process import Program

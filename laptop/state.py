@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from laptop.environment import SecretKey
+from laptop.container_environment import SecretKey
 from laptop.errors import LaptopError
 from laptop.yaml_text import Manifest
 

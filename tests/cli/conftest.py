@@ -10,8 +10,8 @@ import pytest
 from cli.app import main
 from cli.commands import saga
 from client import reconciliation
-from tests.cli.books import sound
 from tests.cli.fake_airline import FakeAirline, serving
+from tests.cli.sample_books import sound
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from client import laws
 from client.laws import Books
-from tests.cli.books import JUST_NOW, NOW, books, customer, entry, flight, hold, payment, reservation, sound
+from tests.cli.sample_books import JUST_NOW, NOW, books, customer, entry, flight, hold, payment, reservation, sound
 
 
 def broken(found: Books) -> list[tuple[str, str]]:

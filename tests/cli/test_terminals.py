@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.books import flight
 from tests.cli.fake_airline import FakeAirline
+from tests.cli.sample_books import flight
 from tests.system import ROOT
 
 AIRLINE = ROOT / "bin" / "airline"

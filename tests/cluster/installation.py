@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from demos import cluster
 from demos.kubectl import Namespace
-from demos.place import Place
+from demos.running_airline import RunningAirline
 from tests.saga import Airline
 from tests.system import ROOT
 
@@ -30,14 +30,14 @@ class Installation:
     figures: dict[str, str] = field(default_factory=dict)
 
     @property
-    def place(self) -> Place:
+    def running(self) -> RunningAirline:
         """Where it is, as the demos know it."""
         return cluster.opened(self.namespace)
 
     @property
     def airline(self) -> Airline:
         """The vocabulary of whole sagas."""
-        return Airline(self.place.url, self.place.host, PATIENCE, PAUSE)
+        return Airline(self.running.url, self.running.host, PATIENCE, PAUSE)
 
 
 @contextmanager

@@ -42,4 +42,4 @@ def test_a_reservation_that_met_an_outage_succeeds_after_its_dead_letter_is_repl
     airline.eventually(replayed_and_ended, "the replayed reservation succeeds")
     airline.eventually_remaining(flight, 3)
     assert airline.dead_letters(reservationId=reservation, status="OPEN") == []
-    checks.check_laws(installation.place.connect())
+    checks.check_laws(installation.running.connect())

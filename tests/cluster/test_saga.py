@@ -111,5 +111,5 @@ def test_an_event_that_nobody_can_process_is_among_the_dead_letters_with_its_rea
 
 
 def test_all_laws_hold_after_all_this(installation: Installation) -> None:
-    laws = checks.check_laws(installation.place.connect())
+    laws = checks.check_laws(installation.running.connect())
     installation.figures["laws that hold after the sagas"] = str(len(laws))

@@ -9,16 +9,16 @@ from tests.cluster.installation import Installation
 
 
 def test_a_burst_on_sleeping_functions_loses_and_doubles_nothing(installation: Installation) -> None:
-    course = scale_to_zero.run(installation.place, Wish(customers=10, seats=7), print)
+    course = scale_to_zero.run(installation.running, Wish(customers=10, seats=7), print)
     assert course.statuses == {"SUCCEED": 7, "CANCELED": 3}
     woken = {instance.function for instance in course.instances}
     assert {"decrease-seats", "charge-payment", "confirm-reservation", "project-dashboard"} <= woken
-    installation.figures["a burst from zero"] = "\n" + scale_to_zero.told(course)
+    installation.figures["a burst from zero"] = "\n" + scale_to_zero.as_text(course)
 
 
 def test_load_brings_more_instances_of_an_http_function_and_quiet_takes_them_away(installation: Installation) -> None:
-    if hpa.FUNCTION in installation.place.sleepers:
+    if hpa.FUNCTION in installation.running.sleepers:
         pytest.skip(f"overlay {installation.overlay} has no component hpa")
-    course = hpa.run(installation.place, installation.namespace, Load(clients=20, seconds=40), print)
+    course = hpa.run(installation.running, installation.namespace, Load(clients=20, seconds=40), print)
     assert course.most > 1
-    installation.figures["scale by cpu"] = "\n" + hpa.told(course)
+    installation.figures["scale by cpu"] = "\n" + hpa.as_text(course)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from demos import cluster, drawing, hpa, kubectl, laptop, load, results, rollout
+from demos import charts, cluster, hpa, kubectl, laptop, load, results, rollout
 from demos.errors import DemoFailed
 from demos.hpa import Reading
 from demos.instances import Instance, Sample, State
@@ -44,17 +44,17 @@ def test_a_chart_shows_how_a_function_wakes_multiplies_and_falls_asleep() -> Non
         sample(2.5, pay=("leaving",)),
         sample(3.0),
     ]
-    drawn = rows(drawing.chart(seen, ["pay", "seats"]))
+    drawn = rows(charts.chart(seen, ["pay", "seats"]))
     assert drawn["pay"] == ".+121~."
     assert drawn["seats"] == "......."
 
 
 def test_an_instance_that_was_there_for_a_moment_is_on_a_chart_of_an_hour() -> None:
     seen = [sample(0.0), sample(7.0, pay=("ready",)), sample(8.0), sample(3600.0)]
-    drawn = rows(drawing.chart(seen, ["pay"]))
+    drawn = rows(charts.chart(seen, ["pay"]))
     assert drawn["pay"].startswith("1")
-    assert len(drawn["pay"]) <= drawing.COLUMNS
-    assert rows(drawing.chart(seen, ["pay"]))["seconds"].split() == [
+    assert len(drawn["pay"]) <= charts.COLUMNS
+    assert rows(charts.chart(seen, ["pay"]))["seconds"].split() == [
         "0",
         "500",
         "1000",
@@ -67,15 +67,15 @@ def test_an_instance_that_was_there_for_a_moment_is_on_a_chart_of_an_hour() -> N
 
 
 def test_seconds_in_which_nobody_looked_are_drawn_as_they_were_before() -> None:
-    assert rows(drawing.chart([sample(0.0, pay=("ready",)), sample(2.0)], ["pay"]))["pay"] == "1111."
+    assert rows(charts.chart([sample(0.0, pay=("ready",)), sample(2.0)], ["pay"]))["pay"] == "1111."
 
 
 def test_more_than_nine_instances_are_drawn_as_nine() -> None:
-    assert rows(drawing.chart([sample(0.0, pay=("ready",) * 12)], ["pay"]))["pay"] == "9"
+    assert rows(charts.chart([sample(0.0, pay=("ready",) * 12)], ["pay"]))["pay"] == "9"
 
 
 def test_a_chart_of_nothing_has_no_columns() -> None:
-    assert drawing.chart([], ["pay"]).splitlines()[0].strip() == "pay"
+    assert charts.chart([], ["pay"]).splitlines()[0].strip() == "pay"
 
 
 def test_a_table_has_words_on_the_left_and_numbers_on_the_right() -> None:
@@ -89,15 +89,15 @@ def test_a_table_has_words_on_the_left_and_numbers_on_the_right() -> None:
 
 
 def test_of_many_times_the_least_the_median_and_the_greatest_are_told() -> None:
-    assert drawing.spread([3.0, 1.0, 1.5]) == {"least": 1.0, "median": 1.5, "greatest": 3.0}
-    assert drawing.spread([]) == {}
-    assert (drawing.seconds(1.234), drawing.seconds(None)) == ("1.23 s", "")
+    assert charts.spread([3.0, 1.0, 1.5]) == {"least": 1.0, "median": 1.5, "greatest": 3.0}
+    assert charts.spread([]) == {}
+    assert (charts.seconds(1.234), charts.seconds(None)) == ("1.23 s", "")
 
 
 def test_a_function_is_awake_unless_all_it_has_is_leaving() -> None:
     seen = sample(0.0, pay=("leaving",), seats=("leaving", "starting"), reserve=("ready",))
     assert seen.awake({"pay", "seats"}) == {"seats"}
-    assert drawing.functions_seen([seen]) == ["pay", "seats", "reserve"]
+    assert charts.functions_seen([seen]) == ["pay", "seats", "reserve"]
 
 
 def looks(*seen: list[Instance]) -> Watch:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from sqlalchemy import make_url
 
-from laptop.environment import SecretKey, Value, database_url, on_this_machine
+from laptop.container_environment import SecretKey, Value, database_url, on_this_machine
 from laptop.errors import ManifestError
 from laptop.manifests import Ping, Sink, read_system, seconds
 from laptop.schedule import check_schedule, event_headers, ticks

@@ -12,7 +12,7 @@ import pytest
 from laptop import run as running
 from laptop import state as kept
 from laptop.addresses import Addresses
-from laptop.environment import SecretKey
+from laptop.container_environment import SecretKey
 from laptop.errors import LaptopError
 from laptop.manifests import System
 from laptop.options import Options

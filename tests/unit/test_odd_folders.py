@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 
 from choreography import migrations
-from laptop.environment import database_url
+from laptop.container_environment import database_url
 from tests.unit.manifests import ROOT
 
 

@@ -10,7 +10,7 @@ from demos.watching import Watch
 
 
 @dataclass(frozen=True)
-class Place:
+class RunningAirline:
     """A running airline: the address of its gateway (`host`: the name to ask for there, where no DNS knows it), the
     functions that fall asleep, and how to see the instances, every `pause` seconds."""
 

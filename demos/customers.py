@@ -10,7 +10,7 @@ from typing import Any
 from client import gateway, waiting
 from client.gateway import Airline
 from demos.errors import DemoFailed
-from demos.place import Place
+from demos.running_airline import RunningAirline
 
 COST = 1000
 LOOK_EVERY = 0.25
@@ -67,7 +67,7 @@ def place(airline: Airline, flight: int, customer: int) -> Placed:
     return Placed(made["reservationId"], sent, time.monotonic() - sent)
 
 
-def burst(at: Place, flight: int, size: int) -> list[Placed]:
+def burst(at: RunningAirline, flight: int, size: int) -> list[Placed]:
     """So many customers who want one seat each, all at the same moment."""
     line = threading.Barrier(size)
 
