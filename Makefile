@@ -4,12 +4,16 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# for run, status and clean: the folder of another system than the airline, with its manifests/ and functions/
+SYSTEM ?=
 # images: REGISTRY and TAG name them, PUSH=1 pushes them, DOCKER=podman builds them, BUILD_ARGS are passed on
 DOCKER ?= docker
 REGISTRY ?= dev.local/airline
 TAG ?= dev
 PUSH ?=
 BUILD_ARGS ?=
+# for run, status and clean: the folder of another system than the airline, with its manifests/ and functions/
+SYSTEM ?=
 FUNCTION ?= reserve
 DIR ?= $(FUNCTION)-image
 # clusters: the settings of knative/render go with it
@@ -31,8 +35,9 @@ $(error VENV is "$(VENV)": for make, a name ends at a blank. Name another folder
 endif
 
 IN_VENV := $(VENV)/bin/python -m
+OF_SYSTEM := $(if $(SYSTEM),--system "$(SYSTEM)")
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := choreography airline client terminal broker laptop cli images knative demos docs scaffold tests benchmarks
+ROOMS := choreography airline examples client terminal broker laptop cli images knative demos docs scaffold tests benchmarks
 IMAGE_NAMES := $(notdir $(FUNCTIONS)) migrations gateway
 IMAGE_SOURCE = $(if $(filter gateway,$(FUNCTION)),gateway,$(if $(filter migrations,$(FUNCTION)),--target migrations .,--build-arg FUNCTION=$(FUNCTION) .))
 SHELL_SCRIPTS = $(shell grep -rlIE '^\#!.*sh$$' bin .ci knative demos)
@@ -42,11 +47,11 @@ space := $(empty) $(empty)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/.laptop ## the whole airline on this machine, until Ctrl-C
-	@$(IN_VENV) laptop run $(ARGS)
+run: $(VENV)/.laptop ## the whole airline on this machine, until Ctrl-C; SYSTEM=examples/library for another system
+	@$(IN_VENV) laptop run $(OF_SYSTEM) $(ARGS)
 
 status: $(VENV)/.laptop ## each function awake or asleep, its starts, the backlog of its Triggers
-	@$(IN_VENV) laptop status $(ARGS)
+	@$(IN_VENV) laptop status $(OF_SYSTEM) $(ARGS)
 
 test: check ## everything that needs no cluster: lint, types and all tests
 
@@ -157,7 +162,7 @@ demo-rollout: $(VENV)/.laptop ## new revisions of everything while customers com
 	@$(IN_VENV) demos rollout $(ARGS)
 
 clean: ## end what a killed run left, and forget all data of `make run`; the environment stays
-	@python=$(VENV)/bin/python; "$$python" -c '' 2>/dev/null || python="$(PYTHON)"; "$$python" -m laptop.clean .airline
+	@python=$(VENV)/bin/python; "$$python" -c '' 2>/dev/null || python="$(PYTHON)"; "$$python" -m laptop.clean $(if $(SYSTEM),"$(SYSTEM)/.data",.airline)
 
 # Stamps: what is installed is installed again only after its list has changed, or after the environment was made again.
 

@@ -5,11 +5,14 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from laptop.data_folder import DATA
 from laptop.errors import LaptopError
 from laptop.manifests import seconds
-from laptop.options import Options
+from laptop.options import Options, of_system
 
 _LARGEST_PORT = 65_535
 _STANDARD_ERROR = 2
@@ -20,6 +23,7 @@ def main(arguments: list[str]) -> int:
     _open_standard_streams()
     try:
         options = _parser().parse_args(arguments)
+        options.data = options.data or _system(options).data
         if options.command == "status":
             _status(options)
         else:
@@ -43,24 +47,30 @@ def _open_standard_streams() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    defaults = Options()
     parser = argparse.ArgumentParser(
         prog="python -m laptop", description="The system of the manifests, on one machine."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="start everything and keep it running until Ctrl-C")
     run.add_argument("--manifests", type=Path, action="append", help="file or folder; can be given several times")
-    run.add_argument("--functions", type=Path, default=defaults.functions, help="the folder of the source folders")
+    run.add_argument("--functions", type=Path, help="the folder of the source folders")
     run.add_argument("--free-ports", action="store_true", help="ignore the ports that the manifests name")
     run.add_argument("--port", type=_port, action="append", default=[], metavar="NAME=PORT")
     run.add_argument("--window", type=seconds, help="stable window of all Services, for instance 6s")
-    run.add_argument("--python", default=defaults.python, help="the interpreter of functions and broker")
+    run.add_argument("--python", default=sys.executable, help="the interpreter of functions and broker")
     run.add_argument("--disturb", type=_disturbance, metavar="SPEC", help="see broker/embedded/disturbance.py")
     run.add_argument("--broker-bytes", type=int, metavar="N", help="bound of the broker's database; a full one refuses")
     status = commands.add_parser("status", help="show each function, awake or asleep")
     status.add_argument("--json", action="store_true")
     for command in (run, status):
-        command.add_argument("--data", type=_folder, default=defaults.data, help="default: .airline")
+        command.add_argument(
+            "--system",
+            type=partial(_folder, "--system"),
+            help="a folder with manifests/ and functions/ of another system",
+        )
+        command.add_argument(
+            "--data", type=partial(_folder, "--data"), help=f"default: {DATA.name}, or .data in the folder of --system"
+        )
     return parser
 
 
@@ -80,11 +90,16 @@ def _ports(given: list[tuple[str, int]]) -> dict[str, int]:
     return dict(given)
 
 
-def _folder(text: str) -> Path:
+def _folder(option: str, text: str) -> Path:
     """Raises LaptopError for an empty name, which would be the current folder."""
     if not text:
-        raise LaptopError("--data names no folder")
+        raise LaptopError(f"{option} names no folder")
     return Path(text)
+
+
+def _system(options: argparse.Namespace) -> Options:
+    """The options that nobody has given: of the system of this checkout, or of the folder that --system names."""
+    return of_system(options.system.resolve()) if options.system else Options()
 
 
 def _disturbance(spec: str) -> str:
@@ -101,11 +116,13 @@ def _disturbance(spec: str) -> str:
 def _run(options: argparse.Namespace) -> None:
     from laptop.supervisor import run  # noqa: PLC0415 - `status` starts faster without it
 
+    system = _system(options)
     run(
-        Options(
-            manifests=tuple(path.resolve() for path in options.manifests or Options().manifests),
+        replace(
+            system,
+            manifests=tuple(path.resolve() for path in options.manifests or system.manifests),
             data=options.data.resolve(),
-            functions=options.functions.resolve(),
+            functions=(options.functions or system.functions).resolve(),
             ports=_ports(options.port),
             free_ports=options.free_ports,
             window=options.window,
@@ -120,7 +137,7 @@ def _status(options: argparse.Namespace) -> None:
     from laptop.status import collect, table  # noqa: PLC0415
 
     state = collect(options.data.resolve())
-    print(json.dumps(state, indent=1) if options.json else table(state))
+    print(json.dumps(state, indent=1) if options.json else table(state, _system(options).kept))
 
 
 if __name__ == "__main__":

@@ -15,12 +15,17 @@ BROKER_PORT = 8086
 class Options:
     """All paths are absolute. `window` overrides the stable window of every Service.
 
-    `disturb` and `broker_bytes` go to the embedded broker as its --disturb and --max-bytes.
+    `disturb` and `broker_bytes` go to the embedded broker as its --disturb and --max-bytes. Without others, it is the
+    system of this checkout that runs; `of_system` has those of another one.
     """
 
     manifests: tuple[Path, ...] = (ROOT / "knative" / "base", ROOT / "broker" / "kafka")
     data: Path = DATA
     functions: Path = ROOT / "functions"
+    welcome: Path = ROOT / "gateway" / "welcome.txt"
+    """What can be typed, a line each; {gateway} and {broker} stand for their addresses without http://127.0.0.1."""
+    kept: str = "bin/airline dead-letters kept list; kept replay delivers them again"
+    """Where events that nobody took are found."""
     ports: Mapping[str, int] = field(default_factory=dict)
     free_ports: bool = False
     window: float | None = None
@@ -48,3 +53,14 @@ class Options:
         if name in self.ports:
             return self.ports[name]
         return 0 if self.free_ports or wanted is None else wanted
+
+
+def of_system(folder: Path) -> Options:
+    """What stands in the folder of a system: manifests/, functions/ and welcome.txt. Its data are in .data there."""
+    return Options(
+        manifests=(folder / "manifests",),
+        functions=folder / "functions",
+        data=folder / ".data",
+        welcome=folder / "welcome.txt",
+        kept="GET /-/kept of the broker lists them",
+    )

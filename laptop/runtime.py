@@ -54,9 +54,9 @@ def make_short_folder() -> Path:
     """In TMPDIR, or where that is too long in /tmp. Raises OSError where none of them can be written to."""
     tried: list[str] = []
     for parent in (tempfile.gettempdir(), *_SHORT):
-        if _PLAIN.fullmatch(parent) and len(parent) <= _LONGEST - len("/airline-12345678"):
+        if _PLAIN.fullmatch(parent) and len(parent) <= _LONGEST - len("/laptop-12345678"):
             try:
-                return Path(tempfile.mkdtemp(prefix="airline-", dir=parent))
+                return Path(tempfile.mkdtemp(prefix="laptop-", dir=parent))
             except OSError as error:
                 tried.append(f"{parent}: {error.strerror}")
         else:

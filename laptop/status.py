@@ -34,19 +34,18 @@ def collect(data: Path) -> dict[str, Any]:
     return state
 
 
-def table(state: dict[str, Any]) -> str:
-    """The same for people."""
+def table(state: dict[str, Any], where_kept: str) -> str:
+    """The same for people. `where_kept`: how to see the events that nobody took."""
     rows = [_row(name, service) for name, service in state["services"].items()]
     rows += [_resident(name, state) for name in ("gateway", "broker") if state[f"{name}Pid"]]
-    return "\n".join([plain(tables.table(_HEADINGS, rows)), *_hint(state["kept"])])
+    return "\n".join([plain(tables.table(_HEADINGS, rows)), *_hint(state["kept"], where_kept)])
 
 
-def _hint(kept: int) -> list[str]:
+def _hint(kept: int, where: str) -> list[str]:
     """What to do about events that not even the dead-letter sink took."""
     if not kept:
         return []
-    shown = "bin/airline dead-letters kept list; kept replay delivers them again"
-    return ["", f"given up, and no dead-letter sink took it: {kept} kept by the broker ({shown})"]
+    return ["", f"given up, and no dead-letter sink took it: {kept} kept by the broker ({where})"]
 
 
 def _row(name: str, service: dict[str, Any]) -> tuple[object, ...]:

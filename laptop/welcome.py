@@ -1,6 +1,7 @@
 """What a person reads on the terminal when everything is there, and when it ends."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,8 +28,8 @@ async def answers(url: str) -> bool:
     return status_line.startswith(b"HTTP/1.1 2")
 
 
-def say_welcome(state: dict[str, Any], system: System) -> None:
-    """Where to click, what to type, how to stop."""
+def say_welcome(state: dict[str, Any], system: System, welcome: Path) -> None:
+    """Where to click, what to type (the lines of the file `welcome`, if it is there), how to stop."""
     gateway = state["gateway"]
     pings = f", {len(system.pings)} schedules" if system.pings else ""
     lines = [
@@ -36,17 +37,19 @@ def say_welcome(state: dict[str, Any], system: System) -> None:
         f"  {len(system.functions)} functions are asleep and wake at the first call{pings}.",
         "",
     ]
-    if gateway:
-        here = gateway.removeprefix("http://127.0.0.1")
-        lines += [
-            f"  Click:  {gateway}",
-            f"  Type:   http {here}/flights flightCode=ACE890 takeoffDate=2027-12-25 cost=200000 remainingSeatsCount=5",
-            f"          http {here}/reservations customerId=1 flightId=1 seatQty=3 reserveDate=2027-11-21",
-            f"          http {here}/customerInfos",
-            "",
-        ]
+    lines += [f"  Click:  {gateway}"] if gateway else []
+    lines += [*_to_type(state, welcome), ""]
     lines += ["  See:    make status", "  Stop:   Ctrl-C", ""]
     show("\n".join(lines))
+
+
+def _to_type(state: dict[str, Any], welcome: Path) -> list[str]:
+    if not welcome.exists():
+        return []
+    text = welcome.read_text("utf-8")
+    for part in ("gateway", "broker"):
+        text = text.replace(f"{{{part}}}", str(state[part] or "").removeprefix("http://127.0.0.1"))
+    return [f"  {'Type:' if number == 0 else '':7} {line}" for number, line in enumerate(text.splitlines())]
 
 
 def say_goodbye() -> None:

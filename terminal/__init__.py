@@ -1,1 +1,1 @@
-"""What people see on a terminal: tables, progress, and text that cannot steer it. Knows nothing of airlines."""
+"""What people see on a terminal: tables, progress, and text that cannot steer it. Knows no system."""

@@ -1,6 +1,6 @@
 """The laptop's broker: reads Brokers and Triggers from Knative manifests and delivers as Knative's class Kafka does.
 
-    python -m broker.embedded --triggers triggers.yaml --service decrease-seats=http://127.0.0.1:40001 --data broker.db
+    python -m broker.embedded --triggers triggers.yaml --service count-visits=http://127.0.0.1:40001 --data broker.db
 
 What is the same stands in the modules: event (HTTP forms), filters, triggers (what manifests say), retry_policy
 (settings and defaults), delivery (what each answer means), subscription (order, how much is in flight), ingress (what a

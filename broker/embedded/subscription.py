@@ -28,7 +28,7 @@ Note = Callable[["Subscription", StoredEvent, Attempt], None]
 
 
 class Lane:
-    """New events go straight into flight while there is room; only a lane that fell behind reads the database."""
+    """New events are sent at once while there is room; only a lane that fell behind reads the database."""
 
     def __init__(
         self, trigger_id: int, number: int, limit: int, log: Log, start: Callable[[StoredEvent], None]
@@ -39,7 +39,7 @@ class Lane:
         self._limit = limit
         self._log = log
         self._start = start
-        self._position = 0  # offset of the last event that went into flight
+        self._position = 0  # offset of the last event that was sent
         self._behind = False
         self._refill_due = False
 

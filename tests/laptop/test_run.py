@@ -84,7 +84,7 @@ def test_one_function_that_cannot_be_started_ends_no_other(tmp_path: Path, monke
     temporary = tempfile.mkdtemp()  # its path is short enough for a socket
     monkeypatch.setenv("TMPDIR", temporary)
     with running_system(tmp_path, *SAMPLE) as system:
-        assert [path.name for path in Path(temporary).glob("airline-*")]
+        assert [path.name for path in Path(temporary).glob("laptop-*")]
         for folder in (temporary, tmp_path / "run", tmp_path / "logs"):  # as those do who clean up
             shutil.rmtree(folder)
         assert requests.get(system.url("report"), timeout=30).ok
@@ -132,6 +132,7 @@ def test_all_taken_ports_are_named_at_once_with_their_services_and_the_way_out(t
         (["--port", "single=9000", "--port", "single=9001"], "--port names single more than once"),
         (["--port", "single=9000", "--port", "report=9000"], "both want port 9000; move one"),
         (["--data", ""], "--data names no folder"),
+        (["--system", ""], "--system names no folder"),
         (["--data", f"/tmp/{'d' * 200}/{'d' * 200}/{'d' * 60}"], "has 467 bytes, and SQLite opens no file behind more"),
         (["--data", "/dev/null/here"], "cannot be written to (Not a directory): choose another folder with --data"),
     ],

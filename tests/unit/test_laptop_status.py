@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from laptop.options import Options
 from laptop.status import table
 
 
@@ -10,10 +11,10 @@ def state(kept: int) -> dict[str, Any]:
 
 
 def test_events_that_nobody_took_are_shown_with_the_way_to_deliver_them_again() -> None:
-    shown = table(state(kept=3)).splitlines()[-1]
+    shown = table(state(kept=3), Options().kept).splitlines()[-1]
     assert "3 kept by the broker" in shown
     assert "bin/airline dead-letters kept list" in shown
 
 
 def test_nothing_is_said_of_kept_events_where_there_are_none() -> None:
-    assert "kept" not in table(state(kept=0))
+    assert "kept" not in table(state(kept=0), Options().kept)

@@ -1,4 +1,4 @@
-"""The kit (choreography/) is for any system: there is no word of an airline in it."""
+"""The kit, the laptop and its broker are for any system: there is no word of an airline in them."""
 
 import re
 from pathlib import Path
@@ -8,16 +8,25 @@ import pytest
 from tests.unit.manifests import ROOT
 
 KIT = sorted(path for path in (ROOT / "choreography").rglob("*") if path.suffix in {".py", ".mako"})
+RUNTIME = sorted(path for room in ("broker/embedded", "laptop", "terminal") for path in (ROOT / room).glob("*.py"))
+DEFAULTS = ROOT / "laptop" / "options.py"
+"""The one place of the laptop that says which system it runs where nobody names another one."""
 STEMS = (
     *("airline", "flight", "seat", "reserv", "passenger", "ticket", "takeoff", "departed"),
     *("pay", "paid", "refund", "money", "charge", "price", "cost", "provider", "customer", "agency"),
     *("dashboard", "promotion", "sold", "party", "placed", "placing", "confirm"),
 )
+OF_AN_AIRLINE = ("airline", "flight", "seat", "reserv", "passenger", "customer", "payment", "refund", "dashboard")
+"""Fewer, as a runtime is in charge of processes, and holds sockets."""
 NEUTRAL = {
     "payload": "of a message",
     "costs": "time or memory",
     "replaced": "by something else",
 }
+
+
+IN_FLIGHT = re.compile(r"in[ _]?flight", re.IGNORECASE)
+"""What is sent and not yet answered."""
 
 
 def words(text: str) -> set[str]:
@@ -32,6 +41,13 @@ def airline_words(text: str) -> set[str]:
 @pytest.mark.parametrize("path", KIT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_kit_has_no_word_of_an_airline_in_code_texts_and_comments(path: Path) -> None:
     assert airline_words(path.read_text("utf-8")) == set()
+
+
+@pytest.mark.parametrize("path", RUNTIME, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_runs_systems_has_no_word_of_an_airline_but_for_its_defaults(path: Path) -> None:
+    found = {word for word in words(IN_FLIGHT.sub("", path.read_text("utf-8"))) if word.startswith(OF_AN_AIRLINE)}
+
+    assert found <= ({"airline"} if path in {DEFAULTS, DEFAULTS.with_name("data_folder.py")} else set())
 
 
 @pytest.mark.parametrize(
