@@ -173,7 +173,6 @@ def test_a_wrong_query_is_refused_by_the_name_of_its_parameter(
         *(("reserve", "/reservations", name) for name in ("customerId", "flightId", "status")),
         ("flight-seats", "/flights", "minSeats"),
         ("flight-seats", "/flights", "takeoffDate"),
-        ("flight-seats", "/flights", "takeoffDate"),
         ("flight-seats", "/holds", "flightId"),
         ("flight-seats", "/holds", "status"),
         ("dead-letters", "/dead-letters", "status"),

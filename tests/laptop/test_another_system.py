@@ -43,7 +43,11 @@ def types(library: RunningSystem, loan: str) -> set[str]:
 
 
 def await_end(library: RunningSystem, loan: str, end: str) -> None:
-    eventually(lambda: end in types(library, loan), f"{end} of {loan}", within=40)
+    await_one_of(library, loan, {end})
+
+
+def await_one_of(library: RunningSystem, loan: str, ends: set[str]) -> None:
+    eventually(lambda: ends & types(library, loan), f"one of {ends} of {loan}", within=40)
 
 
 def await_rest(library: RunningSystem) -> None:
@@ -76,7 +80,7 @@ def test_no_book_is_lent_twice_or_lost_however_many_readers_want_it(library: Run
     for number, loan in enumerate(loans):
         ask(library, loan, "Momo", age=number)
     for loan in loans:
-        eventually(lambda loan=loan: {"BookLent", "LoanRefused"} & types(library, loan), f"{loan} ended", within=40)
+        await_one_of(library, loan, {"BookLent", "LoanRefused"})
     await_rest(library)
 
     lent = Counter("BookLent" in types(library, loan) for loan in loans)
