@@ -1,22 +1,22 @@
 """Reading what others wrote: JSON values into int, str, date and datetime, or a sentence that names the field.
 
 A reader takes one JSON value and returns it typed, or raises ValueError with the rest of the sentence
-"<field> ...". Numbers in strings are accepted: httpie sends `bookQty=3` as "3".
+"<field> ...". Numbers in strings are accepted: httpie sends `bookQty=3` as "3". Each reader has a JSON Schema of its
+values, from which the contracts are made.
 """
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from types import NoneType
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from choreography import clock
 from choreography.errors import Invalid
 
 T = TypeVar("T")
-Reader = Callable[[object], Any]
 ABSENT = object()
 LARGEST_ID = 2**31 - 1
 LARGEST_NUMBER = 2**53 - 1
@@ -28,9 +28,22 @@ _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[^T]+)?", re.ASCII)
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[^T]+(Z|[+-][0-9]{2}:?[0-9]{2})", re.ASCII)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_PRINTABLE = r"^[^\u0000-\u001F\u007F-\u009F]*$"
 
 
-def integer(minimum: int = -LARGEST_NUMBER, maximum: int = LARGEST_NUMBER) -> Reader:
+@dataclass(frozen=True, slots=True)
+class Reader(Generic[T]):
+    """Reads one JSON value, or raises ValueError. `schema` describes the value in its usual form: 3, not "3"."""
+
+    read: Callable[[object], T]
+    schema: Mapping[str, Any]
+
+    def __call__(self, value: object) -> T:
+        """The value, typed."""
+        return self.read(value)
+
+
+def integer(minimum: int = -LARGEST_NUMBER, maximum: int = LARGEST_NUMBER) -> Reader[int]:
     """A whole number within the bounds; 3, 3.0 and "3" are the same."""
 
     def read(value: object) -> int:
@@ -39,7 +52,7 @@ def integer(minimum: int = -LARGEST_NUMBER, maximum: int = LARGEST_NUMBER) -> Re
             raise ValueError(f"must be between {minimum} and {maximum}")
         return number
 
-    return read
+    return Reader(read, {"type": "integer", "minimum": minimum, "maximum": maximum})
 
 
 def _whole(value: object) -> int:
@@ -56,7 +69,7 @@ IDENTITY = integer(1, LARGEST_ID)
 """The number that a database gives to a row."""
 
 
-def text(minimum: int = 1, maximum: int = LONGEST_TEXT) -> Reader:
+def text(minimum: int = 1, maximum: int = LONGEST_TEXT) -> Reader[str]:
     """Printable text of that many characters."""
 
     def read(value: object) -> str:
@@ -68,10 +81,10 @@ def text(minimum: int = 1, maximum: int = LONGEST_TEXT) -> Reader:
             raise ValueError("must not contain control characters")
         return value
 
-    return read
+    return Reader(read, {"type": "string", "minLength": minimum, "maxLength": maximum, "pattern": _PRINTABLE})
 
 
-def one_of(*choices: str) -> Reader:
+def one_of(*choices: str) -> Reader[str]:
     """One of these words."""
 
     def read(value: object) -> str:
@@ -79,13 +92,13 @@ def one_of(*choices: str) -> Reader:
             raise ValueError("must be " + " or ".join(choices))
         return str(value)
 
-    return read
+    return Reader(read, {"enum": list(choices)})
 
 
-def several(read_one: Reader, maximum: int = LONGEST_LIST) -> Reader:
+def several(read_one: Reader[T], maximum: int = LONGEST_LIST) -> Reader[tuple[T, ...]]:
     """A list of 1 to `maximum` values, each of which `read_one` reads, as a tuple."""
 
-    def read(value: object) -> tuple[Any, ...]:
+    def read(value: object) -> tuple[T, ...]:
         if not isinstance(value, list | tuple) or not 1 <= len(value) <= maximum:
             raise ValueError(f"must be a list of 1 to {maximum} values")
         try:
@@ -93,31 +106,40 @@ def several(read_one: Reader, maximum: int = LONGEST_LIST) -> Reader:
         except ValueError as error:
             raise ValueError(f"has a value that {error}") from None
 
-    return read
+    return Reader(read, {"type": "array", "minItems": 1, "maxItems": maximum, "items": read_one.schema})
 
 
-def day(value: object) -> date:
-    """A date: "2025-12-25"; of an instant, "2025-12-25T00:00:00.000+00:00", the day it writes."""
+def _day(value: object) -> date:
     try:
         return datetime.fromisoformat(_DAY.fullmatch(str(value))[0]).date()  # type: ignore[index]
     except (TypeError, ValueError):
         raise ValueError('must be a date such as "2025-12-25"') from None
 
 
-def instant(value: object) -> datetime:
-    """An RFC 3339 instant with its offset, as UTC."""
+def _instant(value: object) -> datetime:
     try:
         return datetime.fromisoformat(_INSTANT.fullmatch(str(value))[0]).astimezone(UTC)  # type: ignore[index]
     except (TypeError, ValueError, OverflowError):
         raise ValueError('must be an instant such as "2025-12-25T08:00:00Z"') from None
 
 
+day = Reader(_day, {"type": "string", "format": "date", "examples": ["2025-12-25"]})
+"""A date: "2025-12-25"; of an instant, "2025-12-25T00:00:00.000+00:00", the day it writes."""
+instant = Reader(_instant, {"type": "string", "format": "date-time", "examples": ["2025-12-25T08:00:00.000Z"]})
+"""An RFC 3339 instant with its offset, as UTC."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
-    """How to read one field, and what stands for it when it is absent (noevent: it is required)."""
+    """How to read one field, and its value where it is absent (without a default, it is required).
 
-    read: Reader
+    `about` and `examples` are for people: they go into the contracts.
+    """
+
+    read: Reader[Any]
     default: Any = ABSENT
+    about: str = ""
+    examples: Sequence[Any] = ()
 
 
 def read(body: object, spec: Mapping[str, Field]) -> dict[str, Any]:
@@ -144,7 +166,7 @@ def _value(value: object, field: Field) -> object:
     return field.default
 
 
-_BARE: dict[object, Reader] = {
+_BARE: dict[object, Reader[Any]] = {
     int: integer(),
     str: text(minimum=0, maximum=4 * LONGEST_TEXT),
     date: day,
@@ -176,7 +198,11 @@ def spec(cls: Any) -> dict[str, Field]:
 
 def _field(name: str, hint: Any) -> Field:
     (type_, *others) = [one for one in get_args(hint) if one is not NoneType] if _is_optional(hint) else [hint]
-    reader = next(filter(callable, type_.__metadata__), None) if get_origin(type_) is Annotated else _BARE.get(type_)
+    reader = (
+        next((one for one in type_.__metadata__ if isinstance(one, Reader)), None)
+        if get_origin(type_) is Annotated
+        else _BARE.get(type_)
+    )
     if reader is None or others:
         raise TypeError(f"{name} has a type that nobody can read: put a reader into it, as Annotated[int, integer()].")
     return Field(reader, None) if _is_optional(hint) else Field(reader)

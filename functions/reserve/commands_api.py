@@ -18,11 +18,37 @@ from airline import ids
 from airline.events import AIRLINE, CancellationRequested, Command, ReservationRequested
 from choreography import clock, conformance, fields, hal, outbox, policy, store, web, wire
 from choreography.errors import Forbidden
-from choreography.fields import Field
+from choreography.fields import Field, Reader
 from choreography.policy import Announcer, HeardEvent
 from choreography.wire import Envelope
 
 LONGEST_ATTRIBUTE = 255
+
+
+def _read_uri(value: object) -> str:
+    source: str = fields.text(1, LONGEST_ATTRIBUTE)(value)
+    if not conformance.is_uri_reference(source):
+        raise ValueError("must be a URI reference")
+    return source
+
+
+def _read_reservation_id(value: object) -> str:
+    if not isinstance(value, str) or not ids.is_reservation_id(value):
+        raise ValueError(f"must be {ids.LENGTH} characters of Crockford base32")
+    return value
+
+
+_URI = Reader(
+    _read_uri,
+    {
+        "type": "string",
+        "format": "uri-reference",
+        "minLength": 1,
+        "maxLength": LONGEST_ATTRIBUTE,
+        "pattern": r"^([!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})+$",
+    },
+)
+_RESERVATION_ID = Reader(_read_reservation_id, {"type": "string", "pattern": ids.PATTERN})
 
 app = web.api("reserve-commands", Path(__file__).with_name("commands.openapi.json"))
 
@@ -42,7 +68,7 @@ def judged(envelope: Envelope) -> Command:
     """The command in the envelope. Raises Forbidden for anything else, Malformed and Invalid for a broken one."""
     if f"{envelope.source}/".startswith(AIRLINE.sources):
         raise Forbidden("Only the airline itself speaks as /airline.")
-    fields.read(envelope.attributes, {"id": Field(fields.text(1, LONGEST_ATTRIBUTE)), "source": Field(_uri)})
+    fields.read(envelope.attributes, {"id": Field(fields.text(1, LONGEST_ATTRIBUTE)), "source": Field(_URI)})
     if envelope.type == ReservationRequested.__name__:
         return _reservation(envelope)
     if envelope.type == CancellationRequested.__name__:
@@ -85,21 +111,8 @@ def _by_event(envelope: Envelope, asked: ReservationRequested) -> reservations.R
 
 def _cancellation(envelope: Envelope) -> CancellationRequested:
     spec = {
-        "reservationId": Field(_reservation_id),
+        "reservationId": Field(_RESERVATION_ID),
         "reason": Field(fields.text(), reservations.CANCELED_BY_CUSTOMER),
     }
     values = fields.read(wire.json_data(envelope), spec)
     return CancellationRequested(reservation_id=values["reservationId"], reason=values["reason"])
-
-
-def _uri(value: object) -> str:
-    source: str = fields.text(1, LONGEST_ATTRIBUTE)(value)
-    if not conformance.is_uri_reference(source):
-        raise ValueError("must be a URI reference")
-    return source
-
-
-def _reservation_id(value: object) -> str:
-    if not isinstance(value, str) or not ids.is_reservation_id(value):
-        raise ValueError(f"must be {ids.LENGTH} characters of Crockford base32")
-    return value
