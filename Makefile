@@ -37,7 +37,7 @@ endif
 IN_VENV := $(VENV)/bin/python -m
 OF_SYSTEM := $(if $(SYSTEM),--system "$(SYSTEM)")
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := choreography airline examples client terminal broker laptop cli images knative demos docs scaffold tests benchmarks
+ROOMS := choreography airline examples client terminal broker laptop cli images knative demos docs scaffold testbed tests benchmarks
 IMAGE_NAMES := $(notdir $(FUNCTIONS)) migrations gateway
 IMAGE_SOURCE = $(if $(filter gateway,$(FUNCTION)),gateway,$(if $(filter migrations,$(FUNCTION)),--target migrations .,--build-arg FUNCTION=$(FUNCTION) .))
 SHELL_SCRIPTS = $(shell grep -rlIE '^\#!.*sh$$' bin .ci knative demos)

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.measure import ROOT, cpu_seconds
-from tests.saga import Airline
-from tests.system import RunningSystem, eventually
+from testbed.saga import Airline
+from testbed.system import RunningSystem, eventually
 
 GOAL_SECONDS, GOAL_MEGABYTES, GOAL_CPU = 5.0, 150, 0.02
 TICK = 300  # seconds between two ticks of housekeeping

@@ -13,7 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.embedded_broker import Publisher, free_port, start_broker, trigger
+from testbed.broker_process import Publisher, start_broker, trigger
+from testbed.ports import free_port
 
 REPLIES = {b"A": b"B", b"B": b"C", b"C": b"D"}
 DELIVERIES, INGRESS_AND_REPLIES = 7, 4

@@ -21,7 +21,7 @@ import projection
 from airline import ids
 from airline.events import Paid, PaymentRefunded, RemainingSeatsIncreased, ReservationConfirmed, SagaEvent
 from choreography import wire
-from tests.unit.sample_events import canceled, decreased, placed
+from testbed.sample_events import canceled, decreased, placed
 
 TABLE = (
     "SELECT count(*) FROM events",

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import PLAIN, repeated
-from tests.images.trees import PROFILED, answer, lay_out, started
-from tests.unit.manifests import function_folders, targets
+from testbed.image_trees import PROFILED, answer, lay_out, started
+from testbed.project import function_folders, targets
 
 MOST = 8
 """Packages that are named, the slowest first."""

@@ -14,6 +14,8 @@ from statistics import median
 
 import psutil
 
+from testbed.ports import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
 PLAIN = ROOT / "benchmarks" / "plain"
 
@@ -37,12 +39,6 @@ class Load:
     def percentile(self, percent: float) -> float:
         """The latency that this percentage of the calls did not exceed."""
         return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * percent / 100))]
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def spawn(folder: Path, target: str, threads: int, **env: str) -> tuple[subprocess.Popen[bytes], int]:

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.broker.processes import QUICK, EmbeddedBroker, Start, free_port, trigger
+from testbed.ports import free_port
+from testbed.system import eventually
+from tests.broker.processes import QUICK, EmbeddedBroker, Start, trigger
 from tests.broker.vocabulary import Contract
-from tests.system import eventually
 
 SAGA = "7K3M9QX2V4TB"
 SINK = {"ref": {"kind": "Service", "name": "recorder"}, "uri": "/sink"}

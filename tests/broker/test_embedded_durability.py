@@ -14,7 +14,8 @@ from typing import Any
 
 import requests
 
-from tests.broker.processes import QUICK, ROOT, EmbeddedBroker, Start, free_port, trigger, wait_until_answering
+from testbed.ports import free_port
+from tests.broker.processes import QUICK, ROOT, EmbeddedBroker, Start, trigger, wait_until_answering
 from tests.broker.vocabulary import Contract, reply
 
 PATIENT = {"retry": 1000, "backoffPolicy": "linear", "backoffDelay": "PT0.001S", "timeout": "PT5S"}

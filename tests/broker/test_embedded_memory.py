@@ -2,7 +2,7 @@
 
 import asyncio
 
-from benchmarks.broker_memory import measure
+from testbed.broker_memory import measure
 
 
 def test_memory_is_flat_while_the_backlog_grows() -> None:

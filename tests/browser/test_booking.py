@@ -4,8 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
+from testbed.system import eventually
 from tests.browser.conftest import Screen, add_flight, kill_gateway, read, reserve, stopped
-from tests.system import eventually
 
 
 def reservations_of(screen: Screen, flight: int) -> int:

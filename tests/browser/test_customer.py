@@ -5,8 +5,8 @@ import re
 import requests
 from playwright.sync_api import expect
 
+from testbed.system import eventually
 from tests.browser.conftest import Screen, add_flight, read, reserve
-from tests.system import eventually
 
 
 def test_a_customer_sees_what_was_booked_before_the_newest_first(screen: Screen) -> None:

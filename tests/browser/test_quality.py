@@ -8,8 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
+from testbed.system import ROOT, RunningSystem
 from tests.browser.conftest import PHONE, Screen, add_flight, in_both_languages, reserve, watched
-from tests.system import ROOT, RunningSystem
 
 WEB = ROOT / "gateway" / "web"
 MOST_BYTES, MOST_REQUESTS = 100_000, 12

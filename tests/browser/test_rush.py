@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
+from testbed.system import RunningSystem, eventually
 from tests.browser.conftest import PATIENCE, PHONE, Screen, add_flight, read, watched
-from tests.system import RunningSystem, eventually
 
 
 @pytest.mark.timeout(300)

@@ -4,8 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
+from testbed.system import eventually
 from tests.browser.conftest import Screen, add_flight, asleep, in_both_languages, locked, reserve, stopped
-from tests.system import eventually
 
 
 def test_the_start_page_says_what_to_do_and_wakes_nothing(screen: Screen) -> None:

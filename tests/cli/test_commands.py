@@ -20,11 +20,11 @@ from cli.here import connect
 from client.errors import Unreachable
 from client.gateway import Airline
 from laptop.data_folder import only_run
+from testbed.recording_broker import nobody_listens
+from testbed.system import ROOT
 from tests.cli.conftest import Said
 from tests.cli.fake_airline import FakeAirline
 from tests.cli.sample_books import flight
-from tests.integration.recording_broker import nobody_listens
-from tests.system import ROOT
 
 Typed = Callable[..., Said]
 LETTER = {

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from testbed.system import ROOT
 from tests.cli.fake_airline import FakeAirline
 from tests.cli.sample_books import flight
-from tests.system import ROOT
 
 AIRLINE = ROOT / "bin" / "airline"
 ADD = ("flights", "add", "--code", "제주/\N{AIRPLANE}", "--date", "2027-12-25", "--cost", "1", "--seats", "2")

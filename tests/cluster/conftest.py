@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from demos.cluster import is_given
+from testbed.saga import Airline
 from tests.cluster.installation import Installation, installed
-from tests.saga import Airline
 
 HERE = Path(__file__).parent
 TIMEOUT = 2400

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from demos import cluster
 from demos.kubectl import Namespace
 from demos.running_airline import RunningAirline
-from tests.saga import Airline
-from tests.system import ROOT
+from testbed.saga import Airline
+from testbed.system import ROOT
 
 DEPLOY_WITHIN = 1800.0
 PATIENCE = 120.0

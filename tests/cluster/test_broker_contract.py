@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from demos.kubectl import SERVICE, Namespace, is_ready
+from testbed.system import ROOT, eventually
 from tests.cluster.installation import Installation, broker_address, namespace_exists
-from tests.system import ROOT, eventually
 
 BROKER = Path(ROOT) / "tests" / "broker"
 NAME = "airline-contract"

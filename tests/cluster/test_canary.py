@@ -5,8 +5,8 @@ from typing import Any
 
 from demos import rollout
 from demos.kubectl import SERVICE, Namespace, is_ready
+from testbed.saga import Airline
 from tests.cluster.installation import Installation
-from tests.saga import Airline
 
 FUNCTION = "flight-seats"
 CALLS = 100

@@ -4,8 +4,8 @@ from typing import Any
 
 from demos import checks
 from demos.kubectl import Namespace, is_ready
+from testbed.saga import Airline
 from tests.cluster.installation import Installation
-from tests.saga import Airline
 
 TRIGGER = "decrease-seats-on-reservation-placed"
 NOBODY = {"subscriber": {"ref": None, "uri": "http://127.0.0.1:1/"}, "delivery": {"retry": 0}}

@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from demos import checks
+from testbed.saga import Airline
 from tests.cluster.installation import Installation, broker_address
-from tests.saga import Airline
 
 
 def test_a_reservation_is_paid_and_succeeds(airline: Airline) -> None:

@@ -11,8 +11,8 @@ import payments
 import projection
 import provider
 import reservations
+from testbed.hosting import Airline, Function, isolated
 from tests.databases.conftest import Make
-from tests.integration.hosting import Airline, Function, isolated
 from tests.integration.test_bad_input import COLLECTIONS
 
 TABLES = {

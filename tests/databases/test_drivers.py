@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 import payments
 from choreography import migrations, store
+from testbed.sample_events import NOON
 from tests.databases.conftest import FOLDERS, FUNCTIONS
 from tests.databases.servers import Server
 from tests.databases.test_values import PAYMENT, added
-from tests.unit.sample_events import NOON
 
 IMPORTED = """
 import sys

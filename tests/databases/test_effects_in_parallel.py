@@ -22,10 +22,10 @@ import sink
 from airline.events import Event, Paid, PaymentRefunded, ReservationConfirmed
 from choreography import idempotency, outbox, store, wire
 from choreography.errors import Conflict, TryAgain
+from testbed.sample_events import NOON, canceled, decreased, placed
 from tests.databases.in_parallel import at_once, ruled
 from tests.databases.test_values import ON_A_SERVER
 from tests.unit.conftest import Database, Service
-from tests.unit.sample_events import NOON, canceled, decreased, placed
 from tests.unit.test_payments import charge, money, refund
 from tests.unit.test_projection import envelope
 from tests.unit.test_reservations import PAID, REQUESTED, UNWANTED

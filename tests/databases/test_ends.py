@@ -16,9 +16,9 @@ import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
 from choreography import migrations, store
+from testbed.vocabulary import CLOUD_EVENT, event
 from tests.databases.conftest import FUNCTIONS
 from tests.databases.servers import Server
-from tests.integration.vocabulary import CLOUD_EVENT, event
 
 DEADLINE = 60.0
 POLL = 0.02

@@ -9,10 +9,10 @@ from sqlalchemy.exc import DBAPIError
 import flights
 import payments
 from choreography import store
+from testbed.sample_events import canceled, decreased
 from tests.databases.servers import Server
 from tests.databases.test_values import HOLD, ON_A_SERVER, PAYMENT, added
 from tests.unit.conftest import Database, Service
-from tests.unit.sample_events import canceled, decreased
 
 
 def is_locked(engine: Engine, table: Any) -> bool:

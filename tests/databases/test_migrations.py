@@ -19,9 +19,9 @@ import provider
 from choreography import migrations, store
 from choreography.errors import TryAgain
 from choreography.settings import signed_in
+from testbed.sample_events import NOON
 from tests.databases.conftest import FOLDERS, FUNCTIONS
 from tests.databases.servers import Files, Server
-from tests.unit.sample_events import NOON
 
 EVERY_FOLDER = pytest.mark.parametrize(("metadata", "folder"), FOLDERS.items(), ids=[x.name for x in FOLDERS.values()])
 NUMBERS = itertools.count()

@@ -8,9 +8,9 @@ import history_pruning
 import rebuild
 from airline.events import Event, Paid
 from projection import EVENTS, RESERVATIONS, project
+from testbed.sample_events import NOON, canceled, decreased, placed
 from tests.databases.in_parallel import at_once, ruled
 from tests.unit.conftest import Service
-from tests.unit.sample_events import NOON, canceled, decreased, placed
 from tests.unit.test_projection import envelope, hear
 from tests.unit.test_rebuild import *  # noqa: F403
 from tests.unit.test_rebuild import ended

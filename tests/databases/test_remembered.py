@@ -17,8 +17,8 @@ from airline.events import CancellationRequested, SagasSettled
 from choreography import clock, outbox, store
 from choreography.errors import BrokerAway, Invalid, NotFound
 from choreography.wire import Envelope
+from testbed.sample_events import NOON
 from tests.unit.conftest import Database, Service
-from tests.unit.sample_events import NOON
 from tests.unit.test_reservations import REQUESTED
 
 AGENCY = "/agency/7"

@@ -15,9 +15,9 @@ import reservations
 import sink
 from choreography import idempotency, outbox, store, wire
 from choreography.errors import Invalid
+from testbed.sample_events import NOON
 from tests.databases.servers import Server
 from tests.unit.conftest import Database
-from tests.unit.sample_events import NOON
 
 ON_A_SERVER = pytest.mark.parametrize("server", ["postgresql", "mariadb"], indirect=True, scope="session")
 HOLD = {"reservation_id": "R1", "flight_id": 1, "seat_qty": 1, "status": "HELD"}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from images import layout
-from tests.images.trees import lay_out, probed, started
-from tests.unit.manifests import function_folders, targets
+from testbed.image_trees import lay_out, probed, started
+from testbed.project import function_folders, targets
 
 pytestmark = pytest.mark.timeout(600)  # the first one installs
 TARGETS = [(folder, target) for folder in function_folders() for target in targets(folder)]

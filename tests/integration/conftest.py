@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from choreography import clock
-from tests.integration.hosting import Airline, isolated, migrate_all
-from tests.integration.recording_broker import RecordingBroker, nobody_listens, recording_broker
+from testbed.hosting import Airline, isolated, migrate_all
+from testbed.recording_broker import RecordingBroker, nobody_listens, recording_broker
 
 
 @pytest.fixture(scope="session")

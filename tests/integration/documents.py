@@ -7,7 +7,7 @@ from schemathesis import GenerationMode, Response
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
 from schemathesis.schemas import BaseSchema
 
-from tests.integration.hosting import FUNCTIONS
+from testbed.hosting import FUNCTIONS
 
 Json = dict[str, Any]
 

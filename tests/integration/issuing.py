@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from tests.integration.listening import Quiet, listening
+from testbed.listening import Quiet, listening
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 TRIGGER = "system:serviceaccount:airline:confirm-reservation-on-paid-oidc-eventing.knative.dev-trigger"

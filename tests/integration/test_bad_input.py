@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.hosting import FOLDER_OF, Airline
-from tests.integration.recording_broker import RecordingBroker
-from tests.integration.vocabulary import assert_refused, body_of, href, place
+from testbed.hosting import FOLDER_OF, Airline
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import assert_refused, body_of, href, place
 
 WISH: dict[str, Any] = {"customerId": 1, "flightId": 1, "seatQty": 3, "reserveDate": "2026-03-01"}
 FLIGHT: dict[str, Any] = {"flightCode": "ACE890", "takeoffDate": "2025-12-25", "cost": 1, "remainingSeatsCount": 5}

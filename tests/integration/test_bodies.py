@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.integration.hosting import Airline
-from tests.integration.vocabulary import assert_refused
+from testbed.hosting import Airline
+from testbed.vocabulary import assert_refused
 
 each_way = pytest.mark.parametrize(
     "way", [("decrease-seats", "/"), ("dead-letters", "/"), ("reserve-commands", "/events")], ids=lambda way: way[0]

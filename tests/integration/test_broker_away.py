@@ -14,11 +14,11 @@ from sqlalchemy import insert, select, update
 
 from choreography import clock, outbox, relay, store, wire
 from choreography.errors import BrokerAway, EventRefused, TryAgain
-from tests.integration.hosting import Airline
-from tests.integration.recording_broker import RecordingBroker
+from testbed.hosting import Airline
+from testbed.recording_broker import RecordingBroker
+from testbed.system import ROOT, eventually
+from testbed.vocabulary import body_of, event, href, place
 from tests.integration.test_connections import served
-from tests.integration.vocabulary import body_of, event, href, place
-from tests.system import ROOT, eventually
 
 WISH = {"customerId": 1, "flightId": 1, "seatQty": 3}
 AWAY = [404, 429, 500, 503]

@@ -3,8 +3,8 @@
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.integration.hosting import Airline
-from tests.integration.vocabulary import assert_refused, event
+from testbed.hosting import Airline
+from testbed.vocabulary import assert_refused, event
 
 HTTP = {
     "reserve": "/reservations",

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.integration.conftest import Clock
-from tests.integration.hosting import Airline
-from tests.integration.recording_broker import RecordingBroker
-from tests.integration.vocabulary import (
+from testbed.hosting import Airline
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import (
     CLOUD_EVENT,
     DATA,
     RESERVATION,
@@ -21,6 +20,7 @@ from tests.integration.vocabulary import (
     place,
     tick,
 )
+from tests.integration.conftest import Clock
 
 WISH = {"customerId": "7", "flightId": "1001", "seatQty": "3", "reserveDate": "2026-03-01"}
 AGENCY = "/travel-agency/seoul"

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.integration.hosting import Airline
+from testbed.hosting import Airline
+from testbed.vocabulary import assert_refused, body_of, event
 from tests.integration.test_openapi import something_of_everything
-from tests.integration.vocabulary import assert_refused, body_of, event
 
 SINGLE = [
     ("reserve", "/reservations/{reservationId}"),

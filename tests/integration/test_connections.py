@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system import ROOT, eventually
-from tests.unit.manifests import function_folders, targets
+from testbed.project import function_folders, targets
+from testbed.system import ROOT, eventually
 
 MAINS = {folder: next(iter(targets(folder))) for folder in function_folders()}
 SOURCES = [(ROOT / "functions" / folder / "main.py", target) for folder, target in MAINS.items()]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from testbed.hosting import Airline
+from testbed.vocabulary import RESERVATION, body_of, event, href
 from tests.integration.conftest import Clock
-from tests.integration.hosting import Airline
-from tests.integration.vocabulary import RESERVATION, body_of, event, href
 
 FUNCTION = "http://charge-payment.airline.svc.cluster.local"
 PROBLEM = json.dumps({"title": "Unprocessable Content", "status": 422, "detail": "seatQty must be a whole number"})

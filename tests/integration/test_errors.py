@@ -7,8 +7,8 @@ import pytest
 import choreography.errors as family
 from choreography.errors import Problem
 from choreography.problems import STATUS
-from tests.integration.hosting import Airline
-from tests.integration.vocabulary import assert_refused, event
+from testbed.hosting import Airline
+from testbed.vocabulary import assert_refused, event
 
 RULES = [
     ("confirm-reservation", "reservations.confirm_reservation", "Paid"),

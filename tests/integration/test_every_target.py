@@ -14,10 +14,10 @@ from werkzeug.test import TestResponse, create_environ
 from airline.events import AIRLINE, Paid, ReservationConfirmed
 from airline.values import ReservationId
 from choreography import policy
-from tests.integration.hosting import FOLDER_OF, Airline
-from tests.integration.recording_broker import RecordingBroker
-from tests.integration.vocabulary import DATA, RESERVATION, assert_refused, body_of, event, tick
-from tests.unit.manifests import functions, wiring
+from testbed.hosting import FOLDER_OF, Airline
+from testbed.project import functions, wiring
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import DATA, RESERVATION, assert_refused, body_of, event, tick
 
 WIRED = {name: found for name, service in functions().items() if (found := wiring(service))}
 SPEAKING = {name: found for name, found in WIRED.items() if found.wrapper in ("reply", "reply_in_steps", "announce")}

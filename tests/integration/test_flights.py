@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.integration.hosting import Airline
-from tests.integration.vocabulary import assert_refused, body_of, event, href
+from testbed.hosting import Airline
+from testbed.vocabulary import assert_refused, body_of, event, href
 
 ACE890 = {"remainingSeatsCount": "5", "flightCode": "ACE890", "takeoffDate": "2025-12-25", "cost": "200000"}
 

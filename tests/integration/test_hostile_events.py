@@ -22,12 +22,12 @@ from werkzeug.test import TestResponse
 from broker.embedded import event as broker_event
 from choreography import policy
 from choreography.problems import MOST_BYTES
-from tests import hostile
-from tests.integration.hosting import FOLDER_OF, Airline, Function
-from tests.integration.recording_broker import RecordingBroker
+from testbed import hostile
+from testbed.hosting import FOLDER_OF, Airline, Function
+from testbed.project import functions, wiring
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import DATA, body_of, event, tick
 from tests.integration.test_every_target import prepare, rule
-from tests.integration.vocabulary import DATA, body_of, event, tick
-from tests.unit.manifests import functions, wiring
 
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "60"))
 MANY = "HOSTILE_EXAMPLES" in os.environ

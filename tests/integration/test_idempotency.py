@@ -13,10 +13,10 @@ from werkzeug.test import TestResponse
 
 import reservations
 from choreography import idempotency, store
+from testbed.hosting import Airline, url_of
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import assert_refused, body_of, href, place, tick
 from tests.integration.conftest import Clock
-from tests.integration.hosting import Airline, url_of
-from tests.integration.recording_broker import RecordingBroker
-from tests.integration.vocabulary import assert_refused, body_of, href, place, tick
 
 KEY = {"Idempotency-Key": "8e03978e"}
 WISH = {"customerId": 1, "flightId": 1, "seatQty": 3, "reserveDate": "2026-03-01"}

@@ -6,9 +6,9 @@ import re
 import pytest
 from werkzeug.test import TestResponse
 
+from testbed.hosting import FOLDER_OF, Airline
+from testbed.vocabulary import CLOUD_EVENT, assert_refused, body_of
 from tests.integration.documents import DOCUMENTED, paths_of
-from tests.integration.hosting import FOLDER_OF, Airline
-from tests.integration.vocabulary import CLOUD_EVENT, assert_refused, body_of
 
 RESOURCES = {
     "reserve": ("/reservations", "GET, HEAD, OPTIONS, POST"),

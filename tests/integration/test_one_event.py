@@ -8,12 +8,12 @@ import pytest
 
 from broker.embedded import event as embedded
 from choreography import attributes, wire
-from tests.integration.hosting import FOLDER_OF, Airline
-from tests.integration.recording_broker import RecordingBroker
+from testbed.hosting import FOLDER_OF, Airline
+from testbed.project import functions, wiring
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import CLOUD_EVENT, assert_refused, body_of
 from tests.integration.test_dead_letters import FUNCTION
 from tests.integration.test_replay import only, replay
-from tests.integration.vocabulary import CLOUD_EVENT, assert_refused, body_of
-from tests.unit.manifests import functions, wiring
 
 WISH = {"customerId": 7, "flightId": 1001, "seatQty": 3, "reserveDate": "2026-03-01"}
 IDS = ["order 1", "주문-1", "100%", "%25", "order%201", '"quoted"', 'say "yes"', "é", "%EC%A3%BC", "🛫", "\\"]

@@ -21,9 +21,9 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from testbed.hosting import Airline
+from testbed.vocabulary import DATA, RESERVATION, body_of, event
 from tests.integration.documents import DOCUMENTED, paths_of, undocumented
-from tests.integration.hosting import Airline
-from tests.integration.vocabulary import DATA, RESERVATION, body_of, event
 
 MODULES = {
     "reserve": "reservations_api",

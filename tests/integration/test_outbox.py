@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from testbed.hosting import Airline
+from testbed.policies import housekeeping
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import RESERVATION, body_of, event, href, place, tick
 from tests.integration.conftest import Clock
-from tests.integration.hosting import Airline
-from tests.integration.recording_broker import RecordingBroker
-from tests.integration.vocabulary import RESERVATION, body_of, event, href, place, tick
-from tests.unit.policies import housekeeping
 
 
 def unsent(airline: Airline) -> int:

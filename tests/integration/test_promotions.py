@@ -9,8 +9,8 @@ import pytest
 
 import promotions
 from choreography import logs
-from tests.integration.hosting import Airline
-from tests.integration.vocabulary import assert_refused, body_of
+from testbed.hosting import Airline
+from testbed.vocabulary import assert_refused, body_of
 
 OFFER = "[SUMMER EVENT] 50% DISCOUNT!"
 

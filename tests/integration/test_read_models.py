@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from testbed.hosting import Airline
+from testbed.vocabulary import RESERVATION, assert_refused, body_of, event, href
 from tests.integration.conftest import Clock
-from tests.integration.hosting import Airline
-from tests.integration.vocabulary import RESERVATION, assert_refused, body_of, event, href
 
 COLLECTIONS = [
     ("payment", "/payments", "payments"),

@@ -11,9 +11,9 @@ import pytest
 import history_pruning
 import rebuild
 from choreography import housekeeping
+from testbed.hosting import Airline
+from testbed.vocabulary import RESERVATION, body_of, event, tick
 from tests.integration.conftest import Clock
-from tests.integration.hosting import Airline
-from tests.integration.vocabulary import RESERVATION, body_of, event, tick
 
 OTHER = "000000000001"
 SUCCEEDED = ("ReservationPlaced", "RemainingSeatsDecreased", "Paid", "ReservationConfirmed")

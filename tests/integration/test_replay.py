@@ -10,11 +10,11 @@ import pytest
 from choreography import outbox
 from choreography.errors import BrokerAway
 from choreography.problems import MOST_BYTES
+from testbed.hosting import Airline, Function
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import CLOUD_EVENT, INSTANT, assert_refused, body_of, event, href, place
 from tests.integration.conftest import Clock
-from tests.integration.hosting import Airline, Function
-from tests.integration.recording_broker import RecordingBroker
 from tests.integration.test_dead_letters import FUNCTION, dead, keep, kept
-from tests.integration.vocabulary import CLOUD_EVENT, INSTANT, assert_refused, body_of, event, href, place
 
 ADDED = {"knativeerrordest": FUNCTION, "knativeerrorcode": "500", "knativeerrordata": "", "knativekafkaoffset": "7"}
 ADDED |= {"knativekafkapartition": "0", "knativebrokerttl": "255", "knativearrivaltime": INSTANT}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.integration.hosting import Airline
-from tests.integration.recording_broker import RecordingBroker
-from tests.integration.vocabulary import assert_refused, body_of, event, href, place
+from testbed.hosting import Airline
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import assert_refused, body_of, event, href, place
 
 
 def test_a_reservation_is_made_pending_and_has_an_address(airline: Airline) -> None:

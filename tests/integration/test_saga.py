@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.hosting import Airline
-from tests.integration.recording_broker import RecordingBroker
-from tests.integration.vocabulary import body_of, href, place
-from tests.unit.manifests import heard_by, heard_type, triggers
+from testbed.hosting import Airline
+from testbed.project import heard_by, heard_type, triggers
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import body_of, href, place
 
 FLIGHT = {"remainingSeatsCount": "5", "flightCode": "ACE890", "takeoffDate": "2025-12-25", "cost": "200000"}
 Event = dict[str, Any]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from testbed.hosting import Airline
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import DATA, RESERVATION, assert_refused, body_of, event, href
 from tests.integration.conftest import Clock
-from tests.integration.hosting import Airline
-from tests.integration.recording_broker import RecordingBroker
 from tests.integration.test_dead_letters import dead, keep, kept
-from tests.integration.vocabulary import DATA, RESERVATION, assert_refused, body_of, event, href
 
 OTHER = "7Q2M9XW4TBCM"
 FORWARD = ["ReservationRequested", "ReservationPlaced", "RemainingSeatsDecreased", "Paid", "ReservationConfirmed"]

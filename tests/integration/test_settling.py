@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.hosting import Airline
-from tests.integration.recording_broker import RecordingBroker
-from tests.integration.vocabulary import body_of, event, href, place, tick
+from testbed.hosting import Airline
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import body_of, event, href, place, tick
 
 SUCCEEDED = ("ReservationPlaced", "RemainingSeatsDecreased", "Paid", "ReservationConfirmed")
 CANCELED = ("ReservationPlaced", "ReservationCanceled", "SeatsNotHeld", "PaymentNotTaken")

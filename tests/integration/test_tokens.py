@@ -18,12 +18,12 @@ from werkzeug.test import TestResponse
 
 from choreography import issuer as issuer_module
 from choreography import tokens
-from tests.integration.hosting import FOLDER_OF, Airline, Function
+from testbed.hosting import FOLDER_OF, Airline, Function
+from testbed.project import triggers
+from testbed.recording_broker import RecordingBroker, nobody_listens
+from testbed.system import ROOT
+from testbed.vocabulary import CLOUD_EVENT, assert_refused, event, place, tick
 from tests.integration.issuing import TRIGGER, PrivateKey, TokenIssuer, claims_for, signed, token_issuer
-from tests.integration.recording_broker import RecordingBroker, nobody_listens
-from tests.integration.vocabulary import CLOUD_EVENT, assert_refused, event, place, tick
-from tests.system import ROOT
-from tests.unit.manifests import triggers
 
 POLICY = "confirm-reservation"
 HEARING = sorted(

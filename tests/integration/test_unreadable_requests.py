@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from testbed.system import ROOT
 from tests.integration.test_connections import served, whole_answer
-from tests.system import ROOT
 
 GET = "GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"
 REQUESTS = {

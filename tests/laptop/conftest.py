@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system import RunningSystem, running_system
+from testbed.system import RunningSystem, running_system
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

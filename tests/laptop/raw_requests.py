@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from tests import hostile
+from testbed import hostile
 
 KILO, MEGA = 1_000, 1_000_000
 

@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tests.saga import Airline
-from tests.system import RunningSystem, eventually, running_system
+from testbed.saga import Airline
+from testbed.system import RunningSystem, eventually, running_system
 
 HTTPIE = Path(sys.executable).with_name("http")
 

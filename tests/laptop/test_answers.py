@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.saga import Airline
-from tests.system import ROOT, RunningSystem, running_system
+from testbed.saga import Airline
+from testbed.system import ROOT, RunningSystem, running_system
 
 DOCUMENTS = {
     "reserve": "reserve/reservations",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import requests
 
-from tests.saga import Airline
-from tests.system import ROOT, RunningSystem, eventually, running_system
+from testbed.saga import Airline
+from testbed.system import ROOT, RunningSystem, eventually, running_system
 
 
 def impatient_manifests(folder: Path) -> Path:

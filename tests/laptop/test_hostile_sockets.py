@@ -13,12 +13,12 @@ import requests
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from tests import hostile
-from tests.integration.vocabulary import event
+from testbed import hostile
+from testbed.saga import Airline
+from testbed.system import RunningSystem, eventually, running_system
+from testbed.vocabulary import event
 from tests.laptop import raw_requests
 from tests.laptop.raw_requests import BROKEN_OFF, SMUGGLED, WHOLE, Endpoint, Heard, Requests
-from tests.saga import Airline
-from tests.system import RunningSystem, eventually, running_system
 
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "40"))
 SEATS = 500

@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 
 from laptop.documents import read_documents
+from testbed.system import ROOT
 from tests.reliability.restartable_laptop import RestartableLaptop, kill_group
-from tests.system import ROOT
 
 DATABASES = ("reserve", "flight-seats", "payment", "dashboard-projector", "dead-letters")
 LETTERS_ARISE = "decrease-seats"

@@ -19,6 +19,7 @@ from random import Random
 
 import requests
 
+from testbed.system import ROOT, eventually
 from tests.reliability import figures, laws_in_sql
 from tests.reliability.away import away, every_part, is_delivered_to, known, sources_with_a_switch
 from tests.reliability.clients import Acknowledged, Client
@@ -26,7 +27,6 @@ from tests.reliability.plan import Strike, Wish, strikes, wishes
 from tests.reliability.restartable_laptop import RestartableLaptop, hurried_manifests
 from tests.reliability.settling import Settled, latest_event, settle, waiting
 from tests.reliability.strikes import Striker
-from tests.system import ROOT, eventually
 
 FLIGHTS = 20
 SEATS_WANTED = 2.3  # by an average wish

@@ -14,9 +14,9 @@ from random import Random
 
 import psutil
 
+from testbed.system import eventually
 from tests.reliability.plan import FUNCTIONS, Strike
 from tests.reliability.restartable_laptop import RestartableLaptop, kill_group
-from tests.system import eventually
 
 
 class Striker:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from testbed.saga import Airline
+from testbed.system import ROOT, eventually
 from tests.reliability.restartable_laptop import RestartableLaptop, hurried_manifests
-from tests.saga import Airline
-from tests.system import ROOT, eventually
 
 SAMPLE_FLIGHT = 1001  # 180 seats
 AWAY = "The database is out of reach, or too busy or full; try again."

@@ -18,7 +18,7 @@ import reservations
 from airline import settings
 from choreography import clock, store
 from choreography.settings import settings as kit_settings
-from tests.unit.sample_events import NOON
+from testbed.sample_events import NOON
 
 Database = Callable[[MetaData], Engine]
 """Where a service keeps its tables, which are there and empty."""

@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from tests.unit.manifests import EVENTING, ROOT, SERVING, SOURCES
+from testbed.project import EVENTING, ROOT, SERVING, SOURCES
 
 PAGE = ROOT / "docs" / "kn.md"
 COMMANDS = re.compile(

@@ -11,7 +11,7 @@ from typing import Any
 
 import kubernetes_validate
 
-from tests.unit.manifests import (
+from testbed.project import (
     EVENTING,
     Manifest,
     container,

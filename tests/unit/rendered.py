@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.unit.manifests import BASE, IN_MEMORY, KAFKA, ROOT, SERVING, Manifest, container, template
+from testbed.project import BASE, IN_MEMORY, KAFKA, ROOT, SERVING, Manifest, container, template
 
 COMPONENTS = ROOT / "knative" / "components"
 OVERLAYS = ROOT / "knative" / "overlays"

@@ -29,9 +29,9 @@ from choreography.errors import BrokerAway, NotFound, TryAgain
 from choreography.relay import Relay, Round
 from choreography.settings import settings as kit_settings
 from choreography.wire import CloudEvent, Envelope
+from testbed.policies import Policy, hearers, housekeeping
+from testbed.sample_events import NOON
 from tests.unit.interleaving import Crossings
-from tests.unit.policies import Policy, hearers, housekeeping
-from tests.unit.sample_events import NOON
 
 PROVIDER = "the provider"
 HOUSEKEEPING = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.manifests import ROOT
+from testbed.project import ROOT
 
 FILES = (
     "bin/airline",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.manifests import ROOT, SERVING, container
+from testbed.project import ROOT, SERVING, container
 from tests.unit.rendered import OVERLAYS, render
 
 REACHED = "the cluster was asked"

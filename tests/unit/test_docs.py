@@ -12,8 +12,8 @@ from sqlalchemy import Column, Connection, MetaData, String, Table
 from airline.events import ReservationConfirmed
 from choreography import store
 from cli.app import app
+from testbed.project import ROOT
 from tests.unit.conftest import Database, Service
-from tests.unit.manifests import ROOT
 
 PAGES = sorted(
     [

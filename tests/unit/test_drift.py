@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from choreography import policy
-from tests.unit.manifests import (
+from testbed.project import (
     ROOT,
     Manifest,
     documented_events,

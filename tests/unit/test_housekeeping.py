@@ -13,8 +13,8 @@ import reservations
 import settlement
 from choreography import housekeeping, outbox
 from choreography.errors import BrokerAway, TryAgain
+from testbed.project import of_kind
 from tests.unit import model_laws
-from tests.unit.manifests import of_kind
 from tests.unit.simulation import Mishap, Simulation
 from tests.unit.test_saga_crossings import AirlineWithOneFlight
 

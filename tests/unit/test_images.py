@@ -12,7 +12,7 @@ import pytest
 from images import layout
 from images.config import config_of, stages
 from images.lean import lean
-from tests.unit.manifests import ROOT, container, env, function_folders, functions, manifests, services
+from testbed.project import ROOT, container, env, function_folders, functions, manifests, services
 
 DOCKERFILE = stages(ROOT / "Dockerfile")
 GATEWAY = stages(ROOT / "gateway" / "Dockerfile")

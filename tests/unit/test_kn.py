@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from testbed.project import BASE, KAFKA, Manifest, known_settings, manifests, of_kind, services, triggers
 from tests.unit.kn import PAGE, Command, asked_for, commands, plain, without
-from tests.unit.manifests import BASE, KAFKA, Manifest, known_settings, manifests, of_kind, services, triggers
 
 MAKING = {"service create", "service apply", "source binding create", "source ping create", "broker create"}
 CONTAINER = "spec.template.spec.containers.0"

@@ -13,7 +13,7 @@ import yaml
 from laptop.documents import read_documents
 from laptop.errors import ManifestError
 from laptop.kustomization import selects
-from tests.unit.manifests import BASE, IN_MEMORY
+from testbed.project import BASE, IN_MEMORY
 
 SERVICE = """
 apiVersion: serving.knative.dev/v1

@@ -7,7 +7,7 @@ import pytest
 
 from scaffold import lists
 from scaffold.system import read_system
-from tests.unit.manifests import BASE, ROOT, functions
+from testbed.project import BASE, ROOT, functions
 
 LOYALTY = """
 apiVersion: serving.knative.dev/v1

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from cronsim import CronSim
 
-from tests.unit.manifests import (
+from testbed.project import (
     BASE,
     EVENTING,
     IN_MEMORY,

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 
 from choreography import migrations
 from laptop.container_environment import database_url
-from tests.unit.manifests import ROOT
+from testbed.project import ROOT
 
 
 @pytest.mark.parametrize("name", ["100%", "%(here)s", "a b", "a?b#c", "a,b;c", "a\nb", " a ", "가격", "-n", "$HOME"])

@@ -8,7 +8,7 @@ import yaml
 
 from airline import settings
 from choreography import tokens
-from tests.unit.manifests import (
+from testbed.project import (
     BASE,
     EVENTING,
     IN_MEMORY,

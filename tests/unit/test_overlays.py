@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from choreography import migrations
+from testbed.project import IN_MEMORY, Manifest, container, env, folder_of, scaling
 from tests.unit import knative_rules as rules
-from tests.unit.manifests import IN_MEMORY, Manifest, container, env, folder_of, scaling
 from tests.unit.rendered import (
     COMBINATIONS,
     COMPONENTS,

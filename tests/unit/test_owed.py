@@ -13,8 +13,8 @@ import reservations
 from airline import settings
 from airline.events import ReservationCanceled, ReservationConfirmed, ReservationPlaced, SagasSettled
 from choreography import clock, outbox, store
+from testbed.sample_events import NOON
 from tests.unit.conftest import Service
-from tests.unit.sample_events import NOON
 from tests.unit.test_reservations import PAID, REQUESTED, UNWANTED, requested  # noqa: F401 - a fixture
 
 EXPIRED_BY_THEN = NOON + timedelta(minutes=16)

@@ -11,8 +11,8 @@ import payments
 import provider
 from airline.events import EXPIRED, Paid, PaymentFailed, PaymentNotTaken, PaymentRefunded
 from choreography import clock
+from testbed.sample_events import NOON, canceled, decreased
 from tests.unit.conftest import Service
-from tests.unit.sample_events import NOON, canceled, decreased
 
 
 def charge(payment_service: Service, event: Any) -> Any:

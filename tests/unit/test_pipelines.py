@@ -12,7 +12,7 @@ import tree_sitter_groovy
 import yaml
 from tree_sitter import Language, Node, Parser
 
-from tests.unit.manifests import ROOT, function_folders
+from testbed.project import ROOT, function_folders
 
 JENKINSFILE = (ROOT / "Jenkinsfile").read_text()
 WORKFLOWS = {file.name: file.read_text() for file in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}

@@ -11,8 +11,8 @@ import pytest
 import projection
 from airline.events import Event, PaymentNotTaken, RemainingSeatsIncreased, ReservationConfirmed, SeatsNotHeld
 from choreography import wire
+from testbed.sample_events import NOON, canceled, decreased, placed
 from tests.unit.conftest import Service
-from tests.unit.sample_events import NOON, canceled, decreased, placed
 
 NOT_HELD = SeatsNotHeld(reservation_id="R2", flight_id=1)
 NOT_TAKEN = PaymentNotTaken(reservation_id="R2", customer_id=7)

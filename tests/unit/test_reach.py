@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.unit.manifests import ROOT
+from testbed.project import ROOT
 
 KUBECTL = """#!/bin/sh
 printf '%s\\n' "$*" >>"$ASKED"

@@ -13,8 +13,8 @@ import rebuild
 from airline.events import Paid, PaymentNotTaken, PaymentRefunded, RemainingSeatsIncreased, SagaEvent, SeatsNotHeld
 from projection import RESERVATIONS
 from rebuild import Comparison
+from testbed.sample_events import NOON, canceled, decreased, placed
 from tests.unit.conftest import Service
-from tests.unit.sample_events import NOON, canceled, decreased, placed
 from tests.unit.test_projection import CONFIRMED, hear
 
 PAID = Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600)

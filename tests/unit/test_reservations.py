@@ -21,8 +21,8 @@ from airline.events import (
 )
 from choreography import clock, fields
 from choreography.errors import Invalid
+from testbed.sample_events import NOON
 from tests.unit.conftest import Service
-from tests.unit.sample_events import NOON
 
 REQUESTED = ReservationRequested(
     reservation_id="R1",

@@ -12,8 +12,8 @@ from airline import settings
 from airline.events import RemainingSeatsDecreased, RemainingSeatsIncreased, SeatsNotHeld, SeatsSoldOut
 from choreography import clock
 from choreography.errors import Conflict, NotFound
+from testbed.sample_events import IN_TIME, canceled, placed
 from tests.unit.conftest import Service
-from tests.unit.sample_events import IN_TIME, canceled, placed
 
 NOT_HELD = SeatsNotHeld(reservation_id="R1", flight_id=1)
 

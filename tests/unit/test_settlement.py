@@ -19,8 +19,8 @@ from airline.events import (
     SeatsNotHeld,
 )
 from projection import RESERVATIONS
+from testbed.sample_events import NOON, canceled, decreased, placed
 from tests.unit.conftest import Service
-from tests.unit.sample_events import NOON, canceled, decreased, placed
 from tests.unit.test_projection import hear
 
 PAID = Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.manifests import ROOT
+from testbed.project import ROOT
 
 KIT = sorted(path for path in (ROOT / "choreography").rglob("*") if path.suffix in {".py", ".mako"})
 RUNTIME = sorted(path for room in ("broker/embedded", "laptop", "terminal") for path in (ROOT / room).glob("*.py"))

@@ -6,8 +6,8 @@ import pytest
 
 import projection
 import timeline
+from testbed.sample_events import NOON, canceled, placed
 from tests.unit.conftest import Service
-from tests.unit.sample_events import NOON, canceled, placed
 from tests.unit.test_projection import CONFIRMED, envelope, hear
 
 PLACED, HELD, PAID = "ReservationPlaced", "RemainingSeatsDecreased", "Paid"

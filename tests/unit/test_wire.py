@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from airline.events import AIRLINE, ReservationPlaced, SagasSettled
 from choreography import attributes, wire
 from choreography.errors import Invalid, Malformed
+from testbed.sample_events import IN_TIME, canceled, placed
 from tests.unit.event_paths import HOPS, Hop
-from tests.unit.sample_events import IN_TIME, canceled, placed
 
 BINARY = {
     "ce-specversion": "1.0",

@@ -9,7 +9,7 @@ from typing import Any
 
 from choreography import policy
 from choreography.events import Event
-from tests.unit.manifests import functions, heard_by, heard_type, triggers, wiring
+from testbed.project import functions, heard_by, heard_type, triggers, wiring
 
 Rule = Callable[..., Any]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from choreography import wire
 from choreography.wire import CLOUD_EVENT_JSON
-from tests.integration.listening import Quiet, listening
+from testbed.listening import Quiet, listening
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The embedded broker as a process of its own, and a fast publisher, for the benchmarks."""
+"""The embedded broker as a process of its own, and a fast publisher."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from testbed.ports import free_port
 
 PATH = "/benchmark/broker"
 
@@ -98,8 +100,3 @@ def wait_for_port(port: int) -> None:
                 return
         time.sleep(0.02)
     raise TimeoutError("the broker did not start")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

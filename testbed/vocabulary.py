@@ -6,7 +6,7 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from airline.events import AIRLINE
-from tests.integration.hosting import Airline
+from testbed.hosting import Airline
 
 RESERVATION = "7Q2M9XW4TBCK"
 INSTANT = "2026-03-01T12:00:00.000Z"

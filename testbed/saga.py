@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import requests
 
-from tests.system import eventually
+from testbed.system import eventually
 
 ENDED = ("SUCCEED", "CANCELED")
 TIMEOUT = 30  # seconds; a first call may wait for a cold start

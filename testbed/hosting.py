@@ -25,13 +25,13 @@ from werkzeug.test import Client, TestResponse
 from airline.settings import settings
 from choreography import issuer, logs, migrations, outbox, store
 from choreography.settings import settings as kit_settings
-from tests.unit.manifests import function_folders, targets
-from tests.unit.policies import housekeeping
+from testbed.policies import housekeeping
+from testbed.project import function_folders, targets
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-FUNCTIONS = Path(__file__).parents[2] / "functions"
+FUNCTIONS = Path(__file__).parents[1] / "functions"
 FOLDER_OF = {target.replace("_", "-"): folder for folder in function_folders() for target in targets(folder)}
 """Service name -> function folder, for every target of every main.py."""
 

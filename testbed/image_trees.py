@@ -1,6 +1,5 @@
 """The trees of all images, laid out once, and functions that are started from them as their images start them."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -12,7 +11,8 @@ from pathlib import Path
 
 from images import layout
 from images.config import config_of
-from tests.unit.manifests import function_folders
+from testbed.ports import free_port
+from testbed.project import function_folders
 
 DEADLINE = 60.0
 POLL = 0.005
@@ -52,7 +52,7 @@ def started(tree: Path, folder: str, work: Path, **settings: str) -> Iterator[tu
     """
     config = config_of(folder)
     image = dict(entry.split("=", 1) for entry in config["Env"])
-    port = _free_port()
+    port = free_port()
     environment = {name: value.replace("/app", f"{tree}/app") for name, value in image.items()}
     here = {"HOST": "127.0.0.1", "PORT": str(port), "XDG_RUNTIME_DIR": str(work), "WORKERS": "1", "THREADS": "1"}
     # -S: without the packages of the environment that runs the tests, as the image has none
@@ -100,8 +100,3 @@ def answer(process: subprocess.Popen[str], port: int, errors: Path) -> int:
         finally:
             connection.close()
     raise AssertionError(f"no answer:\n{errors.read_text()[-2000:]}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -15,7 +15,7 @@ import yaml
 from laptop.kustomization import kustomize
 from laptop.yaml_text import parse
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 BASE = ROOT / "knative" / "base"
 KAFKA = ROOT / "broker" / "kafka"
 IN_MEMORY = ROOT / "broker" / "in-memory"
