@@ -22,8 +22,8 @@ EXAMPLE = "http://127.0.0.1:8088"
 REPEAT = "Idempotent-Replayed"
 """The header of an answer that was given before."""
 
-Told = Callable[[int, int], None]
-"""Is told how many of how many have been read."""
+Progress = Callable[[int, int], None]
+"""Hears how many of how many have been read."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ def send_noting_repeat(
     return _document(answer), REPEAT in answer.headers
 
 
-def pages(airline: Airline, path: str, name: str, told: Told | None = None, **query: Any) -> Iterator[list[Any]]:
+def pages(
+    airline: Airline, path: str, name: str, progress: Progress | None = None, **query: Any
+) -> Iterator[list[Any]]:
     """A collection, page by page.
 
     Rows that are never removed and never leave the filter are never missed; one may come twice while others are
@@ -102,8 +104,8 @@ def pages(airline: Airline, path: str, name: str, told: Told | None = None, **qu
         page = get(airline, path, **{"size": PAGE, **query, "page": number})
         items = _items(page, path, name)
         done += len(items)
-        if told:
-            told(done, page["page"]["totalElements"])
+        if progress:
+            progress(done, page["page"]["totalElements"])
         yield items
         number += 1
         if number >= page["page"]["totalPages"]:

@@ -46,10 +46,10 @@ def outbox(airline: Airline, name: str) -> Any:
 def _all(airline: Airline, name: str, bars: Progress) -> list[Item]:
     bar = bars.add_task(name, total=None)
 
-    def told(done: int, total: int) -> None:
+    def show(done: int, total: int) -> None:
         bars.update(bar, completed=min(done, total), total=total)
 
-    return _once(name, gateway.pages(airline, _path(name), name, told))
+    return _once(name, gateway.pages(airline, _path(name), name, show))
 
 
 def _once(name: str, pages: Iterable[list[Item]]) -> list[Item]:

@@ -30,7 +30,7 @@ def list_all(invocation: Invocation, *, trigger: OfTrigger = None, limit: Limit 
     """The kept events, oldest first. What is taken later, replayed or said again, is kept no longer."""
     found = [event for event in _all(invocation.airline) if trigger in (None, event["trigger"])]
     document = {"total": len(found), "kept": found[:limit]}
-    rows = [{**event, **_told(event["event"])} for event in found[:limit]]
+    rows = [{**event, **_named(event["event"])} for event in found[:limit]]
     answer(invocation, document, lambda: tables.items(COLUMNS, rows, len(found)))
 
 
@@ -90,5 +90,5 @@ def _all(airline: Airline) -> list[Any]:
             return found
 
 
-def _told(event: dict[str, Any]) -> dict[str, Any]:
+def _named(event: dict[str, Any]) -> dict[str, Any]:
     return {"type": event["type"], "reservationId": event.get("correlationid")}

@@ -86,7 +86,7 @@ def _header(written: str, where: str) -> tuple[str, list[str]]:
     try:
         names = _cells(written, separator)
     except csv.Error as error:
-        raise Refused(f"{where}: {_told(error)}.") from error
+        raise Refused(f"{where}: {_in_words(error)}.") from error
     if missing := [name for name in COLUMNS if name not in names]:
         raise Refused(
             f"{where}: it must name the columns {', '.join(COLUMNS)}; {missing[0]} is missing. "
@@ -104,19 +104,19 @@ def _cells(written: str, separator: str) -> list[str]:
     return [cell.strip() for cell in row]
 
 
-def _told(error: csv.Error) -> str:
+def _in_words(error: csv.Error) -> str:
     """What Python's csv says, in words of the file."""
-    told = str(error)
-    if "unexpected end of data" in told:
+    said = str(error)
+    if "unexpected end of data" in said:
         return "a quote is opened and not closed on this line"
-    return "a quoted field goes on after its closing quote" if "expected after" in told else told
+    return "a quoted field goes on after its closing quote" if "expected after" in said else said
 
 
 def _line(number: int, header: list[str], written: str, separator: str) -> Line:
     try:
         cells = _cells(written, separator)
     except csv.Error as error:
-        return Line(number, {"": written}, _told(error))
+        return Line(number, {"": written}, _in_words(error))
     if cells == header:
         return Line(number, dict(enumerate_cells(cells)), "is the header again")
     if len(cells) != len(header):

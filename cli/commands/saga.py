@@ -24,17 +24,17 @@ def show(
     follow: Annotated[bool, typer.Option("--follow", help="Go on until nothing is waited for.")] = False,
 ) -> None:
     """The timeline: each event under its cause, with the time since; what is waited for; dead letters."""
-    story = told(invocation.airline, identity)
+    story = known(invocation.airline, identity)
     if follow and stdout().is_terminal and not invocation.as_json:
         _follow(invocation.airline, story)
         return
     while follow and not _ended(story):
         time.sleep(PAUSE)
-        story = told(invocation.airline, identity)
+        story = known(invocation.airline, identity)
     answer(invocation, story, lambda: saga_tree.drawn(story))
 
 
-def told(airline: Airline, identity: str) -> dict[str, Any]:
+def known(airline: Airline, identity: str) -> dict[str, Any]:
     """What is known of it, joined: no function asks another one. Raises Refused if nobody knows it.
 
     reservation (None before it is placed), events, waitsFor, deadLetters; deliveries: what the broker tells of those it
@@ -54,7 +54,7 @@ def told(airline: Airline, identity: str) -> dict[str, Any]:
         "waitsFor": history.get("waitsFor", []) if history else [],
         "deadLetters": letters,
         "deliveries": deliveries["events"] if deliveries else None,
-        "woken": saga_wakings.told(airline, deliveries["events"] if deliveries else None),
+        "woken": saga_wakings.woken(airline, deliveries["events"] if deliveries else None),
     }
 
 
@@ -62,7 +62,7 @@ def _follow(airline: Airline, story: dict[str, Any]) -> None:
     with Live(saga_tree.drawn(story), console=stdout(), auto_refresh=False) as live:
         while not _ended(story):
             time.sleep(PAUSE)
-            story = told(airline, story["reservationId"])
+            story = known(airline, story["reservationId"])
             live.update(saga_tree.drawn(story), refresh=True)
 
 

@@ -11,18 +11,18 @@ STYLES = {"waiting": "yellow", "retrying": "yellow", "delivered": "green", "dead
 
 
 def lines(stored: Mapping[str, Any], again: bool) -> list[Text]:
-    """One event of the broker, as `/deliveries` gives it; `again`: it was told of this event before."""
-    told = [tables.line("said again", f"{stored['type']}, {stored['storedAt']}", "yellow")] if again else []
+    """One event of the broker, as `/deliveries` gives it; `again`: this event was shown before."""
+    shown = [tables.line("said again", f"{stored['type']}, {stored['storedAt']}", "yellow")] if again else []
     at_once = [_name(each) for each in stored["deliveries"] if each["state"] == "delivered" and not each["attempts"]]
     if at_once:
-        told.append(Text.assemble("taken by ", tables.cell(", ".join(at_once)), style="dim"))
+        shown.append(Text.assemble("taken by ", tables.cell(", ".join(at_once)), style="dim"))
     for each in stored["deliveries"]:
         if each["state"] != "delivered" or each["attempts"]:
-            told.append(
+            shown.append(
                 tables.line(each["state"], f"{stored['type']} to {_name(each)}{_next(each)}", STYLES[each["state"]])
             )
-            told += [_attempt(attempt) for attempt in each["attempts"]]
-    return told
+            shown += [_attempt(attempt) for attempt in each["attempts"]]
+    return shown
 
 
 def _name(delivery: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ DETAILS = ("seatQty", "remainingSeatsCount", "amount", "reason")
 
 
 def drawn(story: Mapping[str, Any]) -> RenderableType:
-    """`story` as saga.told gives it."""
+    """`story` as saga.known gives it."""
     tree = Tree(_title(story))
     beneath = _beneath(story)
     _grow(tree, None, by_cause(story["events"]), beneath)
@@ -60,7 +60,7 @@ def _goes_round(start: str, causes: Mapping[str, str | None]) -> bool:
 
 
 Beneath = dict[str, list[Text]]
-"""What is told of an event beside itself, by its id."""
+"""What is shown of an event beside itself, by its id."""
 
 
 def _beneath(story: Mapping[str, Any]) -> Beneath:

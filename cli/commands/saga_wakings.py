@@ -12,7 +12,7 @@ AT_ONCE = timedelta(seconds=1)
 """How long after the broker has an event its first delivery knocks at the function, on a machine that is busy."""
 
 
-def told(airline: Airline, deliveries: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+def woken(airline: Airline, deliveries: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
     """For each first delivery that met a function asleep or still starting: eventId, function, at, seconds until READY.
 
     None where that is not known: on a cluster, or for an airline that does not run in this folder.

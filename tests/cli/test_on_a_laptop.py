@@ -63,7 +63,7 @@ def test_smoke_goes_through_a_whole_saga_and_leaves_no_flight_behind(
     assert course["flight"] not in [flight["flightId"] for flight in flights]
     # nobody had called these functions before
     monkeypatch.setattr(here, "DATA", system.data)
-    woken = saga.told(gateway.connect(system.gateway), course["reservation"])["woken"]
+    woken = saga.known(gateway.connect(system.gateway), course["reservation"])["woken"]
     assert {"decrease-seats", "charge-payment", "restore-seats"} <= {one["function"] for one in woken}
 
 
