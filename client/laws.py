@@ -203,6 +203,14 @@ def outboxes(books: Books, moment: Moment) -> Iterator[Finding]:
             yield name, f"{box['unsent']} events are unsent, the oldest since {box['oldest']}", None
 
 
+def promised(books: Books, moment: Moment) -> Iterator[Finding]:
+    """What was promised to a command is there before long."""
+    for name, box in books.outboxes.items():
+        since = box.get("oldestCommand")  # only reserve accepts commands; an earlier release does not say
+        if moment.is_past(since, moment.owed):
+            yield name, f"{box['commands']} commands were accepted and are not done, the oldest of {since}", None
+
+
 Law = Callable[[Books, Moment], Iterable[Finding]]
 LAWS: Mapping[str, tuple[Kind, Law]] = {
     "capacity = remaining + held seats": ("flight", capacity),
@@ -217,6 +225,7 @@ LAWS: Mapping[str, tuple[Kind, Law]] = {
     "one reservation for one command": ("command", commands),
     "dashboard = reservations": ("customer", dashboard),
     "outboxes are empty": ("outbox", outboxes),
+    "no accepted command is owed for long": ("outbox", promised),
 }
 
 

@@ -8,10 +8,23 @@ from another command under the same source and id; of a reservation, its own row
 import functools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    func,
+    not_,
+    or_,
+    outerjoin,
+    select,
+    tuple_,
+    update,
+)
 
 import owed
 import reservations
@@ -30,9 +43,17 @@ Listed = Row[Any, Any, Any]
 """Of what is due: `owed_at`, `key` and `reservation_id`."""
 
 _FIRST = select(ACCEPTED.c.body)
+_LISTED = select(ACCEPTED.c.owed_at, ACCEPTED.c.key, ACCEPTED.c.reservation_id)
 _DONE = or_(
     ACCEPTED.c.key == ACCEPTED.c.reservation_id,  # what it was promised is there
     RESERVATIONS.c.status == "CANCELED",
+)
+_THEIRS = RESERVATIONS.c.id == ACCEPTED.c.reservation_id
+# of these housekeeping has not noted yet what is done, so it is left out here
+_OWED = (
+    select(func.count(), func.min(ACCEPTED.c.accepted_at))
+    .select_from(outerjoin(ACCEPTED, RESERVATIONS, _THEIRS))
+    .where(ACCEPTED.c.owed_at.is_not(None), or_(RESERVATIONS.c.id.is_(None), not_(_DONE)))
 )
 
 
@@ -72,10 +93,21 @@ def heard(source: str, event_id: str, command: Command, transaction: Connection)
 
 
 def say_again(until: float) -> int:
-    """Says again what is due and has no effect yet, until that moment of the monotonic clock. Returns how many went."""
+    """Says again what is due and has no effect yet, until that moment of the monotonic clock. Returns how many went.
+
+    Where none is due, it tries one of those that were put off: its effect shows at the next tick that what was away is
+    back, and then all of them are due.
+    """
     while store.commit(_note_effects) == BATCH and time.monotonic() < until:
         pass
-    return housekeeping.each(housekeeping.pages(_due), _say, until, lambda row: AIRLINE.about(row.reservation_id))
+    return housekeeping.each(_due_or_one(), _say, until, lambda row: AIRLINE.about(row.reservation_id))
+
+
+def waiting() -> dict[str, int | str | None]:
+    """How many commands were accepted and are not done, and when the first of them was accepted, as JSON has it."""
+    with store.reading() as connection:
+        count, oldest = connection.execute(_OWED).one()
+    return {"commands": count, "oldestCommand": oldest and clock.text(oldest)}
 
 
 def forget(until: float) -> int:
@@ -94,12 +126,28 @@ def _removed(table: Table, old: ColumnElement[bool], until: float) -> int:
     return removed
 
 
+def _due_or_one() -> Iterator[Listed]:
+    due = housekeeping.pages(_due)
+    first = next(due, None)
+    if first is not None:
+        yield first
+        yield from due
+        return
+    with store.reading() as connection:
+        yield from connection.execute(_LISTED.where(_put_off()).order_by(ACCEPTED.c.owed_at).limit(1)).all()
+
+
 def _due(after: Listed | None, connection: Connection) -> Sequence[Listed]:
     place = (ACCEPTED.c.owed_at, ACCEPTED.c.key)
-    query = select(*place, ACCEPTED.c.reservation_id).where(ACCEPTED.c.owed_at <= clock.now())
+    query = _LISTED.where(ACCEPTED.c.owed_at <= clock.now())
     if after is not None:
         query = query.where(tuple_(*place) > (after.owed_at, after.key))
     return connection.execute(query.order_by(*place).limit(BATCH)).all()
+
+
+def _put_off() -> ColumnElement[bool]:
+    now = clock.now()
+    return and_(ACCEPTED.c.owed_at > now, ACCEPTED.c.accepted_at <= now - settings().owed_after)
 
 
 def _say(row: Listed) -> None:
@@ -120,12 +168,16 @@ def _taken(key: str, transaction: Connection) -> str | None:
 
 
 def _note_effects(transaction: Connection) -> int:
-    theirs = RESERVATIONS.c.id == ACCEPTED.c.reservation_id
-    due = select(ACCEPTED.c.key).join(RESERVATIONS, theirs).where(ACCEPTED.c.owed_at <= clock.now(), _DONE)
-    keys = transaction.execute(due.limit(BATCH)).scalars().all()
-    if keys:
-        transaction.execute(update(ACCEPTED).where(ACCEPTED.c.key.in_(keys)).values(owed_at=None))
-    return len(keys)
+    now, first_time = clock.now(), settings().owed_after
+    said = and_(ACCEPTED.c.owed_at.is_not(None), ACCEPTED.c.accepted_at <= now - first_time)
+    query = select(ACCEPTED.c.key, ACCEPTED.c.accepted_at, ACCEPTED.c.owed_at).join(RESERVATIONS, _THEIRS)
+    done = transaction.execute(query.where(said, _DONE).limit(BATCH)).all()
+    if done:
+        theirs = ACCEPTED.c.key.in_([row.key for row in done])
+        transaction.execute(update(ACCEPTED).where(theirs).values(owed_at=None))
+    if any(row.owed_at > row.accepted_at + first_time for row in done):  # said again, and then it was done
+        transaction.execute(update(ACCEPTED).where(_put_off()).values(owed_at=now))
+    return len(done)
 
 
 def _expect_promised(reservation_id: str, transaction: Connection) -> None:

@@ -7,6 +7,7 @@ whichever delivery was given up, the saga goes on from here.
 
 import functools
 import itertools
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -23,11 +24,26 @@ CLOCKS_APART = timedelta(minutes=1)
 
 
 def say_again(until: float) -> int:
-    """Speaks once of what is owed and due, the longest overdue first. Returns of how many reservations."""
+    """Speaks once of what is owed and due, the longest overdue first. Returns of how many reservations.
+
+    Where none is due, it tries one of those that were put off: that one is settled soon after what was away is back,
+    and then all of them are due (`reservations.settle_reservations`).
+    """
+    return housekeeping.each(_due_or_one(), _speak, until, AIRLINE.about)
+
+
+def _due_or_one() -> Iterator[str]:
     now = clock.now()
     # what is put off from here on is for another tick, however soon it is due again
     due = itertools.takewhile(lambda row: row.at < now, housekeeping.pages(reservations.due))
-    return housekeeping.each((row.id for row in due), _speak, until, AIRLINE.about)
+    first = next(due, None)
+    if first is None:
+        with store.reading() as connection:
+            yield from reservations.put_off_longest(connection)
+        return
+    yield first.id
+    for row in due:
+        yield row.id
 
 
 def said_again(row: Row[Any]) -> list[Event]:

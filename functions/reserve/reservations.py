@@ -28,6 +28,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    and_,
     bindparam,
     select,
     tuple_,
@@ -259,9 +260,16 @@ def canceled(row: Row[Any]) -> ReservationCanceled:
 
 
 def settle_reservations(settled: SagasSettled, transaction: Connection) -> None:
-    """Nothing is owed to those that are as it was said; one canceled since is owed its compensation."""
+    """Nothing is owed to those that are as it was said; one canceled since is owed its compensation.
+
+    One that had to be said again shows that what was away is back: then all that wait to be said again are due.
+    """
     theirs = RESERVATIONS.c.id.in_(settled.reservation_ids), RESERVATIONS.c.status == settled.status
+    said_again = any(map(_was_put_off, transaction.execute(select(RESERVATIONS).where(*theirs))))
     transaction.execute(update(RESERVATIONS).where(*theirs).values(owed_since=None, owed_at=None))
+    if said_again:
+        now = clock.now()
+        transaction.execute(update(RESERVATIONS).where(_put_off_beyond(now)).values(owed_at=now))
 
 
 def find(identity: str, connection: Connection, query: Select[Any] = _RESERVATION) -> Row[Any]:
@@ -285,6 +293,12 @@ def expired(after: Listed | None, connection: Connection) -> Sequence[Listed]:
 def due(after: Listed | None, connection: Connection) -> Sequence[Listed]:
     """A page of those that are owed something and of which it is time to speak, oldest first."""
     return _page(RESERVATIONS.c.owed_at, after, connection)
+
+
+def put_off_longest(connection: Connection) -> Sequence[str]:
+    """The one that is due next of those that were said again already; none, where there is none."""
+    query = select(RESERVATIONS.c.id).where(_put_off_beyond(clock.now())).order_by(RESERVATIONS.c.owed_at).limit(1)
+    return connection.execute(query).scalars().all()
 
 
 def put_off(identity: str, until: datetime, transaction: Connection) -> None:
@@ -328,6 +342,14 @@ def _page(
     if after is not None:
         query = query.where(tuple_(time, RESERVATIONS.c.id) > (after.at, after.id))
     return connection.execute(query.order_by(time, RESERVATIONS.c.id).limit(BATCH)).all()
+
+
+def _was_put_off(row: Row[Any]) -> bool:
+    return row.owed_at is not None and row.owed_at > row.owed_since + settings().owed_after
+
+
+def _put_off_beyond(now: datetime) -> ColumnElement[bool]:
+    return and_(RESERVATIONS.c.owed_at > now, RESERVATIONS.c.owed_since <= now - settings().owed_after)
 
 
 def _owed_from_now() -> dict[str, datetime]:

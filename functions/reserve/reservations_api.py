@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, request
 from sqlalchemy import Connection, Row, select
 
+import accepted_commands
 import reservations
 from airline import ids
 from airline.events import AIRLINE, Event
@@ -114,7 +115,7 @@ def cancel_reservation(identity: str) -> Response:
 
 @app.get("/outbox")
 def read_outbox() -> Response:
-    return hal.answer(outbox.unsent())
+    return hal.answer(outbox.unsent() | accepted_commands.waiting())
 
 
 def _as_resource(row: Row[Any]) -> dict[str, Any]:

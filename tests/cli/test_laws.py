@@ -93,6 +93,13 @@ def test_what_is_owed_for_longer_than_half_an_hour_breaks_a_law(status: str) -> 
     assert "nothing is owed for long" not in dict(broken(Books(reservations=[recent])))
 
 
+@pytest.mark.parametrize(("since", "breaks"), [("2026-03-01T11:29:59Z", True), ("2026-03-01T11:30:01Z", False)])
+def test_a_command_that_was_accepted_and_not_done_for_half_an_hour_breaks_a_law(since: str, breaks: bool) -> None:
+    box = {"unsent": 0, "oldest": None, "commands": 2, "oldestCommand": since}
+    found = broken(books(outboxes={"reserve": box}))
+    assert found == ([("no accepted command is owed for long", "reserve")] if breaks else [])
+
+
 def test_an_oversold_flight_breaks_two_laws() -> None:
     found = broken(books(flights=[flight(capacity=2, remaining=0)]))
     assert found == [("capacity = remaining + held seats", "1"), ("no flight is oversold", "1")]

@@ -1,0 +1,128 @@
+"""After a long outage the repeats are rare, but the first that helps brings all the others soon."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from choreography.wire import CLOUD_EVENT_JSON
+from testbed.hosting import Airline
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import body_of, event, place, tick
+from tests.integration.conftest import Clock
+
+WISH = {"customerId": 7, "flightId": 1, "seatQty": 3}
+A_TICK = timedelta(minutes=5)
+
+
+def keep_house(airline: Airline) -> None:
+    assert airline.function("reserve-housekeeping").hear(tick()).status_code == 204
+
+
+def command(airline: Airline, number: int) -> str:
+    """The id that is promised to a command; nobody but the broker hears of it."""
+    said = {"specversion": "1.0", "id": f"order-{number}", "source": "/agency", "type": "ReservationRequested"}
+    sent = json.dumps(said | {"data": WISH})
+    answer = airline.function("reserve-commands").post("/events", data=sent, headers={"Content-Type": CLOUD_EVENT_JSON})
+    return str(body_of(answer)["reservationId"])
+
+
+def said_at_the_next_tick(airline: Airline, broker: RecordingBroker, clock: Clock, type_: str) -> list[dict[str, Any]]:
+    """The events of that type, in their order."""
+    broker.accepted.clear()
+    clock.passes(A_TICK)
+    keep_house(airline)
+    return [said for said in broker.accepted if said["type"] == type_]
+
+
+def about(said: list[dict[str, Any]]) -> set[str]:
+    return {str(each["data"]["reservationId"]) for each in said}
+
+
+@pytest.fixture
+def weekend(airline: Airline, held_clock: Clock) -> Any:
+    """Lets a weekend pass in which nobody hears what is said again."""
+
+    def passes() -> None:
+        for _ in range(60):
+            held_clock.passes(timedelta(hours=1, minutes=1))
+            keep_house(airline)
+
+    return passes
+
+
+def settle(airline: Airline, status: str, *reservations: str) -> None:
+    report = event("SagasSettled", status=status, reservationIds=list(reservations))
+    assert airline.function("settle-reservations").hear(report).status_code == 204
+
+
+def test_each_tick_tries_one_of_those_that_wait_longest_and_no_more(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock, weekend: Any
+) -> None:
+    owed = {place(airline)["reservationId"] for _ in range(3)}
+    weekend()
+
+    tried = [said_at_the_next_tick(airline, broker, held_clock, "ReservationCanceled") for _ in range(3)]
+
+    assert [len(each) for each in tried] == [1, 1, 1]
+    assert set().union(*map(about, tried)) == owed
+
+
+def test_as_soon_as_one_is_settled_that_was_said_again_all_the_others_are_said_at_the_next_tick(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock, weekend: Any
+) -> None:
+    owed = {place(airline)["reservationId"] for _ in range(4)}
+    weekend()
+    settled = about(said_at_the_next_tick(airline, broker, held_clock, "ReservationCanceled"))
+
+    settle(airline, "CANCELED", *settled)
+
+    assert about(said_at_the_next_tick(airline, broker, held_clock, "ReservationCanceled")) == owed - settled
+
+
+def test_one_that_is_settled_at_once_says_nothing_of_those_that_wait(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock, weekend: Any
+) -> None:
+    for _ in range(3):
+        place(airline)
+    weekend()
+    fresh = place(airline)["reservationId"]
+    airline.function("confirm-reservation").hear(event("Paid", reservationId=fresh))
+
+    settle(airline, "SUCCEED", fresh)
+
+    assert len(about(said_at_the_next_tick(airline, broker, held_clock, "ReservationCanceled"))) == 1
+
+
+def test_as_soon_as_one_command_is_done_that_was_said_again_all_the_others_are_said_at_the_next_tick(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock, weekend: Any
+) -> None:
+    promised = {command(airline, number) for number in range(4)}
+    weekend()
+    (tried,) = said_at_the_next_tick(airline, broker, held_clock, "ReservationRequested")
+
+    airline.function("place-reservation").hear(tried)
+
+    waiting = promised - about([tried])
+    assert about(said_at_the_next_tick(airline, broker, held_clock, "ReservationRequested")) == waiting
+
+
+def test_an_accepted_command_shows_as_owed_until_it_is_placed(
+    airline: Airline, broker: RecordingBroker, held_clock: Clock
+) -> None:
+    def owed() -> tuple[int, str | None]:
+        shown = body_of(airline.function("reserve").get("/outbox"))
+        return shown["commands"], shown["oldestCommand"]
+
+    assert owed() == (0, None)
+    command(airline, 1)
+    held_clock.passes(A_TICK)
+    command(airline, 2)
+    assert owed() == (2, "2026-03-01T12:00:00.000Z")
+    assert [said["type"] for said in broker.accepted] == ["ReservationRequested"] * 2
+
+    airline.function("place-reservation").hear(broker.accepted[0])
+    assert owed() == (1, "2026-03-01T12:05:00.000Z")
+    airline.function("place-reservation").hear(broker.accepted[1])
+    assert owed() == (0, None)
