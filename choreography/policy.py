@@ -14,7 +14,6 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from flask import Request, Response
 from sqlalchemy import Connection
-from werkzeug.exceptions import HTTPException
 
 from choreography import bodies, callers, logs, outbox, problems, store, tokens, wire
 from choreography.errors import Invalid, Problem
@@ -158,8 +157,6 @@ def _handled(
             return _answer(request, respond, _glossary(rules[0]) if rules else sagas)
         except Problem as error:
             return problems.refusal(error)
-        except HTTPException:  # which Flask answers
-            raise
         except Exception as error:  # answered with 500, so a broker retries it and keeps it with its reason
             return problems.crash(error)
 
