@@ -1,0 +1,97 @@
+"""Every log line of a call names the reservation, the event and the trace that it is about."""
+
+import json
+from typing import Any
+
+import pytest
+
+from airline.events import AIRLINE
+from testbed.hosting import Airline
+from testbed.recording_broker import RecordingBroker
+from testbed.vocabulary import CLOUD_EVENT, RESERVATION, body_of, event, place
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+Lines = pytest.CaptureFixture[str]
+
+
+def last(captured: Lines) -> dict[str, Any]:
+    """The last line that a function has logged."""
+    line: dict[str, Any] = json.loads(captured.readouterr().out.splitlines()[-1])
+    return line
+
+
+@pytest.fixture(autouse=True)
+def talkative(airline: Airline) -> None:
+    airline.settings["LOG_LEVEL"] = "INFO"
+
+
+@pytest.mark.parametrize(("service", "status"), [("decrease-seats", 200), ("project-dashboard", 204)])
+def test_a_policy_and_an_observer_name_the_reservation_of_an_event(
+    airline: Airline, capsys: Lines, service: str, status: int
+) -> None:
+    airline.function(service).hear(event("ReservationPlaced"))
+
+    line = last(capsys)
+    assert (line["message"], line["status"]) == (
+        "handled ReservationPlaced",
+        200 if service == "decrease-seats" else 204,
+    )
+    assert (line["service"], line["reservationId"], line["traceId"]) == (service, RESERVATION, TRACE)
+    assert line["eventId"] == AIRLINE.event_id("ReservationPlaced", RESERVATION)
+
+
+def test_a_refusal_names_the_reservation_that_only_the_data_name(airline: Airline, capsys: Lines) -> None:
+    broken = event("Paid", amount=-1)
+    del broken["correlationid"]
+
+    airline.function("confirm-reservation").hear(broken)
+
+    assert (line := last(capsys))["message"].startswith("refused: amount")
+    assert line["reservationId"] == RESERVATION
+
+
+def test_a_report_about_many_reservations_names_none(airline: Airline, capsys: Lines) -> None:
+    report = event("SagasSettled")
+    del report["correlationid"]
+
+    airline.function("settle-reservations").hear(report)
+
+    assert "reservationId" not in last(capsys)
+
+
+def test_a_command_names_the_reservation_and_the_event_that_it_made(
+    airline: Airline, broker: RecordingBroker, capsys: Lines
+) -> None:
+    made = place(airline)
+
+    line = last(capsys)
+    assert (line["message"], line["reservationId"]) == ("POST /reservations", made["reservationId"])
+    assert line["eventId"] == broker.accepted[0]["id"]
+
+
+def test_a_command_from_outside_names_the_reservation_that_it_is_promised(airline: Airline, capsys: Lines) -> None:
+    wish = {"customerId": 7, "flightId": 1001, "seatQty": 3}
+    asked = {"specversion": "1.0", "id": "order-1", "source": "/agency/7", "type": "ReservationRequested", "data": wish}
+
+    answer = airline.function("reserve-commands").post("/events", data=json.dumps(asked), headers=CLOUD_EVENT)
+
+    line = last(capsys)
+    assert (line["reservationId"], line["eventId"]) == (body_of(answer)["reservationId"], "order-1")
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "reservation"),
+    [
+        ("reserve", f"/reservations/{RESERVATION}", RESERVATION),
+        ("dashboard", f"/reservations/{RESERVATION}/events", RESERVATION),
+        ("reserve", "/reservations", None),
+        ("flight-seats", "/flights/1", None),
+    ],
+)
+def test_a_question_about_a_reservation_names_it(
+    airline: Airline, capsys: Lines, service: str, path: str, reservation: str | None
+) -> None:
+    airline.function(service).get(path)
+
+    line = last(capsys)
+    assert (line["message"], line.get("reservationId")) == (f"GET {path}", reservation)
