@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.measure import ROOT, cpu_seconds
-from testbed.saga import Airline
-from testbed.system import RunningSystem, eventually
+from testbed.airline_under_test import AirlineUnderTest
+from testbed.running_system import RunningSystem, eventually
 
 GOAL_SECONDS, GOAL_MEGABYTES, GOAL_CPU = 5.0, 150, 0.02
 TICK = 300  # seconds between two ticks of housekeeping
@@ -32,7 +32,7 @@ def main() -> None:
         system = make_run(Path(folder))
         try:
             eventually(lambda: "Stop:" in system.said(), "the gateway is there", 60)
-            airline = Airline(system.gateway)
+            airline = AirlineUnderTest(system.gateway)
             airline.outcome(airline.place_reservation(flight=1001, seats=1))
             print(
                 f"make run to the end of the first saga {time.perf_counter() - start:.1f} s (goal <= {GOAL_SECONDS} s)"

@@ -22,7 +22,7 @@ from threading import local
 import requests
 
 from benchmarks.whole_saga import add_flight, succeeded
-from testbed.system import RunningSystem, eventually, running_system
+from testbed.running_system import RunningSystem, eventually, running_system
 
 CLIENTS = 64
 GOAL_RATIO, GOAL_SECONDS = 1.5, 15

@@ -20,7 +20,7 @@ import psutil
 import requests
 
 from benchmarks.measure import PLAIN, cpu_seconds, function, load, paced, request
-from testbed.system import RunningSystem, eventually, running_system
+from testbed.running_system import RunningSystem, eventually, running_system
 
 GOAL, NEXT_GOAL, CALLS = 4.0, 2.0, 7
 _thread = local()

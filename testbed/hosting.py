@@ -100,7 +100,7 @@ class Function:
 
 
 @dataclass
-class Airline:
+class HostedAirline:
     """All functions, each folder with a database of its own under `data`; `sink` is what K_SINK says."""
 
     data: Path

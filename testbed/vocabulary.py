@@ -6,7 +6,7 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from airline.events import AIRLINE
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 
 RESERVATION = "7Q2M9XW4TBCK"
 INSTANT = "2026-03-01T12:00:00.000Z"
@@ -63,7 +63,7 @@ def tick() -> dict[str, Any]:
     return {"specversion": "1.0", "id": "tick-1", "type": "dev.knative.sources.ping", "source": source}
 
 
-def place(airline: Airline, **wish: object) -> dict[str, Any]:
+def place(airline: HostedAirline, **wish: object) -> dict[str, Any]:
     """Reserves seats over HTTP and returns the reservation."""
     answer = airline.function("reserve").post(
         "/reservations", json={"customerId": 1, "flightId": 1, "seatQty": 3} | wish

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import RenderableType
 
+from cli.common_options import Limit
 from cli.invocation import Invocation, answer
-from cli.options import Limit
 from client import gateway
 from client.errors import Refused, Unreachable
 from client.gateway import Airline

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.common_options import Limit
 from cli.invocation import Invocation, answer
-from cli.options import Limit
 from client import gateway
 from client.errors import Refused
 from client.gateway import Airline

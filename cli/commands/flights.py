@@ -8,8 +8,8 @@ import typer
 from rich.console import Group
 
 from cli.commands import flights_csv
+from cli.common_options import Key, Limit
 from cli.invocation import Invocation, answer, note
-from cli.options import Key, Limit
 from client import gateway
 from client.errors import Refused
 from terminal import tables

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from cli.commands import reservations
+from cli.common_options import Key, Timeout, Wait
 from cli.invocation import Invocation, answer
-from cli.options import Key, Timeout, Wait
 from client import gateway, waiting
 from client.errors import Refused
 

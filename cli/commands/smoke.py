@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 
+from cli.common_options import Timeout
 from cli.invocation import Invocation, answer, note
-from cli.options import Timeout
 from client import gateway, waiting
 from client.errors import Broken
 from client.gateway import Airline

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.broker.contract import Contract
 from tests.broker.processes import HERE, EmbeddedBroker, Start, running_recorder
-from tests.broker.vocabulary import Contract
 
 OPTIONS = {
     "--broker-url": "ingress of the broker under test, without it the embedded one is started",

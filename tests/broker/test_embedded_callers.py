@@ -5,8 +5,8 @@ import uuid
 import pytest
 import requests
 
+from tests.broker.contract import binary_headers
 from tests.broker.processes import Start
-from tests.broker.vocabulary import binary_headers
 
 PAGES = [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
 FORMS = ["text/plain;charset=UTF-8", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"]

@@ -6,9 +6,9 @@ import pytest
 import requests
 
 from testbed.ports import free_port
-from testbed.system import eventually
+from testbed.running_system import eventually
+from tests.broker.contract import Contract
 from tests.broker.processes import QUICK, EmbeddedBroker, Start, trigger
-from tests.broker.vocabulary import Contract
 
 SAGA = "7K3M9QX2V4TB"
 SINK = {"ref": {"kind": "Service", "name": "recorder"}, "uri": "/sink"}

@@ -15,8 +15,8 @@ from typing import Any
 import requests
 
 from testbed.ports import free_port
+from tests.broker.contract import Contract, reply
 from tests.broker.processes import QUICK, ROOT, EmbeddedBroker, Start, trigger, wait_until_answering
-from tests.broker.vocabulary import Contract, reply
 
 PATIENT = {"retry": 1000, "backoffPolicy": "linear", "backoffDelay": "PT0.001S", "timeout": "PT5S"}
 

@@ -11,10 +11,10 @@ import requests
 
 from broker.embedded.event import Event
 from broker.embedded.event_log import Log
-from testbed.system import eventually
+from testbed.running_system import eventually
+from tests.broker.contract import Contract
 from tests.broker.processes import QUICK, EmbeddedBroker, Start, trigger
 from tests.broker.test_embedded_durability import contract_of
-from tests.broker.vocabulary import Contract
 
 REFUSED, TAKEN = {"status": 422, "body": "no"}, {"status": 204}
 TAKES_ALL, GIVES_UP = "airline-contract/takes-all", "airline-contract/gives-up"

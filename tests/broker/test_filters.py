@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.broker.vocabulary import Contract
+from tests.broker.contract import Contract
 
 TRIGGERS = [
     "filter-attributes",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.broker.vocabulary import Contract, binary_headers, structured
+from tests.broker.contract import Contract, binary_headers, structured
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
 CURL_WAITS = 1.0

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from tests.broker.vocabulary import Contract
+from tests.broker.contract import Contract
 
 # With ten partitions, as broker/kafka asks for and the embedded broker has, these keys are in different ones.
 ONE_KEY, ANOTHER_KEY = "a", "b"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.broker.vocabulary import Contract, Delivery, assert_waits, binary_headers, reply
+from tests.broker.contract import Contract, Delivery, assert_waits, binary_headers, reply
 
 DONE: dict[str, dict[str, Any]] = {f"{status} without a body": {"status": status} for status in (200, 201, 202, 204)}
 BAD_REPLIES: dict[str, dict[str, Any]] = {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from choreography import attributes
-from tests.broker.vocabulary import Contract, Delivery, binary_headers, reply, structured
+from tests.broker.contract import Contract, Delivery, binary_headers, reply, structured
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
 

@@ -18,7 +18,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
-from testbed.system import RunningSystem, eventually, running_system
+from testbed.running_system import RunningSystem, eventually, running_system
 
 PATIENCE = 60_000  # ms: a function may have to wake on a busy machine
 PHONE: ViewportSize = {"width": 390, "height": 844}

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from testbed.system import eventually
+from testbed.running_system import eventually
 from tests.browser.conftest import Screen, add_flight, kill_gateway, read, reserve, stopped
 
 

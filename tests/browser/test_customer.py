@@ -5,7 +5,7 @@ import re
 import requests
 from playwright.sync_api import expect
 
-from testbed.system import eventually
+from testbed.running_system import eventually
 from tests.browser.conftest import Screen, add_flight, read, reserve
 
 

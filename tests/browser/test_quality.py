@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
-from testbed.system import ROOT, RunningSystem
+from testbed.running_system import ROOT, RunningSystem
 from tests.browser.conftest import PHONE, Screen, add_flight, in_both_languages, reserve, watched
 
 WEB = ROOT / "gateway" / "web"

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
-from testbed.system import RunningSystem, eventually
+from testbed.running_system import RunningSystem, eventually
 from tests.browser.conftest import PATIENCE, PHONE, Screen, add_flight, read, watched
 
 

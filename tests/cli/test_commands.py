@@ -21,7 +21,7 @@ from client.errors import Unreachable
 from client.gateway import Airline
 from laptop.data_folder import only_run
 from testbed.recording_broker import nobody_listens
-from testbed.system import ROOT
+from testbed.running_system import ROOT
 from tests.cli.conftest import Said
 from tests.cli.fake_airline import FakeAirline
 from tests.cli.sample_books import flight

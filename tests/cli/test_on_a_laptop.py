@@ -16,7 +16,7 @@ from cli import here
 from cli.commands import saga
 from client import gateway
 from client.laws import LAWS
-from testbed.system import ROOT, RunningSystem, eventually, running_system
+from testbed.running_system import ROOT, RunningSystem, eventually, running_system
 
 Typed = Callable[..., subprocess.CompletedProcess[str]]
 

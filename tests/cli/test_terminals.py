@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.system import ROOT
+from testbed.running_system import ROOT
 from tests.cli.fake_airline import FakeAirline
 from tests.cli.sample_books import flight
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from demos.cluster import is_given
-from testbed.saga import Airline
+from testbed.airline_under_test import AirlineUnderTest
 from tests.cluster.installation import Installation, installed
 
 HERE = Path(__file__).parent
@@ -35,7 +35,7 @@ def installation(pytestconfig: pytest.Config) -> Iterator[Installation]:
 
 
 @pytest.fixture
-def airline(installation: Installation) -> Airline:
+def airline(installation: Installation) -> AirlineUnderTest:
     return installation.airline
 
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from demos import cluster
 from demos.kubectl import Namespace
 from demos.running_airline import RunningAirline
-from testbed.saga import Airline
-from testbed.system import ROOT
+from testbed.airline_under_test import AirlineUnderTest
+from testbed.running_system import ROOT
 
 DEPLOY_WITHIN = 1800.0
 PATIENCE = 120.0
@@ -35,9 +35,9 @@ class Installation:
         return cluster.opened(self.namespace)
 
     @property
-    def airline(self) -> Airline:
+    def airline(self) -> AirlineUnderTest:
         """The vocabulary of whole sagas."""
-        return Airline(self.running.url, self.running.host, PATIENCE, PAUSE)
+        return AirlineUnderTest(self.running.url, self.running.host, PATIENCE, PAUSE)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from demos.kubectl import SERVICE, Namespace, is_ready
-from testbed.system import ROOT, eventually
+from testbed.running_system import ROOT, eventually
 from tests.cluster.installation import Installation, broker_address, namespace_exists
 
 BROKER = Path(ROOT) / "tests" / "broker"

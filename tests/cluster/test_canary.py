@@ -5,7 +5,7 @@ from typing import Any
 
 from demos import rollout
 from demos.kubectl import SERVICE, Namespace, is_ready
-from testbed.saga import Airline
+from testbed.airline_under_test import AirlineUnderTest
 from tests.cluster.installation import Installation
 
 FUNCTION = "flight-seats"
@@ -34,7 +34,7 @@ def answered_by(namespace: Namespace, path: str, revisions: list[str]) -> Counte
 
 
 def test_a_tenth_of_the_calls_goes_to_the_canary_and_none_after_it_was_taken_back(
-    installation: Installation, airline: Airline
+    installation: Installation, airline: AirlineUnderTest
 ) -> None:
     old = service(installation)["status"]["latestReadyRevisionName"]
     route(installation, {"revisionName": old, "percent": 100})

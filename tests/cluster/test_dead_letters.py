@@ -4,21 +4,21 @@ from typing import Any
 
 from demos import checks
 from demos.kubectl import Namespace, is_ready
-from testbed.saga import Airline
+from testbed.airline_under_test import AirlineUnderTest
 from tests.cluster.installation import Installation
 
 TRIGGER = "decrease-seats-on-reservation-placed"
 NOBODY = {"subscriber": {"ref": None, "uri": "http://127.0.0.1:1/"}, "delivery": {"retry": 0}}
 
 
-def change(namespace: Namespace, airline: Airline, spec: dict[str, Any]) -> None:
+def change(namespace: Namespace, airline: AirlineUnderTest, spec: dict[str, Any]) -> None:
     """Changes the Trigger; returns when it is Ready so."""
     namespace.patch("trigger", TRIGGER, {"spec": spec})
     airline.eventually(lambda: is_ready(namespace.get("trigger", TRIGGER)), f"{TRIGGER} is Ready")
 
 
 def test_a_reservation_that_met_an_outage_succeeds_after_its_dead_letter_is_replayed(
-    installation: Installation, airline: Airline
+    installation: Installation, airline: AirlineUnderTest
 ) -> None:
     namespace, flight = installation.namespace, airline.add_flight(seats=5)
     before = namespace.get("trigger", TRIGGER)["spec"]

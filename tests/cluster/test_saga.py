@@ -6,11 +6,11 @@ import pytest
 import requests
 
 from demos import checks
-from testbed.saga import Airline
+from testbed.airline_under_test import AirlineUnderTest
 from tests.cluster.installation import Installation, broker_address
 
 
-def test_a_reservation_is_paid_and_succeeds(airline: Airline) -> None:
+def test_a_reservation_is_paid_and_succeeds(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     reservation = airline.place_reservation(flight, 3, customer=31)
     assert airline.outcome(reservation)["status"] == "SUCCEED"
@@ -19,19 +19,19 @@ def test_a_reservation_is_paid_and_succeeds(airline: Airline) -> None:
     airline.eventually(lambda: (airline.customer(31) or {}).get("confirmedCount") == 1, "the dashboard knows of it")
 
 
-def test_a_flight_with_too_few_seats_cancels_with_the_reason(airline: Airline) -> None:
+def test_a_flight_with_too_few_seats_cancels_with_the_reason(airline: AirlineUnderTest) -> None:
     refused = airline.outcome(airline.place_reservation(airline.add_flight(seats=2), 3))
     assert (refused["status"], refused["reason"]) == ("CANCELED", "not enough seats left: 2 remain")
 
 
-def test_a_declined_payment_cancels_and_gives_the_seats_back(airline: Airline) -> None:
+def test_a_declined_payment_cancels_and_gives_the_seats_back(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     reservation = airline.place_reservation(flight, 3, method="decline")
     assert airline.outcome(reservation)["reason"] == "declined by the provider"
     airline.eventually_remaining(flight, 5)
 
 
-def test_a_cancel_gives_seats_and_money_back(airline: Airline) -> None:
+def test_a_cancel_gives_seats_and_money_back(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     reservation = airline.place_reservation(flight, 3)
     assert airline.outcome(reservation)["status"] == "SUCCEED"
@@ -41,7 +41,7 @@ def test_a_cancel_gives_seats_and_money_back(airline: Airline) -> None:
     airline.eventually_refunded(reservation)
 
 
-def test_a_cancel_while_the_provider_is_slow_is_refunded_in_the_end(airline: Airline) -> None:
+def test_a_cancel_while_the_provider_is_slow_is_refunded_in_the_end(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     reservation = airline.place_reservation(flight, 3, method="slow")
     airline.cancel(reservation)
@@ -54,7 +54,7 @@ def test_a_cancel_while_the_provider_is_slow_is_refunded_in_the_end(airline: Air
     )
 
 
-def test_a_reservation_and_its_cancel_come_from_outside_as_events(airline: Airline) -> None:
+def test_a_reservation_and_its_cancel_come_from_outside_as_events(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     answer = airline.say("ReservationRequested", {"customerId": 41, "flightId": flight, "seatQty": "2"})
     assert answer.status_code == 202
@@ -66,7 +66,7 @@ def test_a_reservation_and_its_cancel_come_from_outside_as_events(airline: Airli
     airline.eventually_remaining(flight, 5)
 
 
-def test_a_command_sent_twice_is_one_reservation(airline: Airline) -> None:
+def test_a_command_sent_twice_is_one_reservation(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     wish = {"customerId": 42, "flightId": flight, "seatQty": 1}
     promised = {airline.say("ReservationRequested", wish, id="order-1").json()["reservationId"] for _ in range(3)}
@@ -76,11 +76,11 @@ def test_a_command_sent_twice_is_one_reservation(airline: Airline) -> None:
 
 
 @pytest.mark.parametrize("type_", ["Paid", "Weather"])
-def test_a_stranger_cannot_speak_for_the_airline(airline: Airline, type_: str) -> None:
+def test_a_stranger_cannot_speak_for_the_airline(airline: AirlineUnderTest, type_: str) -> None:
     assert airline.say(type_, {"reservationId": "R1"}).status_code == 403
 
 
-def test_the_history_of_a_reservation_names_every_cause(airline: Airline) -> None:
+def test_the_history_of_a_reservation_names_every_cause(airline: AirlineUnderTest) -> None:
     reservation = airline.place_reservation(airline.add_flight(seats=5), 1)
     airline.outcome(reservation)
     airline.eventually(lambda: len(airline.events(reservation)) == 4, "the dashboard has heard everything")
@@ -97,7 +97,7 @@ def test_nothing_can_be_reached_from_outside_unless_the_gateway_is_opened(instal
 
 
 def test_an_event_that_nobody_can_process_is_among_the_dead_letters_with_its_reason(
-    installation: Installation, airline: Airline
+    installation: Installation, airline: AirlineUnderTest
 ) -> None:
     event = {"specversion": "1.0", "id": "broken", "source": "/airline/reserve", "type": "ReservationPlaced"}
     event |= {"correlationid": "BROKEN000001", "datacontenttype": "application/json"}

@@ -11,7 +11,7 @@ import payments
 import projection
 import provider
 import reservations
-from testbed.hosting import Airline, Function, isolated
+from testbed.hosting import Function, HostedAirline, isolated
 from tests.databases.conftest import Make
 from tests.integration.test_bad_input import COLLECTIONS
 
@@ -38,7 +38,7 @@ def function(path: str, databases: Make, tmp_path: Path) -> Iterator[Function]:
     with isolated():
         for name in TABLES | {"provider": None, "dashboard-projector": None}:
             (tmp_path / f"{name}.db").touch()  # or migrated ones would be looked for
-        yield Airline(tmp_path, tmp_path, "", told).function(COLLECTIONS[path])
+        yield HostedAirline(tmp_path, tmp_path, "", told).function(COLLECTIONS[path])
 
 
 def test_a_collection_comes_in_every_order_that_it_offers(function: Function, path: str) -> None:

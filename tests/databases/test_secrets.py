@@ -11,7 +11,7 @@ from sqlalchemy import URL
 
 from airline.settings import settings
 from choreography import store
-from testbed.hosting import Airline, isolated
+from testbed.hosting import HostedAirline, isolated
 from testbed.vocabulary import event
 from tests.databases.conftest import FUNCTIONS
 from tests.databases.servers import Server, postgresql
@@ -38,13 +38,13 @@ MISSPELT = {
 
 
 @pytest.fixture
-def airline(tmp_path: Path) -> Iterator[Airline]:
+def airline(tmp_path: Path) -> Iterator[HostedAirline]:
     """Functions that log all they can, with secrets to keep."""
     with isolated():
         for name in ("flight-seats.db", "provider.db"):
             (tmp_path / name).touch()  # or migrated ones would be looked for
         told = {"LOG_LEVEL": "DEBUG", "DATABASE_PASSWORD": PASSWORD, "RESERVATION_ID_SECRET": SECRET}
-        yield Airline(tmp_path, tmp_path, "", told)
+        yield HostedAirline(tmp_path, tmp_path, "", told)
 
 
 def assert_nothing_is_told(*texts: str) -> None:
@@ -52,7 +52,7 @@ def assert_nothing_is_told(*texts: str) -> None:
         assert not [marker for marker in MARKERS if marker in text], text
 
 
-def fails(airline: Airline, capfd: pytest.CaptureFixture[str]) -> list[int]:
+def fails(airline: HostedAirline, capfd: pytest.CaptureFixture[str]) -> list[int]:
     """Lets a policy and a probe fail, and looks at all that was said; the statuses."""
     function = airline.function(SERVICE)
     answers = [function.hear(HEARD), function.get("/healthz")]
@@ -64,7 +64,7 @@ def fails(airline: Airline, capfd: pytest.CaptureFixture[str]) -> list[int]:
 
 @pytest.mark.parametrize("url", AWAY.values(), ids=AWAY)
 def test_a_database_out_of_reach_betrays_no_password(
-    airline: Airline, capfd: pytest.CaptureFixture[str], url: str
+    airline: HostedAirline, capfd: pytest.CaptureFixture[str], url: str
 ) -> None:
     airline.settings["DATABASE_URL"] = url
 
@@ -86,7 +86,9 @@ def locked() -> Iterator[Server]:
         server.remove()
 
 
-def test_a_wrong_password_is_not_repeated(airline: Airline, locked: Server, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_password_is_not_repeated(
+    airline: HostedAirline, locked: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
     url = URL.create("postgresql+psycopg", "buyer", PASSWORD, "x", database="postgres")
     airline.settings["DATABASE_URL"] = url.set(host=None, query={"host": str(locked.folder)}).render_as_string(False)
 
@@ -94,7 +96,7 @@ def test_a_wrong_password_is_not_repeated(airline: Airline, locked: Server, capf
 
 
 def test_a_crash_logs_its_traceback_and_no_secret(
-    airline: Airline, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     airline.settings["DATABASE_URL"] = AWAY["nobody listens"]
     function = airline.function(SERVICE)

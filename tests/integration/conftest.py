@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from choreography import clock
-from testbed.hosting import Airline, isolated, migrate_all
+from testbed.hosting import HostedAirline, isolated, migrate_all
 from testbed.recording_broker import RecordingBroker, nobody_listens, recording_broker
 
 
@@ -21,10 +21,10 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def airline_without_broker(tmp_path: Path, migrated: Path) -> Iterator[Airline]:
+def airline_without_broker(tmp_path: Path, migrated: Path) -> Iterator[HostedAirline]:
     """The airline while its broker refuses connections."""
     with isolated(), nobody_listens() as sink:
-        airline = Airline(tmp_path, migrated, sink)
+        airline = HostedAirline(tmp_path, migrated, sink)
         yield airline
         airline.close()
 
@@ -37,7 +37,7 @@ def broker() -> Iterator[RecordingBroker]:
 
 
 @pytest.fixture
-def airline(airline_without_broker: Airline, broker: RecordingBroker) -> Airline:
+def airline(airline_without_broker: HostedAirline, broker: RecordingBroker) -> HostedAirline:
     """The airline with its broker."""
     airline_without_broker.sink = broker.url
     return airline_without_broker

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from choreography.wire import CLOUD_EVENT_JSON
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import body_of, event, place, tick
 from tests.integration.conftest import Clock
@@ -16,11 +16,11 @@ WISH = {"customerId": 7, "flightId": 1, "seatQty": 3}
 A_TICK = timedelta(minutes=5)
 
 
-def keep_house(airline: Airline) -> None:
+def keep_house(airline: HostedAirline) -> None:
     assert airline.function("reserve-housekeeping").hear(tick()).status_code == 204
 
 
-def command(airline: Airline, number: int) -> str:
+def command(airline: HostedAirline, number: int) -> str:
     """The id that is promised to a command; nobody but the broker hears of it."""
     said = {"specversion": "1.0", "id": f"order-{number}", "source": "/agency", "type": "ReservationRequested"}
     sent = json.dumps(said | {"data": WISH})
@@ -28,7 +28,9 @@ def command(airline: Airline, number: int) -> str:
     return str(body_of(answer)["reservationId"])
 
 
-def said_at_the_next_tick(airline: Airline, broker: RecordingBroker, clock: Clock, type_: str) -> list[dict[str, Any]]:
+def said_at_the_next_tick(
+    airline: HostedAirline, broker: RecordingBroker, clock: Clock, type_: str
+) -> list[dict[str, Any]]:
     """The events of that type, in their order."""
     broker.accepted.clear()
     clock.passes(A_TICK)
@@ -41,7 +43,7 @@ def about(said: list[dict[str, Any]]) -> set[str]:
 
 
 @pytest.fixture
-def weekend(airline: Airline, held_clock: Clock) -> Any:
+def weekend(airline: HostedAirline, held_clock: Clock) -> Any:
     """Lets a weekend pass in which nobody hears what is said again."""
 
     def passes() -> None:
@@ -52,13 +54,13 @@ def weekend(airline: Airline, held_clock: Clock) -> Any:
     return passes
 
 
-def settle(airline: Airline, status: str, *reservations: str) -> None:
+def settle(airline: HostedAirline, status: str, *reservations: str) -> None:
     report = event("SagasSettled", status=status, reservationIds=list(reservations))
     assert airline.function("settle-reservations").hear(report).status_code == 204
 
 
 def test_each_tick_tries_one_of_those_that_wait_longest_and_no_more(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock, weekend: Any
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock, weekend: Any
 ) -> None:
     owed = {place(airline)["reservationId"] for _ in range(3)}
     weekend()
@@ -70,7 +72,7 @@ def test_each_tick_tries_one_of_those_that_wait_longest_and_no_more(
 
 
 def test_as_soon_as_one_is_settled_that_was_said_again_all_the_others_are_said_at_the_next_tick(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock, weekend: Any
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock, weekend: Any
 ) -> None:
     owed = {place(airline)["reservationId"] for _ in range(4)}
     weekend()
@@ -82,7 +84,7 @@ def test_as_soon_as_one_is_settled_that_was_said_again_all_the_others_are_said_a
 
 
 def test_one_that_is_settled_at_once_says_nothing_of_those_that_wait(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock, weekend: Any
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock, weekend: Any
 ) -> None:
     for _ in range(3):
         place(airline)
@@ -96,7 +98,7 @@ def test_one_that_is_settled_at_once_says_nothing_of_those_that_wait(
 
 
 def test_as_soon_as_one_command_is_done_that_was_said_again_all_the_others_are_said_at_the_next_tick(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock, weekend: Any
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock, weekend: Any
 ) -> None:
     promised = {command(airline, number) for number in range(4)}
     weekend()
@@ -109,7 +111,7 @@ def test_as_soon_as_one_command_is_done_that_was_said_again_all_the_others_are_s
 
 
 def test_an_accepted_command_shows_as_owed_until_it_is_placed(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
 ) -> None:
     def owed() -> tuple[int, str | None]:
         shown = body_of(airline.function("reserve").get("/outbox"))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from testbed.hosting import FOLDER_OF, Airline
+from testbed.hosting import FOLDER_OF, HostedAirline
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import assert_refused, body_of, href, place
 
@@ -95,7 +95,9 @@ WRONG_QUERIES = {
 
 @pytest.mark.parametrize("path", COMMANDS)
 @pytest.mark.parametrize(("body", "content_type", "status"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_body_is_refused(airline: Airline, path: str, body: bytes, content_type: str, status: int) -> None:
+def test_a_broken_body_is_refused(
+    airline: HostedAirline, path: str, body: bytes, content_type: str, status: int
+) -> None:
     service, _ = COMMANDS[path]
     before = airline.contents(FOLDER_OF[service])
 
@@ -107,7 +109,7 @@ def test_a_broken_body_is_refused(airline: Airline, path: str, body: bytes, cont
 
 @pytest.mark.parametrize(("path", "field"), WRONG, ids=[" ".join(wrong) for wrong in WRONG])
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(
-    airline: Airline, broker: RecordingBroker, path: str, field: str
+    airline: HostedAirline, broker: RecordingBroker, path: str, field: str
 ) -> None:
     service, wish = COMMANDS[path]
     before = airline.contents(FOLDER_OF[service])
@@ -119,7 +121,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(
     assert broker.accepted == []
 
 
-def test_a_number_beyond_all_numbers_is_refused(airline: Airline) -> None:
+def test_a_number_beyond_all_numbers_is_refused(airline: HostedAirline) -> None:
     body = b'{"customerId": 1, "flightId": 1, "seatQty": 1e400}'
 
     answer = airline.function("reserve").post("/reservations", data=body, content_type=JSON)
@@ -128,7 +130,7 @@ def test_a_number_beyond_all_numbers_is_refused(airline: Airline) -> None:
 
 
 @pytest.mark.parametrize("field", FLIGHT)
-def test_a_flight_is_not_changed_to_a_wrong_value(airline: Airline, field: str) -> None:
+def test_a_flight_is_not_changed_to_a_wrong_value(airline: HostedAirline, field: str) -> None:
     before = airline.contents("flight-seats")
 
     for value in WRONG["/flights", field]:
@@ -139,7 +141,7 @@ def test_a_flight_is_not_changed_to_a_wrong_value(airline: Airline, field: str) 
 
 
 @pytest.mark.parametrize("reason", NO_TEXTS)
-def test_a_reservation_is_not_canceled_for_an_unreadable_reason(airline: Airline, reason: object) -> None:
+def test_a_reservation_is_not_canceled_for_an_unreadable_reason(airline: HostedAirline, reason: object) -> None:
     here = href(place(airline), "self")
     before = airline.contents("reserve")
 
@@ -150,7 +152,7 @@ def test_a_reservation_is_not_canceled_for_an_unreadable_reason(airline: Airline
 
 
 @pytest.mark.parametrize("path", COMMANDS)
-def test_everything_that_is_missing_is_named_at_once(airline: Airline, path: str) -> None:
+def test_everything_that_is_missing_is_named_at_once(airline: HostedAirline, path: str) -> None:
     service, wish = COMMANDS[path]
     required = set(wish) - {"reserveDate"}
 
@@ -160,7 +162,7 @@ def test_everything_that_is_missing_is_named_at_once(airline: Airline, path: str
 @pytest.mark.parametrize(("path", "service"), COLLECTIONS.items())
 @pytest.mark.parametrize("parameter", WRONG_QUERIES)
 def test_a_wrong_query_is_refused_by_the_name_of_its_parameter(
-    airline: Airline, path: str, service: str, parameter: str
+    airline: HostedAirline, path: str, service: str, parameter: str
 ) -> None:
     for value in WRONG_QUERIES[parameter]:
         function = airline.function(service)
@@ -178,19 +180,19 @@ def test_a_wrong_query_is_refused_by_the_name_of_its_parameter(
         ("dead-letters", "/dead-letters", "status"),
     ],
 )
-def test_a_wrong_filter_is_refused_by_its_name(airline: Airline, service: str, path: str, parameter: str) -> None:
+def test_a_wrong_filter_is_refused_by_its_name(airline: HostedAirline, service: str, path: str, parameter: str) -> None:
     for value in ("", "x", "-1", "9" * 30):
         assert_refused(airline.function(service).get(path, query_string={parameter: value}), 422, parameter)
 
 
 @pytest.mark.parametrize("value", ["", "yes", "TRUE", "1"])
-def test_a_rebuild_that_is_not_clearly_wanted_is_refused(airline: Airline, value: str) -> None:
+def test_a_rebuild_that_is_not_clearly_wanted_is_refused(airline: HostedAirline, value: str) -> None:
     dashboard = airline.function("dashboard")
 
     assert_refused(dashboard.post("/customerInfos/rebuild", query_string={"dryRun": value}), 422, "dryRun")
 
 
-def test_a_refusal_stays_small_enough_for_a_dead_letter(airline: Airline) -> None:
+def test_a_refusal_stays_small_enough_for_a_dead_letter(airline: HostedAirline) -> None:
     reserve = airline.function("reserve")
     invalid = reserve.post("/reservations", json={"paymentMethod": "x" * 60_000})
     unknown = reserve.get(f"/reservations/{'x' * 3000}")
@@ -236,12 +238,16 @@ PLACING = {"customerId": 1, "flightId": 1, "seatQty": 1}
     ("path", "service"), [*COLLECTIONS.items(), ("/promotions", "flight-seats"), ("/outbox", "reserve")]
 )
 @pytest.mark.parametrize("query", TOO_MUCH.values(), ids=TOO_MUCH)
-def test_more_parameters_than_anybody_means_are_refused(airline: Airline, path: str, service: str, query: str) -> None:
+def test_more_parameters_than_anybody_means_are_refused(
+    airline: HostedAirline, path: str, service: str, query: str
+) -> None:
     assert_refused(airline.function(service).get(path, query_string=query), 400)
 
 
 @pytest.mark.parametrize(("path", "service"), COLLECTIONS.items())
-def test_a_collection_is_sorted_by_a_few_fields_and_not_by_thousands(airline: Airline, path: str, service: str) -> None:
+def test_a_collection_is_sorted_by_a_few_fields_and_not_by_thousands(
+    airline: HostedAirline, path: str, service: str
+) -> None:
     function = airline.function(service)
 
     assert function.get(path, query_string="&".join(["sort=id,desc"] * 16)).status_code == 200
@@ -250,7 +256,7 @@ def test_a_collection_is_sorted_by_a_few_fields_and_not_by_thousands(airline: Ai
 
 
 @pytest.mark.parametrize(("path", "service"), COLLECTIONS.items())
-def test_letters_that_no_address_may_have_are_not_in_a_link(airline: Airline, path: str, service: str) -> None:
+def test_letters_that_no_address_may_have_are_not_in_a_link(airline: HostedAirline, path: str, service: str) -> None:
     raw = {"environ_overrides": {"QUERY_STRING": 'x=가격" <'.encode().decode("latin-1")}}
 
     answer = airline.function(service).get(path, **raw)
@@ -263,7 +269,7 @@ def test_letters_that_no_address_may_have_are_not_in_a_link(airline: Airline, pa
 @pytest.mark.parametrize("header", ["X-Forwarded-Host", "Host"])
 @pytest.mark.parametrize("host", NO_HOSTS)
 def test_nothing_is_ordered_at_a_host_that_cannot_be(
-    airline: Airline, broker: RecordingBroker, host: str, header: str
+    airline: HostedAirline, broker: RecordingBroker, host: str, header: str
 ) -> None:
     before = airline.contents("reserve")
 
@@ -274,7 +280,7 @@ def test_nothing_is_ordered_at_a_host_that_cannot_be(
 
 
 @pytest.mark.parametrize("scheme", ["javascript", "", "http ", "ftp", "é"])
-def test_nothing_is_ordered_over_a_scheme_that_is_not_http(airline: Airline, scheme: str) -> None:
+def test_nothing_is_ordered_over_a_scheme_that_is_not_http(airline: HostedAirline, scheme: str) -> None:
     headers = {"X-Forwarded-Proto": scheme}
 
     assert_refused(airline.function("reserve").post("/reservations", json=PLACING, headers=headers), 400)
@@ -283,21 +289,21 @@ def test_nothing_is_ordered_over_a_scheme_that_is_not_http(airline: Airline, sch
 @pytest.mark.parametrize(
     "host", ["a", "airline.example:8443", "127.0.0.1:1", "[::1]:8088", "[2001:db8::1]", "a_b.c-d.e."]
 )
-def test_links_begin_where_the_client_called(airline: Airline, host: str) -> None:
+def test_links_begin_where_the_client_called(airline: HostedAirline, host: str) -> None:
     answer = airline.function("reserve").post("/reservations", json=PLACING, headers={"X-Forwarded-Host": host})
 
     assert answer.headers["Location"] == f"http://{host}/reservations/{body_of(answer)['reservationId']}"
 
 
 @pytest.mark.parametrize("without", [{"HTTP_HOST": ""}, {"HTTP_X_FORWARDED_HOST": ""}])
-def test_links_are_relative_for_a_client_that_names_no_host(airline: Airline, without: dict[str, str]) -> None:
+def test_links_are_relative_for_a_client_that_names_no_host(airline: HostedAirline, without: dict[str, str]) -> None:
     answer = airline.function("reserve").post("/reservations", json=PLACING, environ_overrides=without)
 
     assert answer.headers["Location"] == f"/reservations/{body_of(answer)['reservationId']}"
     assert href(body_of(answer), "self") == answer.headers["Location"]
 
 
-def test_links_begin_at_the_public_address_where_it_is_set(airline: Airline) -> None:
+def test_links_begin_at_the_public_address_where_it_is_set(airline: HostedAirline) -> None:
     airline.settings["PUBLIC_URL"] = "https://airline.example/api/"
 
     answer = airline.function("reserve").post(
@@ -310,5 +316,5 @@ def test_links_begin_at_the_public_address_where_it_is_set(airline: Airline) -> 
 
 
 @pytest.mark.parametrize(("path", "service"), COLLECTIONS.items())
-def test_there_is_nothing_at_a_very_long_address(airline: Airline, path: str, service: str) -> None:
+def test_there_is_nothing_at_a_very_long_address(airline: HostedAirline, path: str, service: str) -> None:
     assert_refused(airline.function(service).get(f"{path}/{'x' * 256}"), 404)

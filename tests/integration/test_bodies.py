@@ -2,7 +2,7 @@
 
 import pytest
 
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.vocabulary import assert_refused
 
 each_way = pytest.mark.parametrize(
@@ -29,7 +29,7 @@ class Fails:
     ids=["silence", "the sender is gone", "a chunk that is none"],
 )
 def test_a_body_that_fails_is_refused_and_not_asked_for_again(
-    airline: Airline, way: tuple[str, str], error: Exception, status: int
+    airline: HostedAirline, way: tuple[str, str], error: Exception, status: int
 ) -> None:
     (service, path), body = way, Fails(error)
     given = {"wsgi.input": body, "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
@@ -39,7 +39,7 @@ def test_a_body_that_fails_is_refused_and_not_asked_for_again(
 
 
 @each_way
-def test_a_body_that_is_shorter_than_it_is_said_to_be_is_refused(airline: Airline, way: tuple[str, str]) -> None:
+def test_a_body_that_is_shorter_than_it_is_said_to_be_is_refused(airline: HostedAirline, way: tuple[str, str]) -> None:
     (service, path), given = way, {"wsgi.input_terminated": True, "CONTENT_LENGTH": "50"}
 
     answer = airline.function(service).open("POST", path, data=b"{}", environ_overrides=given)
@@ -48,7 +48,7 @@ def test_a_body_that_is_shorter_than_it_is_said_to_be_is_refused(airline: Airlin
 
 
 @pytest.mark.parametrize("host", ["[", "x:99999", "x:y"])
-def test_nothing_is_done_for_a_host_that_is_none(airline: Airline, host: str) -> None:
+def test_nothing_is_done_for_a_host_that_is_none(airline: HostedAirline, host: str) -> None:
     reserve = airline.function("reserve")
 
     answer = reserve.open("POST", "/reservations", json={}, headers={"X-Forwarded-Host": host})

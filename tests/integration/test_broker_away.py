@@ -14,9 +14,9 @@ from sqlalchemy import insert, select, update
 
 from choreography import clock, outbox, relay, store, wire
 from choreography.errors import BrokerAway, EventRefused, TryAgain
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.recording_broker import RecordingBroker
-from testbed.system import ROOT, eventually
+from testbed.running_system import ROOT, eventually
 from testbed.vocabulary import body_of, event, href, place
 from tests.integration.test_connections import served
 
@@ -45,13 +45,13 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return tried
 
 
-def waiting(airline: Airline) -> int:
+def waiting(airline: HostedAirline) -> int:
     ((count,),) = airline.rows("reserve", "SELECT COUNT(*) FROM outbox")
     return int(count)
 
 
 def test_only_the_first_customer_waits_for_a_broker_that_does_not_answer(
-    airline_without_broker: Airline, sent: list[bytes]
+    airline_without_broker: HostedAirline, sent: list[bytes]
 ) -> None:
     for _ in range(5):
         place(airline_without_broker)
@@ -62,7 +62,7 @@ def test_only_the_first_customer_waits_for_a_broker_that_does_not_answer(
 
 @pytest.mark.parametrize("status", AWAY)
 def test_a_broker_that_is_up_but_takes_nothing_is_as_good_as_away(
-    airline: Airline, broker: RecordingBroker, sent: list[bytes], status: int
+    airline: HostedAirline, broker: RecordingBroker, sent: list[bytes], status: int
 ) -> None:
     broker.refuses_all = status
     for _ in range(5):
@@ -74,7 +74,7 @@ def test_a_broker_that_is_up_but_takes_nothing_is_as_good_as_away(
 
 @pytest.mark.parametrize("status", AWAY)
 def test_what_customers_left_behind_is_sent_when_the_broker_is_back_without_housekeeping(
-    airline: Airline, broker: RecordingBroker, status: int
+    airline: HostedAirline, broker: RecordingBroker, status: int
 ) -> None:
     broker.refuses_all = status
     placed = {place(airline)["reservationId"] for _ in range(5)}
@@ -86,7 +86,7 @@ def test_what_customers_left_behind_is_sent_when_the_broker_is_back_without_hous
 
 
 def test_customers_send_again_themselves_after_the_broker_is_back(
-    airline: Airline, broker: RecordingBroker, sent: list[bytes]
+    airline: HostedAirline, broker: RecordingBroker, sent: list[bytes]
 ) -> None:
     broker.refuses_all = 503
     place(airline)
@@ -101,7 +101,7 @@ def test_customers_send_again_themselves_after_the_broker_is_back(
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_one_event_that_the_broker_never_takes_does_not_make_customers_go_past_it(
-    airline: Airline, broker: RecordingBroker, sent: list[bytes], status: int
+    airline: HostedAirline, broker: RecordingBroker, sent: list[bytes], status: int
 ) -> None:
     broker.refusals["ReservationPlaced"] = status
     place(airline)
@@ -112,7 +112,7 @@ def test_one_event_that_the_broker_never_takes_does_not_make_customers_go_past_i
 
 @pytest.mark.parametrize("status", [400, 413, 429, 503])
 def test_an_event_that_the_broker_never_takes_holds_up_none_of_those_that_wait(
-    airline: Airline, broker: RecordingBroker, status: int
+    airline: HostedAirline, broker: RecordingBroker, status: int
 ) -> None:
     broker.refuses_all = 503
     canceled = [place(airline) for _ in range(30)][-1]
@@ -126,7 +126,7 @@ def test_an_event_that_the_broker_never_takes_holds_up_none_of_those_that_wait(
 
 
 def test_a_row_that_cannot_be_read_holds_up_none_of_those_that_wait(
-    airline: Airline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as asleep:
         asleep.setattr(outbox, "_send_at_once", lambda *_: None)
@@ -141,7 +141,7 @@ def test_a_row_that_cannot_be_read_holds_up_none_of_those_that_wait(
     assert (waiting(airline), broker.heard()) == (1, ["ReservationPlaced"])
 
 
-def test_an_event_that_no_request_can_carry_is_not_taken_for_an_outage(airline: Airline) -> None:
+def test_an_event_that_no_request_can_carry_is_not_taken_for_an_outage(airline: HostedAirline) -> None:
     airline.function("reserve")
     stranger = {"specversion": "1.0", "id": "order 1", "source": "/a", "type": "Odd", "not a name\r\n": "1"}
 
@@ -168,7 +168,7 @@ def test_a_thread_that_cannot_be_started_is_started_later(monkeypatch: pytest.Mo
     circuit.end()
 
 
-def test_what_housekeeping_sent_instead_is_not_remembered_for_ever(airline: Airline) -> None:
+def test_what_housekeeping_sent_instead_is_not_remembered_for_ever(airline: HostedAirline) -> None:
     airline.function("reserve")
     circuit = relay.Relay(lambda _: relay.Round(0, waiting=False), places=1)
     circuit.failed("sent by housekeeping")
@@ -179,7 +179,7 @@ def test_what_housekeeping_sent_instead_is_not_remembered_for_ever(airline: Airl
 
 
 def test_housekeeping_that_finds_the_broker_away_goes_on_when_it_is_back(
-    airline: Airline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as asleep:
         asleep.setattr(outbox, "_send_at_once", lambda *_: None)
@@ -193,7 +193,7 @@ def test_housekeeping_that_finds_the_broker_away_goes_on_when_it_is_back(
     eventually(lambda: waiting(airline) == 0, "the outbox is empty")
 
 
-def test_the_thread_ends_when_nothing_waits(airline: Airline, broker: RecordingBroker) -> None:
+def test_the_thread_ends_when_nothing_waits(airline: HostedAirline, broker: RecordingBroker) -> None:
     broker.refuses_all = 503
     place(airline)
     (circuit,) = outbox._relays.values()
@@ -206,7 +206,7 @@ def test_the_thread_ends_when_nothing_waits(airline: Airline, broker: RecordingB
 
 
 def test_a_process_looks_for_what_an_earlier_one_left_behind(
-    airline: Airline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as asleep:
         asleep.setattr(outbox, "_send_at_once", lambda *_: None)
@@ -232,7 +232,7 @@ def leave_unsent(count: int, named: str = "e") -> None:
 
 
 def test_an_event_that_waited_does_not_wait_for_the_202_of_the_one_before_it(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     airline.function("reserve")
     together = threading.Barrier(2)
@@ -251,7 +251,7 @@ def test_an_event_that_waited_does_not_wait_for_the_202_of_the_one_before_it(
 
 
 def test_two_processes_that_meet_at_the_same_events_do_not_send_all_the_rest_twice(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     airline.function("reserve")
     sent: list[bytes] = []
@@ -280,7 +280,7 @@ def test_two_processes_that_meet_at_the_same_events_do_not_send_all_the_rest_twi
 
 
 def test_a_thousand_events_that_the_broker_never_takes_keep_no_other_from_being_sent(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     airline.function("reserve")
     clock_of_a_tick = [0.0]
@@ -314,7 +314,7 @@ def away(*_: object, **__: object) -> None:
 @pytest.mark.parametrize("trouble", [broken, away])
 @pytest.mark.parametrize("step", ["_remove", "_relay", "_send_at_once", "note", "deliver"])
 def test_nothing_that_happens_after_the_commit_changes_the_answer(
-    airline: Airline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch, step: str, trouble: object
+    airline: HostedAirline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch, step: str, trouble: object
 ) -> None:
     monkeypatch.setattr(outbox, step, trouble)
     reserve = airline.function("reserve")
@@ -329,7 +329,7 @@ def test_nothing_that_happens_after_the_commit_changes_the_answer(
     assert len(kept | {said["id"] for said in broker.accepted}) == 3
 
 
-def test_a_broker_of_which_nothing_is_known_is_away_and_nothing_is_lost(airline: Airline) -> None:
+def test_a_broker_of_which_nothing_is_known_is_away_and_nothing_is_lost(airline: HostedAirline) -> None:
     airline.settings["K_SINK"] = ""
 
     place(airline)
@@ -341,7 +341,7 @@ def test_a_broker_of_which_nothing_is_known_is_away_and_nothing_is_lost(airline:
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_function_that_is_told_to_end_while_the_broker_does_not_answer_ends_in_order(
-    airline: Airline, tmp_path: Path, threads: int
+    airline: HostedAirline, tmp_path: Path, threads: int
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         sink = f"http://127.0.0.1:{silent.getsockname()[1]}/airline/airline"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import (
     CLOUD_EVENT,
@@ -38,11 +38,11 @@ def cancellation(reservation: str) -> Command:
     return request("CancellationRequested", {"reservationId": reservation}, id="cancel-1")
 
 
-def structured(airline: Airline, command: Command) -> TestResponse:
+def structured(airline: HostedAirline, command: Command) -> TestResponse:
     return airline.function("reserve-commands").post("/events", data=json.dumps(command), headers=CLOUD_EVENT)
 
 
-def binary(airline: Airline, command: Command) -> TestResponse:
+def binary(airline: HostedAirline, command: Command) -> TestResponse:
     headers = {f"ce-{name}": str(value) for name, value in command.items() if name != "data"}
     return airline.function("reserve-commands").post("/events", json=command["data"], headers=headers)
 
@@ -52,7 +52,7 @@ in_both_modes = pytest.mark.parametrize("send", [structured, binary])
 
 @in_both_modes
 def test_a_request_is_accepted_with_the_id_and_address_of_its_reservation(
-    airline: Airline, broker: RecordingBroker, send: Any
+    airline: HostedAirline, broker: RecordingBroker, send: Any
 ) -> None:
     answer = send(airline, request())
 
@@ -67,7 +67,7 @@ def test_a_request_is_accepted_with_the_id_and_address_of_its_reservation(
 
 
 @in_both_modes
-def test_a_cancellation_is_accepted(airline: Airline, broker: RecordingBroker, send: Any) -> None:
+def test_a_cancellation_is_accepted(airline: HostedAirline, broker: RecordingBroker, send: Any) -> None:
     placed = place(airline)["reservationId"]
 
     answer = send(airline, request("CancellationRequested", {"reservationId": placed}))
@@ -77,7 +77,9 @@ def test_a_cancellation_is_accepted(airline: Airline, broker: RecordingBroker, s
 
 
 @in_both_modes
-def test_a_cancellation_of_what_was_promised_and_is_not_placed_yet_is_accepted(airline: Airline, send: Any) -> None:
+def test_a_cancellation_of_what_was_promised_and_is_not_placed_yet_is_accepted(
+    airline: HostedAirline, send: Any
+) -> None:
     promised = body_of(structured(airline, request()))["reservationId"]
 
     assert send(airline, cancellation(promised)).status_code == 202
@@ -85,7 +87,7 @@ def test_a_cancellation_of_what_was_promised_and_is_not_placed_yet_is_accepted(a
 
 @in_both_modes
 def test_a_cancellation_of_what_was_neither_placed_nor_promised_is_refused(
-    airline: Airline, broker: RecordingBroker, send: Any
+    airline: HostedAirline, broker: RecordingBroker, send: Any
 ) -> None:
     promised = body_of(structured(airline, request()))["reservationId"]
     structured(airline, cancellation(promised))
@@ -96,7 +98,7 @@ def test_a_cancellation_of_what_was_neither_placed_nor_promised_is_refused(
     assert airline.contents("reserve") == before
 
 
-def test_behind_the_gateway_the_status_link_leads_to_the_gateway(airline: Airline) -> None:
+def test_behind_the_gateway_the_status_link_leads_to_the_gateway(airline: HostedAirline) -> None:
     headers = CLOUD_EVENT | {"X-Forwarded-Host": "airline.example", "X-Forwarded-Proto": "https"}
 
     answer = airline.function("reserve-commands").post("/events", data=json.dumps(request()), headers=headers)
@@ -104,11 +106,11 @@ def test_behind_the_gateway_the_status_link_leads_to_the_gateway(airline: Airlin
     assert answer.headers["Location"].startswith("https://airline.example/reservations/")
 
 
-def test_a_whole_event_may_be_sent_as_plain_json(airline: Airline) -> None:
+def test_a_whole_event_may_be_sent_as_plain_json(airline: HostedAirline) -> None:
     assert airline.function("reserve-commands").post("/events", json=request()).status_code == 202
 
 
-def test_the_promised_id_is_the_one_that_is_placed(airline: Airline, broker: RecordingBroker) -> None:
+def test_the_promised_id_is_the_one_that_is_placed(airline: HostedAirline, broker: RecordingBroker) -> None:
     promised = body_of(structured(airline, request()))["reservationId"]
 
     assert airline.function("place-reservation").hear(broker.accepted[0]).status_code == 204
@@ -119,7 +121,7 @@ def test_the_promised_id_is_the_one_that_is_placed(airline: Airline, broker: Rec
     assert broker.accepted[1]["causationid"] == "order-1"
 
 
-def test_a_reservation_tells_the_command_that_asked_for_it(airline: Airline, broker: RecordingBroker) -> None:
+def test_a_reservation_tells_the_command_that_asked_for_it(airline: HostedAirline, broker: RecordingBroker) -> None:
     promised = body_of(structured(airline, request()))["reservationId"]
     airline.function("place-reservation").hear(broker.accepted[0])
     straight = request(id="주문-1", data={"customerId": 7, "flightId": 1001, "seatQty": 3})
@@ -133,7 +135,7 @@ def test_a_reservation_tells_the_command_that_asked_for_it(airline: Airline, bro
     assert place(airline)["requestedBy"] is None
 
 
-def test_the_same_command_sent_again_is_the_same_reservation(airline: Airline, broker: RecordingBroker) -> None:
+def test_the_same_command_sent_again_is_the_same_reservation(airline: HostedAirline, broker: RecordingBroker) -> None:
     first, again = structured(airline, request()), binary(airline, request())
 
     for heard in list(broker.accepted):
@@ -144,7 +146,7 @@ def test_the_same_command_sent_again_is_the_same_reservation(airline: Airline, b
 
 
 @pytest.mark.parametrize("other", [{"id": "order-2"}, {"source": "/travel-agency/busan"}])
-def test_another_command_is_another_reservation(airline: Airline, other: Command) -> None:
+def test_another_command_is_another_reservation(airline: HostedAirline, other: Command) -> None:
     promised = {body_of(structured(airline, request(**attributes)))["reservationId"] for attributes in ({}, other)}
 
     assert len(promised) == 2
@@ -153,7 +155,7 @@ def test_another_command_is_another_reservation(airline: Airline, other: Command
 @in_both_modes
 @pytest.mark.parametrize("source", OURS)
 def test_nobody_outside_speaks_as_the_airline(
-    airline: Airline, broker: RecordingBroker, send: Any, source: str
+    airline: HostedAirline, broker: RecordingBroker, send: Any, source: str
 ) -> None:
     assert_refused(send(airline, request(source=source)), 403)
     assert broker.accepted == []
@@ -161,13 +163,13 @@ def test_nobody_outside_speaks_as_the_airline(
 
 @in_both_modes
 @pytest.mark.parametrize("type_", [*sorted(set(DATA) - {"ReservationRequested", "CancellationRequested"}), "paid", "X"])
-def test_what_is_no_command_is_refused(airline: Airline, broker: RecordingBroker, send: Any, type_: str) -> None:
+def test_what_is_no_command_is_refused(airline: HostedAirline, broker: RecordingBroker, send: Any, type_: str) -> None:
     assert_refused(send(airline, request(type_, DATA.get(type_, {}))), 403)
     assert broker.accepted == []
 
 
 @in_both_modes
-def test_extensions_from_outside_do_not_travel_on(airline: Airline, broker: RecordingBroker, send: Any) -> None:
+def test_extensions_from_outside_do_not_travel_on(airline: HostedAirline, broker: RecordingBroker, send: Any) -> None:
     forged = dict.fromkeys(("partitionkey", "correlationid", "causationid", "subject", "anything"), "forged")
     knative = {
         f"knative{name}": "forged" for name in ("errordest", "errorcode", "errordata", "kafkaoffset", "brokerttl")
@@ -184,7 +186,7 @@ def test_extensions_from_outside_do_not_travel_on(airline: Airline, broker: Reco
 
 
 @in_both_modes
-def test_fields_that_are_ours_do_not_travel_on(airline: Airline, broker: RecordingBroker, send: Any) -> None:
+def test_fields_that_are_ours_do_not_travel_on(airline: HostedAirline, broker: RecordingBroker, send: Any) -> None:
     mine = {"reservationId": RESERVATION, "status": "SUCCEED", "expiresAt": "2099-01-01T00:00:00Z"}
 
     promised = body_of(send(airline, request(data=WISH | mine)))["reservationId"]
@@ -195,7 +197,7 @@ def test_fields_that_are_ours_do_not_travel_on(airline: Airline, broker: Recordi
 
 @pytest.mark.parametrize("status", [404, 429, 500, 503])
 def test_a_command_is_accepted_while_the_broker_refuses_it_and_is_said_later(
-    airline: Airline, broker: RecordingBroker, status: int
+    airline: HostedAirline, broker: RecordingBroker, status: int
 ) -> None:
     broker.refusals["ReservationRequested"] = status
     promised = body_of(structured(airline, request()))["reservationId"]
@@ -209,7 +211,7 @@ def test_a_command_is_accepted_while_the_broker_refuses_it_and_is_said_later(
 
 @pytest.mark.parametrize("sink", ["", None], ids=["nobody said where it is", "away"])
 def test_a_command_is_accepted_without_the_broker_and_said_later(
-    airline_without_broker: Airline, broker: RecordingBroker, sink: str | None
+    airline_without_broker: HostedAirline, broker: RecordingBroker, sink: str | None
 ) -> None:
     airline = airline_without_broker
     airline.sink = airline.sink if sink is None else sink
@@ -222,7 +224,7 @@ def test_a_command_is_accepted_without_the_broker_and_said_later(
 
 
 def test_a_command_is_not_accepted_where_it_cannot_be_remembered(
-    airline: Airline, broker: RecordingBroker, tmp_path: Path
+    airline: HostedAirline, broker: RecordingBroker, tmp_path: Path
 ) -> None:
     airline.settings["DATABASE_URL"] = f"sqlite:///{tmp_path / 'no such folder' / 'x.db'}"
 
@@ -231,7 +233,7 @@ def test_a_command_is_not_accepted_where_it_cannot_be_remembered(
 
 
 def test_a_command_is_said_again_until_its_reservation_is_there(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
 ) -> None:
     structured(airline, request())
     (lost,) = broker.accepted
@@ -251,7 +253,7 @@ def test_a_command_is_said_again_until_its_reservation_is_there(
 
 
 def test_a_cancellation_is_said_again_until_its_reservation_is_canceled(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
 ) -> None:
     placed = place(airline)["reservationId"]
     structured(airline, cancellation(placed))
@@ -269,7 +271,7 @@ def test_a_cancellation_is_said_again_until_its_reservation_is_canceled(
 
 
 def test_a_command_that_the_broker_does_not_take_keeps_no_other_waiting(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
 ) -> None:
     placed = place(airline)["reservationId"]
     structured(airline, cancellation(placed))
@@ -284,7 +286,7 @@ def test_a_command_that_the_broker_does_not_take_keeps_no_other_waiting(
 
 
 def test_a_command_is_forgotten_long_after_its_effect_is_there(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
 ) -> None:
     structured(airline, request())
     structured(airline, request(id="order-2"))
@@ -307,7 +309,7 @@ def test_a_command_is_forgotten_long_after_its_effect_is_there(
     "other", [{"seatQty": "2"}, {"customerId": 8, "flightId": 1}, {"reserveDate": "2026-03-02"}], ids=str
 )
 def test_another_request_under_the_same_source_and_id_is_refused(
-    airline: Airline, broker: RecordingBroker, send: Any, placed: bool, other: dict[str, Any]
+    airline: HostedAirline, broker: RecordingBroker, send: Any, placed: bool, other: dict[str, Any]
 ) -> None:
     structured(airline, request())
     if placed:
@@ -320,7 +322,7 @@ def test_another_request_under_the_same_source_and_id_is_refused(
     assert airline.contents("reserve") == before
 
 
-def test_another_cancellation_under_the_same_source_and_id_is_refused(airline: Airline) -> None:
+def test_another_cancellation_under_the_same_source_and_id_is_refused(airline: HostedAirline) -> None:
     one, other = (place(airline)["reservationId"] for _ in range(2))
     structured(airline, cancellation(one))
 
@@ -329,7 +331,7 @@ def test_another_cancellation_under_the_same_source_and_id_is_refused(airline: A
     assert_refused(structured(airline, request(id="cancel-1")), 422)
 
 
-def test_the_same_command_in_other_letters_is_the_same(airline: Airline, broker: RecordingBroker) -> None:
+def test_the_same_command_in_other_letters_is_the_same(airline: HostedAirline, broker: RecordingBroker) -> None:
     first = structured(airline, request())
     again = structured(
         airline,
@@ -343,7 +345,7 @@ def test_the_same_command_in_other_letters_is_the_same(airline: Airline, broker:
 
 
 def test_a_request_that_leaves_the_day_open_may_be_sent_again_on_another_day(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
 ) -> None:
     whenever = request(data={"customerId": 7, "flightId": 1001, "seatQty": 3})
     structured(airline, whenever)
@@ -357,7 +359,7 @@ def test_a_request_that_leaves_the_day_open_may_be_sent_again_on_another_day(
 
 
 def test_a_strangers_event_id_may_be_as_long_as_a_line_and_like_one_of_ours(
-    airline_without_broker: Airline, broker: RecordingBroker
+    airline_without_broker: HostedAirline, broker: RecordingBroker
 ) -> None:
     airline = airline_without_broker
     placed = place(airline)["reservationId"]
@@ -395,7 +397,7 @@ BROKEN: dict[str, tuple[bytes, dict[str, str]]] = {
 
 @pytest.mark.parametrize(("body", "headers"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_event_is_refused(
-    airline: Airline, broker: RecordingBroker, body: bytes, headers: dict[str, str]
+    airline: HostedAirline, broker: RecordingBroker, body: bytes, headers: dict[str, str]
 ) -> None:
     assert_refused(airline.function("reserve-commands").post("/events", data=body, headers=headers), 400)
     assert broker.accepted == []
@@ -426,7 +428,7 @@ PLAIN = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": AGENCY, "ce-type": 
     ],
 )
 def test_another_media_type_than_json_is_refused_by_its_name(
-    airline: Airline, broker: RecordingBroker, media: str, headers: dict[str, str], body: object
+    airline: HostedAirline, broker: RecordingBroker, media: str, headers: dict[str, str], body: object
 ) -> None:
     sent = headers | ({"Content-Type": media} if media else {})
 
@@ -437,7 +439,7 @@ def test_another_media_type_than_json_is_refused_by_its_name(
 @pytest.mark.parametrize(
     "media", ["application/cloudevents+json; charset=UTF-8", "Application/CloudEvents+JSON", "application/json"]
 )
-def test_a_media_type_may_be_written_in_other_letters(airline: Airline, media: str) -> None:
+def test_a_media_type_may_be_written_in_other_letters(airline: HostedAirline, media: str) -> None:
     headers = {"Content-Type": media}
     answer = airline.function("reserve-commands").post("/events", data=json.dumps(request()), headers=headers)
 
@@ -465,7 +467,7 @@ def test_a_media_type_may_be_written_in_other_letters(airline: Airline, media: s
     ids=str,
 )
 def test_an_event_that_a_broker_would_refuse_is_refused_with_the_reason(
-    airline: Airline, broker: RecordingBroker, send: Any, wrong: dict[str, Any]
+    airline: HostedAirline, broker: RecordingBroker, send: Any, wrong: dict[str, Any]
 ) -> None:
     answer = send(airline, request(**wrong))
 
@@ -476,7 +478,7 @@ def test_an_event_that_a_broker_would_refuse_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("name", ["Time", "ID", "traceParent", "é", "", "a b"])
-def test_an_attribute_in_capitals_is_refused(airline: Airline, name: str) -> None:
+def test_an_attribute_in_capitals_is_refused(airline: HostedAirline, name: str) -> None:
     assert_refused(structured(airline, request(**{name: "x"})), 400)
 
 
@@ -494,12 +496,12 @@ def test_an_attribute_in_capitals_is_refused(airline: Airline, name: str) -> Non
     ],
     ids=str,
 )
-def test_what_a_broker_takes_is_accepted(airline: Airline, send: Any, right: dict[str, Any]) -> None:
+def test_what_a_broker_takes_is_accepted(airline: HostedAirline, send: Any, right: dict[str, Any]) -> None:
     assert send(airline, request(**right)).status_code == 202
 
 
 @pytest.mark.parametrize("absent", [{"time": None}, {"subject": None}, {"dataschema": None}], ids=str)
-def test_what_is_null_is_absent(airline: Airline, absent: dict[str, Any]) -> None:
+def test_what_is_null_is_absent(airline: HostedAirline, absent: dict[str, Any]) -> None:
     assert structured(airline, request(**absent)).status_code == 202
 
 
@@ -511,7 +513,7 @@ def test_what_is_null_is_absent(airline: Airline, absent: dict[str, Any]) -> Non
         *("/%ED%95%9C", "-a.b_c~d", "http://%ED%95%9C/", "//%41@agency.example"),
     ],
 )
-def test_a_source_is_any_uri_reference(airline: Airline, source: str) -> None:
+def test_a_source_is_any_uri_reference(airline: HostedAirline, source: str) -> None:
     assert structured(airline, request(source=source)).status_code == 202
 
 
@@ -522,12 +524,12 @@ def test_a_source_is_any_uri_reference(airline: Airline, source: str) -> None:
         *("http://%41/", "//agency%2Fseoul", "http://[1:2]/", "http://[::1::]/", "//[12]"),
     ],
 )
-def test_a_source_that_no_broker_takes_is_refused(airline: Airline, source: str) -> None:
+def test_a_source_that_no_broker_takes_is_refused(airline: HostedAirline, source: str) -> None:
     assert_refused(structured(airline, request(source=source)), 422, "source")
 
 
 @pytest.mark.parametrize("attribute", ["specversion", "id", "source", "type"])
-def test_an_event_that_lacks_an_attribute_is_refused(airline: Airline, attribute: str) -> None:
+def test_an_event_that_lacks_an_attribute_is_refused(airline: HostedAirline, attribute: str) -> None:
     command = {name: value for name, value in request().items() if name != attribute}
 
     # cloudevents completes a structured event that lacks specversion or id; in binary mode nothing is completed
@@ -536,12 +538,12 @@ def test_an_event_that_lacks_an_attribute_is_refused(airline: Airline, attribute
 
 @in_both_modes
 @pytest.mark.parametrize("attribute", ["id", "source"])
-def test_an_attribute_that_is_too_long_is_refused(airline: Airline, send: Any, attribute: str) -> None:
+def test_an_attribute_that_is_too_long_is_refused(airline: HostedAirline, send: Any, attribute: str) -> None:
     assert_refused(send(airline, request(**{attribute: "x" * 256})), 422, attribute)
 
 
 @pytest.mark.parametrize("attribute", [{"id": "a\x00"}, {"id": "\ud800"}, {"source": "a b"}, {"source": "a\nb"}])
-def test_an_attribute_that_a_broker_would_choke_on_is_refused(airline: Airline, attribute: Command) -> None:
+def test_an_attribute_that_a_broker_would_choke_on_is_refused(airline: HostedAirline, attribute: Command) -> None:
     assert_refused(structured(airline, request(**attribute)), 422, *attribute)
 
 
@@ -558,20 +560,20 @@ def test_an_attribute_that_a_broker_would_choke_on_is_refused(airline: Airline, 
     ],
 )
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(
-    airline: Airline, broker: RecordingBroker, send: Any, field: str, value: object
+    airline: HostedAirline, broker: RecordingBroker, send: Any, field: str, value: object
 ) -> None:
     assert_refused(send(airline, request(data=WISH | {field: value})), 422, field)
     assert broker.accepted == []
 
 
 @pytest.mark.parametrize("identity", [None, 1, "", "short", RESERVATION.lower(), RESERVATION + "0", "ILOU" * 3])
-def test_a_cancellation_of_what_cannot_be_a_reservation_is_refused(airline: Airline, identity: object) -> None:
+def test_a_cancellation_of_what_cannot_be_a_reservation_is_refused(airline: HostedAirline, identity: object) -> None:
     impossible = request("CancellationRequested", {"reservationId": identity})
 
     assert_refused(structured(airline, impossible), 422, "reservationId")
 
 
-def test_an_oversized_command_is_refused(airline: Airline) -> None:
+def test_an_oversized_command_is_refused(airline: HostedAirline) -> None:
     assert_refused(structured(airline, request(data=WISH | {"x": "x" * 70_000})), 413)
 
 
@@ -584,7 +586,7 @@ def straight(type_: str, data: dict[str, Any], **attributes: object) -> Command:
 
 
 def test_a_cancellation_of_what_nobody_has_placed_is_remembered_and_not_retried(
-    airline: Airline, broker: RecordingBroker
+    airline: HostedAirline, broker: RecordingBroker
 ) -> None:
     early = event("CancellationRequested", AGENCY)
     for _ in range(2):
@@ -600,7 +602,7 @@ def test_a_cancellation_of_what_nobody_has_placed_is_remembered_and_not_retried(
 
 
 def test_a_customer_who_is_canceled_before_being_placed_is_counted_once(
-    airline: Airline, broker: RecordingBroker
+    airline: HostedAirline, broker: RecordingBroker
 ) -> None:
     airline.function("cancel-reservation").hear(event("CancellationRequested", AGENCY))
     airline.function("place-reservation").hear(event("ReservationRequested", AGENCY))
@@ -611,7 +613,7 @@ def test_a_customer_who_is_canceled_before_being_placed_is_counted_once(
     assert (counted["flightCount"], counted["canceledCount"], counted["confirmedCount"]) == (1, 1, 0)
 
 
-def test_a_cancel_whose_reservation_does_not_come_is_forgotten(airline: Airline, held_clock: Clock) -> None:
+def test_a_cancel_whose_reservation_does_not_come_is_forgotten(airline: HostedAirline, held_clock: Clock) -> None:
     airline.function("cancel-reservation").hear(event("CancellationRequested", AGENCY))
 
     held_clock.passes(timedelta(days=6))
@@ -622,7 +624,7 @@ def test_a_cancel_whose_reservation_does_not_come_is_forgotten(airline: Airline,
     assert airline.rows("reserve", "SELECT COUNT(*) FROM early_cancels") == [(0,)]
 
 
-def test_another_request_that_went_straight_to_the_broker_is_a_dead_letter_at_once(airline: Airline) -> None:
+def test_another_request_that_went_straight_to_the_broker_is_a_dead_letter_at_once(airline: HostedAirline) -> None:
     function = airline.function("place-reservation")
     assert function.hear(straight("ReservationRequested", WISH)).status_code == 204
 
@@ -633,7 +635,7 @@ def test_another_request_that_went_straight_to_the_broker_is_a_dead_letter_at_on
     assert airline.rows("reserve", "SELECT COUNT(*), SUM(seat_qty) FROM reservations") == [(1, 3)]
 
 
-def test_another_cancellation_that_went_straight_to_the_broker_is_a_dead_letter_at_once(airline: Airline) -> None:
+def test_another_cancellation_that_went_straight_to_the_broker_is_a_dead_letter_at_once(airline: HostedAirline) -> None:
     one, other = (place(airline)["reservationId"] for _ in range(2))
     function = airline.function("cancel-reservation")
 
@@ -646,7 +648,7 @@ def test_another_cancellation_that_went_straight_to_the_broker_is_a_dead_letter_
 
 
 def test_a_cancellation_that_went_straight_to_the_broker_is_promised_when_it_comes_to_events_as_well(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
 ) -> None:
     one, other = (place(airline)["reservationId"] for _ in range(2))
     early = straight("CancellationRequested", {"reservationId": one}, id="cancel-1")
@@ -662,7 +664,7 @@ def test_a_cancellation_that_went_straight_to_the_broker_is_promised_when_it_com
 
 
 def test_what_was_accepted_is_not_another_command_straight_from_the_broker(
-    airline: Airline, broker: RecordingBroker
+    airline: HostedAirline, broker: RecordingBroker
 ) -> None:
     placed = place(airline)["reservationId"]
     structured(airline, cancellation(placed))
@@ -674,14 +676,14 @@ def test_what_was_accepted_is_not_another_command_straight_from_the_broker(
 
 @pytest.mark.parametrize("service", ["place-reservation", "cancel-reservation"])
 @pytest.mark.parametrize("identity", ["\ud800", "x" * 9_000, "\x00", "é", "주문 1"])
-def test_a_command_is_never_retried_for_its_id(airline: Airline, service: str, identity: str) -> None:
+def test_a_command_is_never_retried_for_its_id(airline: HostedAirline, service: str, identity: str) -> None:
     word = "ReservationRequested" if service == "place-reservation" else "CancellationRequested"
     data = WISH if service == "place-reservation" else {"reservationId": RESERVATION}
 
     assert airline.function(service).hear(straight(word, data, id=identity)).status_code in (204, 400, 422)
 
 
-def keep_house(airline: Airline) -> None:
+def keep_house(airline: HostedAirline) -> None:
     assert airline.function("reserve-housekeeping").hear(tick()).status_code == 204
 
 
@@ -689,5 +691,5 @@ def commands_heard(broker: RecordingBroker) -> list[str]:
     return [type_ for type_ in broker.heard() if type_.endswith("Requested")]
 
 
-def status_of(airline: Airline, reservation: str) -> str:
+def status_of(airline: HostedAirline, reservation: str) -> str:
     return str(body_of(airline.function("reserve").get(f"/reservations/{reservation}"))["status"])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.vocabulary import assert_refused, body_of, event
 from tests.integration.test_openapi import something_of_everything
 
@@ -20,28 +20,28 @@ FLIGHT = "/flights/1001"
 OTHER = '"00000000000000000000000000000000"'
 
 
-def flight(airline: Airline, path: str = FLIGHT) -> TestResponse:
+def flight(airline: HostedAirline, path: str = FLIGHT) -> TestResponse:
     return airline.function("flight-seats").get(path)
 
 
-def change(airline: Airline, body: dict[str, Any], **headers: str) -> TestResponse:
+def change(airline: HostedAirline, body: dict[str, Any], **headers: str) -> TestResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return airline.function("flight-seats").patch(FLIGHT, json=body, headers=named)
 
 
-def seats(airline: Airline) -> tuple[int, int]:
+def seats(airline: HostedAirline) -> tuple[int, int]:
     found = body_of(flight(airline))
     return found["remainingSeatsCount"], found["capacity"]
 
 
-def a_customer_takes_two(airline: Airline, reservation: str = "7Q2M9XW4TBCK") -> None:
+def a_customer_takes_two(airline: HostedAirline, reservation: str = "7Q2M9XW4TBCK") -> None:
     wish = event("ReservationPlaced", flightId=1001, seatQty=2, reservationId=reservation)
     assert airline.function("decrease-seats").hear(wish).status_code == 200
 
 
 @pytest.mark.parametrize(("service", "path"), SINGLE)
 def test_every_single_resource_has_a_strong_tag_and_is_not_sent_again_to_who_has_it(
-    airline: Airline, service: str, path: str
+    airline: HostedAirline, service: str, path: str
 ) -> None:
     here, function = path.format(**something_of_everything(airline)), airline.function(service)
     tag = function.get(here).headers["ETag"]
@@ -57,7 +57,7 @@ def test_every_single_resource_has_a_strong_tag_and_is_not_sent_again_to_who_has
     assert_refused(function.get(here, headers={"If-Match": OTHER}), 412)
 
 
-def test_an_operator_who_has_not_seen_the_latest_sale_does_not_undo_it(airline: Airline) -> None:
+def test_an_operator_who_has_not_seen_the_latest_sale_does_not_undo_it(airline: HostedAirline) -> None:
     remaining, capacity = seats(airline)
     tag = flight(airline).headers["ETag"]
     a_customer_takes_two(airline)
@@ -72,7 +72,7 @@ def test_an_operator_who_has_not_seen_the_latest_sale_does_not_undo_it(airline: 
 
 
 @pytest.mark.parametrize("named", ["*", "{tag}", f"{OTHER}, {{tag}}"])
-def test_a_change_of_what_is_there_is_made(airline: Airline, named: str) -> None:
+def test_a_change_of_what_is_there_is_made(airline: HostedAirline, named: str) -> None:
     tag = flight(airline).headers["ETag"]
 
     assert change(airline, {"cost": 1}, If_Match=named.format(tag=tag)).status_code == 200
@@ -93,7 +93,7 @@ def test_a_change_of_what_is_there_is_made(airline: Airline, named: str) -> None
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 @pytest.mark.parametrize("what", ["flight", "reservation"])
 def test_a_change_under_a_condition_that_does_not_hold_is_refused_and_nothing_happens(
-    airline: Airline, what: str, method: str, condition: dict[str, str]
+    airline: HostedAirline, what: str, method: str, condition: dict[str, str]
 ) -> None:
     names = something_of_everything(airline)
     service, path, body = {
@@ -111,7 +111,7 @@ def test_a_change_under_a_condition_that_does_not_hold_is_refused_and_nothing_ha
     assert airline.contents(service) == contents
 
 
-def test_what_is_not_there_is_not_found_whatever_the_condition(airline: Airline) -> None:
+def test_what_is_not_there_is_not_found_whatever_the_condition(airline: HostedAirline) -> None:
     flights, reserve = airline.function("flight-seats"), airline.function("reserve")
     for condition in ({"If-Match": "*"}, {"If-Match": OTHER}, {"If-None-Match": "*"}):
         assert_refused(flights.patch("/flights/7", json={"cost": 1}, headers=condition), 404)
@@ -119,21 +119,21 @@ def test_what_is_not_there_is_not_found_whatever_the_condition(airline: Airline)
         assert_refused(reserve.delete("/reservations/000000000000", headers=condition), 404)
 
 
-def test_a_refused_condition_leaves_its_key_free(airline: Airline) -> None:
+def test_a_refused_condition_leaves_its_key_free(airline: HostedAirline) -> None:
     key = {"Idempotency_Key": "k"}
 
     assert_refused(change(airline, {"cost": 1}, If_Match=OTHER, **key), 412)
     assert change(airline, {"cost": 1}, If_Match="*", **key).status_code == 200
 
 
-def test_what_was_made_or_changed_says_its_tag(airline: Airline) -> None:
+def test_what_was_made_or_changed_says_its_tag(airline: HostedAirline) -> None:
     wish = {"flightCode": "ACE890", "takeoffDate": "2025-12-25", "cost": 1, "remainingSeatsCount": 5}
     made = airline.function("flight-seats").post("/flights", json=wish)
 
     assert made.headers["ETag"] == flight(airline, f"/flights/{body_of(made)['flightId']}").headers["ETag"]
 
 
-def test_a_flight_gets_another_capacity_and_what_remains_follows(airline: Airline) -> None:
+def test_a_flight_gets_another_capacity_and_what_remains_follows(airline: HostedAirline) -> None:
     remaining, capacity = seats(airline)
     a_customer_takes_two(airline)
 
@@ -142,7 +142,7 @@ def test_a_flight_gets_another_capacity_and_what_remains_follows(airline: Airlin
     assert seats(airline) == (remaining + 3, capacity + 5)
 
 
-def test_a_flight_keeps_the_seats_that_are_held(airline: Airline) -> None:
+def test_a_flight_keeps_the_seats_that_are_held(airline: HostedAirline) -> None:
     a_customer_takes_two(airline)
     before = seats(airline)
 
@@ -152,7 +152,7 @@ def test_a_flight_keeps_the_seats_that_are_held(airline: Airline) -> None:
     assert seats(airline) == (0, 2)
 
 
-def test_capacity_and_remaining_seats_that_disagree_are_refused(airline: Airline) -> None:
+def test_capacity_and_remaining_seats_that_disagree_are_refused(airline: HostedAirline) -> None:
     a_customer_takes_two(airline)
 
     assert_refused(change(airline, {"capacity": 10, "remainingSeatsCount": 9}), 422, "remainingSeatsCount")

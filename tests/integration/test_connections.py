@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from testbed.project import function_folders, targets
-from testbed.system import ROOT, eventually
+from testbed.running_system import ROOT, eventually
 
 MAINS = {folder: next(iter(targets(folder))) for folder in function_folders()}
 SOURCES = [(ROOT / "functions" / folder / "main.py", target) for folder, target in MAINS.items()]

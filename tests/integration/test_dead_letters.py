@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.vocabulary import RESERVATION, body_of, event, href
 from tests.integration.conftest import Clock
 
@@ -23,19 +23,19 @@ def dead(
     return letter | {"knativeerrordest": by, "knativeerrorcode": code, "knativeerrordata": data}
 
 
-def keep(airline: Airline, letter: dict[str, Any]) -> None:
+def keep(airline: HostedAirline, letter: dict[str, Any]) -> None:
     answer = airline.function("dead-letters").hear(letter)
     assert (answer.status_code, answer.data) == (204, b""), answer.text
 
 
-def kept(airline: Airline, query: str = "") -> list[dict[str, Any]]:
+def kept(airline: HostedAirline, query: str = "") -> list[dict[str, Any]]:
     page = body_of(airline.function("dead-letters").get(f"/dead-letters?{query}"))
     letters: list[dict[str, Any]] = page["_embedded"]["deadLetters"]
     return letters
 
 
 @pytest.mark.parametrize("answer", [PROBLEM.encode(), PROBLEM], ids=["base64", "plain"])
-def test_a_letter_tells_who_failed_on_what_and_why(airline: Airline, answer: bytes | str) -> None:
+def test_a_letter_tells_who_failed_on_what_and_why(airline: HostedAirline, answer: bytes | str) -> None:
     letter = dead(event("RemainingSeatsDecreased"), answer)
 
     keep(airline, letter)
@@ -73,27 +73,29 @@ def test_a_letter_tells_who_failed_on_what_and_why(airline: Airline, answer: byt
         (b"nul \x00", "nul \ufffd"),
     ],
 )
-def test_any_answer_is_a_readable_reason(airline: Airline, answer: bytes | str, reason: str) -> None:
+def test_any_answer_is_a_readable_reason(airline: HostedAirline, answer: bytes | str, reason: str) -> None:
     keep(airline, dead(event("Paid"), answer))
 
     assert [shown["reason"] for shown in kept(airline)] == [reason]
 
 
 @pytest.mark.parametrize("code", ["", "0", "x", "9" * 30, "٣٣٣"])
-def test_a_letter_is_kept_though_no_status_came(airline: Airline, code: str) -> None:
+def test_a_letter_is_kept_though_no_status_came(airline: HostedAirline, code: str) -> None:
     keep(airline, dead(event("Paid"), "", code))
 
     assert [shown["code"] for shown in kept(airline)] == [None]
 
 
-def test_a_letter_without_any_reason_is_kept(airline: Airline) -> None:
+def test_a_letter_without_any_reason_is_kept(airline: HostedAirline) -> None:
     keep(airline, event("Paid"))
 
     (shown,) = kept(airline)
     assert (shown["function"], shown["code"], bool(shown["reason"])) == ("", None, True)
 
 
-def test_a_letter_that_comes_again_is_counted_and_shows_its_latest_reason(airline: Airline, held_clock: Clock) -> None:
+def test_a_letter_that_comes_again_is_counted_and_shows_its_latest_reason(
+    airline: HostedAirline, held_clock: Clock
+) -> None:
     keep(airline, dead(event("Paid"), "first", "500"))
     held_clock.passes(timedelta(minutes=5))
     keep(airline, dead(event("Paid"), "second", "503"))
@@ -103,14 +105,14 @@ def test_a_letter_that_comes_again_is_counted_and_shows_its_latest_reason(airlin
     assert (shown["firstAt"], shown["lastAt"]) == ("2026-03-01T12:00:00.000Z", "2026-03-01T12:05:00.000Z")
 
 
-def test_an_event_that_two_functions_failed_on_is_two_letters(airline: Airline) -> None:
+def test_an_event_that_two_functions_failed_on_is_two_letters(airline: HostedAirline) -> None:
     keep(airline, dead(event("ReservationCanceled"), by="http://restore-seats"))
     keep(airline, dead(event("ReservationCanceled"), by="http://refund-payment"))
 
     assert {shown["function"] for shown in kept(airline)} == {"http://restore-seats", "http://refund-payment"}
 
 
-def test_letters_are_found_by_saga_type_and_function(airline: Airline) -> None:
+def test_letters_are_found_by_saga_type_and_function(airline: HostedAirline) -> None:
     keep(airline, dead(event("Paid")))
     keep(airline, dead(event("ReservationCanceled", reservationId="000000000001"), by="http://restore-seats"))
 
@@ -128,7 +130,7 @@ def test_letters_are_found_by_saga_type_and_function(airline: Airline) -> None:
         (b"", None),
     ],
 )
-def test_a_strangers_letter_is_kept_with_its_data(airline: Airline, body: bytes, data: object) -> None:
+def test_a_strangers_letter_is_kept_with_its_data(airline: HostedAirline, body: bytes, data: object) -> None:
     headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/stranger", "ce-type": "com.example.image"}
     headers |= {"ce-knativeerrorcode": "500", "ce-knativeerrordest": FUNCTION, "Content-Type": "image/jpeg"}
 
@@ -151,13 +153,15 @@ def test_a_strangers_letter_is_kept_with_its_data(airline: Airline, body: bytes,
         ("", ""),
     ],
 )
-def test_a_function_has_its_short_name_where_it_can_be_told(airline: Airline, destination: str, function: str) -> None:
+def test_a_function_has_its_short_name_where_it_can_be_told(
+    airline: HostedAirline, destination: str, function: str
+) -> None:
     keep(airline, dead(event("Paid"), by=destination))
 
     assert [(shown["function"], shown["destination"]) for shown in kept(airline)] == [(function, destination)]
 
 
-def test_a_letter_with_characters_that_no_database_takes_is_kept(airline: Airline) -> None:
+def test_a_letter_with_characters_that_no_database_takes_is_kept(airline: HostedAirline) -> None:
     keep(
         airline,
         {"specversion": "1.0", "id": "\ud800", "source": "\x00", "type": "x" * 300, "data": {"a": "\ud800\x00"}},
@@ -168,7 +172,7 @@ def test_a_letter_with_characters_that_no_database_takes_is_kept(airline: Airlin
     assert airline.function("dead-letters").get(href(shown, "self")).status_code == 200
 
 
-def test_a_large_letter_is_kept(airline: Airline) -> None:
+def test_a_large_letter_is_kept(airline: HostedAirline) -> None:
     keep(airline, dead(event("Paid", note="x" * 900_000)))
 
     assert len(kept(airline)) == 1

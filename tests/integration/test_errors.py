@@ -7,7 +7,7 @@ import pytest
 import choreography.errors as family
 from choreography.errors import Problem
 from choreography.problems import STATUS
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.vocabulary import assert_refused, event
 
 RULES = [
@@ -33,7 +33,7 @@ each_error = pytest.mark.parametrize("error", STATUS)
 @each_error
 @pytest.mark.parametrize("asked", RULES, ids=lambda asked: asked[0])
 def test_a_policy_that_raises_an_error_answers_its_status(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch, error: type[Problem], asked: tuple[str, str, str]
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch, error: type[Problem], asked: tuple[str, str, str]
 ) -> None:
     service, rule, word = asked
     raising(monkeypatch, rule, error("not now"))
@@ -43,14 +43,14 @@ def test_a_policy_that_raises_an_error_answers_its_status(
 
 @each_error
 def test_an_http_function_that_raises_an_error_answers_its_status(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch, error: type[Problem]
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch, error: type[Problem]
 ) -> None:
     monkeypatch.setattr("flights.find_flight", lambda *_: raise_(error("not now")))
 
     assert_refused(airline.function("flight-seats").get("/flights/1"), STATUS[error])
 
 
-def test_a_refusal_names_the_fields_of_an_invalid_event(airline: Airline) -> None:
+def test_a_refusal_names_the_fields_of_an_invalid_event(airline: HostedAirline) -> None:
     broken = event("Paid", amount=-1, customerId=None)
 
     assert_refused(airline.function("confirm-reservation").hear(broken), 422, "amount", "customerId")
@@ -58,7 +58,7 @@ def test_a_refusal_names_the_fields_of_an_invalid_event(airline: Airline) -> Non
 
 @pytest.mark.parametrize("service", ["confirm-reservation", "reserve"])
 def test_a_crash_is_a_500_that_names_the_class_and_keeps_the_text_to_itself(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch, service: str
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch, service: str
 ) -> None:
     monkeypatch.setattr("reservations.find", lambda *_: raise_(ZeroDivisionError("a secret")))
     raising(monkeypatch, "reservations.confirm_reservation", ZeroDivisionError("a secret"))

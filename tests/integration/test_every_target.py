@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse, create_environ
 from airline.events import AIRLINE, Paid, ReservationConfirmed
 from airline.values import ReservationId
 from choreography import policy
-from testbed.hosting import FOLDER_OF, Airline
+from testbed.hosting import FOLDER_OF, HostedAirline
 from testbed.project import functions, wiring
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import DATA, RESERVATION, assert_refused, body_of, event, tick
@@ -66,7 +66,7 @@ def replies(service: str) -> bool:
     return SPEAKING[service].wrapper != "announce" and bool(policy.says(rule(SPEAKING[service].rules[-1])))
 
 
-def prepare(airline: Airline, service: str) -> None:
+def prepare(airline: HostedAirline, service: str) -> None:
     for earlier, word in BEFORE.get(service, []):
         assert airline.function(earlier).hear(event(word)).status_code in (200, 204)
 
@@ -84,21 +84,21 @@ def as_kafka_delivers(cause: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("service", FOLDER_OF)
-def test_a_function_is_ready(airline: Airline, service: str) -> None:
+def test_a_function_is_ready(airline: HostedAirline, service: str) -> None:
     answer = airline.function(service).get("/healthz")
 
     assert (answer.status_code, answer.data) == (204, b"")
 
 
 @pytest.mark.parametrize("service", FOLDER_OF)
-def test_a_function_whose_database_is_away_is_not_ready(airline: Airline, service: str, tmp_path: Path) -> None:
+def test_a_function_whose_database_is_away_is_not_ready(airline: HostedAirline, service: str, tmp_path: Path) -> None:
     airline.settings["DATABASE_URL"] = f"sqlite:///{tmp_path / 'no such folder' / 'x.db'}"
 
     assert_refused(airline.function(service).get("/healthz"), 503)
 
 
 @pytest.mark.parametrize(("service", "word"), HEARD)
-def test_a_policy_replies_with_nothing_or_one_event(airline: Airline, service: str, word: str) -> None:
+def test_a_policy_replies_with_nothing_or_one_event(airline: HostedAirline, service: str, word: str) -> None:
     prepare(airline, service)
 
     answer = airline.function(service).hear(event(word))
@@ -109,7 +109,7 @@ def test_a_policy_replies_with_nothing_or_one_event(airline: Airline, service: s
 
 @pytest.mark.parametrize(("service", "word"), HEARD)
 def test_a_policy_announces_only_events_fit_for_a_broker(
-    airline: Airline, broker: RecordingBroker, service: str, word: str
+    airline: HostedAirline, broker: RecordingBroker, service: str, word: str
 ) -> None:
     prepare(airline, service)
     broker.accepted.clear()
@@ -124,7 +124,7 @@ def test_a_policy_announces_only_events_fit_for_a_broker(
 
 @pytest.mark.parametrize(("service", "word"), HEARD)
 def test_a_redelivery_says_the_same_event_again(
-    airline: Airline, broker: RecordingBroker, service: str, word: str
+    airline: HostedAirline, broker: RecordingBroker, service: str, word: str
 ) -> None:
     prepare(airline, service)
     broker.accepted.clear()
@@ -140,7 +140,9 @@ def test_a_redelivery_says_the_same_event_again(
 
 
 @pytest.mark.parametrize(("service", "word"), HEARD)
-def test_a_policy_hears_an_event_as_the_kafka_broker_delivers_it(airline: Airline, service: str, word: str) -> None:
+def test_a_policy_hears_an_event_as_the_kafka_broker_delivers_it(
+    airline: HostedAirline, service: str, word: str
+) -> None:
     prepare(airline, service)
     cause, before = event(word), airline.contents(FOLDER_OF[service])
 
@@ -154,7 +156,7 @@ def test_a_policy_hears_an_event_as_the_kafka_broker_delivers_it(airline: Airlin
 @pytest.mark.parametrize(("service", "word"), HEARD)
 @pytest.mark.parametrize("data", [None, [], "text", {}, {"reservationId": 1}])
 def test_a_broken_event_is_refused_for_good_and_changes_nothing(
-    airline: Airline, service: str, word: str, data: object
+    airline: HostedAirline, service: str, word: str, data: object
 ) -> None:
     prepare(airline, service)
     before = airline.contents(FOLDER_OF[service])
@@ -167,13 +169,13 @@ def test_a_broken_event_is_refused_for_good_and_changes_nothing(
 
 
 @pytest.mark.parametrize("service", SPEAKING)
-def test_a_policy_refuses_what_it_does_not_hear(airline: Airline, service: str) -> None:
+def test_a_policy_refuses_what_it_does_not_hear(airline: HostedAirline, service: str) -> None:
     for word in DATA.keys() - policy.hears(rule(SPEAKING[service].rules[0])).keys():
         assert_refused(airline.function(service).hear(event(word)), 422)
 
 
 @pytest.mark.parametrize("service", [name for name, found in WIRED.items() if found.wrapper in ("observe", "tidy")])
-def test_who_observes_or_keeps_house_never_replies(airline: Airline, service: str) -> None:
+def test_who_observes_or_keeps_house_never_replies(airline: HostedAirline, service: str) -> None:
     for heard in (event("ReservationPlaced"), event("ReservationCanceled"), tick()):
         assert_fit_for_a_broker(airline.function(service).hear(heard), heard)
         assert airline.function(service).hear(heard).status_code == 204
@@ -181,7 +183,7 @@ def test_who_observes_or_keeps_house_never_replies(airline: Airline, service: st
 
 @pytest.mark.parametrize("service", WIRED)
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000, b"\xff", b'{"specversion": "1.0"}'])
-def test_what_is_no_event_is_refused_for_good(airline: Airline, service: str, body: bytes) -> None:
+def test_what_is_no_event_is_refused_for_good(airline: HostedAirline, service: str, body: bytes) -> None:
     answer = airline.function(service).post("/", data=body, headers={"Content-Type": "application/cloudevents+json"})
 
     assert_refused(answer, 400)

@@ -23,7 +23,7 @@ from broker.embedded import event as broker_event
 from choreography import policy
 from choreography.problems import MOST_BYTES
 from testbed import hostile
-from testbed.hosting import FOLDER_OF, Airline, Function
+from testbed.hosting import FOLDER_OF, Function, HostedAirline
 from testbed.project import functions, wiring
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import DATA, body_of, event, tick
@@ -76,7 +76,7 @@ sent_often = hypothesis.settings(
 class Watched:
     """A function and what its folder keeps, which is looked at again only after somebody has committed."""
 
-    airline: Airline
+    airline: HostedAirline
     service: str
     database: sqlite3.Connection
     version: int = -1
@@ -107,7 +107,7 @@ class Watched:
 
 
 @contextmanager
-def watched(airline: Airline, service: str) -> Iterator[Watched]:
+def watched(airline: HostedAirline, service: str) -> Iterator[Watched]:
     with closing(sqlite3.connect(airline.database(FOLDER_OF[service]))) as database:
         found = Watched(airline, service, database)
         prepare(airline, service)
@@ -122,7 +122,7 @@ def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("service", [*POLICIES, COMMANDS])
 def test_an_attribute_that_no_database_takes_is_read_or_refused(
-    airline: Airline, broker: RecordingBroker, service: str
+    airline: HostedAirline, broker: RecordingBroker, service: str
 ) -> None:
     path, source = ("/events", "/agency/7") if service == COMMANDS else ("/", "/airline/x")
     word = "ReservationRequested" if service == COMMANDS else heard_by(service)[0]
@@ -136,7 +136,7 @@ def test_an_attribute_that_no_database_takes_is_read_or_refused(
 
 @pytest.mark.parametrize("service", [*POLICIES, COMMANDS])
 def test_data_nested_to_about_where_python_gives_up_are_read_or_refused(
-    airline: Airline, broker: RecordingBroker, service: str
+    airline: HostedAirline, broker: RecordingBroker, service: str
 ) -> None:
     whole = json.dumps(event("ReservationPlaced", "/agency/7", more=hostile.MARKED))
     with watched(airline, service) as function:
@@ -148,7 +148,7 @@ def test_data_nested_to_about_where_python_gives_up_are_read_or_refused(
 
 @pytest.mark.parametrize("service", POLICIES)
 def test_a_policy_does_all_or_nothing_whatever_it_is_sent(
-    airline: Airline, broker: RecordingBroker, service: str
+    airline: HostedAirline, broker: RecordingBroker, service: str
 ) -> None:
     with watched(airline, service) as target:
 
@@ -167,7 +167,7 @@ def test_a_policy_does_all_or_nothing_whatever_it_is_sent(
 
 
 def test_the_dead_letter_sink_keeps_and_shows_and_sends_again_whatever_is_an_event(
-    airline: Airline, broker: RecordingBroker
+    airline: HostedAirline, broker: RecordingBroker
 ) -> None:
     with watched(airline, SINK) as sink:
 
@@ -184,7 +184,7 @@ def test_the_dead_letter_sink_keeps_and_shows_and_sends_again_whatever_is_an_eve
         sink.assert_not_all_was_refused()
 
 
-def test_commands_from_outside_are_forwarded_clean_or_refused(airline: Airline, broker: RecordingBroker) -> None:
+def test_commands_from_outside_are_forwarded_clean_or_refused(airline: HostedAirline, broker: RecordingBroker) -> None:
     with watched(airline, COMMANDS) as desk:
 
         @sent_often

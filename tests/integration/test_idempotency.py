@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 import reservations
 from choreography import idempotency, store
-from testbed.hosting import Airline, url_of
+from testbed.hosting import HostedAirline, url_of
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import assert_refused, body_of, href, place, tick
 from tests.integration.conftest import Clock
@@ -23,16 +23,16 @@ WISH = {"customerId": 1, "flightId": 1, "seatQty": 3, "reserveDate": "2026-03-01
 FLIGHT = {"flightCode": "ACE890", "takeoffDate": "2025-12-25", "cost": 1, "remainingSeatsCount": 5}
 
 
-def reserve(airline: Airline, wish: dict[str, Any] | None = None, key: str = "8e03978e") -> TestResponse:
+def reserve(airline: HostedAirline, wish: dict[str, Any] | None = None, key: str = "8e03978e") -> TestResponse:
     headers = {"Idempotency-Key": key}
     return airline.function("reserve").post("/reservations", json=wish or WISH, headers=headers)
 
 
-def claims(airline: Airline, folder: str = "reserve") -> list[tuple[str, int | None]]:
+def claims(airline: HostedAirline, folder: str = "reserve") -> list[tuple[str, int | None]]:
     return airline.rows(folder, "SELECT key, status FROM commands")
 
 
-def test_the_same_request_gets_the_same_answer_and_one_reservation(airline: Airline) -> None:
+def test_the_same_request_gets_the_same_answer_and_one_reservation(airline: HostedAirline) -> None:
     first, again = reserve(airline), reserve(airline)
 
     assert (again.status_code, again.data) == (201, first.data)
@@ -41,7 +41,7 @@ def test_the_same_request_gets_the_same_answer_and_one_reservation(airline: Airl
     assert airline.rows("reserve", "SELECT COUNT(*) FROM reservations") == [(1,)]
 
 
-def test_the_same_request_is_one_event(airline: Airline, broker: RecordingBroker) -> None:
+def test_the_same_request_is_one_event(airline: HostedAirline, broker: RecordingBroker) -> None:
     reserve(airline)
     reserve(airline)
 
@@ -49,14 +49,14 @@ def test_the_same_request_is_one_event(airline: Airline, broker: RecordingBroker
     assert airline.rows("reserve", "SELECT COUNT(*) FROM outbox") == [(0,)]
 
 
-def test_the_first_answer_is_kept_though_the_reservation_went_on(airline: Airline) -> None:
+def test_the_first_answer_is_kept_though_the_reservation_went_on(airline: HostedAirline) -> None:
     first = reserve(airline)
     airline.function("reserve").delete(href(body_of(first), "self"))
 
     assert body_of(reserve(airline))["status"] == "PENDING"
 
 
-def test_another_request_under_the_same_key_is_refused(airline: Airline, broker: RecordingBroker) -> None:
+def test_another_request_under_the_same_key_is_refused(airline: HostedAirline, broker: RecordingBroker) -> None:
     first = reserve(airline)
     before = airline.contents("reserve")
 
@@ -66,16 +66,16 @@ def test_another_request_under_the_same_key_is_refused(airline: Airline, broker:
     assert broker.heard() == ["ReservationPlaced"]
 
 
-def test_another_key_is_another_reservation(airline: Airline) -> None:
+def test_another_key_is_another_reservation(airline: HostedAirline) -> None:
     assert body_of(reserve(airline))["reservationId"] != body_of(reserve(airline, key="another"))["reservationId"]
 
 
-def test_no_key_is_another_reservation_each_time(airline: Airline) -> None:
+def test_no_key_is_another_reservation_each_time(airline: HostedAirline) -> None:
     assert place(airline)["reservationId"] != place(airline)["reservationId"]
 
 
 def test_a_command_whose_process_is_killed_leaves_nothing_and_the_client_gets_through_at_once(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -91,7 +91,7 @@ def test_a_command_whose_process_is_killed_leaves_nothing_and_the_client_gets_th
     assert claims(airline) == [(KEY["Idempotency-Key"], 201)]
 
 
-def test_a_key_that_an_earlier_release_claimed_and_was_killed_with_is_free(airline: Airline) -> None:
+def test_a_key_that_an_earlier_release_claimed_and_was_killed_with_is_free(airline: HostedAirline) -> None:
     claimed = {"fingerprint": "f", "claim": "of the dead", "claimed_at": datetime.now(UTC)}
     airline.function("reserve")
     store.commit(
@@ -104,7 +104,7 @@ def test_a_key_that_an_earlier_release_claimed_and_was_killed_with_is_free(airli
 
 
 def test_a_second_request_waits_for_the_first_one_that_is_at_work(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     placing, at_work, may_end = reservations.place, threading.Event(), threading.Event()
 
@@ -127,7 +127,7 @@ def test_a_second_request_waits_for_the_first_one_that_is_at_work(
     assert answers[0].data == answers[1].data
 
 
-def test_who_waits_for_too_long_is_told_to_try_again(airline: Airline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_for_too_long_is_told_to_try_again(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "TURN_SECONDS", 0.05)
     other = os.open(f"{airline.database('reserve')}-writer", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(other, fcntl.LOCK_EX)
@@ -139,18 +139,18 @@ def test_who_waits_for_too_long_is_told_to_try_again(airline: Airline, monkeypat
 
 
 @pytest.mark.parametrize("same", ['"8e03978e"', "8e03978e"])
-def test_a_key_in_quotes_is_the_same_key(airline: Airline, same: str) -> None:
+def test_a_key_in_quotes_is_the_same_key(airline: HostedAirline, same: str) -> None:
     assert reserve(airline, key=same).data == reserve(airline).data
     assert claims(airline) == [("8e03978e", 201)]
 
 
-def test_a_quoted_key_may_have_quotes_of_its_own(airline: Airline) -> None:
+def test_a_quoted_key_may_have_quotes_of_its_own(airline: HostedAirline) -> None:
     reserve(airline, key=r'"a \"b\" \\c"')
 
     assert claims(airline) == [(r'a "b" \c', 201)]
 
 
-def test_a_key_lives_for_its_time_and_not_longer(airline: Airline, held_clock: Clock) -> None:
+def test_a_key_lives_for_its_time_and_not_longer(airline: HostedAirline, held_clock: Clock) -> None:
     airline.settings["IDEMPOTENCY_HOURS"] = "24"
     first = body_of(reserve(airline))
 
@@ -163,7 +163,7 @@ def test_a_key_lives_for_its_time_and_not_longer(airline: Airline, held_clock: C
 
 
 def test_housekeeping_forgets_the_keys_that_have_had_their_time(
-    airline: Airline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idempotency, "PRUNED_AT_ONCE", 2)
     for number in range(5):
@@ -177,7 +177,7 @@ def test_housekeeping_forgets_the_keys_that_have_had_their_time(
 
 
 def test_a_service_without_housekeeping_forgets_old_keys_when_it_gets_new_ones(
-    airline: Airline, held_clock: Clock
+    airline: HostedAirline, held_clock: Clock
 ) -> None:
     flights = airline.function("flight-seats")
     for number in range(3):
@@ -189,7 +189,7 @@ def test_a_service_without_housekeeping_forgets_old_keys_when_it_gets_new_ones(
     assert claims(airline, "flight-seats") == [(KEY["Idempotency-Key"], 201)]
 
 
-def test_a_flight_that_is_removed_is_added_again_by_its_key(airline: Airline) -> None:
+def test_a_flight_that_is_removed_is_added_again_by_its_key(airline: HostedAirline) -> None:
     flights = airline.function("flight-seats")
     here = href(body_of(flights.post("/flights", json=FLIGHT, headers=KEY)), "self")
     change = {"Idempotency-Key": "change"}
@@ -205,7 +205,7 @@ def test_a_flight_that_is_removed_is_added_again_by_its_key(airline: Airline) ->
 
 
 def test_an_answer_that_could_not_be_sent_leaves_no_reservation(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("choreography.hal.base_url", lambda _: "http://a..b c")
 
@@ -214,7 +214,7 @@ def test_an_answer_that_could_not_be_sent_leaves_no_reservation(
     assert airline.rows("reserve", "SELECT * FROM reservations") == claims(airline) == []
 
 
-def test_a_refused_command_leaves_no_claim(airline: Airline) -> None:
+def test_a_refused_command_leaves_no_claim(airline: HostedAirline) -> None:
     assert_refused(reserve(airline, WISH | {"seatQty": 0}), 422, "seatQty")
     assert_refused(airline.function("reserve").delete("/reservations/000000000000", headers=KEY), 404)
 
@@ -222,7 +222,7 @@ def test_a_refused_command_leaves_no_claim(airline: Airline) -> None:
     assert reserve(airline).status_code == 201
 
 
-def test_a_command_that_failed_leaves_no_claim(airline: Airline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_failed_leaves_no_claim(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a defect")
 
@@ -234,14 +234,14 @@ def test_a_command_that_failed_leaves_no_claim(airline: Airline, monkeypatch: py
     assert reserve(airline).status_code == 201
 
 
-def test_a_broker_that_is_away_does_not_make_the_command_fail(airline_without_broker: Airline) -> None:
+def test_a_broker_that_is_away_does_not_make_the_command_fail(airline_without_broker: HostedAirline) -> None:
     first, again = reserve(airline_without_broker), reserve(airline_without_broker)
 
     assert (first.status_code, again.data) == (201, first.data)
     assert airline_without_broker.rows("reserve", "SELECT COUNT(*) FROM outbox") == [(1,)]
 
 
-def test_canceling_with_a_key_answers_the_same_again(airline: Airline, broker: RecordingBroker) -> None:
+def test_canceling_with_a_key_answers_the_same_again(airline: HostedAirline, broker: RecordingBroker) -> None:
     reserve, here = airline.function("reserve"), href(place(airline), "self")
 
     answers = [reserve.patch(here, json={"status": "CANCELED"}, headers=KEY) for _ in range(2)]
@@ -254,7 +254,7 @@ def test_canceling_with_a_key_answers_the_same_again(airline: Airline, broker: R
     assert set(broker.heard()) == {"ReservationPlaced", "ReservationCanceled"}
 
 
-def test_adding_a_flight_with_a_key_adds_one(airline: Airline) -> None:
+def test_adding_a_flight_with_a_key_adds_one(airline: HostedAirline) -> None:
     flights = airline.function("flight-seats")
 
     first, again = (flights.post("/flights", json=FLIGHT, headers=KEY) for _ in range(2))
@@ -263,7 +263,7 @@ def test_adding_a_flight_with_a_key_adds_one(airline: Airline) -> None:
     assert airline.rows("flight-seats", "SELECT COUNT(*) FROM flights WHERE flight_code = 'ACE890'") == [(1,)]
 
 
-def test_removing_a_flight_with_a_key_answers_the_same_again(airline: Airline) -> None:
+def test_removing_a_flight_with_a_key_answers_the_same_again(airline: HostedAirline) -> None:
     flights = airline.function("flight-seats")
 
     assert [flights.delete("/flights/1005", headers=KEY).status_code for _ in range(2)] == [204, 204]
@@ -271,7 +271,7 @@ def test_removing_a_flight_with_a_key_answers_the_same_again(airline: Airline) -
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é", "tab\there", '""', '"open', '"a"b"', '"' + "x" * 256 + '"'])
-def test_a_key_must_be_short_and_printable(airline: Airline, key: str) -> None:
+def test_a_key_must_be_short_and_printable(airline: HostedAirline, key: str) -> None:
     before = airline.contents("reserve")
 
     assert_refused(reserve(airline, key=key), 422, "Idempotency-Key")
@@ -280,7 +280,7 @@ def test_a_key_must_be_short_and_printable(airline: Airline, key: str) -> None:
 
 @pytest.mark.parametrize("public", ["", "https://airline.example/api"])
 def test_a_flight_that_was_removed_is_added_again_under_its_key_wherever_links_begin(
-    airline: Airline, public: str
+    airline: HostedAirline, public: str
 ) -> None:
     airline.settings["PUBLIC_URL"] = public
     desk = airline.function("flight-seats")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from airline.events import AIRLINE
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import CLOUD_EVENT, RESERVATION, body_of, event, place
 
@@ -21,13 +21,13 @@ def last(captured: Lines) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def talkative(airline: Airline) -> None:
+def talkative(airline: HostedAirline) -> None:
     airline.settings["LOG_LEVEL"] = "INFO"
 
 
 @pytest.mark.parametrize(("service", "status"), [("decrease-seats", 200), ("project-dashboard", 204)])
 def test_a_policy_and_an_observer_name_the_reservation_of_an_event(
-    airline: Airline, capsys: Lines, service: str, status: int
+    airline: HostedAirline, capsys: Lines, service: str, status: int
 ) -> None:
     airline.function(service).hear(event("ReservationPlaced"))
 
@@ -40,7 +40,7 @@ def test_a_policy_and_an_observer_name_the_reservation_of_an_event(
     assert line["eventId"] == AIRLINE.event_id("ReservationPlaced", RESERVATION)
 
 
-def test_a_refusal_names_the_reservation_that_only_the_data_name(airline: Airline, capsys: Lines) -> None:
+def test_a_refusal_names_the_reservation_that_only_the_data_name(airline: HostedAirline, capsys: Lines) -> None:
     broken = event("Paid", amount=-1)
     del broken["correlationid"]
 
@@ -50,7 +50,7 @@ def test_a_refusal_names_the_reservation_that_only_the_data_name(airline: Airlin
     assert line["reservationId"] == RESERVATION
 
 
-def test_a_report_about_many_reservations_names_none(airline: Airline, capsys: Lines) -> None:
+def test_a_report_about_many_reservations_names_none(airline: HostedAirline, capsys: Lines) -> None:
     report = event("SagasSettled")
     del report["correlationid"]
 
@@ -60,7 +60,7 @@ def test_a_report_about_many_reservations_names_none(airline: Airline, capsys: L
 
 
 def test_a_command_names_the_reservation_and_the_event_that_it_made(
-    airline: Airline, broker: RecordingBroker, capsys: Lines
+    airline: HostedAirline, broker: RecordingBroker, capsys: Lines
 ) -> None:
     made = place(airline)
 
@@ -69,7 +69,9 @@ def test_a_command_names_the_reservation_and_the_event_that_it_made(
     assert line["eventId"] == broker.accepted[0]["id"]
 
 
-def test_a_command_from_outside_names_the_reservation_that_it_is_promised(airline: Airline, capsys: Lines) -> None:
+def test_a_command_from_outside_names_the_reservation_that_it_is_promised(
+    airline: HostedAirline, capsys: Lines
+) -> None:
     wish = {"customerId": 7, "flightId": 1001, "seatQty": 3}
     asked = {"specversion": "1.0", "id": "order-1", "source": "/agency/7", "type": "ReservationRequested", "data": wish}
 
@@ -89,7 +91,7 @@ def test_a_command_from_outside_names_the_reservation_that_it_is_promised(airlin
     ],
 )
 def test_a_question_about_a_reservation_names_it(
-    airline: Airline, capsys: Lines, service: str, path: str, reservation: str | None
+    airline: HostedAirline, capsys: Lines, service: str, path: str, reservation: str | None
 ) -> None:
     airline.function(service).get(path)
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from werkzeug.test import TestResponse
 
-from testbed.hosting import FOLDER_OF, Airline
+from testbed.hosting import FOLDER_OF, HostedAirline
 from testbed.vocabulary import CLOUD_EVENT, assert_refused, body_of
 from tests.integration.documents import DOCUMENTED, paths_of
 
@@ -47,7 +47,7 @@ def allowed(header: str) -> str:
 @each_resource
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "BREW"])
 def test_a_method_that_is_not_spoken_is_answered_with_those_that_are(
-    airline: Airline, service: str, path: str, methods: str, method: str
+    airline: HostedAirline, service: str, path: str, methods: str, method: str
 ) -> None:
     answer = airline.function(service).open(method, path)
 
@@ -56,7 +56,9 @@ def test_a_method_that_is_not_spoken_is_answered_with_those_that_are(
 
 
 @each_resource
-def test_a_client_may_ask_which_methods_are_spoken(airline: Airline, service: str, path: str, methods: str) -> None:
+def test_a_client_may_ask_which_methods_are_spoken(
+    airline: HostedAirline, service: str, path: str, methods: str
+) -> None:
     answer = airline.function(service).open("OPTIONS", path)
 
     assert answer.status_code == 200
@@ -64,7 +66,7 @@ def test_a_client_may_ask_which_methods_are_spoken(airline: Airline, service: st
 
 
 @pytest.mark.parametrize(("service", "path"), READABLE.items())
-def test_head_is_answered_like_get_without_a_body(airline: Airline, service: str, path: str) -> None:
+def test_head_is_answered_like_get_without_a_body(airline: HostedAirline, service: str, path: str) -> None:
     function = airline.function(service)
     get, head = function.get(path), function.open("HEAD", path)
 
@@ -73,7 +75,7 @@ def test_head_is_answered_like_get_without_a_body(airline: Airline, service: str
 
 
 @pytest.mark.parametrize(("service", "path", "method"), ROUTES, ids=[f"{route[2]} {route[1]}" for route in ROUTES])
-def test_a_slash_at_the_end_makes_no_difference(airline: Airline, service: str, path: str, method: str) -> None:
+def test_a_slash_at_the_end_makes_no_difference(airline: HostedAirline, service: str, path: str, method: str) -> None:
     number = 999 if method == "DELETE" else 1001  # what is deleted is not there the second time
     to = path.format(**dict.fromkeys(("reservationId", "id"), "7Q2M9XW4TBCK"), **dict.fromkeys(NUMBERS, number))
     function = airline.function(service)
@@ -85,13 +87,13 @@ def test_a_slash_at_the_end_makes_no_difference(airline: Airline, service: str, 
 
 
 @pytest.mark.parametrize("path", ["/flights/1%0a", "/flights%0a/1", "/robots.txt", "/favicon.ico"])
-def test_what_functions_framework_answers_by_itself_is_a_problem_document(airline: Airline, path: str) -> None:
+def test_what_functions_framework_answers_by_itself_is_a_problem_document(airline: HostedAirline, path: str) -> None:
     for service in ("flight-seats", "decrease-seats"):
         assert_refused(airline.function(service).get(path), 404)
 
 
 @pytest.mark.parametrize("service", FOLDER_OF)
-def test_a_body_that_is_packed_is_refused_by_the_name_of_its_encoding(airline: Airline, service: str) -> None:
+def test_a_body_that_is_packed_is_refused_by_the_name_of_its_encoding(airline: HostedAirline, service: str) -> None:
     function = airline.function(service)
     path, _ = RESOURCES.get(service, ("/", ""))
 
@@ -106,14 +108,14 @@ def test_a_body_that_is_packed_is_refused_by_the_name_of_its_encoding(airline: A
     "pattern", ["/", "/nowhere", "{path}/1/2/3", "/.{path}", "/x/..{path}", "{path}//1", "/x/{path}"]
 )
 def test_there_is_nothing_at_an_unknown_path_and_no_redirect(
-    airline: Airline, service: str, path: str, pattern: str
+    airline: HostedAirline, service: str, path: str, pattern: str
 ) -> None:
     assert_refused(airline.function(service).get(pattern.format(path=path)), 404)
 
 
 @each_resource
 def test_no_spelling_of_a_path_is_answered_with_a_redirect(
-    airline: Airline, service: str, path: str, methods: str
+    airline: HostedAirline, service: str, path: str, methods: str
 ) -> None:
     for spelling in (path, f"/{path}", f"{path}//", f"{path}/../", f"{path}/%2e%2e", f"{path}%2F", f"/.{path}"):
         raw = {"environ_overrides": {"PATH_INFO": spelling}}
@@ -122,7 +124,7 @@ def test_no_spelling_of_a_path_is_answered_with_a_redirect(
 
 
 @each_resource
-def test_a_nul_in_the_address_is_refused(airline: Airline, service: str, path: str, methods: str) -> None:
+def test_a_nul_in_the_address_is_refused(airline: HostedAirline, service: str, path: str, methods: str) -> None:
     function = airline.function(service)
 
     assert_refused(function.get(f"{path}/%00"), 400)
@@ -130,7 +132,7 @@ def test_a_nul_in_the_address_is_refused(airline: Airline, service: str, path: s
 
 
 @each_resource
-def test_the_document_of_a_function_is_served(airline: Airline, service: str, path: str, methods: str) -> None:
+def test_the_document_of_a_function_is_served(airline: HostedAirline, service: str, path: str, methods: str) -> None:
     answer = airline.function(service).get("/openapi.json")
 
     assert answer.content_type == "application/json"

@@ -8,7 +8,7 @@ import pytest
 
 from broker.embedded import event as embedded
 from choreography import attributes, wire
-from testbed.hosting import FOLDER_OF, Airline
+from testbed.hosting import FOLDER_OF, HostedAirline
 from testbed.project import functions, wiring
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import CLOUD_EVENT, assert_refused, body_of
@@ -38,13 +38,13 @@ def delivered(event: dict[str, Any]) -> dict[str, Any]:
     return {"headers": [tuple(line.split(": ", 1)) for line in lines], "data": stored.data}
 
 
-def reservations(airline: Airline) -> list[tuple[Any, ...]]:
+def reservations(airline: HostedAirline) -> list[tuple[Any, ...]]:
     return airline.rows("reserve", "SELECT id FROM reservations")
 
 
 @pytest.mark.parametrize("identity", IDS)
 def test_an_order_is_one_reservation_in_binary_and_in_structured_mode(
-    airline: Airline, broker: RecordingBroker, identity: str
+    airline: HostedAirline, broker: RecordingBroker, identity: str
 ) -> None:
     desk = airline.function("reserve-commands")
     whole = desk.post("/events", data=json.dumps(command(identity)), headers=CLOUD_EVENT)
@@ -60,7 +60,9 @@ def test_an_order_is_one_reservation_in_binary_and_in_structured_mode(
 
 
 @pytest.mark.parametrize("header", ["order%201", "order 1", '"order 1"', '"order%201"', "%6frder%201"])
-def test_every_way_to_write_a_header_is_the_same_order(airline: Airline, broker: RecordingBroker, header: str) -> None:
+def test_every_way_to_write_a_header_is_the_same_order(
+    airline: HostedAirline, broker: RecordingBroker, header: str
+) -> None:
     desk = airline.function("reserve-commands")
     promised = body_of(desk.post("/events", data=json.dumps(command("order 1")), headers=CLOUD_EVENT))
 
@@ -72,7 +74,7 @@ def test_every_way_to_write_a_header_is_the_same_order(airline: Airline, broker:
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("identity", IDS)
 def test_an_order_that_is_replayed_is_the_same_reservation(
-    airline: Airline, broker: RecordingBroker, identity: str, source: str
+    airline: HostedAirline, broker: RecordingBroker, identity: str, source: str
 ) -> None:
     order = command(identity, source)
     place, sink = airline.function("place-reservation"), airline.function("dead-letters")
@@ -91,7 +93,7 @@ def test_an_order_that_is_replayed_is_the_same_reservation(
 
 
 @pytest.mark.parametrize("service", ["reserve-commands", *POLICIES])
-def test_a_wrongly_encoded_header_is_refused(airline: Airline, service: str) -> None:
+def test_a_wrongly_encoded_header_is_refused(airline: HostedAirline, service: str) -> None:
     before = airline.contents(FOLDER_OF[service])
     path = "/events" if service == "reserve-commands" else "/"
 

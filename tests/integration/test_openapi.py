@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.vocabulary import DATA, RESERVATION, body_of, event
 from tests.integration.documents import DOCUMENTED, paths_of, undocumented
 
@@ -79,7 +79,7 @@ COMMANDS = [
 
 @schemathesis.pytest.parametrize(**DOCUMENTED)
 @hypothesis.settings(deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck))
-def test_whatever_a_client_sends_it_gets_an_answer_that_is_documented(case: Case, airline: Airline) -> None:
+def test_whatever_a_client_sends_it_gets_an_answer_that_is_documented(case: Case, airline: HostedAirline) -> None:
     # functions-framework itself answers a path with a line break, in HTML
     hypothesis.assume("\n" not in unquote(case.formatted_path))
     service = SERVICE_OF[case.operation.schema.raw_schema["info"]["title"]]
@@ -87,7 +87,7 @@ def test_whatever_a_client_sends_it_gets_an_answer_that_is_documented(case: Case
 
 
 @pytest.mark.parametrize(("service", "path"), READABLE)
-def test_what_is_read_is_documented_to_the_last_field(airline: Airline, service: str, path: str) -> None:
+def test_what_is_read_is_documented_to_the_last_field(airline: HostedAirline, service: str, path: str) -> None:
     case = DOCUMENTED[service][path]["GET"].Case(path_parameters=something_of_everything(airline))
 
     answer = case.call_and_validate(app=airline.function(service), checks=ANSWERS)
@@ -97,7 +97,7 @@ def test_what_is_read_is_documented_to_the_last_field(airline: Airline, service:
 
 
 @pytest.mark.parametrize("sent", COMMANDS, ids=lambda sent: f"{sent.method} {sent.path}")
-def test_what_a_command_answers_is_documented_to_the_last_field(airline: Airline, sent: Sent) -> None:
+def test_what_a_command_answers_is_documented_to_the_last_field(airline: HostedAirline, sent: Sent) -> None:
     names, body = something_of_everything(airline), {"body": sent.body, "media_type": "application/json"}
     case = DOCUMENTED[sent.service][sent.path][sent.method].Case(path_parameters=names, **(body if sent.body else {}))
 
@@ -123,7 +123,7 @@ def test_every_route_is_documented_and_every_documented_route_is_there(service: 
 
 
 @pytest.mark.parametrize("service", DOCUMENTED)
-def test_a_document_is_the_one_its_function_serves(airline: Airline, service: str) -> None:
+def test_a_document_is_the_one_its_function_serves(airline: HostedAirline, service: str) -> None:
     assert airline.function(service).get("/openapi.json").json == DOCUMENTED[service].raw_schema
 
 
@@ -137,7 +137,7 @@ def judgements(case: Case) -> list[CheckFunction]:
     return [unsupported_method, negative_data_rejection, positive_data_acceptance]
 
 
-def something_of_everything(airline: Airline) -> dict[str, Any]:
+def something_of_everything(airline: HostedAirline) -> dict[str, Any]:
     """Lets a little happen, and tells by which names there is something to read now."""
     wish = event("ReservationRequested")
     airline.function("place-reservation").hear(wish)

@@ -4,29 +4,29 @@ from datetime import timedelta
 
 import pytest
 
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.policies import housekeeping
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import RESERVATION, body_of, event, href, place, tick
 from tests.integration.conftest import Clock
 
 
-def unsent(airline: Airline) -> int:
+def unsent(airline: HostedAirline) -> int:
     ((count,),) = airline.rows("reserve", "SELECT COUNT(*) FROM outbox")
     return int(count)
 
 
-def keep_house(airline: Airline, service: str = "reserve-housekeeping") -> None:
+def keep_house(airline: HostedAirline, service: str = "reserve-housekeeping") -> None:
     answer = airline.function(service).hear(tick())
     assert (answer.status_code, answer.data) == (204, b""), answer.text
 
 
-def say_nothing_again(airline: Airline) -> None:
+def say_nothing_again(airline: HostedAirline) -> None:
     airline.settings["OWED_AFTER"] = str(timedelta(days=7) // timedelta(seconds=1))
 
 
 def test_a_reservation_is_placed_while_the_broker_is_away_and_told_later(
-    airline_without_broker: Airline, broker: RecordingBroker
+    airline_without_broker: HostedAirline, broker: RecordingBroker
 ) -> None:
     airline = airline_without_broker
     reservation = place(airline)
@@ -43,7 +43,7 @@ def test_a_reservation_is_placed_while_the_broker_is_away_and_told_later(
 
 @pytest.mark.parametrize("status", [400, 500, 503])
 def test_an_event_that_the_broker_refuses_does_not_block_the_others(
-    airline_without_broker: Airline, broker: RecordingBroker, status: int
+    airline_without_broker: HostedAirline, broker: RecordingBroker, status: int
 ) -> None:
     airline = airline_without_broker
     canceled = place(airline)
@@ -62,7 +62,7 @@ def test_an_event_that_the_broker_refuses_does_not_block_the_others(
     assert unsent(airline) == 0
 
 
-def test_what_was_sent_is_not_sent_again(airline: Airline, broker: RecordingBroker) -> None:
+def test_what_was_sent_is_not_sent_again(airline: HostedAirline, broker: RecordingBroker) -> None:
     place(airline)
 
     keep_house(airline)
@@ -70,7 +70,7 @@ def test_what_was_sent_is_not_sent_again(airline: Airline, broker: RecordingBrok
     assert broker.heard() == ["ReservationPlaced"]
 
 
-def test_a_policy_that_announces_answers_204_while_the_broker_is_away(airline_without_broker: Airline) -> None:
+def test_a_policy_that_announces_answers_204_while_the_broker_is_away(airline_without_broker: HostedAirline) -> None:
     airline = airline_without_broker
 
     answer = airline.function("place-reservation").hear(event("ReservationRequested"))
@@ -79,7 +79,9 @@ def test_a_policy_that_announces_answers_204_while_the_broker_is_away(airline_wi
     assert unsent(airline) == 1
 
 
-def test_a_reservation_that_stays_pending_expires(airline: Airline, broker: RecordingBroker, held_clock: Clock) -> None:
+def test_a_reservation_that_stays_pending_expires(
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
+) -> None:
     airline.settings["RESERVATION_EXPIRES_AFTER"] = "60"
     here = href(place(airline), "self")
 
@@ -95,7 +97,7 @@ def test_a_reservation_that_stays_pending_expires(airline: Airline, broker: Reco
     assert broker.accepted[-1]["data"]["reason"] == "expired"
 
 
-def test_only_what_is_pending_expires(airline: Airline, broker: RecordingBroker, held_clock: Clock) -> None:
+def test_only_what_is_pending_expires(airline: HostedAirline, broker: RecordingBroker, held_clock: Clock) -> None:
     say_nothing_again(airline)
     confirmed, canceled = place(airline), place(airline)
     airline.function("confirm-reservation").hear(event("Paid", reservationId=confirmed["reservationId"]))
@@ -112,7 +114,9 @@ def test_only_what_is_pending_expires(airline: Airline, broker: RecordingBroker,
     assert broker.heard().count("ReservationCanceled") == 1
 
 
-def test_a_tick_that_comes_twice_expires_once(airline: Airline, broker: RecordingBroker, held_clock: Clock) -> None:
+def test_a_tick_that_comes_twice_expires_once(
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
+) -> None:
     say_nothing_again(airline)
     place(airline)
     held_clock.passes(timedelta(days=1))
@@ -124,7 +128,7 @@ def test_a_tick_that_comes_twice_expires_once(airline: Airline, broker: Recordin
 
 
 def test_a_charge_that_was_left_half_done_is_finished_and_told(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(*_: object) -> None:
         raise ConnectionError("no answer came")
@@ -143,7 +147,7 @@ def test_a_charge_that_was_left_half_done_is_finished_and_told(
 
 
 def test_a_reservation_that_is_paid_at_the_last_moment_does_not_expire(
-    airline: Airline, broker: RecordingBroker, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     say_nothing_again(airline)
     reservation = place(airline)

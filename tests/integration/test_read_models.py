@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.vocabulary import RESERVATION, assert_refused, body_of, event, href
 from tests.integration.conftest import Clock
 
@@ -20,7 +20,7 @@ COLLECTIONS = [
 
 @pytest.mark.parametrize(("service", "path", "name"), COLLECTIONS)
 def test_a_collection_that_nothing_was_told_of_is_an_empty_list(
-    airline: Airline, service: str, path: str, name: str
+    airline: HostedAirline, service: str, path: str, name: str
 ) -> None:
     page = body_of(airline.function(service).get(path))
 
@@ -28,7 +28,7 @@ def test_a_collection_that_nothing_was_told_of_is_an_empty_list(
     assert page["page"]["totalElements"] == 0
 
 
-def test_a_customer_has_counts_and_the_latest_date(airline: Airline) -> None:
+def test_a_customer_has_counts_and_the_latest_date(airline: HostedAirline) -> None:
     project = airline.function("project-dashboard")
     for identity, date in [("000000000001", "2026-05-05"), ("000000000002", "2026-01-01")]:
         project.hear(event("ReservationPlaced", reservationId=identity, reserveDate=date))
@@ -62,7 +62,7 @@ def test_a_customer_has_counts_and_the_latest_date(airline: Airline) -> None:
         ("id,desc", [9, 8, 7]),
     ],
 )
-def test_customers_are_sorted_by_any_of_their_counts(airline: Airline, sort: str, customers: list[int]) -> None:
+def test_customers_are_sorted_by_any_of_their_counts(airline: HostedAirline, sort: str, customers: list[int]) -> None:
     project = airline.function("project-dashboard")
     for customer, date, ends in [
         (7, "2026-05-05", ["Confirmed"]),
@@ -79,7 +79,7 @@ def test_customers_are_sorted_by_any_of_their_counts(airline: Airline, sort: str
     assert [found["customerId"] for found in page["_embedded"]["customerInfos"]] == customers
 
 
-def test_the_story_of_a_reservation_names_the_cause_of_each_event(airline: Airline) -> None:
+def test_the_story_of_a_reservation_names_the_cause_of_each_event(airline: HostedAirline) -> None:
     placed, confirmed = event("ReservationPlaced"), event("ReservationConfirmed") | {"causationid": "the payment"}
     for told in (placed, confirmed, placed):
         airline.function("project-dashboard").hear(told)
@@ -97,7 +97,7 @@ def test_the_story_of_a_reservation_names_the_cause_of_each_event(airline: Airli
     assert placed["data"] in [told["data"] for told in story["_embedded"]["events"]]
 
 
-def test_a_payment_is_read_by_number_and_by_reservation(airline: Airline) -> None:
+def test_a_payment_is_read_by_number_and_by_reservation(airline: HostedAirline) -> None:
     airline.function("charge-payment").hear(event("RemainingSeatsDecreased"))
     payment = airline.function("payment")
 
@@ -108,7 +108,7 @@ def test_a_payment_is_read_by_number_and_by_reservation(airline: Airline) -> Non
     assert body_of(payment.get("/payments?reservationId=ANOTHER"))["page"]["totalElements"] == 0
 
 
-def test_a_cancel_that_came_before_its_charge_is_no_payment(airline: Airline) -> None:
+def test_a_cancel_that_came_before_its_charge_is_no_payment(airline: HostedAirline) -> None:
     airline.function("refund-payment").hear(event("ReservationCanceled"))
     payment = airline.function("payment")
 
@@ -116,7 +116,7 @@ def test_a_cancel_that_came_before_its_charge_is_no_payment(airline: Airline) ->
     assert_refused(payment.get("/payments/1"), 404)
 
 
-def test_a_saga_tells_what_it_waits_for_and_how_long_each_step_took(airline: Airline, held_clock: Clock) -> None:
+def test_a_saga_tells_what_it_waits_for_and_how_long_each_step_took(airline: HostedAirline, held_clock: Clock) -> None:
     placed = event("ReservationPlaced")
     held = event("RemainingSeatsDecreased") | {"causationid": placed["id"], "time": "2026-03-01T12:00:01.500Z"}
     for told in (held, placed):
@@ -132,7 +132,7 @@ def test_a_saga_tells_what_it_waits_for_and_how_long_each_step_took(airline: Air
     assert story["waitsFor"] == [{"function": "charge-payment", "for": 58.5}]
 
 
-def test_the_providers_ledger_has_each_charge_and_refund_once(airline: Airline) -> None:
+def test_the_providers_ledger_has_each_charge_and_refund_once(airline: HostedAirline) -> None:
     for _ in range(2):
         airline.function("charge-payment").hear(event("RemainingSeatsDecreased"))
         airline.function("refund-payment").hear(event("ReservationCanceled"))
@@ -163,5 +163,5 @@ def test_the_providers_ledger_has_each_charge_and_refund_once(airline: Airline) 
         ("dead-letters", "/dead-letters/none"),
     ],
 )
-def test_what_was_never_heard_of_is_not_found(airline: Airline, service: str, path: str) -> None:
+def test_what_was_never_heard_of_is_not_found(airline: HostedAirline, service: str, path: str) -> None:
     assert_refused(airline.function(service).get(path), 404)

@@ -11,7 +11,7 @@ import pytest
 import history_pruning
 import rebuild
 from choreography import housekeeping
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.vocabulary import RESERVATION, body_of, event, tick
 from tests.integration.conftest import Clock
 
@@ -19,33 +19,33 @@ OTHER = "000000000001"
 SUCCEEDED = ("ReservationPlaced", "RemainingSeatsDecreased", "Paid", "ReservationConfirmed")
 
 
-def tell(airline: Airline, *words: str, about: str = RESERVATION) -> None:
+def tell(airline: HostedAirline, *words: str, about: str = RESERVATION) -> None:
     for word in words:
         assert airline.function("project-dashboard").hear(event(word, reservationId=about)).status_code == 204
 
 
-def tamper(airline: Airline, statement: str) -> None:
+def tamper(airline: HostedAirline, statement: str) -> None:
     with closing(connect(airline.database("dashboard-projector"))) as connection:
         connection.execute(statement)
         connection.commit()
 
 
-def rebuilt(airline: Airline, query: str = "") -> dict[str, Any]:
+def rebuilt(airline: HostedAirline, query: str = "") -> dict[str, Any]:
     answer = airline.function("dashboard").post(f"/customerInfos/rebuild{query}")
     assert answer.status_code == 200, answer.text
     return body_of(answer)
 
 
-def customers(airline: Airline) -> Any:
+def customers(airline: HostedAirline) -> Any:
     return body_of(airline.function("dashboard").get("/customerInfos"))["_embedded"]["customerInfos"]
 
 
-def count(airline: Airline, table: str) -> int:
+def count(airline: HostedAirline, table: str) -> int:
     ((number,),) = airline.rows("dashboard-projector", f"SELECT COUNT(*) FROM {table}")
     return int(number)
 
 
-def test_an_empty_dashboard_is_as_it_should_be(airline: Airline) -> None:
+def test_an_empty_dashboard_is_as_it_should_be(airline: HostedAirline) -> None:
     figures = rebuilt(airline)
 
     assert figures.pop("seconds") >= 0
@@ -53,7 +53,7 @@ def test_an_empty_dashboard_is_as_it_should_be(airline: Airline) -> None:
     assert set(figures.values()) == {0}
 
 
-def test_what_was_tampered_with_is_found_and_repaired(airline: Airline) -> None:
+def test_what_was_tampered_with_is_found_and_repaired(airline: HostedAirline) -> None:
     tell(airline, *SUCCEEDED)
     tell(airline, "ReservationPlaced", about=OTHER)
     right = customers(airline)
@@ -69,7 +69,7 @@ def test_what_was_tampered_with_is_found_and_repaired(airline: Airline) -> None:
     assert rebuilt(airline)["differing"] == 0
 
 
-def test_a_projection_that_is_gone_comes_back(airline: Airline) -> None:
+def test_a_projection_that_is_gone_comes_back(airline: HostedAirline) -> None:
     tell(airline, *SUCCEEDED, "ReservationCanceled")
     right = customers(airline)
     tamper(airline, "DELETE FROM reservations")
@@ -80,7 +80,7 @@ def test_a_projection_that_is_gone_comes_back(airline: Airline) -> None:
     assert customers(airline) == right
 
 
-def test_an_event_that_comes_meanwhile_is_not_lost(airline: Airline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_that_comes_meanwhile_is_not_lost(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> None:
     tell(airline, "ReservationPlaced")
     tamper(airline, "UPDATE reservations SET placed = 0")
     repair, told = rebuild._repair_some, airline.function("project-dashboard")
@@ -97,7 +97,7 @@ def test_an_event_that_comes_meanwhile_is_not_lost(airline: Airline, monkeypatch
     assert customers(airline)[0]["canceledCount"] == 1
 
 
-def test_a_long_repair_stops_and_the_next_call_goes_on(airline: Airline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_repair_stops_and_the_next_call_goes_on(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> None:
     for about in (RESERVATION, OTHER):
         tell(airline, "ReservationPlaced", about=about)
     tamper(airline, "DELETE FROM reservations")
@@ -108,7 +108,7 @@ def test_a_long_repair_stops_and_the_next_call_goes_on(airline: Airline, monkeyp
     assert [(found["differing"], found["repaired"]) for found in figures] == [(2, 1), (1, 1), (0, 0)]
 
 
-def test_housekeeping_prunes_what_ended_long_ago(airline: Airline, held_clock: Clock) -> None:
+def test_housekeeping_prunes_what_ended_long_ago(airline: HostedAirline, held_clock: Clock) -> None:
     airline.settings["EVENT_HISTORY_DAYS"] = "30"
     tell(airline, *SUCCEEDED)
     tell(airline, "ReservationPlaced", about=OTHER)
@@ -126,7 +126,7 @@ def test_housekeeping_prunes_what_ended_long_ago(airline: Airline, held_clock: C
 
 
 def test_a_tick_prunes_until_its_time_is_over_and_the_next_goes_on(
-    airline: Airline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history_pruning, "_OLD", history_pruning._OLD.limit(1))
     monkeypatch.setattr(history_pruning, "BATCH", 1)
@@ -143,7 +143,7 @@ def test_a_tick_prunes_until_its_time_is_over_and_the_next_goes_on(
     assert count(airline, "events") == 0
 
 
-def test_a_history_without_bounds_is_never_pruned(airline: Airline, held_clock: Clock) -> None:
+def test_a_history_without_bounds_is_never_pruned(airline: HostedAirline, held_clock: Clock) -> None:
     airline.settings["EVENT_HISTORY_DAYS"] = "0"
     tell(airline, *SUCCEEDED)
     held_clock.passes(timedelta(days=10_000))

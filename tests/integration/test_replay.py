@@ -10,7 +10,7 @@ import pytest
 from choreography import outbox
 from choreography.errors import BrokerAway
 from choreography.problems import MOST_BYTES
-from testbed.hosting import Airline, Function
+from testbed.hosting import Function, HostedAirline
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import CLOUD_EVENT, INSTANT, assert_refused, body_of, event, href, place
 from tests.integration.conftest import Clock
@@ -22,11 +22,11 @@ BARE = {"specversion": "1.0", "id": "1", "source": "/stranger", "type": "com.exa
 
 
 @pytest.fixture
-def sink(airline: Airline) -> Function:
+def sink(airline: HostedAirline) -> Function:
     return airline.function("dead-letters")
 
 
-def only(airline: Airline) -> dict[str, Any]:
+def only(airline: HostedAirline) -> dict[str, Any]:
     (letter,) = kept(airline)
     return letter
 
@@ -43,11 +43,11 @@ def replay_all(sink: Function, **wanted: object) -> tuple[int, int]:
     return body_of(answer)["replayed"], body_of(answer)["remaining"]
 
 
-def statuses(airline: Airline) -> dict[str, str]:
+def statuses(airline: HostedAirline) -> dict[str, str]:
     return {letter["eventId"]: letter["status"] for letter in kept(airline)}
 
 
-def test_a_letter_is_open_until_it_is_replayed(airline: Airline, sink: Function, broker: RecordingBroker) -> None:
+def test_a_letter_is_open_until_it_is_replayed(airline: HostedAirline, sink: Function, broker: RecordingBroker) -> None:
     keep(airline, dead(event("Paid")))
     letter = only(airline)
     assert (letter["status"], letter["note"], letter["decidedAt"]) == ("OPEN", None, None)
@@ -76,7 +76,7 @@ def test_a_letter_is_open_until_it_is_replayed(airline: Airline, sink: Function,
     ids=str,
 )
 def test_an_event_is_replayed_as_it_was(
-    airline: Airline, sink: Function, broker: RecordingBroker, data: dict[str, Any]
+    airline: HostedAirline, sink: Function, broker: RecordingBroker, data: dict[str, Any]
 ) -> None:
     keep(airline, BARE | data | ADDED)
 
@@ -99,7 +99,7 @@ def test_an_event_is_replayed_as_it_was(
     ],
 )
 def test_an_event_that_came_in_binary_mode_keeps_its_data(
-    airline: Airline, sink: Function, broker: RecordingBroker, sent: tuple[str, bytes], replayed: dict[str, Any]
+    airline: HostedAirline, sink: Function, broker: RecordingBroker, sent: tuple[str, bytes], replayed: dict[str, Any]
 ) -> None:
     media, body = sent
     headers = {f"ce-{name}": value for name, value in (BARE | ADDED).items()} | {"Content-Type": media}
@@ -111,7 +111,7 @@ def test_an_event_that_came_in_binary_mode_keeps_its_data(
 
 
 def test_a_function_that_was_mended_hears_what_it_had_missed(
-    airline: Airline, sink: Function, broker: RecordingBroker
+    airline: HostedAirline, sink: Function, broker: RecordingBroker
 ) -> None:
     reservation = place(airline)
     paid = event("Paid", reservationId=reservation["reservationId"])
@@ -124,7 +124,9 @@ def test_a_function_that_was_mended_hears_what_it_had_missed(
     assert body_of(airline.function("reserve").get(href(reservation, "self")))["status"] == "SUCCEED"
 
 
-def test_replaying_twice_sends_the_same_event_twice(airline: Airline, sink: Function, broker: RecordingBroker) -> None:
+def test_replaying_twice_sends_the_same_event_twice(
+    airline: HostedAirline, sink: Function, broker: RecordingBroker
+) -> None:
     keep(airline, dead(event("Paid")))
 
     replay(sink, only(airline))
@@ -133,7 +135,7 @@ def test_replaying_twice_sends_the_same_event_twice(airline: Airline, sink: Func
     assert broker.accepted == [event("Paid")] * 2
 
 
-def test_a_letter_that_fails_again_is_open_again(airline: Airline, sink: Function) -> None:
+def test_a_letter_that_fails_again_is_open_again(airline: HostedAirline, sink: Function) -> None:
     keep(airline, dead(event("Paid"), "first", "500"))
     replay(sink, only(airline))
 
@@ -145,7 +147,7 @@ def test_a_letter_that_fails_again_is_open_again(airline: Airline, sink: Functio
 
 
 def test_a_letter_that_fails_again_before_the_replay_is_noted_stays_open(
-    airline: Airline, sink: Function, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, sink: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(airline, dead(event("Paid")))
     monkeypatch.setattr("choreography.outbox.deliver", lambda body: keep(airline, dead(json.loads(body))))
@@ -156,7 +158,7 @@ def test_a_letter_that_fails_again_before_the_replay_is_noted_stays_open(
 
 
 def test_a_broker_that_does_not_take_it_leaves_the_letter_open(
-    airline_without_broker: Airline, broker: RecordingBroker
+    airline_without_broker: HostedAirline, broker: RecordingBroker
 ) -> None:
     airline = airline_without_broker
     keep(airline, dead(event("Paid")))
@@ -170,7 +172,7 @@ def test_a_broker_that_does_not_take_it_leaves_the_letter_open(
     assert only(airline)["status"] == "OPEN"
 
 
-def test_a_function_that_was_not_told_of_a_broker_says_so(airline_without_broker: Airline) -> None:
+def test_a_function_that_was_not_told_of_a_broker_says_so(airline_without_broker: HostedAirline) -> None:
     airline_without_broker.sink = ""
     keep(airline_without_broker, dead(event("Paid")))
 
@@ -181,7 +183,7 @@ def test_a_function_that_was_not_told_of_a_broker_says_so(airline_without_broker
 
 
 def test_what_is_discarded_has_a_note_and_is_not_replayed(
-    airline: Airline, sink: Function, broker: RecordingBroker
+    airline: HostedAirline, sink: Function, broker: RecordingBroker
 ) -> None:
     keep(airline, dead(event("Paid")))
     path = f"/dead-letters/{only(airline)['id']}"
@@ -196,7 +198,7 @@ def test_what_is_discarded_has_a_note_and_is_not_replayed(
     assert [shown["note"] for shown in kept(airline, "status=DISCARDED")] == ["a test of ours, really"]
 
 
-def test_what_fails_after_it_was_discarded_is_open_and_keeps_its_note(airline: Airline, sink: Function) -> None:
+def test_what_fails_after_it_was_discarded_is_open_and_keeps_its_note(airline: HostedAirline, sink: Function) -> None:
     keep(airline, dead(event("Paid")))
     sink.post(f"/dead-letters/{only(airline)['id']}/discard", json={"note": "a test of ours"})
 
@@ -206,7 +208,7 @@ def test_what_fails_after_it_was_discarded_is_open_and_keeps_its_note(airline: A
 
 
 @pytest.mark.parametrize("note", [None, "", " \n", 7, "x" * 501])
-def test_nothing_is_discarded_without_saying_why(airline: Airline, sink: Function, note: object) -> None:
+def test_nothing_is_discarded_without_saying_why(airline: HostedAirline, sink: Function, note: object) -> None:
     keep(airline, dead(event("Paid")))
 
     assert_refused(sink.post(f"/dead-letters/{only(airline)['id']}/discard", json={"note": note}), 422, "note")
@@ -230,7 +232,7 @@ def test_a_letter_that_is_not_there_cannot_be_decided_on(sink: Function, decisio
     ],
 )
 def test_all_letters_of_a_kind_are_replayed_at_once(
-    airline: Airline, sink: Function, broker: RecordingBroker, wanted: dict[str, str], replayed: int
+    airline: HostedAirline, sink: Function, broker: RecordingBroker, wanted: dict[str, str], replayed: int
 ) -> None:
     canceled = event("ReservationCanceled", reservationId="000000000001")
     keep(airline, dead(event("Paid")))
@@ -243,7 +245,7 @@ def test_all_letters_of_a_kind_are_replayed_at_once(
 
 
 def test_a_misspelt_kind_is_refused_and_replays_nothing(
-    airline: Airline, sink: Function, broker: RecordingBroker
+    airline: HostedAirline, sink: Function, broker: RecordingBroker
 ) -> None:
     keep(airline, dead(event("Paid")))
 
@@ -253,7 +255,7 @@ def test_a_misspelt_kind_is_refused_and_replays_nothing(
 
 
 @pytest.mark.parametrize("name", ["\ud800", "a\udfffb", "\x00", "\u202e", "é" * 200, "x" * 9_000, "\ud800" * 500])
-def test_a_misspelt_kind_is_named_whatever_its_letters(airline: Airline, sink: Function, name: str) -> None:
+def test_a_misspelt_kind_is_named_whatever_its_letters(airline: HostedAirline, sink: Function, name: str) -> None:
     answer = sink.post("/dead-letters/replay", json={name: "Paid"})
 
     named = body_of(answer).get("errors", [])
@@ -268,7 +270,7 @@ def test_a_misspelt_kind_is_named_whatever_its_letters(airline: Airline, sink: F
 
 
 def test_of_many_letters_some_are_replayed_by_each_call(
-    airline: Airline, sink: Function, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, sink: Function, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("replay.MOST_AT_ONCE", 2)
     for number in range(5):
@@ -279,7 +281,7 @@ def test_of_many_letters_some_are_replayed_by_each_call(
 
 
 def test_letters_that_fail_again_at_once_are_not_replayed_without_end(
-    airline: Airline, sink: Function, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, sink: Function, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("replay.MOST_AT_ONCE", 2)
     for number in range(5):
@@ -302,7 +304,7 @@ def test_letters_that_fail_again_at_once_are_not_replayed_without_end(
 
 
 def test_a_letter_that_the_broker_refuses_does_not_hold_up_the_others(
-    airline: Airline, sink: Function, broker: RecordingBroker
+    airline: HostedAirline, sink: Function, broker: RecordingBroker
 ) -> None:
     keep(airline, dead(event("SeatsSoldOut")))
     keep(airline, dead(event("Paid")))
@@ -314,7 +316,7 @@ def test_a_letter_that_the_broker_refuses_does_not_hold_up_the_others(
 
 
 def test_a_broker_that_goes_away_meanwhile_leaves_the_rest_for_later(
-    airline: Airline, sink: Function, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, sink: Function, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(3):
         keep(airline, dead(event("Paid") | {"id": str(number)}))
@@ -330,7 +332,7 @@ def test_a_broker_that_goes_away_meanwhile_leaves_the_rest_for_later(
     assert replay_all(sink) == (1, 2)
 
 
-def test_whatever_is_decided_the_broker_gets_an_empty_204(airline: Airline, sink: Function) -> None:
+def test_whatever_is_decided_the_broker_gets_an_empty_204(airline: HostedAirline, sink: Function) -> None:
     for _ in range(2):
         answer = sink.post("/", json=dead(event("Paid")), headers=CLOUD_EVENT)
         assert (answer.status_code, answer.data) == (204, b"")

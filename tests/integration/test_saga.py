@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.project import heard_by, heard_type, triggers
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import body_of, href, place
@@ -25,7 +25,7 @@ def twice_and_backwards(events: list[Event]) -> list[Event]:
 in_any_order = pytest.mark.parametrize("order", [once, twice_and_backwards])
 
 
-def tell(airline: Airline, broker: RecordingBroker, order: Callable[[list[Event]], list[Event]]) -> None:
+def tell(airline: HostedAirline, broker: RecordingBroker, order: Callable[[list[Event]], list[Event]]) -> None:
     """Delivers what the broker accepted and what it is told in reply; whoever answers 503 or 404 is told again."""
     waiting = [(event, service) for event in order(broker.accepted) for service in hearers(event["type"])]
     broker.accepted.clear()
@@ -40,25 +40,25 @@ def hearers(type_: str) -> list[str]:
     return [heard_by(trigger) for trigger in triggers().values() if heard_type(trigger) in (None, type_)]
 
 
-def told(airline: Airline, broker: RecordingBroker, event: Event, service: str) -> bool:
+def told(airline: HostedAirline, broker: RecordingBroker, event: Event, service: str) -> bool:
     answer = airline.function(service).hear(event)
     if answer.status_code == 200:
         broker.hear(body_of(answer))
     return answer.status_code < 300
 
 
-def status(airline: Airline, reservation: Event) -> tuple[str, str | None]:
+def status(airline: HostedAirline, reservation: Event) -> tuple[str, str | None]:
     shown = body_of(airline.function("reserve").get(href(reservation, "self")))
     return shown["status"], shown["reason"]
 
 
-def seats_left(airline: Airline) -> int:
+def seats_left(airline: HostedAirline) -> int:
     return int(body_of(airline.function("flight-seats").get("/flights/1"))["remainingSeatsCount"])
 
 
 @in_any_order
 def test_seats_go_to_who_comes_first_and_the_dashboard_counts_both(
-    airline: Airline, broker: RecordingBroker, order: Any
+    airline: HostedAirline, broker: RecordingBroker, order: Any
 ) -> None:
     airline.function("flight-seats").post("/flights", json=FLIGHT)
 
@@ -79,7 +79,7 @@ def test_seats_go_to_who_comes_first_and_the_dashboard_counts_both(
 
 @in_any_order
 def test_canceling_gives_back_the_seats_and_the_money_once(
-    airline: Airline, broker: RecordingBroker, order: Any
+    airline: HostedAirline, broker: RecordingBroker, order: Any
 ) -> None:
     airline.function("flight-seats").post("/flights", json=FLIGHT)
     reservation = place(airline, flightId=1, seatQty=3)
@@ -96,7 +96,7 @@ def test_canceling_gives_back_the_seats_and_the_money_once(
 
 @in_any_order
 def test_canceling_before_anybody_heard_takes_neither_seats_nor_money(
-    airline: Airline, broker: RecordingBroker, order: Any
+    airline: HostedAirline, broker: RecordingBroker, order: Any
 ) -> None:
     airline.function("flight-seats").post("/flights", json=FLIGHT)
     reservation = place(airline, flightId=1, seatQty=3)
@@ -116,7 +116,7 @@ def test_canceling_before_anybody_heard_takes_neither_seats_nor_money(
     [({"paymentMethod": "decline"}, "declined by the provider"), ({"flightId": 9}, "unknown flight")],
 )
 def test_who_cannot_fly_is_told_why(
-    airline: Airline, broker: RecordingBroker, order: Any, wish: Event, reason: str
+    airline: HostedAirline, broker: RecordingBroker, order: Any, wish: Event, reason: str
 ) -> None:
     airline.function("flight-seats").post("/flights", json=FLIGHT)
     reservation = place(airline, **({"flightId": 1} | wish))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import DATA, RESERVATION, assert_refused, body_of, event, href
 from tests.integration.conftest import Clock
@@ -20,18 +20,18 @@ OF_A_CANCEL += ["SeatsNotHeld", "PaymentNotTaken", "SeatsSoldOut", "PaymentFaile
 STRANGER = {"specversion": "1.0", "source": "/stranger", "type": "com.example.thing", "data": {}}
 
 
-def settle(airline: Airline, status: str, *reservations: str) -> None:
+def settle(airline: HostedAirline, status: str, *reservations: str) -> None:
     ended = event("SagasSettled") | {"data": {"status": status, "reservationIds": list(reservations or [RESERVATION])}}
     answer = airline.function("settle-letters").hear(ended)
     assert (answer.status_code, answer.data) == (204, b""), answer.text
 
 
-def keep_all(airline: Airline, words: Sequence[str]) -> None:
+def keep_all(airline: HostedAirline, words: Sequence[str]) -> None:
     for word in words:
         keep(airline, dead(event(word), code="503"))
 
 
-def shown(airline: Airline) -> dict[str, str]:
+def shown(airline: HostedAirline) -> dict[str, str]:
     return {letter["type"]: letter["status"] for letter in kept(airline, "size=100")}
 
 
@@ -42,7 +42,7 @@ def stranger(number: object, **more: object) -> dict[str, Any]:
 @pytest.mark.parametrize("letters_first", [True, False])
 @pytest.mark.parametrize("status", ["SUCCEED", "CANCELED"])
 def test_a_letter_is_settled_by_the_end_of_its_saga_whichever_comes_first(
-    airline: Airline, status: str, letters_first: bool
+    airline: HostedAirline, status: str, letters_first: bool
 ) -> None:
     keep_all(airline, FORWARD if letters_first else ())
     settle(airline, status)
@@ -55,7 +55,7 @@ def test_a_letter_is_settled_by_the_end_of_its_saga_whichever_comes_first(
 
 @pytest.mark.parametrize("letters_first", [True, False])
 def test_what_is_said_of_a_cancel_is_settled_by_the_end_of_the_cancel_only(
-    airline: Airline, letters_first: bool
+    airline: HostedAirline, letters_first: bool
 ) -> None:
     keep_all(airline, OF_A_CANCEL if letters_first else ())
     settle(airline, "SUCCEED")
@@ -72,7 +72,7 @@ def test_what_is_said_of_a_cancel_is_settled_by_the_end_of_the_cancel_only(
 
 @pytest.mark.parametrize("data", [{"reservationIds": [RESERVATION, OTHER]}, {"reservationIds": 7}, [RESERVATION], None])
 def test_a_report_that_was_given_up_on_is_settled_by_the_next_one_of_the_same_reservation(
-    airline: Airline, data: Any
+    airline: HostedAirline, data: Any
 ) -> None:
     report = {name: value for name, value in event("SagasSettled").items() if name != "correlationid"}
     keep(airline, dead(report | {"data": data}, code="503"))
@@ -85,7 +85,7 @@ def test_a_report_that_was_given_up_on_is_settled_by_the_next_one_of_the_same_re
     assert shown(airline) == {"SagasSettled": "SETTLED" if names_it else "OPEN"}
 
 
-def test_letters_of_other_sagas_stay_open(airline: Airline) -> None:
+def test_letters_of_other_sagas_stay_open(airline: HostedAirline) -> None:
     keep(airline, dead(event("Paid", reservationId=OTHER)))
     keep(airline, stranger(1))
 
@@ -97,7 +97,7 @@ def test_letters_of_other_sagas_stay_open(airline: Airline) -> None:
 @pytest.mark.parametrize(("code", "status"), [("422", "OPEN"), ("400", "OPEN"), ("503", "SETTLED"), ("", "SETTLED")])
 @pytest.mark.parametrize("word", ["ReservationRequested", "CancellationRequested"])
 def test_a_command_that_was_refused_stays_open_as_no_end_does_what_it_asked_for(
-    airline: Airline, word: str, code: str, status: str
+    airline: HostedAirline, word: str, code: str, status: str
 ) -> None:
     keep(airline, dead(event(word, "/agency"), code=code))
 
@@ -106,7 +106,7 @@ def test_a_command_that_was_refused_stays_open_as_no_end_does_what_it_asked_for(
     assert shown(airline) == {word: status}
 
 
-def test_what_somebody_has_decided_stays_decided(airline: Airline) -> None:
+def test_what_somebody_has_decided_stays_decided(airline: HostedAirline) -> None:
     keep(airline, dead(event("Paid")))
     path = f"/dead-letters/{kept(airline)[0]['id']}/discard"
     airline.function("dead-letters").post(path, json={"note": "a test of ours"})
@@ -117,7 +117,7 @@ def test_what_somebody_has_decided_stays_decided(airline: Airline) -> None:
 
 
 def test_a_settled_letter_can_be_replayed_and_a_repeat_of_it_is_settled_again(
-    airline: Airline, broker: RecordingBroker
+    airline: HostedAirline, broker: RecordingBroker
 ) -> None:
     keep(airline, dead(event("Paid")))
     settle(airline, "SUCCEED")
@@ -131,7 +131,7 @@ def test_a_settled_letter_can_be_replayed_and_a_repeat_of_it_is_settled_again(
     assert (kept(airline)[0]["status"], kept(airline)[0]["times"]) == ("SETTLED", 2)
 
 
-def test_many_sagas_are_settled_at_once(airline: Airline) -> None:
+def test_many_sagas_are_settled_at_once(airline: HostedAirline) -> None:
     many = [f"{number:012d}" for number in range(500)]
     for reservation in many[::100]:
         keep(airline, dead(event("Paid", reservationId=reservation)))
@@ -142,7 +142,9 @@ def test_many_sagas_are_settled_at_once(airline: Airline) -> None:
     assert [letter["status"] for letter in kept(airline)] == ["SETTLED"] * 5
 
 
-def test_a_decided_letter_goes_after_its_time_and_an_open_one_never_does(airline: Airline, held_clock: Clock) -> None:
+def test_a_decided_letter_goes_after_its_time_and_an_open_one_never_does(
+    airline: HostedAirline, held_clock: Clock
+) -> None:
     for word in ("Paid", "PaymentFailed", "ReservationPlaced", "ReservationCanceled"):
         keep(airline, dead(event(word)))
     named = {letter["type"]: f"/dead-letters/{letter['id']}" for letter in kept(airline)}
@@ -160,7 +162,7 @@ def test_a_decided_letter_goes_after_its_time_and_an_open_one_never_does(airline
 
 
 def test_a_decision_removes_old_letters_as_well_a_few_at_a_time(
-    airline: Airline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(5):
         keep(airline, dead(event("Paid") | {"id": str(number)}))
@@ -173,7 +175,7 @@ def test_a_decision_removes_old_letters_as_well_a_few_at_a_time(
         assert len(kept(airline, "status=SETTLED")) == left
 
 
-def test_settled_sagas_are_forgotten_though_no_letter_ever_comes(airline: Airline, held_clock: Clock) -> None:
+def test_settled_sagas_are_forgotten_though_no_letter_ever_comes(airline: HostedAirline, held_clock: Clock) -> None:
     for batch in range(2):
         settle(airline, "SUCCEED", *(f"{batch}{number:011d}" for number in range(500)))
         held_clock.passes(timedelta(days=8))
@@ -185,7 +187,7 @@ def test_settled_sagas_are_forgotten_though_no_letter_ever_comes(airline: Airlin
     assert left == [("2", 500), ("3", 500)]
 
 
-def test_decided_letters_are_kept_for_ever_where_the_setting_says_so(airline: Airline, held_clock: Clock) -> None:
+def test_decided_letters_are_kept_for_ever_where_the_setting_says_so(airline: HostedAirline, held_clock: Clock) -> None:
     airline.settings["DEAD_LETTER_DAYS"] = "0"
     keep(airline, dead(event("Paid")))
     settle(airline, "SUCCEED")
@@ -196,7 +198,7 @@ def test_decided_letters_are_kept_for_ever_where_the_setting_says_so(airline: Ai
 
 
 def test_that_old_letters_cannot_be_removed_changes_no_answer(
-    airline: Airline, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed: list[object] = []
 
@@ -212,7 +214,7 @@ def test_that_old_letters_cannot_be_removed_changes_no_answer(
 
 
 def test_strangers_fill_only_so_many_letters_and_the_rest_are_counted(
-    airline: Airline, broker: RecordingBroker
+    airline: HostedAirline, broker: RecordingBroker
 ) -> None:
     airline.settings["DEAD_LETTERS_FROM_OUTSIDE"] = "3"
     for number in range(10):
@@ -232,7 +234,7 @@ def test_strangers_fill_only_so_many_letters_and_the_rest_are_counted(
     assert [letter["eventId"] for letter in kept(airline, "status=OPEN")] == ["11"]
 
 
-def test_a_stranger_cannot_fill_the_disk_with_one_event(airline: Airline) -> None:
+def test_a_stranger_cannot_fill_the_disk_with_one_event(airline: HostedAirline) -> None:
     keep(airline, stranger(1, data={"a": "x" * 900_000}, extension="y" * 50_000))
     keep(airline, dead(event("Paid", note="x" * 900_000)))
 
@@ -245,7 +247,7 @@ def test_a_stranger_cannot_fill_the_disk_with_one_event(airline: Airline) -> Non
     assert airline.rows("dead-letters", size)[0][0] < 10_000
 
 
-def test_a_letter_of_a_stranger_has_a_reason_of_bounded_length(airline: Airline) -> None:
+def test_a_letter_of_a_stranger_has_a_reason_of_bounded_length(airline: HostedAirline) -> None:
     keep(airline, dead(STRANGER | {"id": "1"}, base64.b64encode(b"why " * 50_000).decode()))
 
     reason = kept(airline)[0]["reason"]

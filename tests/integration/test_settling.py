@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from testbed.hosting import Airline
+from testbed.hosting import HostedAirline
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import body_of, event, href, place, tick
 
@@ -12,7 +12,7 @@ SUCCEEDED = ("ReservationPlaced", "RemainingSeatsDecreased", "Paid", "Reservatio
 CANCELED = ("ReservationPlaced", "ReservationCanceled", "SeatsNotHeld", "PaymentNotTaken")
 
 
-def ended(airline: Airline, end: str) -> dict[str, Any]:
+def ended(airline: HostedAirline, end: str) -> dict[str, Any]:
     """A reservation that ended so, of which the dashboard has heard everything."""
     reservation = place(airline)
     identity = reservation["reservationId"]
@@ -25,12 +25,12 @@ def ended(airline: Airline, end: str) -> dict[str, Any]:
     return reservation
 
 
-def owed_since(airline: Airline, reservation: dict[str, Any]) -> str | None:
+def owed_since(airline: HostedAirline, reservation: dict[str, Any]) -> str | None:
     found: str | None = body_of(airline.function("reserve").get(href(reservation, "self")))["owedSince"]
     return found
 
 
-def reports(airline: Airline, broker: RecordingBroker) -> list[dict[str, Any]]:
+def reports(airline: HostedAirline, broker: RecordingBroker) -> list[dict[str, Any]]:
     """What a tick of the dashboard's housekeeping reports."""
     broker.accepted.clear()
     assert airline.function("dashboard-housekeeping").hear(tick()).status_code == 204
@@ -39,7 +39,7 @@ def reports(airline: Airline, broker: RecordingBroker) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("end", ["SUCCEED", "CANCELED"])
 def test_a_reservation_is_owed_until_its_saga_was_reported_as_settled(
-    airline: Airline, broker: RecordingBroker, end: str
+    airline: HostedAirline, broker: RecordingBroker, end: str
 ) -> None:
     reservation = ended(airline, end)
     assert owed_since(airline, reservation)
@@ -53,7 +53,7 @@ def test_a_reservation_is_owed_until_its_saga_was_reported_as_settled(
 
 
 def test_a_report_that_the_broker_did_not_take_is_made_at_the_next_tick(
-    airline: Airline, broker: RecordingBroker
+    airline: HostedAirline, broker: RecordingBroker
 ) -> None:
     ended(airline, "SUCCEED")
     broker.refusals["SagasSettled"] = 503

@@ -18,10 +18,10 @@ from werkzeug.test import TestResponse
 
 from choreography import issuer as issuer_module
 from choreography import tokens
-from testbed.hosting import FOLDER_OF, Airline, Function
+from testbed.hosting import FOLDER_OF, Function, HostedAirline
 from testbed.project import triggers
 from testbed.recording_broker import RecordingBroker, nobody_listens
-from testbed.system import ROOT
+from testbed.running_system import ROOT
 from testbed.vocabulary import CLOUD_EVENT, assert_refused, event, place, tick
 from tests.integration.issuing import TRIGGER, PrivateKey, TokenIssuer, claims_for, signed, token_issuer
 
@@ -53,7 +53,7 @@ class Clock:
 
 
 @pytest.fixture
-def issuer(airline: Airline, key: rsa.RSAPrivateKey) -> Iterator[TokenIssuer]:
+def issuer(airline: HostedAirline, key: rsa.RSAPrivateKey) -> Iterator[TokenIssuer]:
     """The cluster's issuer, whose tokens all functions ask for."""
     with token_issuer() as made:
         made.keys["first"] = key
@@ -70,7 +70,7 @@ def deliver(function: Function, token: str | None, said: dict[str, object] | Non
     return function.post("/", json=said or event("Paid"), headers=CLOUD_EVENT | bearer)
 
 
-def deliver_paid(airline: Airline, token: str | None) -> TestResponse:
+def deliver_paid(airline: HostedAirline, token: str | None) -> TestResponse:
     return deliver(airline.function(POLICY), token)
 
 
@@ -80,7 +80,7 @@ def assert_let_in(answer: TestResponse) -> None:
     assert "Nobody has placed reservation" in answer.text
 
 
-def test_a_delivery_with_a_good_token_is_processed(airline: Airline, issuer: TokenIssuer) -> None:
+def test_a_delivery_with_a_good_token_is_processed(airline: HostedAirline, issuer: TokenIssuer) -> None:
     airline.function("place-reservation").post(
         "/",
         json=event("ReservationRequested"),
@@ -94,7 +94,9 @@ def test_a_delivery_with_a_good_token_is_processed(airline: Airline, issuer: Tok
 
 
 @pytest.mark.parametrize("service", HEARING)
-def test_whoever_hears_events_asks_for_a_token_of_its_own(airline: Airline, issuer: TokenIssuer, service: str) -> None:
+def test_whoever_hears_events_asks_for_a_token_of_its_own(
+    airline: HostedAirline, issuer: TokenIssuer, service: str
+) -> None:
     function, said = airline.function(service), tick() if "housekeeping" in service else event("ReservationPlaced")
     before = airline.contents(FOLDER_OF[service])
 
@@ -106,18 +108,18 @@ def test_whoever_hears_events_asks_for_a_token_of_its_own(airline: Airline, issu
 
 
 @pytest.mark.parametrize("service", HEARING)
-def test_readiness_needs_no_token(airline: Airline, issuer: TokenIssuer, service: str) -> None:
+def test_readiness_needs_no_token(airline: HostedAirline, issuer: TokenIssuer, service: str) -> None:
     assert airline.function(service).get("/healthz").status_code == 204
 
 
 @pytest.mark.parametrize(("service", "path"), [("reserve", "/reservations"), ("dead-letters", "/dead-letters")])
 def test_the_resources_over_http_are_not_behind_tokens(
-    airline: Airline, issuer: TokenIssuer, service: str, path: str
+    airline: HostedAirline, issuer: TokenIssuer, service: str, path: str
 ) -> None:
     assert airline.function(service).get(path).status_code == 200
 
 
-def test_without_an_issuer_nothing_is_asked_and_nothing_imported(airline: Airline) -> None:
+def test_without_an_issuer_nothing_is_asked_and_nothing_imported(airline: HostedAirline) -> None:
     assert deliver(airline.function("project-dashboard"), None).status_code == 204
     program = (
         "import choreography.policy, choreography.outbox, sys;"
@@ -147,17 +149,17 @@ WRONG_CLAIMS: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("claims", WRONG_CLAIMS.values(), ids=WRONG_CLAIMS)
 def test_a_token_that_says_something_else_is_refused(
-    airline: Airline, issuer: TokenIssuer, claims: dict[str, object]
+    airline: HostedAirline, issuer: TokenIssuer, claims: dict[str, object]
 ) -> None:
     assert_refused(deliver_paid(airline, issuer.saying(claims_for(POLICY) | claims)), 401)
 
 
 @pytest.mark.parametrize(("claim", "seconds"), [("exp", -5), ("nbf", 30), ("iat", 30)])
-def test_clocks_may_differ_a_little(airline: Airline, issuer: TokenIssuer, claim: str, seconds: float) -> None:
+def test_clocks_may_differ_a_little(airline: HostedAirline, issuer: TokenIssuer, claim: str, seconds: float) -> None:
     assert_let_in(deliver_paid(airline, issuer.saying(claims_for(POLICY) | in_seconds(claim, seconds))))
 
 
-def test_somebody_of_another_namespace_is_forbidden(airline: Airline, issuer: TokenIssuer) -> None:
+def test_somebody_of_another_namespace_is_forbidden(airline: HostedAirline, issuer: TokenIssuer) -> None:
     stranger = "system:serviceaccount:airline-staging:confirm-reservation-on-paid"
     assert_refused(deliver_paid(airline, issuer.saying(claims_for(POLICY) | {"sub": stranger})), 403)
     airline.settings["TOKEN_SUBJECTS"] = f"{TRIGGER} {stranger}"
@@ -214,7 +216,7 @@ FORGERIES = (
 
 @pytest.mark.parametrize("forged", FORGERIES)
 def test_a_forged_token_is_refused(
-    airline: Airline,
+    airline: HostedAirline,
     issuer: TokenIssuer,
     other_key: rsa.RSAPrivateKey,
     forged: Callable[[TokenIssuer, PrivateKey], str],
@@ -229,29 +231,29 @@ DEEP = base64.urlsafe_b64encode(b"[" * 6000).decode()
 @pytest.mark.parametrize(
     "garbage", ["", "x", "a.b.c", "..", "\xff\xfe", "é.é.é", "a b", f"{DEEP}.e30.AA", "e30.e30.AA"]
 )
-def test_garbage_is_no_token(airline: Airline, issuer: TokenIssuer, garbage: str) -> None:
+def test_garbage_is_no_token(airline: HostedAirline, issuer: TokenIssuer, garbage: str) -> None:
     assert_refused(deliver_paid(airline, garbage), 401)
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "", "Bearerly"])
-def test_only_bearer_tokens_count(airline: Airline, issuer: TokenIssuer, scheme: str) -> None:
+def test_only_bearer_tokens_count(airline: HostedAirline, issuer: TokenIssuer, scheme: str) -> None:
     header = {"Authorization": f"{scheme} {issuer.token(POLICY)}"}
     assert_refused(airline.function(POLICY).post("/", json=event("Paid"), headers=CLOUD_EVENT | header), 401)
 
 
-def test_elliptic_curves_are_understood(airline: Airline, issuer: TokenIssuer) -> None:
+def test_elliptic_curves_are_understood(airline: HostedAirline, issuer: TokenIssuer) -> None:
     issuer.keys["curve"] = ec.generate_private_key(ec.SECP256R1())
     assert_let_in(deliver_paid(airline, issuer.token(POLICY, "curve")))
 
 
-def test_the_keys_are_read_once_for_many_deliveries(airline: Airline, issuer: TokenIssuer) -> None:
+def test_the_keys_are_read_once_for_many_deliveries(airline: HostedAirline, issuer: TokenIssuer) -> None:
     for _ in range(5):
         deliver_paid(airline, issuer.token(POLICY))
     assert issuer.asked == ["/openid/v1/jwks", "/.well-known/openid-configuration"]
 
 
 def test_a_new_key_is_found_when_its_first_token_comes(
-    airline: Airline, issuer: TokenIssuer, other_key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, issuer: TokenIssuer, other_key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
     assert_let_in(deliver_paid(airline, issuer.token(POLICY)))
@@ -262,7 +264,7 @@ def test_a_new_key_is_found_when_its_first_token_comes(
 
 
 def test_a_key_that_was_withdrawn_is_forgotten(
-    airline: Airline, issuer: TokenIssuer, key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, issuer: TokenIssuer, key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, old = Clock(monkeypatch), issuer.token(POLICY)
     assert_let_in(deliver_paid(airline, old))
@@ -273,7 +275,7 @@ def test_a_key_that_was_withdrawn_is_forgotten(
 
 
 def test_made_up_key_ids_do_not_make_us_ask_the_issuer_each_time(
-    airline: Airline, issuer: TokenIssuer, other_key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, issuer: TokenIssuer, other_key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
     answers = [deliver_paid(airline, signed(other_key, claims_for(POLICY), f"made-up-{n}")) for n in range(10)]
@@ -287,7 +289,7 @@ def test_made_up_key_ids_do_not_make_us_ask_the_issuer_each_time(
 
 
 def test_while_the_issuer_is_away_deliveries_are_retried_and_known_keys_do(
-    airline: Airline, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, token = Clock(monkeypatch), issuer.token(POLICY)
     issuer.away = True
@@ -303,7 +305,7 @@ def test_while_the_issuer_is_away_deliveries_are_retried_and_known_keys_do(
 
 
 def test_an_issuer_out_of_reach_and_an_authority_that_is_not_there_mean_try_again(
-    airline: Airline, issuer: TokenIssuer, tmp_path: Path
+    airline: HostedAirline, issuer: TokenIssuer, tmp_path: Path
 ) -> None:
     with nobody_listens() as url:
         airline.settings["TOKEN_ISSUER"] = url
@@ -313,7 +315,7 @@ def test_an_issuer_out_of_reach_and_an_authority_that_is_not_there_mean_try_agai
 
 
 def test_events_carry_the_token_that_is_mounted_and_the_new_one_once_it_is_replaced(
-    airline: Airline, broker: RecordingBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, broker: RecordingBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mounted = tmp_path / "token"
     monkeypatch.setattr(tokens, "OURS", mounted)
@@ -326,7 +328,7 @@ def test_events_carry_the_token_that_is_mounted_and_the_new_one_once_it_is_repla
 
 
 def test_a_mounted_token_that_cannot_be_read_leaves_the_event_in_the_outbox(
-    airline: Airline, broker: RecordingBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, broker: RecordingBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "OURS", tmp_path)  # a folder
     place(airline)
@@ -336,7 +338,7 @@ def test_a_mounted_token_that_cannot_be_read_leaves_the_event_in_the_outbox(
 
 
 def test_an_event_that_the_broker_does_not_let_in_stays_in_the_outbox(
-    airline: Airline, broker: RecordingBroker
+    airline: HostedAirline, broker: RecordingBroker
 ) -> None:
     broker.refusals["ReservationPlaced"] = 401
     place(airline)

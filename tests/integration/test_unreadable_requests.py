@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.system import ROOT
+from testbed.running_system import ROOT
 from tests.integration.test_connections import served, whole_answer
 
 GET = "GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.system import RunningSystem, running_system
+from testbed.running_system import RunningSystem, running_system
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

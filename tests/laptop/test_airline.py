@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from testbed.saga import Airline
-from testbed.system import RunningSystem, eventually, running_system
+from testbed.airline_under_test import AirlineUnderTest
+from testbed.running_system import RunningSystem, eventually, running_system
 
 HTTPIE = Path(sys.executable).with_name("http")
 
@@ -26,8 +26,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
 
 
 @pytest.fixture(scope="module")
-def airline(system: RunningSystem) -> Airline:
-    return Airline(system.gateway)
+def airline(system: RunningSystem) -> AirlineUnderTest:
+    return AirlineUnderTest(system.gateway)
 
 
 def typed(system: RunningSystem, command: str) -> Any:
@@ -48,7 +48,7 @@ def typed(system: RunningSystem, command: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_the_commands_of_the_original_work_as_they_stand(system: RunningSystem, airline: Airline) -> None:
+def test_the_commands_of_the_original_work_as_they_stand(system: RunningSystem, airline: AirlineUnderTest) -> None:
     flight = typed(
         system, 'http :8083/flights remainingSeatsCount=5 flightCode="ACE890" takeoffDate="2025-12-25" cost=200000'
     )
@@ -82,7 +82,9 @@ def test_the_gateway_reaches_every_resource(system: RunningSystem, resource: str
     assert found["_links"]["self"]["href"] == f"{system.gateway}/{resource}"
 
 
-def test_flights_and_reservations_can_be_posted_through_the_gateway(system: RunningSystem, airline: Airline) -> None:
+def test_flights_and_reservations_can_be_posted_through_the_gateway(
+    system: RunningSystem, airline: AirlineUnderTest
+) -> None:
     flight = typed(system, "http :8088/flights remainingSeatsCount=2 flightCode=KE1 takeoffDate=2027-01-01 cost=5")
     made = typed(system, f"http :8088/reservations customerId=3 flightId={flight['flightId']} seatQty=2")
     assert made["_links"]["self"]["href"].startswith(f"{system.gateway}/reservations/")
@@ -95,7 +97,7 @@ def test_a_promotion_that_somebody_writes_is_read_through_the_gateway(system: Ru
     assert promotion == {"name": "summer-event.txt", "text": "[SUMMER EVENT] 50% DISCOUNT!"}
 
 
-def test_a_declined_payment_cancels_and_gives_the_seats_back(airline: Airline) -> None:
+def test_a_declined_payment_cancels_and_gives_the_seats_back(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     reservation = airline.place_reservation(flight, 3, method="decline")
     assert airline.outcome(reservation)["reason"] == "declined by the provider"
@@ -103,7 +105,7 @@ def test_a_declined_payment_cancels_and_gives_the_seats_back(airline: Airline) -
     assert airline.payment(reservation)["status"] == "FAILED"
 
 
-def test_a_cancel_gives_seats_and_money_back_and_the_dashboard_still_counts_it(airline: Airline) -> None:
+def test_a_cancel_gives_seats_and_money_back_and_the_dashboard_still_counts_it(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     reservation = airline.place_reservation(flight, 3, customer=40)
     assert airline.outcome(reservation)["status"] == "SUCCEED"
@@ -115,7 +117,7 @@ def test_a_cancel_gives_seats_and_money_back_and_the_dashboard_still_counts_it(a
     assert (airline.customer(40)["flightCount"], airline.customer(40)["confirmedCount"]) == (1, 0)
 
 
-def test_a_cancel_while_the_provider_is_slow_leaves_no_money_with_it(airline: Airline) -> None:
+def test_a_cancel_while_the_provider_is_slow_leaves_no_money_with_it(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     reservation = airline.place_reservation(flight, 3, method="slow")
     eventually(lambda: (airline.payment(reservation) or {}).get("status") == "CHARGING", "the provider is asked")
@@ -126,7 +128,7 @@ def test_a_cancel_while_the_provider_is_slow_leaves_no_money_with_it(airline: Ai
     assert airline.reservation(reservation)["status"] == "CANCELED"
 
 
-def test_a_cancel_right_after_the_reservation_leaves_nothing_behind(airline: Airline) -> None:
+def test_a_cancel_right_after_the_reservation_leaves_nothing_behind(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     reservation = airline.place_reservation(flight, 3)
     airline.cancel(reservation)
@@ -136,11 +138,11 @@ def test_a_cancel_right_after_the_reservation_leaves_nothing_behind(airline: Air
     assert (airline.payment(reservation) or {}).get("status") != "PAID"
 
 
-def test_an_unknown_flight_ends_as_canceled_with_the_reason(airline: Airline) -> None:
+def test_an_unknown_flight_ends_as_canceled_with_the_reason(airline: AirlineUnderTest) -> None:
     assert airline.outcome(airline.place_reservation(flight=999_999, seats=1))["reason"] == "unknown flight"
 
 
-def test_a_reservation_and_its_cancel_come_from_outside_as_events(airline: Airline) -> None:
+def test_a_reservation_and_its_cancel_come_from_outside_as_events(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     answer = airline.say("ReservationRequested", {"customerId": 41, "flightId": flight, "seatQty": "2"})
     assert answer.status_code == 202
@@ -152,7 +154,7 @@ def test_a_reservation_and_its_cancel_come_from_outside_as_events(airline: Airli
     airline.eventually_remaining(flight, 5)
 
 
-def test_a_command_may_go_straight_to_the_brokers_ingress(system: RunningSystem, airline: Airline) -> None:
+def test_a_command_may_go_straight_to_the_brokers_ingress(system: RunningSystem, airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     event = {"specversion": "1.0", "id": str(uuid4()), "source": "/agency/8", "type": "ReservationRequested"}
     wish = {"customerId": 44, "flightId": str(flight), "seatQty": 2}
@@ -162,7 +164,7 @@ def test_a_command_may_go_straight_to_the_brokers_ingress(system: RunningSystem,
     airline.eventually_remaining(flight, 3)
 
 
-def test_a_command_sent_twice_is_one_reservation(airline: Airline) -> None:
+def test_a_command_sent_twice_is_one_reservation(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     wish = {"customerId": 42, "flightId": flight, "seatQty": 1}
     promised = {airline.say("ReservationRequested", wish, id="order-1").json()["reservationId"] for _ in range(3)}
@@ -172,7 +174,7 @@ def test_a_command_sent_twice_is_one_reservation(airline: Airline) -> None:
     airline.eventually_remaining(flight, 4)
 
 
-def test_a_binary_event_is_taken_from_curl(airline: Airline) -> None:
+def test_a_binary_event_is_taken_from_curl(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(seats=5)
     wish = json.dumps({"customerId": 43, "flightId": flight, "seatQty": 2})
     headers = ["ce-specversion: 1.0", f"ce-id: {uuid4()}", "ce-source: /agency/7", "ce-type: ReservationRequested"]
@@ -184,7 +186,7 @@ def test_a_binary_event_is_taken_from_curl(airline: Airline) -> None:
 
 
 @pytest.mark.parametrize("identity", ["order 1", "주문-1", "100%", "order%201"])
-def test_an_order_is_charged_once_in_whichever_mode_it_came(airline: Airline, identity: str) -> None:
+def test_an_order_is_charged_once_in_whichever_mode_it_came(airline: AirlineUnderTest, identity: str) -> None:
     flight = airline.add_flight(seats=5)
     wish = {"customerId": 45, "flightId": flight, "seatQty": 1}
     reservation = airline.say("ReservationRequested", wish, id=identity).json()["reservationId"]
@@ -199,13 +201,13 @@ def test_an_order_is_charged_once_in_whichever_mode_it_came(airline: Airline, id
 
 
 @pytest.mark.parametrize("type_", ["Paid", "ReservationPlaced", "Weather"])
-def test_a_stranger_cannot_speak_for_the_airline(airline: Airline, type_: str) -> None:
+def test_a_stranger_cannot_speak_for_the_airline(airline: AirlineUnderTest, type_: str) -> None:
     assert airline.say(type_, {"reservationId": "R1"}).status_code == 403
     assert airline.say("ReservationRequested", {}, source="/airline/reserve").status_code == 403
 
 
 def test_a_broken_event_at_the_ingress_is_found_in_the_dead_letters_with_its_reason(
-    system: RunningSystem, airline: Airline
+    system: RunningSystem, airline: AirlineUnderTest
 ) -> None:
     event: dict[str, Any] = {"specversion": "1.0", "id": str(uuid4()), "source": "/airline/reserve"}
     event |= {
@@ -225,7 +227,7 @@ def test_a_broken_event_at_the_ingress_is_found_in_the_dead_letters_with_its_rea
     assert "seatQty must be between 1 and 1000" in letter["reason"]
 
 
-def test_the_history_of_a_reservation_names_every_cause(airline: Airline) -> None:
+def test_the_history_of_a_reservation_names_every_cause(airline: AirlineUnderTest) -> None:
     reservation = airline.place_reservation(airline.add_flight(seats=5), 1)
     airline.outcome(reservation)
     eventually(lambda: len(airline.events(reservation)) == 4, "the dashboard has heard everything")
@@ -236,7 +238,9 @@ def test_the_history_of_a_reservation_names_every_cause(airline: Airline) -> Non
     assert events["ReservationConfirmed"]["causationId"] == events["Paid"]["id"]
 
 
-def test_nothing_of_all_this_is_left_in_the_broker_or_went_wrong(system: RunningSystem, airline: Airline) -> None:
+def test_nothing_of_all_this_is_left_in_the_broker_or_went_wrong(
+    system: RunningSystem, airline: AirlineUnderTest
+) -> None:
     def backlog() -> int:
         triggers = requests.get(system.state["brokerStatus"], timeout=30).json()["triggers"]
         return sum(trigger["backlog"] + trigger["inFlight"] for trigger in triggers.values())

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 import requests
 
-from testbed.system import ROOT, RunningSystem, eventually, running_system
+from testbed.running_system import ROOT, RunningSystem, eventually, running_system
 
 LIBRARY = ROOT / "examples" / "library"
 MOST_LINES = 120

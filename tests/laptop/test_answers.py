@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from testbed.saga import Airline
-from testbed.system import ROOT, RunningSystem, running_system
+from testbed.airline_under_test import AirlineUnderTest
+from testbed.running_system import ROOT, RunningSystem, running_system
 
 DOCUMENTS = {
     "reserve": "reserve/reservations",
@@ -131,7 +131,7 @@ def test_httpie_and_curl_rebuild_without_a_body(system: RunningSystem) -> None:
 
 
 def test_a_page_elsewhere_changes_nothing_through_any_port_of_a_laptop(system: RunningSystem) -> None:
-    airline = Airline(system.gateway)
+    airline = AirlineUnderTest(system.gateway)
     flight = airline.add_flight(1)
     strangers = [{"Origin": "http://localhost:3000"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
     for url in (system.gateway, system.url("flight-seats")):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import requests
 
-from testbed.saga import Airline
-from testbed.system import ROOT, RunningSystem, eventually, running_system
+from testbed.airline_under_test import AirlineUnderTest
+from testbed.running_system import ROOT, RunningSystem, eventually, running_system
 
 
 def impatient_manifests(folder: Path) -> Path:
@@ -30,7 +30,7 @@ def test_a_function_that_crashes_is_retried_and_its_event_is_kept_with_the_reaso
     manifests = impatient_manifests(tmp_path / "base")
     arguments = ("--manifests", str(manifests), "--manifests", str(ROOT / "broker" / "kafka"))
     with running_system(tmp_path / "data", *arguments) as system:
-        airline = Airline(system.gateway)
+        airline = AirlineUnderTest(system.gateway)
         reservation = airline.place_reservation(airline.add_flight(seats=5), 1)
         airline.outcome(reservation)
         placed = eventually(lambda: airline.events(reservation), "the dashboard has heard of it")[0]

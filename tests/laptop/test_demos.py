@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from testbed.system import ROOT
+from testbed.running_system import ROOT
 
 CUSTOMERS, SEATS, ONE_BY_ONE = 3, 2, 5
 SAGA = {"reserve", "decrease-seats", "charge-payment", "confirm-reservation", "cancel-reservation"}

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from testbed.system import RunningSystem, eventually
+from testbed.running_system import RunningSystem, eventually
 
 
 def call(system: RunningSystem, service: str, path: str = "/") -> dict[str, Any]:

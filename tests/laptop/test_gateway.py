@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from testbed.system import ROOT, eventually
+from testbed.running_system import ROOT, eventually
 
 SERVICES = ("RESERVE", "RESERVE_COMMANDS", "FLIGHT_SEATS", "PAYMENT", "DASHBOARD", "DEAD_LETTERS", "BROKER")
 MEBIBYTE = 1024 * 1024

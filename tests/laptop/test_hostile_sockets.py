@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from testbed import hostile
-from testbed.saga import Airline
-from testbed.system import RunningSystem, eventually, running_system
+from testbed.airline_under_test import AirlineUnderTest
+from testbed.running_system import RunningSystem, eventually, running_system
 from testbed.vocabulary import event
 from tests.laptop import raw_requests
 from tests.laptop.raw_requests import BROKEN_OFF, SMUGGLED, WHOLE, Endpoint, Heard, Requests
@@ -41,12 +41,12 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
 
 
 @pytest.fixture(scope="module")
-def airline(system: RunningSystem) -> Airline:
-    return Airline(system.gateway)
+def airline(system: RunningSystem) -> AirlineUnderTest:
+    return AirlineUnderTest(system.gateway)
 
 
 @pytest.fixture
-def endpoint(request: pytest.FixtureRequest, system: RunningSystem, airline: Airline) -> Endpoint:
+def endpoint(request: pytest.FixtureRequest, system: RunningSystem, airline: AirlineUnderTest) -> Endpoint:
     """Three ways in for the same order: a function with one thread, the ingress of the broker, the gateway."""
     flight = airline.add_flight(SEATS)
     match request.param:
@@ -62,7 +62,7 @@ each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, indirect=True)
 
 @each_endpoint
 def test_whatever_is_sent_is_answered_and_an_order_is_taken_just_where_the_answer_is_yes(
-    endpoint: Endpoint, airline: Airline
+    endpoint: Endpoint, airline: AirlineUnderTest
 ) -> None:
     heard = sent(endpoint, WHOLE)
     assert [name for name, said in heard.items() if not said.statuses] == []
@@ -71,20 +71,22 @@ def test_whatever_is_sent_is_answered_and_an_order_is_taken_just_where_the_answe
 
 
 @each_endpoint
-def test_no_order_is_smuggled_in_behind_another(endpoint: Endpoint, airline: Airline) -> None:
+def test_no_order_is_smuggled_in_behind_another(endpoint: Endpoint, airline: AirlineUnderTest) -> None:
     heard = sent(endpoint, SMUGGLED)
     assert_just_so_many_seats_were_sold(airline, endpoint, sum(said.taken for said in heard.values()))
 
 
 @each_endpoint
-def test_a_sender_who_leaves_in_the_middle_has_ordered_nothing(endpoint: Endpoint, airline: Airline) -> None:
+def test_a_sender_who_leaves_in_the_middle_has_ordered_nothing(endpoint: Endpoint, airline: AirlineUnderTest) -> None:
     heard = sent(endpoint, BROKEN_OFF, leaves=True)
     assert [name for name, said in heard.items() if said.taken] == []
     assert_just_so_many_seats_were_sold(airline, endpoint, 0)
 
 
 @each_endpoint
-def test_spoilt_events_are_answered_as_they_are_inside_one_process(endpoint: Endpoint, airline: Airline) -> None:
+def test_spoilt_events_are_answered_as_they_are_inside_one_process(
+    endpoint: Endpoint, airline: AirlineUnderTest
+) -> None:
     @hypothesis.settings(
         max_examples=EXAMPLES,
         derandomize="HOSTILE_EXAMPLES" not in os.environ,
@@ -120,7 +122,7 @@ def assert_no_fault(endpoint: Endpoint, said: Heard, name: str = "") -> None:
     assert faults == [], name
 
 
-def assert_just_so_many_seats_were_sold(airline: Airline, endpoint: Endpoint, taken: int) -> None:
+def assert_just_so_many_seats_were_sold(airline: AirlineUnderTest, endpoint: Endpoint, taken: int) -> None:
     """As many reservations as there were a yes, all of them well ended, one seat each."""
 
     def statuses() -> list[str]:
@@ -133,7 +135,7 @@ def assert_just_so_many_seats_were_sold(airline: Airline, endpoint: Endpoint, ta
     assert airline.get(f"/flights/{endpoint.flight}")["remainingSeatsCount"] == SEATS - taken
 
 
-def assert_an_order_succeeds(airline: Airline) -> None:
+def assert_an_order_succeeds(airline: AirlineUnderTest) -> None:
     flight = airline.add_flight(1)
     assert airline.outcome(airline.place_reservation(flight, 1), within=60)["status"] == "SUCCEED"
 
@@ -146,7 +148,7 @@ def test_no_port_answers_to_a_name_that_leads_here_by_trickery(system: RunningSy
             assert (answer.status_code != 421) == known, (url, name, answer.status_code)
 
 
-def test_a_sender_who_falls_silent_holds_no_thread_for_ever(system: RunningSystem, airline: Airline) -> None:
+def test_a_sender_who_falls_silent_holds_no_thread_for_ever(system: RunningSystem, airline: AirlineUnderTest) -> None:
     """As many of them as a function has threads; who comes next waits until they are sent away."""
     one, four = (
         Endpoint("function", system.url("restore-seats"), 0, "/"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.system import ROOT
+from testbed.running_system import ROOT
 
 NO_INDEX = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
 ODD = {"PIP_USER": "1", "PYTHONOPTIMIZE": "2", "PYTHONPATH": "/nowhere", "CDPATH": "/:/tmp", "BASH_ENV": "/nowhere"}

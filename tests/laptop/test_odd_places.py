@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from testbed.system import ROOT, RunningSystem, eventually
+from testbed.running_system import ROOT, RunningSystem, eventually
 
 FOLDER = "-n a b%41%s?c#d&e;f'g\"h$i`j\\k가[x]*{y}|z"
 ROOMS = (

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import requests
 
-from testbed.system import ROOT, RunningSystem, eventually, running_system
+from testbed.running_system import ROOT, RunningSystem, eventually, running_system
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SAMPLE = ("--manifests", str(FIXTURES / "manifests"), "--functions", str(FIXTURES / "functions"))

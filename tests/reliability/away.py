@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from laptop.documents import read_documents
-from testbed.system import ROOT
+from testbed.running_system import ROOT
 from tests.reliability.restartable_laptop import RestartableLaptop, kill_group
 
 DATABASES = ("reserve", "flight-seats", "payment", "dashboard-projector", "dead-letters")

@@ -19,7 +19,7 @@ from random import Random
 
 import requests
 
-from testbed.system import ROOT, eventually
+from testbed.running_system import ROOT, eventually
 from tests.reliability import figures, laws_in_sql
 from tests.reliability.away import away, every_part, is_delivered_to, known, sources_with_a_switch
 from tests.reliability.clients import Acknowledged, Client

@@ -15,7 +15,7 @@ import yaml
 
 from laptop.documents import read_documents
 from laptop.leftovers import end_leftovers
-from testbed.system import ROOT, RunningSystem, eventually, start_system
+from testbed.running_system import ROOT, RunningSystem, eventually, start_system
 
 START_WITHIN = 90.0
 

@@ -14,7 +14,7 @@ from random import Random
 
 import psutil
 
-from testbed.system import eventually
+from testbed.running_system import eventually
 from tests.reliability.plan import FUNCTIONS, Strike
 from tests.reliability.restartable_laptop import RestartableLaptop, kill_group
 

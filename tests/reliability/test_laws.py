@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 
 from broker.embedded.event_log import Log
 from choreography.migrations import upgrade
-from testbed.system import ROOT
+from testbed.running_system import ROOT
 from tests.reliability.laws_in_sql import ACKNOWLEDGED, LAWS, SCHEMAS, violations
 
 EXPIRY = "'2026-01-01 00:00:00', '2026-01-01 00:15:00'"

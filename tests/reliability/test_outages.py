@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from testbed.saga import Airline
-from testbed.system import ROOT, eventually
+from testbed.airline_under_test import AirlineUnderTest
+from testbed.running_system import ROOT, eventually
 from tests.reliability.restartable_laptop import RestartableLaptop, hurried_manifests
 
 SAMPLE_FLIGHT = 1001  # 180 seats
 AWAY = "The database is out of reach, or too busy or full; try again."
-Start = Callable[..., tuple[RestartableLaptop, Airline]]
+Start = Callable[..., tuple[RestartableLaptop, AirlineUnderTest]]
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def started(tmp_path: Path) -> Iterator[Start]:
     """Starts the system with housekeeping every other second."""
     towns: list[RestartableLaptop] = []
 
-    def start(*arguments: str) -> tuple[RestartableLaptop, Airline]:
+    def start(*arguments: str) -> tuple[RestartableLaptop, AirlineUnderTest]:
         base = hurried_manifests(tmp_path / "manifests", "*/2 * * * * *", {})
         manifests = ("--manifests", str(base), "--manifests", str(ROOT / "broker" / "kafka"))
         towns.append(RestartableLaptop(tmp_path, (*manifests, *arguments)))
         towns[0].start()
-        return towns[0], Airline(towns[0].system.gateway)
+        return towns[0], AirlineUnderTest(towns[0].system.gateway)
 
     yield start
     for laptop in towns:

@@ -24,8 +24,8 @@ import letters
 from airline.events import RemainingSeatsDecreased
 from choreography import store
 from choreography.errors import TryAgain
+from testbed.running_system import ROOT
 from testbed.sample_events import placed
-from testbed.system import ROOT
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import requests
 
-from testbed.system import eventually
+from testbed.running_system import eventually
 
 ENDED = ("SUCCEED", "CANCELED")
 TIMEOUT = 30  # seconds; a first call may wait for a cold start
@@ -16,7 +16,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Airline:
+class AirlineUnderTest:
     """One running airline, by the address of its gateway; `host` is its name there, where no DNS knows it.
 
     `patience` is how many seconds something may take to happen, `pause` how many there are between two looks.
