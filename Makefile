@@ -23,7 +23,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run status test check lint format types tests lock lists images image image-names image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
-  demo-scale-to-zero demo-hpa demo-rollout test-cluster docs clean
+  demo-scale-to-zero demo-hpa demo-rollout test-cluster docs contracts clean
 
 # What a person has set for other programs; no recipe may behave differently because of it.
 unexport BASH_ENV ENV CDPATH GREP_OPTIONS
@@ -37,7 +37,7 @@ endif
 IN_VENV := $(VENV)/bin/python -m
 OF_SYSTEM := $(if $(SYSTEM),--system "$(SYSTEM)")
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := choreography airline examples client terminal broker laptop cli images knative demos docs scaffold testbed tests benchmarks
+ROOMS := choreography airline contracts examples client terminal broker laptop cli images knative demos docs scaffold testbed tests benchmarks
 IMAGE_NAMES := $(notdir $(FUNCTIONS)) migrations gateway
 IMAGE_SOURCE = $(if $(filter gateway,$(FUNCTION)),gateway,$(if $(filter migrations,$(FUNCTION)),--target migrations .,--build-arg FUNCTION=$(FUNCTION) .))
 SHELL_SCRIPTS = $(shell grep -rlIE '^\#!.*sh$$' bin .ci knative demos)
@@ -97,6 +97,9 @@ lock: $(VENV)/.dev ## write requirements/*.txt anew from *.in; ARGS=--upgrade ta
 	    --no-emit-index-url --no-emit-find-links $(ARGS) --constraints "$$held" "$$set.in" -o "$$set.txt" || exit 1; held=dev.txt; \
 	  echo "requirements/$$set.txt"; \
 	done
+
+contracts: $(VENV)/.dev ## write what is made from the code: schemas, AsyncAPI, diagrams; make check compares
+	@$(IN_VENV) contracts
 
 docs: $(VENV)/.dev ## the documentation as a site in .site/html, with every link checked
 	@$(IN_VENV) docs.site .site

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+import projection
+from airline import events, saga
+from airline.saga import Road
 from choreography import policy
+from demos import customers
 from testbed.project import (
     ROOT,
     Manifest,
@@ -27,7 +31,6 @@ from testbed.project import (
 )
 
 SPEAKING = {"reply", "announce", "reply_in_steps"}  # the wrappers whose policies are heard
-OUTSIDE = "outside"  # says the commands in the event table; not one of our Services
 
 each_function = pytest.mark.parametrize("service", functions().values(), ids=str)
 each_trigger = pytest.mark.parametrize("trigger", triggers().values(), ids=str)
@@ -40,6 +43,10 @@ def kebab(type_: str) -> str:
 def hearers(type_: str) -> set[str]:
     """The Services with a Trigger for exactly this type: those without a filter hear everything anyway."""
     return {heard_by(trigger) for trigger in triggers().values() if heard_type(trigger) == type_}
+
+
+def name_of(word: type[events.Event]) -> str:
+    return word.__name__
 
 
 def rule(name: str) -> Callable[..., Any]:
@@ -98,6 +105,43 @@ def test_the_triggers_of_a_policy_are_what_its_rule_hears() -> None:
     }
 
 
+def test_the_saga_is_what_the_rules_of_the_policies_hear_and_say() -> None:
+    drawn = {policy.name: (set(map(name_of, policy.hears)), set(map(name_of, policy.says))) for policy in saga.POLICIES}
+
+    assert drawn == dialogue()
+
+
+def test_the_saga_names_the_road_that_each_policy_takes() -> None:
+    roads = {name: found.wrapper == "announce" for name, service in functions().items() if (found := wiring(service))}
+
+    for drawn in saga.POLICIES:
+        assert roads[drawn.name] == (drawn.road is Road.OUTBOX), drawn.name
+        assert bool(drawn.says) == (drawn.road is not Road.NONE), drawn.name
+
+
+def test_every_other_speaker_of_the_saga_is_a_function_without_triggers() -> None:
+    speakers = set(saga.SPEAKERS) - {saga.OUTSIDE}
+
+    assert speakers <= set(functions())
+    assert not speakers & {heard_by(trigger) for trigger in triggers().values()}
+
+
+def test_a_policy_is_undone_after_it_was_done() -> None:
+    forward = {drawn.name: drawn for drawn in saga.FORWARD}
+
+    assert {drawn.undoes for drawn in saga.COMPENSATION} == {"decrease-seats", "charge-payment"} <= set(forward)
+    assert all(drawn.hears == (events.ReservationCanceled,) for drawn in saga.COMPENSATION)
+
+
+def test_the_dashboard_knows_a_fact_for_each_event_of_a_saga() -> None:
+    assert set(projection.FACTS) == set(events.OF_SAGAS)
+
+
+def test_the_demo_names_for_each_event_one_who_says_it() -> None:
+    for event, function in customers.SAID_BY.items():
+        assert function in saga.said_by(events.BY_TYPE[event])
+
+
 def test_only_the_dashboard_hears_everything() -> None:
     unfiltered = [heard_by(trigger) for trigger in triggers().values() if heard_type(trigger) is None]
 
@@ -134,12 +178,7 @@ def test_the_readme_names_who_hears_a_word(type_: str) -> None:
 
 @pytest.mark.parametrize("type_", glossary())
 def test_the_readme_names_who_says_a_word(type_: str) -> None:
-    said_by = documented_events()[type_].said_by
-    policies = {name for name, (_, says) in dialogue().items() if type_ in says}
-
-    assert said_by
-    assert said_by & set(dialogue()) == policies
-    assert said_by <= set(functions()) | {OUTSIDE}
+    assert documented_events()[type_].said_by == set(saga.said_by(events.BY_TYPE[type_]))
 
 
 def test_no_reply_leads_back_to_what_caused_it() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 import projection
 import timeline
+from airline import saga
 from testbed.sample_events import NOON, canceled, placed
 from tests.unit.conftest import Service
 from tests.unit.test_projection import CONFIRMED, envelope, hear
@@ -51,18 +52,18 @@ def said(*types: str) -> dict[str, datetime]:
     ids=" ".join,
 )
 def test_what_a_saga_waits_for_follows_from_what_was_said(story: list[str], functions: list[str]) -> None:
-    assert [wait.function for wait in timeline.waits(said(*story))] == functions
-    assert [wait.function for wait in timeline.waits(dict(reversed(said(*story).items())))] == functions
+    assert [wait.function for wait in saga.waits(said(*story))] == functions
+    assert [wait.function for wait in saga.waits(dict(reversed(said(*story).items())))] == functions
 
 
 def test_it_waits_since_the_word_that_has_to_be_heard() -> None:
-    (charge,) = timeline.waits(said(PLACED, HELD))
+    (charge,) = saga.waits(said(PLACED, HELD))
     assert charge.since == NOON + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("story", [(CANCELED, HELD), (HELD, CANCELED)])
 def test_compensation_waits_since_the_cancel(story: tuple[str, str]) -> None:
-    restore, refund = timeline.waits(said(*story))
+    restore, refund = saga.waits(said(*story))
     assert restore.since == refund.since == said(*story)[CANCELED]
 
 

@@ -1,0 +1,161 @@
+"""The saga, drawn once: each policy, what it hears, what it says, and what it undoes.
+
+    ReservationPlaced -> decrease-seats -> RemainingSeatsDecreased -> charge-payment -> Paid -> confirm-reservation
+                                        \\> SeatsSoldOut                            \\> PaymentFailed
+                                                    both -> cancel-reservation -> ReservationCanceled
+    ReservationCanceled -> restore-seats, refund-payment: each undoes its step once, or says that nothing was done
+
+The dashboard's timeline asks `waits`; the contracts, tables and diagrams are made from this module or compared with it.
+It calls nobody: what makes a policy run is its Trigger, and what it hears and says is the signature of its rule.
+`tests/unit/test_drift.py` holds both to this module. Of the functions, only the dashboard's import it.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from airline.events import (
+    CancellationRequested,
+    Event,
+    Paid,
+    PaymentFailed,
+    PaymentNotTaken,
+    PaymentRefunded,
+    RemainingSeatsDecreased,
+    RemainingSeatsIncreased,
+    ReservationCanceled,
+    ReservationConfirmed,
+    ReservationPlaced,
+    ReservationRequested,
+    SagasSettled,
+    SeatsNotHeld,
+    SeatsSoldOut,
+)
+
+Word = type[Event]
+
+
+class Road(Enum):
+    """How what a policy says reaches the Broker."""
+
+    REPLY = "reply"
+    """As the HTTP answer to the delivery."""
+    OUTBOX = "outbox"
+    """Kept in the outbox with the effect and sent after it: HTTP functions of the same service say the same event."""
+    NONE = "none"
+    """It says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """One function: whenever it hears one of these events, it says one of those."""
+
+    name: str
+    hears: tuple[Word, ...]
+    says: tuple[Word, ...] = ()
+    road: Road = Road.REPLY
+    undoes: str | None = None
+    """The policy whose effect it takes back."""
+
+    def heard(self, said: Collection[str]) -> list[str]:
+        """The types it hears among those that were said."""
+        return [word.__name__ for word in self.hears if word.__name__ in said]
+
+    def answered(self, said: Collection[str]) -> bool:
+        """Whether one of its answers was said."""
+        return any(word.__name__ in said for word in self.says)
+
+
+FROM_OUTSIDE = (
+    Policy(
+        name="place-reservation",
+        hears=(ReservationRequested,),
+        says=(ReservationPlaced, ReservationCanceled),
+        road=Road.OUTBOX,
+    ),
+)
+FORWARD = (
+    Policy(name="decrease-seats", hears=(ReservationPlaced,), says=(RemainingSeatsDecreased, SeatsSoldOut)),
+    Policy(name="charge-payment", hears=(RemainingSeatsDecreased,), says=(Paid, PaymentFailed)),
+    Policy(name="confirm-reservation", hears=(Paid,), says=(ReservationConfirmed, ReservationCanceled)),
+    Policy(
+        name="cancel-reservation",
+        hears=(SeatsSoldOut, PaymentFailed, CancellationRequested),
+        says=(ReservationCanceled,),
+        road=Road.OUTBOX,
+    ),
+)
+"""In the order in which a reservation goes through them."""
+COMPENSATION = (
+    Policy(
+        name="restore-seats",
+        hears=(ReservationCanceled,),
+        says=(RemainingSeatsIncreased, SeatsNotHeld),
+        undoes="decrease-seats",
+    ),
+    Policy(
+        name="refund-payment",
+        hears=(ReservationCanceled,),
+        says=(PaymentRefunded, PaymentNotTaken),
+        undoes="charge-payment",
+    ),
+)
+"""Both at once, whatever had been done by then."""
+SETTLEMENT = (
+    Policy(name="settle-reservations", hears=(SagasSettled,), road=Road.NONE),
+    Policy(name="settle-letters", hears=(SagasSettled,), road=Road.NONE),
+)
+POLICIES = FROM_OUTSIDE + FORWARD + COMPENSATION + SETTLEMENT
+
+OUTSIDE = "outside"
+SPEAKERS: Mapping[str, tuple[Word, ...]] = {
+    OUTSIDE: (ReservationRequested, CancellationRequested),
+    "reserve-commands": (ReservationRequested, CancellationRequested),
+    "reserve": (ReservationPlaced, ReservationCanceled),
+    "reserve-housekeeping": (ReservationPlaced, ReservationConfirmed, ReservationCanceled),
+    "payment-housekeeping": (Paid, PaymentFailed, PaymentRefunded),
+    "dashboard-housekeeping": (SagasSettled,),
+}
+"""Who says events without hearing any: HTTP functions, and housekeeping, which says again what is owed."""
+
+ENDS = (ReservationConfirmed, ReservationCanceled)
+"""What a saga ends with; the compensation of a canceled one is still owed then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The policy whose word is missing, and the moment of the event that it has to hear."""
+
+    function: str
+    since: datetime
+
+
+def waits(said: Mapping[str, datetime]) -> list[Wait]:
+    """What a saga waits for, from the types of its events and when each was said; nothing where it ended.
+
+    It follows from the events alone; nobody keeps a state of the saga.
+    """
+    if ReservationCanceled.__name__ in said:
+        return list(_unanswered(COMPENSATION, said))
+    if ReservationConfirmed.__name__ in said:
+        return []
+    reached = [policy for policy in FORWARD if policy.heard(said)]
+    return list(_unanswered(reached[-1:], said))
+
+
+def said_by(word: Word) -> list[str]:
+    """The names of those who say it: policies in their order, then the others."""
+    others = [name for name, words in SPEAKERS.items() if word in words]
+    return [policy.name for policy in POLICIES if word in policy.says] + others
+
+
+def heard_by(word: Word) -> list[str]:
+    """The names of the policies that hear it; project-dashboard hears every event, and is left out."""
+    return [policy.name for policy in POLICIES if word in policy.hears]
+
+
+def _unanswered(policies: Collection[Policy], said: Mapping[str, datetime]) -> Iterator[Wait]:
+    for policy in policies:
+        if not policy.answered(said):
+            yield Wait(policy.name, min(said[type_] for type_ in policy.heard(said)))

@@ -1,0 +1,48 @@
+"""`make contracts`: every file that is made from the code. With --check nothing is written; an old file is named."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from contracts import diagram
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def made() -> Mapping[Path, str]:
+    """By file, relative to the project, what it has to say."""
+    return dict(diagram.made(ROOT))
+
+
+def old(root: Path = ROOT) -> list[str]:
+    """The files that do not say what the code says."""
+    return [str(path) for path, text in made().items() if _read(root / path) != text]
+
+
+def write(root: Path = ROOT) -> list[str]:
+    """Writes the old ones and returns their names."""
+    changed = old(root)
+    for path, text in made().items():
+        if str(path) in changed:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
+    return changed
+
+
+def main(arguments: list[str]) -> int:
+    """0, or 1 where a file is old and --check was asked for."""
+    if "--check" not in arguments:
+        for path in write():
+            sys.stdout.write(f"{path}\n")
+        return 0
+    for path in (found := old()):
+        sys.stderr.write(f"{path} is not what the code says: run `make contracts` and commit it\n")
+    return int(bool(found))
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,47 @@
+"""What is made from the code is what the code says now."""
+
+import re
+from itertools import pairwise
+
+from airline import saga
+from airline.events import BY_TYPE
+from contracts import __main__ as contracts
+from testbed.project import ROOT
+
+ONE_ORDER = (ROOT / "docs" / "one-order.md").read_text("utf-8")
+
+
+def test_every_file_that_is_made_from_the_code_is_current() -> None:
+    assert contracts.old() == [], "run `make contracts` and commit what it writes"
+
+
+def test_the_steps_of_one_order_name_functions_that_are_in_their_files() -> None:
+    steps = re.findall(r"^\d\. .*?(?=^\d\. |^\S)", ONE_ORDER, re.MULTILINE | re.DOTALL)
+
+    assert len(steps) == 8
+    for step in steps:
+        for names, file in re.findall(r"((?:`\w+`(?:,| and|\s)*)+) in\s+\[[\w.]+\]\(\.\./([^)]+)\)", step):
+            source = (ROOT / file).read_text("utf-8")
+            missing = [name for name in re.findall(r"`([a-z_]+)`", names) if f"def {name}(" not in source]
+            assert missing == [], file
+
+
+def test_every_step_of_one_order_names_a_function_of_the_code() -> None:
+    named = re.findall(r"`(\w+)`\s+in\s+\[", ONE_ORDER)
+
+    assert named == [
+        "place", "commit", "decrease_seats", "decrease_remaining_seats",
+        "record_charge", "confirm_reservation", "project", "settle_reservations",
+    ]  # fmt: skip
+
+
+def test_one_order_is_drawn_as_the_saga_goes() -> None:
+    drawn = re.findall(r"->>Broker: (\w+)$", ONE_ORDER, re.MULTILINE)
+    heard = re.findall(r"Broker->>([\w-]+): (\w+)$", ONE_ORDER, re.MULTILINE)
+
+    assert drawn[0] == "ReservationPlaced"
+    assert drawn[-1] in {word.__name__ for word in saga.ENDS}
+    for cause, effect in pairwise(drawn):
+        (policy,) = [one for one in saga.POLICIES if BY_TYPE[cause] in one.hears]
+        assert BY_TYPE[effect] in policy.says
+        assert (policy.name, cause) in heard
