@@ -1,4 +1,8 @@
-"""One HTTP request to what runs on this machine. No proxy knows its ports, so none is asked."""
+"""One HTTP request to what runs on this machine. No proxy knows its ports, so none is asked.
+
+By the standard library and not by requests, which would cost `make status` more than the call. The broker has a client
+of its own (broker/embedded/http_post.py says why), and laptop/welcome.py asks by its loop.
+"""
 
 from collections.abc import Mapping
 from http.client import HTTPConnection

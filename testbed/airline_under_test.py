@@ -1,4 +1,7 @@
-"""The vocabulary of whole-saga tests: what a customer does and what becomes of it, against any base URL."""
+"""The vocabulary of whole-saga tests: what a customer does and what becomes of it, against any base URL.
+
+It asks by itself and not by client/: what is tested must not be what tests it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
