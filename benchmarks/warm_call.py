@@ -65,11 +65,11 @@ def compare(threads: int, calls: int, rounds: int) -> None:
             lambda: load(plain, plain_port, [placed() for _ in range(calls)]).cpu,
             lambda: load(ours, our_port, [placed() for _ in range(calls)]).cpu,
         )
-        crowd = load(ours, our_port, [placed() for _ in range(5 * calls)], clients=16)
+        sixteen = load(ours, our_port, [placed() for _ in range(5 * calls)], clients=16)
     print(
         f"{threads} threads: parse {parse * 1e6:.0f} us, decrease-seats {decrease * 1e6:.0f} us,"
-        f" ratio {decrease / parse:.2f}; 16 clients p50 {crowd.percentile(50) * 1e3:.1f} ms,"
-        f" p99 {crowd.percentile(99) * 1e3:.1f} ms"
+        f" ratio {decrease / parse:.2f}; 16 clients p50 {sixteen.percentile(50) * 1e3:.1f} ms,"
+        f" p99 {sixteen.percentile(99) * 1e3:.1f} ms"
     )
 
 

@@ -15,7 +15,7 @@ from tests.cli.sample_books import sound
 
 
 @dataclass(frozen=True)
-class Said:
+class Output:
     """How a command ended and what it said."""
 
     code: int
@@ -40,15 +40,15 @@ def fake() -> Iterator[FakeAirline]:
 @pytest.fixture
 def typed(
     fake: FakeAirline, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Said]:
+) -> Callable[..., Output]:
     """Types a command with AIRLINE_URL set, and without the pauses that people need."""
     monkeypatch.setenv("AIRLINE_URL", fake.url)
     monkeypatch.setattr(reconciliation, "PAUSE", 0.01)
     monkeypatch.setattr(saga, "PAUSE", 0.01)
 
-    def run(*words: str) -> Said:
+    def run(*words: str) -> Output:
         code = main([*words])
         said = capsys.readouterr()
-        return Said(code, said.out, said.err)
+        return Output(code, said.out, said.err)
 
     return run

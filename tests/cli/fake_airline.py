@@ -93,7 +93,7 @@ class FakeAirline:
             flight = {"flightId": len(self.lists["flights"]) + 1, "capacity": int(body["remainingSeatsCount"]), **body}
             self.lists["flights"].append(flight)
             return flight, 201
-        return {"detail": "Not on paper."}, 404
+        return {"detail": "There is nothing here."}, 404
 
 
 def _page(name: str, items: list[dict[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:

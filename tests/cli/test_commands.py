@@ -22,11 +22,11 @@ from client.gateway import Airline
 from laptop.data_folder import only_run
 from testbed.recording_broker import nobody_listens
 from testbed.running_system import ROOT
-from tests.cli.conftest import Said
+from tests.cli.conftest import Output
 from tests.cli.fake_airline import FakeAirline
 from tests.cli.sample_books import flight
 
-Typed = Callable[..., Said]
+Typed = Callable[..., Output]
 LETTER = {
     "id": "4f",
     "eventId": "e1",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Said
+from tests.cli.conftest import Output
 from tests.cli.fake_airline import FakeAirline
 
-Typed = Callable[..., Said]
+Typed = Callable[..., Output]
 HEADER = "flightCode,takeoffDate,cost,remainingSeatsCount\n"
 
 

@@ -1,14 +1,14 @@
-"""Events that not even the dead-letter sink took, from the operator's desk."""
+"""Events that not even the dead-letter sink took."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Said
+from tests.cli.conftest import Output
 from tests.cli.fake_airline import FakeAirline
 
-Typed = Callable[..., Said]
+Typed = Callable[..., Output]
 
 
 def event(number: int, trigger: str = "airline/restore-seats") -> dict[str, Any]:

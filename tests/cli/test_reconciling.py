@@ -8,11 +8,11 @@ import pytest
 from client import reading
 from client.gateway import Airline
 from client.laws import Books, Difference
-from tests.cli.conftest import Said
+from tests.cli.conftest import Output
 from tests.cli.fake_airline import FakeAirline
 from tests.cli.sample_books import customer, entry, flight, hold
 
-Typed = Callable[..., Said]
+Typed = Callable[..., Output]
 NOW = ("reconcile", "--patience", "0", "--json")
 
 

@@ -185,14 +185,14 @@ def test_the_dead_letter_sink_keeps_and_shows_and_sends_again_whatever_is_an_eve
 
 
 def test_commands_from_outside_are_forwarded_clean_or_refused(airline: HostedAirline, broker: RecordingBroker) -> None:
-    with watched(airline, COMMANDS) as desk:
+    with watched(airline, COMMANDS) as function:
 
         @sent_often
         @given(hostile.requests(OUTSIDE) | hostile.requests(WORDS))
         def is_sent(request: hostile.Request) -> None:
             broker.accepted.clear()
-            answer = desk.is_sent(request, "/events")
-            assert_all_or_nothing(desk, answer)
+            answer = function.is_sent(request, "/events")
+            assert_all_or_nothing(function, answer)
             assert len(broker.accepted) == (answer.status_code == 202)
             for said in broker.accepted:
                 assert said.keys() == FORWARDED
@@ -200,7 +200,7 @@ def test_commands_from_outside_are_forwarded_clean_or_refused(airline: HostedAir
             assert_events(broker.accepted)
 
         is_sent()
-        desk.assert_not_all_was_refused()
+        function.assert_not_all_was_refused()
 
 
 def heard_by(service: str) -> list[str]:

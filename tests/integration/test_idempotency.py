@@ -114,11 +114,11 @@ def test_a_second_request_waits_for_the_first_one_that_is_at_work(
         return placing(identity, wanted, transaction)
 
     monkeypatch.setattr(reservations, "place", slowly)
-    desk = airline.function("reserve")
+    function = airline.function("reserve")
     with ThreadPoolExecutor(2) as clients:
-        first = clients.submit(desk.post, "/reservations", json=WISH, headers=KEY)
+        first = clients.submit(function.post, "/reservations", json=WISH, headers=KEY)
         assert at_work.wait(20)
-        second = clients.submit(desk.post, "/reservations", json=WISH, headers=KEY)
+        second = clients.submit(function.post, "/reservations", json=WISH, headers=KEY)
         assert not second.done()
         may_end.set()
         answers = [first.result(20), second.result(20)]
@@ -283,11 +283,11 @@ def test_a_flight_that_was_removed_is_added_again_under_its_key_wherever_links_b
     airline: HostedAirline, public: str
 ) -> None:
     airline.settings["PUBLIC_URL"] = public
-    desk = airline.function("flight-seats")
-    first = desk.post("/flights", json=FLIGHT, headers=KEY)
-    desk.delete(f"/flights/{body_of(first)['flightId']}")
+    function = airline.function("flight-seats")
+    first = function.post("/flights", json=FLIGHT, headers=KEY)
+    function.delete(f"/flights/{body_of(first)['flightId']}")
 
-    again = desk.post("/flights", json=FLIGHT, headers=KEY)
+    again = function.post("/flights", json=FLIGHT, headers=KEY)
 
     assert "Idempotent-Replayed" not in again.headers
-    assert desk.get(f"/flights/{body_of(again)['flightId']}").status_code == 200
+    assert function.get(f"/flights/{body_of(again)['flightId']}").status_code == 200

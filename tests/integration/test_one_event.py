@@ -46,9 +46,9 @@ def reservations(airline: HostedAirline) -> list[tuple[Any, ...]]:
 def test_an_order_is_one_reservation_in_binary_and_in_structured_mode(
     airline: HostedAirline, broker: RecordingBroker, identity: str
 ) -> None:
-    desk = airline.function("reserve-commands")
-    whole = desk.post("/events", data=json.dumps(command(identity)), headers=CLOUD_EVENT)
-    binary = desk.post("/events", json=WISH, headers=headers_of(command(identity)))
+    function = airline.function("reserve-commands")
+    whole = function.post("/events", data=json.dumps(command(identity)), headers=CLOUD_EVENT)
+    binary = function.post("/events", json=WISH, headers=headers_of(command(identity)))
 
     assert (whole.status_code, binary.status_code) == (202, 202)
     assert body_of(whole) == body_of(binary)
@@ -63,10 +63,10 @@ def test_an_order_is_one_reservation_in_binary_and_in_structured_mode(
 def test_every_way_to_write_a_header_is_the_same_order(
     airline: HostedAirline, broker: RecordingBroker, header: str
 ) -> None:
-    desk = airline.function("reserve-commands")
-    promised = body_of(desk.post("/events", data=json.dumps(command("order 1")), headers=CLOUD_EVENT))
+    function = airline.function("reserve-commands")
+    promised = body_of(function.post("/events", data=json.dumps(command("order 1")), headers=CLOUD_EVENT))
 
-    answer = desk.post("/events", json=WISH, headers=headers_of(command("")) | {"ce-id": header})
+    answer = function.post("/events", json=WISH, headers=headers_of(command("")) | {"ce-id": header})
 
     assert body_of(answer) == promised
 

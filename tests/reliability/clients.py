@@ -67,7 +67,7 @@ class Client(threading.Thread):
         patience: float,
     ) -> None:
         super().__init__(daemon=True)  # a run that breaks off waits for nobody
-        self._town = laptop
+        self._laptop = laptop
         self._flights = flights
         self._wishes = wishes
         self._record = acknowledged
@@ -87,7 +87,7 @@ class Client(threading.Thread):
                 time.sleep(0.05)
 
     def _may_place(self) -> bool:
-        pending = self._town.query("reserve", "SELECT count(*) FROM reservations WHERE status = 'PENDING'")
+        pending = self._laptop.query("reserve", "SELECT count(*) FROM reservations WHERE status = 'PENDING'")
         return not pending or pending[0][0] < PENDING_AT_MOST
 
     def _take(self) -> None:
@@ -181,7 +181,7 @@ class Client(threading.Thread):
             time.sleep(0.2)
 
     def _answer(self, send: Send, timeout: float) -> requests.Response | None:
-        state = self._town.state()
+        state = self._laptop.state()
         if not state or not state["gateway"]:
             return None
         try:

@@ -24,7 +24,7 @@ class Striker:
 
     def __init__(self, laptop: RestartableLaptop, seed: int, keep_the_provider_busy: Callable[[], None]) -> None:
         self.done: Counter[str] = Counter()
-        self._town = laptop
+        self._laptop = laptop
         self._dice = Random(f"striker {seed}")
         self._keep_the_provider_busy = keep_the_provider_busy
 
@@ -47,30 +47,30 @@ class Striker:
 
     def _kill_supervisor(self, seconds: float) -> str:
         """What it leaves behind is ended by its guard within seconds, or else by the next one."""
-        self._town.system.end(signal.SIGKILL)
+        self._laptop.system.end(signal.SIGKILL)
         time.sleep(seconds)
-        self._town.start()
+        self._laptop.start()
         return "supervisor"
 
     def _kill_in_the_providers_call(self) -> str:
         self._keep_the_provider_busy()
         asked = "SELECT 1 FROM payments WHERE status = 'CHARGING' AND payment_method = 'slow'"
-        eventually(lambda: self._town.query("payment", asked), "a slow charge is under way", 60)
+        eventually(lambda: self._laptop.query("payment", asked), "a slow charge is under way", 60)
         return "provider's call" if self._kill("charge-payment", "group") else "nothing"
 
     def _kill_resident(self, name: str) -> str:
-        eventually(lambda: self._town.pid(name), f"{name} runs", 30)
+        eventually(lambda: self._laptop.pid(name), f"{name} runs", 30)
         return name if self._kill(name, "group") else "nothing"
 
     def _kill_function(self, strike: Strike) -> str:
-        awake = [name for name in FUNCTIONS if self._town.pid(name)]
+        awake = [name for name in FUNCTIONS if self._laptop.pid(name)]
         if not awake:
             return "nothing"
         name = strike.what if strike.what in awake else self._dice.choice(awake)
         return f"{name} ({strike.how})" if self._kill(name, strike.how) else "nothing"
 
     def _kill(self, name: str, how: str) -> bool:
-        pid = self._town.pid(name)
+        pid = self._laptop.pid(name)
         if pid is None:
             return False
         try:
@@ -87,7 +87,7 @@ class Striker:
 
     def _take_broker_away(self, seconds: float) -> str:
         """Stopped, not killed: the laptop would start another one at once."""
-        pid = eventually(lambda: self._town.pid("broker"), "the broker runs", 30)
+        pid = eventually(lambda: self._laptop.pid("broker"), "the broker runs", 30)
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -98,7 +98,7 @@ class Striker:
 
     def _take_database_away(self, name: str, seconds: float) -> str:
         """A transaction that does not end: whoever wants to write waits his time and is told so with 503."""
-        with closing(sqlite3.connect(self._town.data / f"{name}.db", timeout=60, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(self._laptop.data / f"{name}.db", timeout=60, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             time.sleep(seconds)
             connection.execute("ROLLBACK")

@@ -23,17 +23,17 @@ Start = Callable[..., tuple[RestartableLaptop, AirlineUnderTest]]
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[Start]:
     """Starts the system with housekeeping every other second."""
-    towns: list[RestartableLaptop] = []
+    laptops: list[RestartableLaptop] = []
 
     def start(*arguments: str) -> tuple[RestartableLaptop, AirlineUnderTest]:
         base = hurried_manifests(tmp_path / "manifests", "*/2 * * * * *", {})
         manifests = ("--manifests", str(base), "--manifests", str(ROOT / "broker" / "kafka"))
-        towns.append(RestartableLaptop(tmp_path, (*manifests, *arguments)))
-        towns[0].start()
-        return towns[0], AirlineUnderTest(towns[0].system.gateway)
+        laptops.append(RestartableLaptop(tmp_path, (*manifests, *arguments)))
+        laptops[0].start()
+        return laptops[0], AirlineUnderTest(laptops[0].system.gateway)
 
     yield start
-    for laptop in towns:
+    for laptop in laptops:
         laptop.end()
 
 
