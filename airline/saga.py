@@ -7,7 +7,8 @@
 
 The dashboard's timeline asks `waits`; the contracts, tables and diagrams are made from this module or compared with it.
 It calls nobody: what makes a policy run is its Trigger, and what it hears and says is the signature of its rule.
-`tests/unit/test_drift.py` holds both to this module. Of the functions, only the dashboard's import it.
+`tests/unit/test_drift.py` holds both to this module. Policies do not import it; the dashboard and the dead letters do,
+which look at whole sagas.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -101,7 +102,7 @@ COMPENSATION = (
         undoes="charge-payment",
     ),
 )
-"""Both at once, whatever had been done by then."""
+"""Both at once, whatever had been done by then. Each says that it took something back, or that nothing was there."""
 SETTLEMENT = (
     Policy(name="settle-reservations", hears=(SagasSettled,), road=Road.NONE),
     Policy(name="settle-letters", hears=(SagasSettled,), road=Road.NONE),
@@ -119,8 +120,10 @@ SPEAKERS: Mapping[str, tuple[Word, ...]] = {
 }
 """Who says events without hearing any: HTTP functions, and housekeeping, which says again what is owed."""
 
-ENDS = (ReservationConfirmed, ReservationCanceled)
-"""What a saga ends with; the compensation of a canceled one is still owed then."""
+SUCCESS: tuple[Word, ...] = (ReservationPlaced, RemainingSeatsDecreased, Paid, ReservationConfirmed)
+"""What is said of a reservation that succeeds, each event the cause of the next."""
+ENDS: Mapping[str, Word] = {"SUCCEED": ReservationConfirmed, "CANCELED": ReservationCanceled}
+"""What a saga ends with, by the status of its reservation; the compensation of a canceled one is still owed then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +153,24 @@ def said_by(word: Word) -> list[str]:
     return [policy.name for policy in POLICIES if word in policy.says] + others
 
 
+def speaker(type_: str, cause: str | None) -> str:
+    """Who said an event, by its type and that of its cause; without a cause, the first who needs none.
+
+    The type itself where nobody here says it.
+    """
+    saying = [policy for policy in POLICIES if type_ in _types(policy.says)]
+    hearing = [policy.name for policy in saying if cause in _types(policy.hears)]
+    unasked = [name for name, words in SPEAKERS.items() if type_ in _types(words)]
+    return next(iter((*hearing, *unasked, *(policy.name for policy in saying))), type_)
+
+
 def heard_by(word: Word) -> list[str]:
     """The names of the policies that hear it; project-dashboard hears every event, and is left out."""
     return [policy.name for policy in POLICIES if word in policy.hears]
+
+
+def _types(words: Collection[Word]) -> set[str]:
+    return {word.__name__ for word in words}
 
 
 def _unanswered(policies: Collection[Policy], said: Mapping[str, datetime]) -> Iterator[Wait]:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from airline import saga
 from client import gateway, waiting
 from client.gateway import Airline
 from demos.errors import DemoFailed
@@ -16,14 +17,7 @@ COST = 1000
 LOOK_EVERY = 0.25
 """Seconds between two looks at reservations that have not ended: how exact the times to the end are."""
 ENDS_WITHIN = 120.0
-SAID_BY = {
-    "ReservationPlaced": "reserve",
-    "RemainingSeatsDecreased": "decrease-seats",
-    "SeatsSoldOut": "decrease-seats",
-    "Paid": "charge-payment",
-    "ReservationConfirmed": "confirm-reservation",
-    "ReservationCanceled": "cancel-reservation",
-}
+LAST = {event.__name__ for event in saga.ENDS.values()}
 
 
 @dataclass(frozen=True)
@@ -108,10 +102,12 @@ def steps(airline: Airline, reservation: str, within: float = 60) -> list[Step]:
     def whole() -> Any:
         history = gateway.find(airline, f"/reservations/{gateway.segment(reservation)}/events")
         last = {event["type"] for event in history["_embedded"]["events"]} if history else set()
-        return history if last & {"ReservationConfirmed", "ReservationCanceled"} and not history["waitsFor"] else None
+        return history if last & LAST and not history["waitsFor"] else None
 
     history = waiting.until(whole, f"the timeline of {reservation} is whole", within)
+    told = history["_embedded"]["events"]
+    types = {event["id"]: event["type"] for event in told}
     return [
-        Step(event["type"], SAID_BY.get(event["type"], event["source"]), event["after"])
-        for event in history["_embedded"]["events"]
+        Step(event["type"], saga.speaker(event["type"], types.get(event["causationId"])), event["after"])
+        for event in told
     ]

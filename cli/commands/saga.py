@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.live import Live
 
+from airline import saga
 from cli.commands import saga_tree, saga_wakings
 from cli.invocation import Invocation, answer
 from client import gateway
@@ -13,7 +14,7 @@ from client.errors import Refused
 from client.gateway import Airline
 from terminal.console import stdout
 
-LAST_WORD = {"SUCCEED": "ReservationConfirmed", "CANCELED": "ReservationCanceled"}
+LAST_WORD = {status: event.__name__ for status, event in saga.ENDS.items()}
 PAUSE = 0.5
 """Seconds between two looks of --follow."""
 

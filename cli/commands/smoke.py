@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 
+from airline import saga
 from cli.common_options import Timeout
 from cli.invocation import Invocation, answer, note
 from client import gateway, waiting
@@ -18,6 +19,9 @@ from terminal import tables
 CUSTOMER = 999_999
 SEATS = 2
 FLIGHT = {"flightCode": "SMOKE", "takeoffDate": "2099-12-31", "cost": 1000, "remainingSeatsCount": SEATS}
+
+BACK = {policy.says[0].__name__ for policy in saga.COMPENSATION}
+"""What is said when seats and money have come back."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def _timeline(airline: Airline, reservation: str, within: float) -> Any:
     def look() -> Any:
         history = gateway.find(airline, f"/reservations/{reservation}/events") or {}
         done = {event["type"] for event in history.get("_embedded", {}).get("events", [])}
-        whole = {"RemainingSeatsIncreased", "PaymentRefunded"} <= done and not history["waitsFor"]
+        whole = done >= BACK and not history["waitsFor"]
         return history["_embedded"]["events"] if whole else None
 
     return waiting.until(look, f"the timeline of {reservation} is whole", within)

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Date,
     Index,
@@ -39,13 +40,15 @@ from sqlalchemy import (
     update,
 )
 
-from airline.events import AIRLINE, OF_SAGAS, SagaEvent
+from airline import events, saga
+from airline.events import AIRLINE, OF_SAGAS, Event, SagaEvent
 from choreography import clock, fields, store, wire
 from choreography.columns import Instant
 from choreography.wire import Envelope
 
 LONGEST_CAUSE = 255
 MOST_EXAMPLES = 100
+_ENDS = tuple(saga.ENDS.values())
 
 metadata = MetaData()
 EVENTS = Table(
@@ -86,41 +89,41 @@ RESERVATIONS = Table(
 class Fact:
     """What an event says of its reservation: a flag to set, and fields of its data to copy."""
 
-    flag: str | None = None
+    flag: str
     copied: tuple[str, ...] = ()
 
 
-CANCELED = "ReservationCanceled"
-CONFIRMED = "ReservationConfirmed"
-FACTS = {
-    "ReservationPlaced": Fact("placed", ("customer_id", "reserve_date")),
-    "RemainingSeatsDecreased": Fact("seats_held"),
-    "SeatsSoldOut": Fact(),
-    "Paid": Fact("paid"),
-    "PaymentFailed": Fact(),
-    CONFIRMED: Fact("confirmed"),
-    CANCELED: Fact(),
-    "RemainingSeatsIncreased": Fact("seats_returned"),
-    "PaymentRefunded": Fact("refunded"),
-    "SeatsNotHeld": Fact("seats_not_held"),
-    "PaymentNotTaken": Fact("payment_not_taken"),
+CANCELED = saga.ENDS["CANCELED"].__name__
+FACTS: dict[type[Event], Fact] = {
+    events.ReservationPlaced: Fact("placed", ("customer_id", "reserve_date")),
+    events.RemainingSeatsDecreased: Fact("seats_held"),
+    events.Paid: Fact("paid"),
+    events.ReservationConfirmed: Fact("confirmed"),
+    events.RemainingSeatsIncreased: Fact("seats_returned"),
+    events.SeatsNotHeld: Fact("seats_not_held"),
+    events.PaymentRefunded: Fact("refunded"),
+    events.PaymentNotTaken: Fact("payment_not_taken"),
 }
+"""Of the events that say more than when: an event of a saga that is not here is only kept."""
 
 
-OWED = ~and_(
-    or_(RESERVATIONS.c.seats_returned, RESERVATIONS.c.seats_not_held),
-    or_(RESERVATIONS.c.refunded, RESERVATIONS.c.payment_not_taken),
-)
+def heard(event: type[Event]) -> ColumnElement[bool]:
+    """Of a reservation: that event was heard. Raises KeyError for one without a flag."""
+    flag: ColumnElement[bool] = RESERVATIONS.c[FACTS[event].flag]
+    return flag
+
+
+OWED = ~and_(*(or_(*map(heard, policy.says)) for policy in saga.COMPENSATION))
 """Of a canceled reservation: both compensations have not answered yet, that it came back or that nothing was held."""
 
 
 def project(envelope: Envelope, transaction: Connection) -> None:
     """Merges one event of a saga; what is no word of the glossary, or only a command, is not kept."""
-    if envelope.type not in FACTS or not envelope.source.startswith(AIRLINE.sources):
+    if envelope.type not in OF_SAGAS or not envelope.source.startswith(AIRLINE.sources):
         return
     event = wire.event_of(envelope, OF_SAGAS[envelope.type])
     said_at = _said_at(envelope)
-    copied = {name: getattr(event, name) for name in FACTS[envelope.type].copied}
+    copied = {name: getattr(event, name) for name in FACTS[type(event)].copied} if type(event) in FACTS else {}
     kept = store.insert_if_absent(
         transaction,
         EVENTS,
@@ -134,24 +137,24 @@ def project(envelope: Envelope, transaction: Connection) -> None:
         **copied,
     )
     if kept:
-        _merge(envelope.type, event, copied | _facts(envelope.type, said_at), transaction)
-    elif envelope.type in (CONFIRMED, CANCELED):
+        _merge(event, copied | _facts(event, said_at), transaction)
+    elif isinstance(event, _ENDS):
         _set({"reported": False}, event, transaction)  # it is repeated as long as the report was not heard
 
 
-def _facts(type_: str, said_at: datetime) -> dict[str, Any]:
-    if type_ == CANCELED:
+def _facts(event: SagaEvent, said_at: datetime) -> dict[str, Any]:
+    if isinstance(event, events.ReservationCanceled):
         return {"canceled_at": said_at, "reported": False}
-    flag = FACTS[type_].flag
-    return {flag: True} if flag else {}
+    fact = FACTS.get(type(event))
+    return {fact.flag: True} if fact else {}
 
 
-def _merge(type_: str, event: SagaEvent, facts: Mapping[str, Any], transaction: Connection) -> None:
+def _merge(event: SagaEvent, facts: Mapping[str, Any], transaction: Connection) -> None:
     if not facts:
         return
     row = {"reservation_id": event.reservation_id, **facts}
     # most often it is placed first, and anything else comes to a row that is there
-    if type_ == "ReservationPlaced" and store.insert_if_absent(transaction, RESERVATIONS, **row):
+    if isinstance(event, events.ReservationPlaced) and store.insert_if_absent(transaction, RESERVATIONS, **row):
         return
     if not _set(facts, event, transaction) and not store.insert_if_absent(transaction, RESERVATIONS, **row):
         _set(facts, event, transaction)

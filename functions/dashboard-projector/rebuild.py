@@ -108,7 +108,7 @@ def _fresh() -> Select[Any]:
 
 
 def _facts() -> dict[str, ColumnElement[Any]]:
-    ever = {fact.flag: _said(type_, literal(1)) == 1 for type_, fact in FACTS.items() if fact.flag}
+    ever = {fact.flag: _said(event.__name__, literal(1)) == 1 for event, fact in FACTS.items()}
     copied = {name: func.max(EVENTS.c[name]) for fact in FACTS.values() for name in fact.copied}
     return {**ever, **copied, "canceled_at": _said(CANCELED, EVENTS.c.said_at, None)}
 

@@ -11,22 +11,17 @@ from itertools import chain
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
+from airline import saga
 from airline.events import SagasSettled
 from choreography import housekeeping, outbox, store, wire
-from projection import OWED, RESERVATIONS
+from projection import OWED, RESERVATIONS, heard
 
 SOURCE = "/airline/dashboard-projector"
 BATCH = 200
 """Reservations in one event."""
 
 SETTLED: dict[str, ColumnElement[bool]] = {
-    "SUCCEED": and_(
-        RESERVATIONS.c.placed,
-        RESERVATIONS.c.seats_held,
-        RESERVATIONS.c.paid,
-        RESERVATIONS.c.confirmed,
-        RESERVATIONS.c.canceled_at.is_(None),
-    ),
+    "SUCCEED": and_(*map(heard, saga.SUCCESS), RESERVATIONS.c.canceled_at.is_(None)),
     "CANCELED": and_(RESERVATIONS.c.placed, RESERVATIONS.c.canceled_at.is_not(None), ~OWED),
 }
 """By its end, when everything of a saga has been heard."""

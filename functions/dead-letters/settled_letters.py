@@ -14,18 +14,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, not_, or_, select, update
 
-from airline.events import AIRLINE, SagasSettled
+from airline import saga
+from airline.events import AIRLINE, ReservationRequested, SagasSettled
 from choreography import clock, store
 from letters import LETTERS, SETTLED_SAGAS
 
 SOURCE = f"{AIRLINE.sources}dead-letters"
 KEPT = timedelta(days=7)
 """Longer than a broker tries to deliver, and a weekend."""
-LEADING_TO_SUCCESS = (
-    *("ReservationRequested", "ReservationPlaced", "RemainingSeatsDecreased"),
-    *("Paid", "ReservationConfirmed"),
-)
-COMMANDS = ("ReservationRequested", "CancellationRequested")
+LEADING_TO_SUCCESS = (ReservationRequested.__name__, *(event.__name__ for event in saga.SUCCESS))
+COMMANDS = tuple(event.__name__ for event in saga.SPEAKERS[saga.OUTSIDE])
 REPORT = SagasSettled.__name__
 MOST_REPORTS = 100
 """Letters of reports that are looked through for one; there are few, and the next one looks again."""

@@ -13,7 +13,7 @@ import flights
 import projection
 import provider
 import reservations
-from airline.events import AIRLINE, EXPIRED
+from airline.events import AIRLINE, EXPIRED, OF_SAGAS
 from tests.unit.simulation import Simulation
 
 FORWARD = {
@@ -168,7 +168,7 @@ def _the_dashboard_tells_the_same(simulation: Simulation, rows: list[Any]) -> No
 
 def _the_history_is_whole(simulation: Simulation, canceled: set[str]) -> None:
     kept = {row.id for row in simulation.dashboard_service.rows(projection.EVENTS)}
-    said = {key for key, event in simulation.said.items() if event["type"] in projection.FACTS}
+    said = {key for key, event in simulation.said.items() if event["type"] in OF_SAGAS}
     assert kept <= said
     for event in (simulation.said[key] for key in said - kept):
         assert event["id"] in simulation.unheard

@@ -40,7 +40,7 @@ def test_one_order_is_drawn_as_the_saga_goes() -> None:
     heard = re.findall(r"Broker->>([\w-]+): (\w+)$", ONE_ORDER, re.MULTILINE)
 
     assert drawn[0] == "ReservationPlaced"
-    assert drawn[-1] in {word.__name__ for word in saga.ENDS}
+    assert drawn[-1] in {word.__name__ for word in saga.ENDS.values()}
     for cause, effect in pairwise(drawn):
         (policy,) = [one for one in saga.POLICIES if BY_TYPE[cause] in one.hears]
         assert BY_TYPE[effect] in policy.says

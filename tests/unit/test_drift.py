@@ -4,6 +4,7 @@ import importlib
 import re
 from collections.abc import Callable
 from graphlib import TopologicalSorter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ import projection
 from airline import events, saga
 from airline.saga import Road
 from choreography import policy
-from demos import customers
 from testbed.project import (
     ROOT,
     Manifest,
@@ -133,13 +133,45 @@ def test_a_policy_is_undone_after_it_was_done() -> None:
     assert all(drawn.hears == (events.ReservationCanceled,) for drawn in saga.COMPENSATION)
 
 
-def test_the_dashboard_knows_a_fact_for_each_event_of_a_saga() -> None:
-    assert set(projection.FACTS) == set(events.OF_SAGAS)
+def test_the_dashboard_knows_a_fact_for_each_step_and_each_compensation_of_a_saga() -> None:
+    undoing = {word for drawn in saga.COMPENSATION for word in drawn.says}
+
+    assert set(projection.FACTS) == {*saga.SUCCESS, *undoing}
 
 
-def test_the_demo_names_for_each_event_one_who_says_it() -> None:
-    for event, function in customers.SAID_BY.items():
-        assert function in saga.said_by(events.BY_TYPE[event])
+def test_each_event_of_a_success_is_an_answer_to_the_one_before() -> None:
+    for cause, answer in pairwise(saga.SUCCESS):
+        assert [name for name in saga.heard_by(cause) if name in saga.said_by(answer)], (cause, answer)
+    assert saga.SUCCESS[-1] is saga.ENDS["SUCCEED"]
+
+
+def test_the_page_knows_the_steps_of_the_saga() -> None:
+    page = (ROOT / "gateway" / "web" / "trip-state.js").read_text("utf-8")
+    steps = re.findall(r'^  \["\w+", \["(\w+)"\], \[(?:"(\w+)")?\]\],$', page, re.MULTILINE)
+    back = re.findall(r'^const \w+_BACK = \["(\w+)", "(\w+)"\];$', page, re.MULTILINE)
+    (cancel,) = [drawn for drawn in saga.POLICIES if drawn.name == "cancel-reservation"]
+    refusals = [word for word in cancel.hears if word in events.OF_SAGAS.values()]
+
+    assert [done for done, _ in steps] == list(map(name_of, saga.SUCCESS))
+    assert [failed for _, failed in steps if failed] == list(map(name_of, refusals))
+    assert back == [tuple(map(name_of, drawn.says)) for drawn in saga.COMPENSATION]
+
+
+@pytest.mark.parametrize(
+    ("type_", "cause", "function"),
+    [
+        ("ReservationPlaced", None, "reserve"),
+        ("ReservationPlaced", "ReservationRequested", "place-reservation"),
+        ("SeatsSoldOut", "ReservationPlaced", "decrease-seats"),
+        ("SeatsSoldOut", None, "decrease-seats"),
+        ("ReservationCanceled", "SeatsSoldOut", "cancel-reservation"),
+        ("ReservationCanceled", "Paid", "confirm-reservation"),
+        ("ReservationCanceled", None, "reserve"),
+        ("LetterSent", "ReservationConfirmed", "LetterSent"),
+    ],
+)
+def test_who_said_an_event_follows_from_its_cause(type_: str, cause: str | None, function: str) -> None:
+    assert saga.speaker(type_, cause) == function
 
 
 def test_only_the_dashboard_hears_everything() -> None:
