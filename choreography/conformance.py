@@ -8,21 +8,16 @@ binding 3: content modes), as strict as the strictest broker.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from ipaddress import IPv6Address
 from typing import Any
 
 from flask import Request
 
-from choreography import wire
+from choreography import fields, wire
 from choreography.errors import Malformed, Unsupported
 from choreography.wire import Envelope
 
 _NAME = re.compile(r"[a-z0-9]+", re.ASCII)
-_TIMESTAMP = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
-)
-
 # RFC 3986, appendix A; with an authority or a path after the scheme, which Java's URI asks for
 _CHARACTER = r"[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2}"
 _SEGMENT = f"(?:{_CHARACTER}|[:@])"
@@ -105,13 +100,10 @@ def _check(attributes: Mapping[str, Any]) -> None:
 
 
 def _is_timestamp(value: object) -> bool:
-    if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
-        return False
     try:
-        datetime.fromisoformat(value.upper())
-    except ValueError:  # a day that its month has not
+        return isinstance(value, str) and bool(fields.instant(value))
+    except ValueError:
         return False
-    return True
 
 
 def _wrong(what: str) -> Malformed:

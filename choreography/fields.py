@@ -26,7 +26,9 @@ LONGEST_LIST = 500
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[^T]+)?", re.ASCII)
-_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[^T]+(Z|[+-][0-9]{2}:?[0-9]{2})", re.ASCII)
+_INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PRINTABLE = r"^[^\u0000-\u001F\u007F-\u009F]*$"
 
@@ -118,7 +120,7 @@ def _day(value: object) -> date:
 
 def _instant(value: object) -> datetime:
     try:
-        return datetime.fromisoformat(_INSTANT.fullmatch(str(value))[0]).astimezone(UTC)  # type: ignore[index]
+        return datetime.fromisoformat(_INSTANT.fullmatch(str(value))[0].upper()).astimezone(UTC)  # type: ignore[index]
     except (TypeError, ValueError, OverflowError):
         raise ValueError('must be an instant such as "2025-12-25T08:00:00Z"') from None
 

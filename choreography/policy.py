@@ -150,8 +150,10 @@ def _handled(
     try:
         check(rules)  # the first to ask is the readiness probe
     except TypeError as error:
-        log.error("%s", error)
+        log.exception("this policy can never be ready")
         return problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    except Exception as error:  # such as a name in its signature that nobody has imported
+        return problems.crash(error)
     with logs.about():
         try:
             return _answer(request, respond, _glossary(rules[0]) if rules else sagas)

@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import IntegerConverter
 from werkzeug.wrappers import Response as BaseResponse
 
 from choreography import bodies, callers, hal, logs, problems, store, wire
@@ -29,6 +30,12 @@ REPEATABLE = ("sort",)
 PROBE = "/healthz"
 
 
+class _Number(IntegerConverter):
+    """The number of a row, in the one way to write it: /flights/003 would be a second address of /flights/3."""
+
+    regex = "[1-9][0-9]*"
+
+
 def api(name: str, openapi: Path, sagas: Glossary | None = None) -> Flask:
     """An application with the answers that every HTTP function gives: health, its OpenAPI document, refusals.
 
@@ -37,6 +44,7 @@ def api(name: str, openapi: Path, sagas: Glossary | None = None) -> Flask:
     app = Flask(name, static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect
+    app.url_map.converters["int"] = _Number
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.add_url_rule(PROBE, "ready", _ready, methods=["GET"])
     app.add_url_rule(

@@ -1,9 +1,10 @@
 """The airline over HTTP: one base URL, JSON, and an Idempotency-Key on whatever changes something."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -83,12 +84,43 @@ def send_noting_repeat(
     airline: Airline, method: str, path: str, body: object = None, key: str | None = None, **query: Any
 ) -> tuple[Any, bool]:
     """The same, and whether it had been done before by this key, so that nothing was done now."""
+    answer = _commanded(airline, method, path, body, key=key, query=query)
+    return _document(answer), REPEAT in answer.headers
+
+
+def change(airline: Airline, path: str, body: object, key: str | None = None) -> Any:
+    """Changes what is behind a path if it is still as it was read, or whoever changes it in between is overwritten.
+
+    Raises Unreachable and Refused.
+    """
+    tag = _sent(airline, "GET", path, {}).headers.get("ETag")
+    conditions = {"If-Match": tag} if tag else {}
+    try:
+        return _document(_commanded(airline, "PATCH", path, body, key=key, conditions=conditions))
+    except Refused as error:
+        if error.status != HTTPStatus.PRECONDITION_FAILED:
+            raise
+        sentence = (
+            f"{path} was changed at this very moment, so nothing was done. Look at it, and send the change again."
+        )
+        raise Refused(sentence, error.status) from error
+
+
+def _commanded(  # noqa: PLR0913 - a request
+    airline: Airline,
+    method: str,
+    path: str,
+    body: object,
+    *,
+    key: str | None,
+    query: Mapping[str, Any] = MappingProxyType({}),
+    conditions: Mapping[str, str] = MappingProxyType({}),
+) -> requests.Response:
     key = key or str(uuid4())
     try:
-        answer = _sent(airline, method, path, query, json=body, headers={"Idempotency-Key": key})
+        return _sent(airline, method, path, query, json=body, headers={"Idempotency-Key": key, **conditions})
     except Unreachable as error:
         raise Unreachable(f"{error} Whether it was done is open. Idempotency-Key: {key}") from error
-    return _document(answer), REPEAT in answer.headers
 
 
 def pages(
@@ -154,7 +186,7 @@ def _ask(airline: Airline, method: str, path: str, query: dict[str, Any], **requ
     return _document(_sent(airline, method, path, query, **request))
 
 
-def _sent(airline: Airline, method: str, path: str, query: dict[str, Any], **request: Any) -> requests.Response:
+def _sent(airline: Airline, method: str, path: str, query: Mapping[str, Any], **request: Any) -> requests.Response:
     asked = {name: value for name, value in query.items() if value is not None}
     try:
         answer = airline.session.request(

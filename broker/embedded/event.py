@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -26,7 +27,9 @@ MOST_BRACKETS = 500
 RECORD_OVERHEAD = 100  # what Kafka adds to a record with its headers, rounded up
 
 _EXTENSION_NAME = re.compile(r"[a-z0-9]+")
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
 _URI_REFERENCE = re.compile(r"[^\s<>\"{}|\\^`\x00-\x1f\x7f]+")
 _JSON_TYPE = re.compile(r"(application|text)/([A-Za-z.\-]+\+)?json(\s*;.*)?", re.DOTALL)
 _TO_ENCODE = re.compile(r"[^!#$&-~]+", re.ASCII)  # all but the printable ones, and blank, quote and percent of these
@@ -157,13 +160,20 @@ def _validated(attributes: dict[str, str]) -> dict[str, str]:
             raise NotAnEvent(f"{name} is no URI reference")
     if "datacontenttype" in attributes and not _MEDIA_TYPE.fullmatch(attributes["datacontenttype"]):
         raise NotAnEvent("datacontenttype is not a media type")
-    if "time" in attributes and not _RFC3339.fullmatch(attributes["time"]):
+    if "time" in attributes and not _is_timestamp(attributes["time"]):
         raise NotAnEvent("time is no RFC 3339 timestamp")
     return attributes
 
 
 def is_extension_name(name: str) -> bool:
     return is_attribute_name(name) and name not in CONTEXT_ATTRIBUTES
+
+
+def _is_timestamp(text: str) -> bool:
+    try:
+        return _RFC3339.fullmatch(text) is not None and bool(datetime.fromisoformat(text.upper()))
+    except ValueError:  # a day that is in no calendar
+        return False
 
 
 @lru_cache(maxsize=512)

@@ -62,7 +62,7 @@ def http_server(engine: Engine) -> web.Server:
         if refused := _stranger(request):
             return refused
         if replay := _REPLAY.fullmatch(path):
-            return await _replay(engine, int(replay[1])) if request.method == "POST" else _not_allowed("POST")
+            return await _replay(engine, replay[1]) if request.method == "POST" else _not_allowed("POST")
         if path.startswith("/-/") or path == "/healthz":
             return await _tell(engine, request) if request.method in {"GET", "HEAD"} else _not_allowed("GET, HEAD")
         if request.method != "POST":
@@ -138,9 +138,11 @@ def _kept(engine: Engine, request: web.BaseRequest) -> web.Response:
     return _json({"kept": list(_kept_documents(found)), "total": engine.kept_count()})
 
 
-async def _replay(engine: Engine, kept_id: int) -> web.Response:
+async def _replay(engine: Engine, number: str) -> web.Response:
+    if number.startswith("0"):  # each has one address, and the first is 1
+        return _problem(HTTPStatus.NOT_FOUND, f"no event is kept under the number {number}")
     try:
-        kept = await engine.replay(kept_id)
+        kept = await engine.replay(int(number))
     except NotKeptError as error:
         return _problem(HTTPStatus.NOT_FOUND, str(error))
     except NotStoredError as error:

@@ -65,7 +65,7 @@ def change(  # noqa: PLR0913 - the fields of a flight
     body = {name: value for name, value in said.items() if value is not None}
     if not body:
         raise Refused("Say what to change: --code, --date, --cost or --capacity.")
-    changed = gateway.send(invocation.airline, "PATCH", f"/flights/{flight}", body, key)
+    changed = gateway.change(invocation.airline, f"/flights/{flight}", body, key)
     answer(invocation, changed, lambda: tables.items(COLUMNS, [changed]))
 
 

@@ -104,6 +104,8 @@ def test_an_event_of_a_trigger_that_is_gone_stays_kept_and_says_why(embedded: St
 def test_numbers_that_nothing_is_kept_under_are_refused(embedded: Start, recorder_url: str) -> None:
     broker = embedded(recorder_url, *two_triggers())
     assert replay(broker, 4711).status_code == 404
+    for number in ("0", "01", "0004711"):
+        assert requests.post(broker.url(f"/-/kept/{number}/replay"), timeout=10).status_code == 404
     assert requests.post(broker.url("/-/kept/9999999999999999999/replay"), timeout=10).status_code == 405
     assert requests.get(broker.url("/-/kept/1/replay"), timeout=10).status_code == 405
     for query in ("after=-1", "limit=x", "after=9999999999999999999", "after=²"):

@@ -15,7 +15,10 @@ IDENTITY = {"flights": "flightId", "reservations": "reservationId", "customerInf
 
 @dataclass
 class FakeAirline:
-    """`lists` by path; `answers` go before them; `asked` holds method, path and Idempotency-Key of every command."""
+    """`lists` by path; `answers` go before them; `asked` holds method, path and Idempotency-Key of every command.
+
+    `tags` are ETags by path, `conditions` what each PATCH had as If-Match; `changed_meanwhile` is answered with 412.
+    """
 
     lists: dict[str, list[dict[str, Any]]]
     outboxes: dict[str, dict[str, Any]]
@@ -27,6 +30,9 @@ class FakeAirline:
     done: dict[str, Any] = field(default_factory=dict)
     deliveries: list[dict[str, Any]] | None = None
     kept: list[dict[str, Any]] | None = None
+    conditions: list[str | None] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    changed_meanwhile: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
     url: str = ""
 
@@ -38,6 +44,10 @@ class FakeAirline:
 
     def _answer(self, path: str) -> Response | tuple[Response, int] | tuple[Response, int, dict[str, str]]:
         self.hosts.add(request.host)
+        if request.method == "PATCH":
+            self.conditions.append(request.headers.get("If-Match"))
+            if path in self.changed_meanwhile:
+                return _problem(412, "It has been changed meanwhile.")
         if request.method != "GET":
             self.asked.append((request.method, f"/{path}", request.headers.get("Idempotency-Key")))
         if path in self.answers:
@@ -63,10 +73,17 @@ class FakeAirline:
             found = self.events.get(rest.removesuffix("/events"))
             return jsonify(found) if found else _problem(404, "Nothing has been heard of it.")
         if rest:
-            name = IDENTITY.get(resource, "id")
-            items = [item for item in self.lists[resource] if str(item[name]) == rest]
-            return jsonify(items[0]) if items else _problem(404, f"There is no {rest}.")
+            return self._read_one(resource, rest)
         return jsonify(_page(NAMES.get(resource, resource), self.lists[resource], request.args))
+
+    def _read_one(self, resource: str, number: str) -> Response | tuple[Response, int]:
+        name = IDENTITY.get(resource, "id")
+        found = [jsonify(item) for item in self.lists[resource] if str(item[name]) == number]
+        if not found:
+            return _problem(404, f"There is no {number}.")
+        if tag := self.tags.get(f"{resource}/{number}"):
+            found[0].set_etag(tag)
+        return found[0]
 
     def _read_deliveries(self) -> Response | tuple[Response, int]:
         told = {"events": self.deliveries, "more": False}

@@ -118,6 +118,16 @@ def test_a_flight_is_changed_by_its_number_and_what_is_not_said_stays(typed: Typ
     assert typed("flights", "change", "1").code == 3
 
 
+def test_a_flight_is_changed_only_as_long_as_it_is_as_it_was_read(typed: Typed, fake: FakeAirline) -> None:
+    fake.tags["flights/1"] = "as-it-is"
+    fake.changed_meanwhile.add("flights/1")
+
+    refused = typed("flights", "change", "1", "--capacity", "9")
+
+    assert fake.conditions == ['"as-it-is"']
+    assert (refused.code, "nothing was done" in refused.err) == (3, True)
+
+
 def test_a_saga_is_drawn_with_every_event_under_its_cause(typed: Typed, story: None) -> None:
     lines = typed("saga", "show", "GOOD").out.splitlines()
     assert "reservation GOOD SUCCEED  3 seats on flight 1 for customer 7" in lines[0]

@@ -214,6 +214,18 @@ def test_a_policy_with_a_word_that_is_not_in_the_glossary_is_never_ready(wrapper
         assert "LetterSent must be derived from the class Event of the glossary" in answer.get_data(as_text=True)
 
 
+def hears_nobody_knows_what(heard: "NobodyImportedThis", transaction: Connection) -> None:  # type: ignore[name-defined] # noqa: F821
+    raise AssertionError("nothing may be done by a policy that cannot read what it hears")
+
+
+@pytest.mark.parametrize("rule", [hears_a_stranger, hears_nobody_knows_what])
+def test_a_policy_that_can_never_be_ready_says_in_the_log_where(rule: Any, caplog: pytest.LogCaptureFixture) -> None:
+    answer = policy.reply(Request(create_environ()), rule, "/airline/x")
+
+    assert (answer.status_code, answer.content_type) == (500, "application/problem+json")
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+
+
 @pytest.mark.parametrize("service", SPEAKING)
 def test_every_word_of_a_policy_is_in_the_glossary(service: str) -> None:
     policy.check(tuple(map(rule, SPEAKING[service].rules)))

@@ -86,6 +86,26 @@ def test_a_slash_at_the_end_makes_no_difference(airline: HostedAirline, service:
     assert body_without_clock(with_slash) == body_without_clock(without)
 
 
+@pytest.mark.parametrize("written", ["001", "0", "%2B1", "1.0", "%D9%A1"])
+@pytest.mark.parametrize(
+    ("service", "path", "method"),
+    [route for route in ROUTES if any(f"{{{number}}}" in route[1] for number in NUMBERS)],
+    ids=lambda part: part,
+)
+def test_a_number_in_an_address_is_written_in_one_way(
+    airline: HostedAirline, service: str, path: str, method: str, written: str
+) -> None:
+    if service == "flight-seats":
+        flight = {"flightCode": "KE1", "takeoffDate": "2027-01-01", "cost": 1, "remainingSeatsCount": 1}
+        airline.function(service).post("/flights", json=flight)
+    to = path.format(**dict.fromkeys(NUMBERS, written))
+
+    answer = airline.function(service).open(method, to, json={"cost": 5}, headers={"Idempotency-Key": "k"})
+
+    assert_refused(answer, 404)
+    assert "URL was not found" in body_of(answer)["detail"]
+
+
 @pytest.mark.parametrize("path", ["/flights/1%0a", "/flights%0a/1", "/robots.txt", "/favicon.ico"])
 def test_what_functions_framework_answers_by_itself_is_a_problem_document(airline: HostedAirline, path: str) -> None:
     for service in ("flight-seats", "decrease-seats"):

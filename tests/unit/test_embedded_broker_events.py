@@ -89,6 +89,14 @@ def test_a_content_type_that_no_header_carries_is_refused(content_type: str) -> 
         '"id": ""',
         '"id": null',
         '"time": "today"',
+        '"time": "2026-13-01T00:00:00Z"',
+        '"time": "2026-02-30T00:00:00Z"',
+        '"time": "2026-03-01T24:00:00Z"',
+        '"time": "2026-03-01T10:60:00Z"',
+        '"time": "2026-03-01T10:00:60Z"',
+        '"time": "2026-03-01T10:00:00+24:00"',
+        '"time": "2026-03-01T10:00:00.Z"',
+        '"time": "\u0662026-03-01T10:00:00Z"',
     ],
 )
 def test_a_broken_structured_event_is_refused(members: str) -> None:

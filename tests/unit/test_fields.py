@@ -44,8 +44,11 @@ def test_what_is_no_day_is_refused(written: Any) -> None:
         fields.day(written)
 
 
-def test_an_instant_is_kept_in_utc() -> None:
-    assert fields.instant("2026-05-01T21:00:00+09:00") == datetime(2026, 5, 1, 12, tzinfo=UTC)
+@pytest.mark.parametrize(
+    "written", ["2026-05-01T21:00:00+09:00", "2026-05-01T12:00:00Z", "2026-05-01t12:00:00.000000000z"]
+)
+def test_an_instant_is_kept_in_utc(written: str) -> None:
+    assert fields.instant(written) == datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("written", ["2026-05-01", "2026-05-01T12:00:00", "0001-01-01T00:00:00+23:59", 1, None])
