@@ -23,7 +23,10 @@ class Options:
     data: Path = DATA
     functions: Path = ROOT / "functions"
     welcome: Path = ROOT / "gateway" / "welcome.txt"
-    """What can be typed, a line each; {gateway} and {broker} stand for their addresses without http://127.0.0.1."""
+    """What can be typed, a line each; {gateway}, {broker} (the Broker) and {ingress} (its server) stand for addresses,
+    without http://127.0.0.1."""
+    status: str = "make status"
+    """How people see who is awake."""
     kept: str = "bin/airline dead-letters kept list; kept replay delivers them again"
     """Where events that nobody took are found."""
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -62,5 +65,6 @@ def of_system(folder: Path) -> Options:
         functions=folder / "functions",
         data=folder / ".data",
         welcome=folder / "welcome.txt",
+        status=f"make status SYSTEM={folder}",
         kept="GET /-/kept of the broker lists them",
     )

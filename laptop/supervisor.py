@@ -100,7 +100,7 @@ async def _start(this: Run) -> None:
         this.spawn(ping.name, partial(keep_pinging, ping, this.addresses.of_sink(ping.sink)))
     this.spawn("laptop", partial(_follow_logs, this))
     this.write()
-    say_welcome(this.state(), this.system, this.options.welcome)
+    say_welcome(this.state(), this.system, this.options)
 
 
 def _begin_life(this: Run, function: Function) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from laptop.logs import show
 from laptop.manifests import System
+from laptop.options import Options
 
 _PATIENCE = 20.0  # seconds until a service that was just started is given up
 
@@ -28,8 +29,8 @@ async def answers(url: str) -> bool:
     return status_line.startswith(b"HTTP/1.1 2")
 
 
-def say_welcome(state: dict[str, Any], system: System, welcome: Path) -> None:
-    """Where to click, what to type (the lines of the file `welcome`, if it is there), how to stop."""
+def say_welcome(state: dict[str, Any], system: System, options: Options) -> None:
+    """Where to click, what to type (the lines of the file `options.welcome`, if it is there), how to stop."""
     gateway = state["gateway"]
     pings = f", {len(system.pings)} schedules" if system.pings else ""
     lines = [
@@ -38,8 +39,8 @@ def say_welcome(state: dict[str, Any], system: System, welcome: Path) -> None:
         "",
     ]
     lines += [f"  Click:  {gateway}"] if gateway else []
-    lines += [*_to_type(state, welcome), ""]
-    lines += ["  See:    make status", "  Stop:   Ctrl-C", ""]
+    lines += [*_to_type(state, options.welcome), ""]
+    lines += [f"  See:    {options.status}", "  Stop:   Ctrl-C", ""]
     show("\n".join(lines))
 
 
@@ -47,8 +48,9 @@ def _to_type(state: dict[str, Any], welcome: Path) -> list[str]:
     if not welcome.exists():
         return []
     text = welcome.read_text("utf-8")
-    for part in ("gateway", "broker"):
-        text = text.replace(f"{{{part}}}", str(state[part] or "").removeprefix("http://127.0.0.1"))
+    ingress = (state["brokerStatus"] or "").removesuffix("/-/status")
+    for part, url in {"gateway": state["gateway"], "broker": state["broker"], "ingress": ingress}.items():
+        text = text.replace(f"{{{part}}}", str(url or "").removeprefix("http://127.0.0.1"))
     return [f"  {'Type:' if number == 0 else '':7} {line}" for number, line in enumerate(text.splitlines())]
 
 

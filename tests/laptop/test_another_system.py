@@ -63,6 +63,15 @@ def copies(library: RunningSystem) -> dict[str, int]:
         return dict(shelf.execute("SELECT title, copies FROM books").fetchall())
 
 
+def test_it_says_what_can_be_typed(library: RunningSystem) -> None:
+    here = library.broker.removeprefix("http://127.0.0.1")
+    ingress = here.removesuffix("/library/lending")
+
+    assert f"http {here} ce-specversion:1.0 ce-source:/me ce-type:BookRequested ce-id:1" in library.said()
+    assert f"http {ingress}/-/deliveries correlationid==2" in library.said()
+    assert f"make status SYSTEM={LIBRARY}" in library.said()
+
+
 def test_a_loan_succeeds_and_one_to_a_reader_who_is_too_young_is_compensated(library: RunningSystem) -> None:
     ask(library, "old-enough", "Steppenwolf", 16)
     ask(library, "too-young", "Steppenwolf", 9)

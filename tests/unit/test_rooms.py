@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.project import ROOT
+from testbed.project import ROOT, folder_of, function_folders, functions
 
 HEADINGS = ("room", "what is in it", "may import", "must not know")
 IN_FUNCTIONS = "functions.<folder>"
@@ -139,3 +139,18 @@ def test_what_runs_without_an_environment_needs_no_packages(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imports(path)}
 
     assert tops <= sys.stdlib_module_names | {"images", "laptop"}
+
+
+@pytest.mark.parametrize("folder", function_folders())
+def test_a_folder_of_functions_names_no_service_of_another_folder(folder: str) -> None:
+    # who comes next is for airline/saga.py to say, and who delivers to whom for the Triggers
+    others = {name for name, service in functions().items() if folder_of(service) != folder}
+    found = {
+        (str(path.relative_to(ROOT)), node.value)
+        for path in (ROOT / "functions" / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and node.value in others
+    }
+
+    assert others
+    assert found == set()
