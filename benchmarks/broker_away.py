@@ -3,7 +3,8 @@
 Runs the system of `make run` in a folder of its own and places reservations at a steady rate, each sent at its moment
 whether or not those before it were answered: first while all is well, then while the broker is frozen (SIGSTOP) or
 killed again and again (--how killed). Printed: what was refused, the p99 of POST and its ratio to that before, both in
-one run, and how long after the broker's return the last reservation had ended.
+one run, and how long after the broker's return the last reservation had ended. What that took of the machine is printed
+too: where others use it as well, seconds alone say little.
 """
 
 import argparse
@@ -14,11 +15,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import local
 
+import psutil
 import requests
 
 from benchmarks.whole_saga import add_flight, succeeded
@@ -42,6 +44,22 @@ class Answers:
         return self.seconds[min(len(self.seconds) - 1, int(len(self.seconds) * percent / 100))]
 
 
+@dataclass(frozen=True)
+class CatchingUp:
+    """From the broker's return to the end of the last reservation; `cpu` is in seconds, of all processes."""
+
+    seconds: float
+    cpu: float
+    deliveries: int
+    load: float
+
+    def cost(self, sagas: int) -> str:
+        """A line: what a saga cost, how much of the machine there was, and what was said twice."""
+        had = f"{self.cpu / self.seconds:.1f} of {os.cpu_count()} cores were had, load average {self.load:.0f}"
+        repeats = max(0, self.deliveries - sagas)
+        return f"{self.cpu / sagas * 1e3:.1f} ms of CPU a saga; {had}; {repeats} of ReservationPlaced were repeats"
+
+
 def main() -> None:
     """Prints the figures of one run."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -57,11 +75,12 @@ def main() -> None:
         with AWAY[asked.how](system):
             away = posted(system, flight, asked.rate, asked.seconds)
         eventually(lambda: answers(system), "the broker answers", within=60)
-        ended = seconds_to_the_end(system, {**before.placed, **away.placed})
+        caught_up = seconds_to_the_end(system, {**before.placed, **away.placed})
     report("all is well", before)
     report(f"broker {asked.how} for {asked.seconds:.0f} s", away)
     print(f"p99 of POST, away / before: {away.percentile(99) / before.percentile(99):.2f} (goal <= {GOAL_RATIO})")
-    print(f"all ended {ended:.1f} s after the broker's return (goal <= {GOAL_SECONDS})")
+    print(f"all ended {caught_up.seconds:.1f} s after the broker's return (goal <= {GOAL_SECONDS})")
+    print(caught_up.cost(len(away.placed)))
 
 
 def posted(system: RunningSystem, flight: int, rate: float, seconds: float) -> Answers:
@@ -140,11 +159,34 @@ def answers(system: RunningSystem) -> bool:
         return False
 
 
-def seconds_to_the_end(system: RunningSystem, placed: Mapping[str, float]) -> float:
-    """How long it takes until all of them are SUCCEED."""
-    start = time.perf_counter()
-    eventually(lambda: succeeded(system.data, placed) == len(placed), "all ended", within=400, pause=0.2)
-    return time.perf_counter() - start
+def seconds_to_the_end(system: RunningSystem, placed: Mapping[str, float]) -> CatchingUp:
+    """How long it takes until all of them are SUCCEED, and what that costs."""
+    start, deliveries, cpu = time.perf_counter(), delivered(system), cpu_by_pid(system)
+    before = sum(cpu.values())
+
+    def all_succeeded() -> bool:
+        cpu.update(cpu_by_pid(system))  # one that has ended keeps its last value
+        return succeeded(system.data, placed) == len(placed)
+
+    eventually(all_succeeded, "all ended", within=400, pause=0.2)
+    seconds = time.perf_counter() - start
+    return CatchingUp(seconds, sum(cpu.values()) - before, delivered(system) - deliveries, os.getloadavg()[0])
+
+
+def cpu_by_pid(system: RunningSystem) -> dict[int, float]:
+    """CPU seconds of all processes of those that run."""
+    found = {}
+    for process in psutil.Process(system.state["pid"]).children(recursive=True):
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            found[process.pid] = times.user + times.system
+    return found
+
+
+def delivered(system: RunningSystem) -> int:
+    """How many ReservationPlaced decrease-seats has been given since the broker was started."""
+    triggers = requests.get(system.state["brokerStatus"], timeout=20).json()["triggers"]
+    return int(next(figures["delivered"] for name, figures in triggers.items() if "decrease-seats" in name))
 
 
 def report(phase: str, answers: Answers) -> None:
