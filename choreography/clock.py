@@ -2,8 +2,6 @@
 
 from datetime import UTC, date, datetime
 
-from choreography.settings import settings
-
 
 def now() -> datetime:
     """This moment, aware, in UTC, to the millisecond: what every database of ours can keep."""
@@ -13,6 +11,8 @@ def now() -> datetime:
 
 def today() -> date:
     """The date in the time zone of the setting TIME_ZONE."""
+    from choreography.settings import settings  # noqa: PLC0415 - SQLAlchemy, which who only reads a glossary is spared
+
     return now().astimezone(settings().time_zone).date()
 
 

@@ -31,7 +31,7 @@ PROBE = "/healthz"
 
 
 class _Number(IntegerConverter):
-    """The number of a row, in the one way to write it: /flights/003 would be a second address of /flights/3."""
+    """The number of a row, in the one way to write it: /books/003 would be a second address of /books/3."""
 
     regex = "[1-9][0-9]*"
 

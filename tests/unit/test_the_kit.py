@@ -1,6 +1,8 @@
 """The kit, the laptop and its broker are for any system: there is no word of an airline in them."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,13 @@ def test_a_word_of_an_airline_is_found_however_it_is_written(told: str) -> None:
 @pytest.mark.parametrize("told", ["preserve_rowcount", "forbidden", "repay", "replaced"])
 def test_other_words_that_have_those_letters_in_them_are_not_meant(told: str) -> None:
     assert not airline_words(told)
+
+
+def test_a_glossary_is_read_without_databases_and_web_frameworks() -> None:
+    # bin/airline and the demos read the saga, and people wait for them to start
+    code = "import sys, airline.saga; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+    assert "airline.events" in loaded
+    assert not {"sqlalchemy", "flask", "werkzeug", "requests", "cloudevents"} & set(loaded)
