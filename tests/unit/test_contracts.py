@@ -2,10 +2,14 @@
 
 import re
 from itertools import pairwise
+from pathlib import Path
+
+import pytest
 
 from airline import saga
 from airline.events import BY_TYPE
 from contracts import __main__ as contracts
+from contracts import diagram
 from testbed.project import ROOT
 
 ONE_ORDER = (ROOT / "docs" / "one-order.md").read_text("utf-8")
@@ -45,3 +49,25 @@ def test_one_order_is_drawn_as_the_saga_goes() -> None:
         (policy,) = [one for one in saga.POLICIES if BY_TYPE[cause] in one.hears]
         assert BY_TYPE[effect] in policy.says
         assert (policy.name, cause) in heard
+
+
+@pytest.mark.parametrize(
+    ("what", "without"), [("the diagram", r"<!-- end -->"), ("the table of events", r"(?m)^\| `\w+` \|.*\n")]
+)
+def test_a_page_without_a_place_for_what_is_made_says_so(tmp_path: Path, what: str, without: str) -> None:
+    for name in diagram.OUTSIDE_IN:
+        text = (ROOT / name).read_text("utf-8")
+        (tmp_path / name).write_text(re.sub(without, "", text), "utf-8")
+
+    with pytest.raises(ValueError, match=rf"README\.md has no place for {what}"):
+        list(diagram.made(tmp_path))
+
+
+def test_a_row_that_is_missing_or_wrong_in_the_table_of_events_is_made_again(tmp_path: Path) -> None:
+    for name in diagram.OUTSIDE_IN:
+        text = (ROOT / name).read_text("utf-8").replace("| `Paid` | `charge-payment`", "| `Paid` | `reserve`")
+        (tmp_path / name).write_text(re.sub(r"(?m)^\| `SeatsSoldOut` .*\n", "", text), "utf-8")
+
+    assert {str(path): text for path, text in diagram.made(tmp_path)} == {
+        name: (ROOT / name).read_text("utf-8") for name in diagram.OUTSIDE_IN
+    }
