@@ -2,13 +2,23 @@
 
 from typing import Annotated
 
-from choreography.fields import IDENTITY, LARGEST_ID, integer, one_of, several, text
+from airline import ids
+from choreography.fields import IDENTITY, LARGEST_ID, Reader, integer, one_of, several, text
 
 LARGEST_PARTY = 1_000
 LARGEST_CAPACITY = 1_000_000
 LARGEST_BATCH = 500
 LONGEST_RESERVATION_ID = 12
 
+
+def _reservation_id(value: object) -> str:
+    if not isinstance(value, str) or not ids.is_reservation_id(value):
+        raise ValueError(f"must be {ids.LENGTH} characters of Crockford base32")
+    return value
+
+
+RESERVATION_ID = Reader(_reservation_id, {"type": "string", "pattern": ids.PATTERN, "examples": ["7Q2M9XW4TBCK"]})
+"""One of ours, where a client must know it; `ReservationId` lets through what an event says."""
 SEATS = integer(1, LARGEST_PARTY)
 CAPACITY = integer(0, LARGEST_CAPACITY)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from types import NoneType
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -30,7 +31,7 @@ _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
 )
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_PRINTABLE = r"^[^\u0000-\u001F\u007F-\u009F]*$"
+PRINTABLE = r"^[^\u0000-\u001F\u007F-\u009F]*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def text(minimum: int = 1, maximum: int = LONGEST_TEXT) -> Reader[str]:
             raise ValueError("must not contain control characters")
         return value
 
-    return Reader(read, {"type": "string", "minLength": minimum, "maxLength": maximum, "pattern": _PRINTABLE})
+    return Reader(read, {"type": "string", "minLength": minimum, "maxLength": maximum, "pattern": PRINTABLE})
 
 
 def one_of(*choices: str) -> Reader[str]:
@@ -226,6 +227,8 @@ def plain(value: object) -> object:
         return clock.text(value)
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value)  # MySQL makes one of a sum
     return list(value) if isinstance(value, tuple) else value
 
 

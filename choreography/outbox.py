@@ -32,8 +32,9 @@ from sqlalchemy import (
     tuple_,
 )
 
-from choreography import clock, events, parallel, store, tokens, wire
+from choreography import clock, events, fields, parallel, store, tokens, wire
 from choreography.columns import Instant
+from choreography.contract import Shown
 from choreography.errors import BrokerAway, EventRefused, TryAgain
 from choreography.events import Event, Glossary
 from choreography.logs import log, note
@@ -138,6 +139,13 @@ def drain(until: float | None = None) -> int:
             relay.is_open = relay.is_open or not sent
             relay.want()
     return sent
+
+
+UNSENT = {
+    "unsent": Shown(fields.integer(0)),
+    "oldest": Shown(fields.instant, about="Since when the oldest of them waits.", nullable=True),
+}
+"""What `unsent` answers, for the contract of a route that shows it."""
 
 
 def unsent() -> dict[str, int | str | None]:

@@ -16,9 +16,9 @@ LARGEST_SIZE = 1000
 LARGEST_PAGE = 1_000_000
 MOST_SORTS = 16
 
-_SPEC = {
-    "page": fields.Field(fields.integer(0, LARGEST_PAGE), 0),
-    "size": fields.Field(fields.integer(1, LARGEST_SIZE), DEFAULT_SIZE),
+TABLE = {
+    "page": fields.Field(fields.integer(0, LARGEST_PAGE), 0, "Which page, from 0."),
+    "size": fields.Field(fields.integer(1, LARGEST_SIZE), DEFAULT_SIZE, "How many items a page has."),
 }
 
 
@@ -33,7 +33,7 @@ class Page:
 
 def asked(request: Request, sortable: Mapping[str, Any]) -> Page:
     """The page a client asks for. Raises Invalid; `sortable` holds the names it may sort by."""
-    values = fields.read(request.args, _SPEC)
+    values = fields.read(request.args, TABLE)
     return Page(values["page"], values["size"], tuple(_sorts(request.args, sortable)))
 
 
@@ -51,11 +51,6 @@ def _sorts(args: "MultiDict[str, str]", sortable: Mapping[str, Any]) -> list[tup
             raise Invalid(f"sort {wrong}", {"sort": wrong})
         sorts.append((name, direction.lower() == "desc"))
     return sorts
-
-
-def filtered(query: Select[Any], wanted: Mapping[str, Any], columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
-    """The query for rows with these values; None stands for any."""
-    return query.where(*(columns[name] == value for name, value in wanted.items() if value is not None))
 
 
 def rows(

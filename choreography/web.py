@@ -7,6 +7,7 @@ with a redirect (a broker counts 3xx as a failure) or with HTML.
 import functools
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import IntegerConverter
 from werkzeug.wrappers import Response as BaseResponse
 
-from choreography import bodies, callers, hal, logs, problems, store, wire
+from choreography import bodies, callers, contract, hal, logs, problems, store, wire
+from choreography.contract import Document, Operation, Shape
 from choreography.errors import Invalid, Malformed, NotFound, Problem, Unsupported
 from choreography.events import Glossary
 from choreography.fields import LARGEST_ID
@@ -36,9 +38,10 @@ class _Number(IntegerConverter):
     regex = "[1-9][0-9]*"
 
 
-def api(name: str, openapi: Path, sagas: Glossary | None = None) -> Flask:
+def api(name: str, openapi: Path, document: Document | None = None, sagas: Glossary | None = None) -> Flask:
     """An application with the answers that every HTTP function gives: health, its OpenAPI document, refusals.
 
+    The file `openapi` is made of `document` and of what the routes declare (choreography/contract.py).
     Where `sagas` is given, `<identity>` in an address is a saga of that glossary, and log lines name it.
     """
     app = Flask(name, static_folder=None)
@@ -47,9 +50,8 @@ def api(name: str, openapi: Path, sagas: Glossary | None = None) -> Flask:
     app.url_map.converters["int"] = _Number
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.add_url_rule(PROBE, "ready", _ready, methods=["GET"])
-    app.add_url_rule(
-        "/openapi.json", "openapi", lambda: Response(openapi.read_bytes(), content_type="application/json")
-    )
+    app.add_url_rule("/openapi.json", "openapi", _serving(openapi))
+    app.extensions[contract.EXTENSION] = document
     app.before_request(_refuse_who_should_not_ask)
     if sagas is not None:
         app.before_request(functools.partial(_note_saga, sagas))
@@ -92,9 +94,28 @@ def _refuse_who_should_not_ask() -> None:
     callers.refuse_forms(request)
 
 
+@contract.promises(Operation(about="It can: its database answers.", name="isReady"))
 def _ready() -> Response:
+    """Whether the function can work"""
     store.ready()
     return Response(status=204)
+
+
+def _serving(openapi: Path) -> Callable[[], Response]:
+    @contract.promises(
+        Operation(
+            Shape("OpenApi", {}),
+            "An OpenAPI 3.1 document.",
+            reads_database=False,
+            media="application/json",
+            name="readThisDocument",
+        )
+    )
+    def serve_document() -> Response:
+        """This document"""
+        return Response(openapi.read_bytes(), content_type="application/json")
+
+    return serve_document
 
 
 def _note_saga(sagas: Glossary) -> None:

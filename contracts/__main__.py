@@ -4,14 +4,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from contracts import diagram
+from contracts import diagram, openapi
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def made() -> Mapping[Path, str]:
     """By file, relative to the project, what it has to say."""
-    return dict(diagram.made(ROOT))
+    return {**dict(diagram.made(ROOT)), **dict(openapi.made(ROOT))}
 
 
 def old(root: Path = ROOT) -> list[str]:

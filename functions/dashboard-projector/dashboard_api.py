@@ -1,62 +1,140 @@
 """The read models over HTTP: customerInfos, and the story of one reservation."""
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response, request
-from sqlalchemy import Row
 
 import projection
 import rebuild
 import timeline
 from airline.events import AIRLINE
-from choreography import clock, conditions, fields, hal, paging, store, web
+from choreography import clock, conditions, contract, fields, hal, resources, store, web
+from choreography.contract import Document, Operation, Parameter, Shape, Shown
 from choreography.errors import NotFound
 from choreography.fields import Field
+from choreography.resources import Resource
 
-app = web.api("dashboard", Path(__file__).with_name("dashboard.openapi.json"), sagas=AIRLINE)
+COUNT = fields.integer(0)
 
-_CUSTOMERS = projection.customers()
-_COLUMNS = {
-    "customerId": _CUSTOMERS.selected_columns.customer_id,
-    "flightCount": _CUSTOMERS.selected_columns.flight_count,
-    "recentReserveDate": _CUSTOMERS.selected_columns.recent_reserve_date,
-    "confirmedCount": _CUSTOMERS.selected_columns.confirmed_count,
-    "canceledCount": _CUSTOMERS.selected_columns.canceled_count,
+app = web.api(
+    "dashboard",
+    Path(__file__).with_name("dashboard.openapi.json"),
+    Document(
+        "Dashboard",
+        "What the events have told: customers, and the story of each reservation, a moment behind.",
+        {
+            "number": Parameter("customerId", "The number of the customer.", [1]),
+            "identity": Parameter("reservationId", "As reservations have it."),
+        },
+    ),
+    sagas=AIRLINE,
+)
+
+_QUERY = projection.customers()
+_COLUMNS = _QUERY.selected_columns
+_CUSTOMER = Resource(
+    "customerInfo",
+    "customerInfos",
+    {
+        "customerId": Shown(_COLUMNS.customer_id, fields.IDENTITY),
+        "flightCount": Shown(
+            _COLUMNS.flight_count, fields.integer(1), "All reservations ever placed; it never goes down."
+        ),
+        "recentReserveDate": Shown(_COLUMNS.recent_reserve_date, about="The greatest of their dates."),
+        "confirmedCount": Shown(_COLUMNS.confirmed_count, COUNT, "Of these, the ones that are SUCCEED."),
+        "canceledCount": Shown(_COLUMNS.canceled_count, COUNT, "Of these, the ones that are CANCELED."),
+    },
+    key=_COLUMNS.customer_id,
+    address="/customerInfos/{customerId}",
+    sorts=("flightCount", "recentReserveDate", "confirmedCount", "canceledCount", "customerId"),
+)
+_DRY_RUN = {"dryRun": Field(fields.one_of("true", "false"), "false", "Compare only.")}
+_REBUILT = Shape(
+    "Rebuilt",
+    {
+        "events": Shown(COUNT, about="In the history."),
+        "reservations": Shown(COUNT, about="That these events are about."),
+        "withoutHistory": Shown(
+            COUNT, about="Reservations that are left as they are: their events are pruned, or there never were any."
+        ),
+        "differing": Shown(COUNT, about="Reservations whose row was another or missing."),
+        "repaired": Shown(COUNT),
+        "examples": Shown(
+            {"type": "array", "maxItems": rebuild.MOST_EXAMPLES, "items": {"type": "string"}},
+            about="Some that differed.",
+        ),
+        "seconds": Shown({"type": "number", "minimum": 0}),
+    },
+)
+_EVENT = Shape(
+    "Event",
+    {
+        "id": Shown(projection.EVENTS.c.id),
+        "type": Shown(projection.EVENTS.c.type, examples=["ReservationPlaced"]),
+        "source": Shown(projection.EVENTS.c.source, examples=["/airline/reserve"]),
+        "causationId": Shown(projection.EVENTS.c.causation_id, about="The id of the event that caused this one."),
+        "time": Shown(fields.instant),
+        "after": Shown(
+            {"type": ["number", "null"]},
+            about="Seconds since its cause was said; null where that is not among these events.",
+        ),
+        "data": Shown({"type": "object"}),
+    },
+)
+_WAIT = {
+    "function": {"type": "string", "examples": ["charge-payment"], "description": "Who has to say something."},
+    "for": {"type": "number", "description": "Seconds since the event that it has to hear was said."},
 }
-_SORTABLE = {name: column for name, column in _COLUMNS.items() if name != "customerId"} | {
-    "customerId": _COLUMNS["customerId"],
-    "id": _COLUMNS["customerId"],
-}
+_EVENTS = Shape(
+    "Events",
+    {
+        "reservationId": Shown({"type": "string"}),
+        "waitsFor": Shown(
+            {"type": "array", "items": {"type": "object", "required": [*_WAIT], "properties": _WAIT}},
+            about="What has to happen next; empty where it ended and everything was given back.",
+        ),
+    },
+    embeds={"events": _EVENT},
+    links=("self", "deadLetters"),
+)
 
 
 @app.get("/customerInfos")
+@contract.promises(Operation(_CUSTOMER.collection))
 def list_customers() -> Response:
-    page = paging.asked(request, _SORTABLE)
-    with store.reading() as connection:
-        rows, total = paging.rows(connection, _CUSTOMERS, page, _SORTABLE)
-    return hal.collection(request, "customerInfos", map(_as_resource, rows), page, total)
+    """A page of customers"""
+    return resources.listed(request, _CUSTOMER, _QUERY)
 
 
 @app.get("/customerInfos/<int:number>")
+@contract.promises(Operation(_CUSTOMER.shape, conditional=True))
 def read_customer(number: int) -> Response:
-    query = _CUSTOMERS.where(projection.RESERVATIONS.c.customer_id == number)
+    """One customer"""
+    query = _QUERY.where(projection.RESERVATIONS.c.customer_id == number)
     with store.reading() as connection:
         row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"Customer {number} has no reservations.")
-    return conditions.read(request, _as_resource(row))
+    return conditions.read(request, resources.shown(request, _CUSTOMER, row))
 
 
 @app.post("/customerInfos/rebuild")
+@contract.promises(Operation(_REBUILT, "What was found, and done.", query=_DRY_RUN, name="rebuild"))
 def rebuild_projection() -> Response:
-    asked = fields.read(request.args, {"dryRun": Field(fields.one_of("true", "false"), "false")})
+    """Compare the projection with the history of events, and repair what differs
+
+    Works while events arrive, and bears being repeated. It repairs for 20 seconds at most: call again while `repaired`
+    is less than `differing`.
+    """
+    asked = fields.read(request.args, _DRY_RUN)
     return hal.answer(rebuild.rebuild(dry_run=asked["dryRun"] == "true"))
 
 
 @app.get("/reservations/<identity>/events")
+@contract.promises(Operation(_EVENTS, "What has been heard of it so far."))
 def list_events(identity: str) -> Response:
+    """The events of one reservation, oldest first"""
     with store.reading() as connection:
         history = projection.history(identity, connection)
     if not history:
@@ -70,9 +148,3 @@ def list_events(identity: str) -> Response:
     return hal.answer(
         {"reservationId": identity, "waitsFor": waiting, "_embedded": {"events": events}, "_links": links}
     )
-
-
-def _as_resource(row: Row[Any]) -> dict[str, Any]:
-    values = dict(zip(_COLUMNS, row, strict=True))
-    counts = {name: int(values[name]) for name in ("flightCount", "confirmedCount", "canceledCount")}
-    return hal.item(request, f"/customerInfos/{row.customer_id}", "customerInfo", values | counts)

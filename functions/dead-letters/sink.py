@@ -5,13 +5,29 @@ from sqlalchemy import Connection
 import letters
 import quota
 import settled_letters
+from choreography import contract
+from choreography.contract import AnyEvent, Operation
 from choreography.wire import Envelope
 
 
+@contract.promises(
+    Operation(
+        about="Kept, or counted if it was there.",
+        body=AnyEvent(
+            {
+                "knativeerrordest": "Who failed.",
+                "knativeerrorcode": "The last HTTP status.",
+                "knativeerrordata": "What it answered, base64.",
+            }
+        ),
+        name="keepLetter",
+    )
+)
 def keep(envelope: Envelope, transaction: Connection) -> None:
-    """Keeps one letter; the same event given up on by the same function again is counted, and OPEN again.
+    """The sink: keep a dead letter (for the broker; the gateway does not lead here)
 
-    Of strangers no more is kept than quota.py says; of a saga that is settled already it is SETTLED at once.
+    The same event given up on by the same function again is counted, and OPEN again. Of strangers no more is kept than
+    has room; of a saga that is settled already it is SETTLED at once.
     """
     identity, row = letters.identity_of(envelope), letters.row_of(envelope)
     if quota.is_stranger(envelope):

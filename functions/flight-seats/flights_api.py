@@ -10,62 +10,128 @@ import flights
 import promotions
 from airline.events import Event
 from airline.settings import settings
-from airline.values import CAPACITY
-from choreography import conditions, fields, hal, idempotency, paging, store, web
+from airline.values import CAPACITY, SEATS
+from choreography import conditions, contract, fields, hal, idempotency, resources, store, web
+from choreography.contract import Body, Collection, Document, Operation, Parameter, Shape, Shown
 from choreography.fields import Field
 from choreography.paging import Page
+from choreography.resources import Filter, Resource
 from flights import FLIGHTS, HOLDS
 
 LARGEST_COST = 10**12
+CODE = fields.text(1, 20)
+COUNT = fields.integer(0)
+COST = fields.integer(0, LARGEST_COST)
+HOLD_STATUS = fields.one_of("HELD", "REFUSED", "RELEASED", "CANCELED")
 
-app = web.api("flight-seats", Path(__file__).with_name("flights.openapi.json"))
+app = web.api(
+    "flight-seats",
+    Path(__file__).with_name("flights.openapi.json"),
+    Document(
+        "Flights",
+        "Flights and how many seats remain. Seats are taken and given back by events alone.",
+        {"number": Parameter("flightId", "The number of the flight.", [1001])},
+        refuses={
+            409: "Reservations hold seats on it, or the first request with this Idempotency-Key is still at work."
+        },
+    ),
+)
 
-_SPEC = {
-    "flightCode": Field(fields.text(1, 20)),
-    "takeoffDate": Field(fields.day),
-    "cost": Field(fields.integer(0, LARGEST_COST)),
-    "remainingSeatsCount": Field(CAPACITY),
-}
-_FILTERS = {"takeoffDate": Field(fields.day, None), "flightCode": Field(fields.text(1, 20), None)}
-_CHANGE = _SPEC | {"capacity": Field(CAPACITY)}
-_COLUMNS = {
-    "flightCode": FLIGHTS.c.flight_code,
-    "takeoffDate": FLIGHTS.c.takeoff_date,
-    "cost": FLIGHTS.c.cost,
-    "remainingSeatsCount": FLIGHTS.c.remaining_seats_count,
-    "capacity": FLIGHTS.c.capacity,
-}
-_SORTABLE = _COLUMNS | {"id": FLIGHTS.c.id}
-_HOLD_COLUMNS = {
-    "reservationId": HOLDS.c.reservation_id,
-    "flightId": HOLDS.c.flight_id,
-    "seatQty": HOLDS.c.seat_qty,
-    "status": HOLDS.c.status,
-    "amount": HOLDS.c.amount,
-}
-_HOLD_FILTERS = {
-    "status": Field(fields.one_of("HELD", "REFUSED", "RELEASED", "CANCELED"), None),
-    "flightId": Field(fields.IDENTITY, None),
-}
-_HOLD_SORTABLE = {name: _HOLD_COLUMNS[name] for name in ("flightId", "seatQty", "status", "amount")} | {
-    "id": HOLDS.c.reservation_id
-}
+_FLIGHT = Resource(
+    "flight",
+    "flights",
+    {
+        "flightId": Shown(FLIGHTS.c.id, fields.IDENTITY, "Numbered from 1; the sample flights carry 1001 and up."),
+        "flightCode": Shown(FLIGHTS.c.flight_code),
+        "takeoffDate": Shown(FLIGHTS.c.takeoff_date),
+        "cost": Shown(FLIGHTS.c.cost, COST, "Of one seat."),
+        "remainingSeatsCount": Shown(FLIGHTS.c.remaining_seats_count, COUNT),
+        "capacity": Shown(FLIGHTS.c.capacity, COUNT, "Seats that remain and seats that are held."),
+    },
+    key=FLIGHTS.c.id,
+    address="/flights/{flightId}",
+    sorts=("flightCode", "takeoffDate", "cost", "remainingSeatsCount", "capacity"),
+    filters={
+        "minSeats": Filter(
+            Field(CAPACITY, 0, "Only those with at least so many seats left."),
+            lambda seats: FLIGHTS.c.remaining_seats_count >= seats,
+        ),
+        "takeoffDate": Filter(Field(fields.day, None, "Only those that take off on this day.")),
+        "flightCode": Filter(Field(CODE, None, "Only those with exactly this code.")),
+    },
+)
+_NEW = Body(
+    "NewFlight",
+    {
+        "flightCode": Field(CODE, examples=["ACE890"]),
+        "takeoffDate": Field(fields.day, about="Of an instant, the day it writes."),
+        "cost": Field(COST, about="Of one seat, in whole units of the one currency."),
+        "remainingSeatsCount": Field(CAPACITY),
+    },
+    example={"flightCode": "ACE890", "takeoffDate": "2025-12-25", "cost": "200000", "remainingSeatsCount": "5"},
+)
+_CHANGE = Body(
+    "FlightChange",
+    {
+        **_NEW.fields,
+        "remainingSeatsCount": Field(
+            CAPACITY,
+            about="Changes the capacity by as much; holds stay as they are. It is what remains at this moment: send "
+            "If-Match, or the capacity instead.",
+        ),
+        "capacity": Field(
+            CAPACITY,
+            about="Seats that remain and seats that are held; what remains follows. 409 where more are held, 422 where "
+            "remainingSeatsCount says otherwise.",
+        ),
+    },
+    example={"remainingSeatsCount": 10},
+    partial=True,
+)
+_HOLD = Resource(
+    "hold",
+    "holds",
+    {
+        "reservationId": Shown(HOLDS.c.reservation_id),
+        "flightId": Shown(HOLDS.c.flight_id, fields.IDENTITY),
+        "seatQty": Shown(HOLDS.c.seat_qty, SEATS),
+        "status": Shown(HOLDS.c.status, HOLD_STATUS, "CANCELED where the cancel came before any seats were taken."),
+        "amount": Shown(HOLDS.c.amount, COUNT, "Of the whole party; null unless seats were held."),
+    },
+    key=HOLDS.c.reservation_id,
+    subject=("reservation", "/reservations/{reservationId}"),
+    sorts=("flightId", "seatQty", "status", "amount"),
+    filters={
+        "status": Filter(Field(HOLD_STATUS, None, "Only those that are so now.")),
+        "flightId": Filter(Field(fields.IDENTITY, None, "Only those on this flight.")),
+    },
+)
+_PROMOTION = Shape(
+    "Promotion",
+    {
+        "name": Shown({"type": "string"}, about="Of its file.", examples=["summer-event.txt"]),
+        "text": Shown(
+            {"type": "string", "minLength": 1, "maxLength": promotions.LONGEST},
+            examples=["[SUMMER EVENT] 50% DISCOUNT!"],
+        ),
+    },
+)
 
 
 @app.get("/flights")
+@contract.promises(Operation(_FLIGHT.collection))
 def list_flights() -> Response:
-    page = paging.asked(request, _SORTABLE)
-    wanted = fields.read(request.args, {"minSeats": Field(CAPACITY, 0), **_FILTERS})
-    enough = select(FLIGHTS).where(FLIGHTS.c.remaining_seats_count >= wanted.pop("minSeats"))
-    query = paging.filtered(enough, wanted, _COLUMNS)
-    with store.reading() as connection:
-        rows, total = paging.rows(connection, query, page, _SORTABLE)
-    return hal.collection(request, "flights", map(_as_resource, rows), page, total)
+    """A page of flights"""
+    return resources.listed(request, _FLIGHT, select(FLIGHTS))
 
 
 @app.post("/flights")
+@contract.promises(
+    Operation(_FLIGHT.shape, "Added, with the next free number.", status=201, body=_NEW, repeatable=True)
+)
 def add_flight() -> Response:
-    values = _columns(fields.read(web.json_object(request), _SPEC))
+    """Add a flight"""
+    values = resources.read_columns(_FLIGHT, web.json_object(request), _NEW.fields)
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         return conditions.created(_as_resource(flights.add_flight(values, transaction))), None
@@ -74,16 +140,21 @@ def add_flight() -> Response:
 
 
 @app.get("/flights/<int:number>")
+@contract.promises(Operation(_FLIGHT.shape, conditional=True))
 def read_flight(number: int) -> Response:
+    """One flight"""
     with store.reading() as connection:
         flight = flights.find_flight(number, connection)
     return conditions.read(request, _as_resource(flight))
 
 
 @app.patch("/flights/<int:number>")
+@contract.promises(Operation(_FLIGHT.shape, "Changed.", body=_CHANGE, conditional=True, repeatable=True))
 def change_flight(number: int) -> Response:
+    """Change some of its values"""
     body = web.json_object(request)
-    values = _columns(fields.read(body, {name: field for name, field in _CHANGE.items() if name in body}))
+    table = {name: field for name, field in _CHANGE.fields.items() if name in body}
+    values = resources.read_columns(_FLIGHT, body, table)
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         conditions.check(request, _as_resource(flights.locked_flight(number, transaction)))
@@ -93,7 +164,10 @@ def change_flight(number: int) -> Response:
 
 
 @app.delete("/flights/<int:number>")
+@contract.promises(Operation(about="Removed.", conditional=True, repeatable=True))
 def remove_flight(number: int) -> Response:
+    """Remove it, unless a reservation holds seats"""
+
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         conditions.check(request, _as_resource(flights.locked_flight(number, transaction)))
         flights.remove_flight(number, transaction)
@@ -104,30 +178,26 @@ def remove_flight(number: int) -> Response:
 
 
 @app.get("/holds")
+@contract.promises(Operation(_HOLD.collection))
 def list_holds() -> Response:
-    page = paging.asked(request, _HOLD_SORTABLE)
-    query = paging.filtered(select(HOLDS), fields.read(request.args, _HOLD_FILTERS), _HOLD_COLUMNS)
-    with store.reading() as connection:
-        rows, total = paging.rows(connection, query, page, _HOLD_SORTABLE)
-    return hal.collection(request, "holds", map(_as_hold, rows), page, total)
+    """A page of holds: what each reservation has got of its flight"""
+    return resources.listed(request, _HOLD, select(HOLDS))
 
 
 @app.get("/promotions")
+@contract.promises(
+    Operation(
+        Collection("promotions", _PROMOTION, paged=False, most=promotions.MOST),
+        f"All of them on one page, by name, at most {promotions.MOST}; an empty one keeps its empty list.",
+        refuses={503: "The folder cannot be read; the same request can succeed later."},
+    )
+)
 def list_promotions() -> Response:
+    """The promotions: the text files of a folder, as they are at this moment"""
     found = promotions.read(settings().promotions_folder)
     everything = Page(number=0, size=promotions.MOST, sort=())
     return hal.collection(request, "promotions", (one._asdict() for one in found), everything, len(found))
 
 
-def _columns(values: dict[str, Any]) -> dict[str, Any]:
-    return {_COLUMNS[name].name: value for name, value in values.items()}
-
-
 def _as_resource(flight: Row[Any]) -> dict[str, Any]:
-    values = {name: flight._mapping[column] for name, column in _COLUMNS.items()}
-    return hal.item(request, f"/flights/{flight.id}", "flight", {"flightId": flight.id} | values)
-
-
-def _as_hold(hold: Row[Any]) -> dict[str, Any]:
-    values = {name: hold._mapping[column] for name, column in _HOLD_COLUMNS.items()}
-    return hal.entry(request, values, "reservation", f"/reservations/{hold.reservation_id}")
+    return resources.shown(request, _FLIGHT, flight)

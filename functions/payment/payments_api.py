@@ -1,77 +1,95 @@
 """The resource `payments` and the provider's ledger over HTTP, read only: money moves by events alone."""
 
 from pathlib import Path
-from typing import Any
 
 from flask import Response, request
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 import provider
-from choreography import conditions, hal, outbox, paging, store, web
+from choreography import conditions, contract, fields, hal, outbox, resources, store, web
+from choreography.contract import Document, Operation, Parameter, Shape, Shown
 from choreography.errors import NotFound
+from choreography.fields import Field
+from choreography.resources import ANYTHING, Filter, Resource
 from payments import PAYMENTS
 from provider import LEDGER
 
-app = web.api("payment", Path(__file__).with_name("payments.openapi.json"))
+AMOUNT = fields.integer(0)
 
-_COLUMNS = {
-    "paymentId": PAYMENTS.c.id,
-    "reservationId": PAYMENTS.c.reservation_id,
-    "customerId": PAYMENTS.c.customer_id,
-    "amount": PAYMENTS.c.amount,
-    "paymentMethod": PAYMENTS.c.payment_method,
-    "status": PAYMENTS.c.status,
-    "reason": PAYMENTS.c.reason,
-}
-_SORTABLE = {name: _COLUMNS[name] for name in ("reservationId", "customerId", "amount", "status")} | {
-    "id": PAYMENTS.c.id
-}
-_ENTRY_COLUMNS = {column.name: column for column in LEDGER.columns}
-_ENTRY_SORTABLE = {**_ENTRY_COLUMNS, "id": LEDGER.c.key + LEDGER.c.kind}
-# a remembered cancel is no payment
+app = web.api(
+    "payment",
+    Path(__file__).with_name("payments.openapi.json"),
+    Document(
+        "Payments",
+        "Payments, read only: money moves by events alone.",
+        {"number": Parameter("paymentId", "The number of the payment.", [1])},
+    ),
+)
+
+_PAYMENT = Resource(
+    "payment",
+    "payments",
+    {
+        "paymentId": Shown(PAYMENTS.c.id, fields.IDENTITY),
+        "reservationId": Shown(PAYMENTS.c.reservation_id),
+        "customerId": Shown(PAYMENTS.c.customer_id, fields.IDENTITY),
+        "amount": Shown(PAYMENTS.c.amount, AMOUNT, "Of the whole party, in whole units."),
+        "paymentMethod": Shown(PAYMENTS.c.payment_method, nullable=False, examples=["accept", "decline", "slow"]),
+        "status": Shown(PAYMENTS.c.status, fields.one_of("CHARGING", "PAID", "FAILED", "REFUNDING", "REFUNDED")),
+        "reason": Shown(PAYMENTS.c.reason, about="Why it FAILED or was refunded."),
+    },
+    key=PAYMENTS.c.id,
+    address="/payments/{paymentId}",
+    sorts=("reservationId", "customerId", "amount", "status"),
+    filters={"reservationId": Filter(Field(ANYTHING, None, "Only that of this reservation."))},
+)
+_ENTRY = Resource(
+    "entry",
+    "entries",
+    {
+        "key": Shown(LEDGER.c.key, about="The id of the reservation."),
+        "kind": Shown(LEDGER.c.kind, fields.one_of("charge", "refund")),
+        "accepted": Shown(LEDGER.c.accepted, about="False where a charge was declined."),
+        "amount": Shown(LEDGER.c.amount, AMOUNT),
+        "at": Shown(LEDGER.c.at),
+    },
+    key=LEDGER.c.key + LEDGER.c.kind,
+    subject=("reservation", "/reservations/{key}"),
+    sorts=("key", "kind", "accepted", "amount", "at"),
+    filters={"key": Filter(Field(ANYTHING, None, "Only those of this reservation."))},
+    about="What the provider was asked for and how it answered: once for each key and kind, however often it is asked.",
+)
+# a remembered cancel is not a payment
 _QUERY = select(PAYMENTS).where(PAYMENTS.c.status != "CANCELED")
 
 
 @app.get("/payments")
+@contract.promises(Operation(_PAYMENT.collection))
 def list_payments() -> Response:
-    page = paging.asked(request, _SORTABLE)
-    query = _QUERY
-    if reservation_id := request.args.get("reservationId"):
-        query = query.where(PAYMENTS.c.reservation_id == reservation_id)
-    with store.reading() as connection:
-        rows, total = paging.rows(connection, query, page, _SORTABLE)
-    return hal.collection(request, "payments", map(_as_resource, rows), page, total)
+    """A page of payments"""
+    return resources.listed(request, _PAYMENT, _QUERY)
 
 
 @app.get("/payments/<int:number>")
+@contract.promises(Operation(_PAYMENT.shape, conditional=True))
 def read_payment(number: int) -> Response:
+    """One payment"""
     with store.reading() as connection:
         payment = connection.execute(_QUERY.where(PAYMENTS.c.id == number)).one_or_none()
     if payment is None:
         raise NotFound(f"There is no payment {number}.")
-    return conditions.read(request, _as_resource(payment))
+    return conditions.read(request, resources.shown(request, _PAYMENT, payment))
 
 
 @app.get("/ledger")
+@contract.promises(Operation(_ENTRY.collection))
 def list_entries() -> Response:
-    page = paging.asked(request, _ENTRY_SORTABLE)
-    query = select(LEDGER)
-    if key := request.args.get("key"):
-        query = query.where(LEDGER.c.key == key)
-    with provider.statement() as connection:
-        rows, total = paging.rows(connection, query, page, _ENTRY_SORTABLE)
-    return hal.collection(request, "entries", map(_as_entry, rows), page, total)
+    """A page of the provider's own ledger"""
+    return resources.listed(request, _ENTRY, select(LEDGER), reading=provider.statement)
 
 
 @app.get("/outbox")
+@contract.promises(Operation(Shape("Outbox", outbox.UNSENT)))
 def read_outbox() -> Response:
+    """What was decided here and the broker has not taken yet"""
     return hal.answer(outbox.unsent())
-
-
-def _as_entry(row: Row[Any]) -> dict[str, Any]:
-    return hal.entry(request, row._asdict(), "reservation", f"/reservations/{row.key}")
-
-
-def _as_resource(row: Row[Any]) -> dict[str, Any]:
-    values = {name: row._mapping[column] for name, column in _COLUMNS.items()}
-    return hal.item(request, f"/payments/{row.id}", "payment", values)

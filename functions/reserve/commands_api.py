@@ -14,9 +14,10 @@ from flask import Response, request
 import accepted_commands
 import reservations
 import reservations_api
-from airline import ids
 from airline.events import AIRLINE, CancellationRequested, Command, ReservationRequested
-from choreography import clock, conformance, fields, hal, outbox, policy, store, web, wire
+from airline.values import RESERVATION_ID
+from choreography import clock, conformance, contract, fields, hal, outbox, policy, store, web, wire
+from choreography.contract import Body, Commands, Document, Operation, Shape, Shown
 from choreography.errors import Forbidden
 from choreography.fields import Field, Reader
 from choreography.policy import Announcer, HeardEvent
@@ -32,12 +33,6 @@ def _read_uri(value: object) -> str:
     return source
 
 
-def _read_reservation_id(value: object) -> str:
-    if not isinstance(value, str) or not ids.is_reservation_id(value):
-        raise ValueError(f"must be {ids.LENGTH} characters of Crockford base32")
-    return value
-
-
 _URI = Reader(
     _read_uri,
     {
@@ -48,13 +43,73 @@ _URI = Reader(
         "pattern": r"^([!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})+$",
     },
 )
-_RESERVATION_ID = Reader(_read_reservation_id, {"type": "string", "pattern": ids.PATTERN})
+_ATTRIBUTES = {
+    "id": Field(
+        fields.text(1, LONGEST_ATTRIBUTE),
+        about="With `source`, it decides the reservation id: the same command sent again is the same reservation, "
+        "another one under the same id is refused with 422.",
+    ),
+    "source": Field(
+        _URI,
+        about="Who asks. What the airline says itself (`/airline` and below) is refused.",
+        examples=["/travel-agency/seoul"],
+    ),
+}
+_CANCELLATION = {
+    "reservationId": Field(RESERVATION_ID, about="12 characters of Crockford base32."),
+    "reason": reservations_api.REASON,
+}
+_COMMANDS = Commands(
+    {
+        "ReservationRequested": Body("ReservationWish", reservations_api.WISH, "Data of a ReservationRequested."),
+        "CancellationRequested": Body("CancellationWish", _CANCELLATION, "Data of a CancellationRequested."),
+    },
+    _ATTRIBUTES,
+)
+_ACCEPTED = Shape(
+    "Accepted",
+    {"reservationId": Shown(RESERVATION_ID, about="12 characters of Crockford base32.")},
+    links=("status",),
+)
 
-app = web.api("reserve-commands", Path(__file__).with_name("commands.openapi.json"))
+app = web.api(
+    "reserve-commands",
+    Path(__file__).with_name("commands.openapi.json"),
+    Document(
+        "Commands from outside",
+        "ReservationRequested and CancellationRequested as CloudEvents 1.0 over HTTP, structured or binary. Extension "
+        "attributes other than `traceparent` do not travel on.",
+        refuses={
+            400: "This is not a CloudEvent as the specification has it (both `data` and `data_base64`, a `time` that "
+            "is not a timestamp, names of attributes in capitals), or its data is not JSON, or there is a NUL in the "
+            "address.",
+            415: "Another media type than JSON, a batch of events, or another format of events.",
+            422: "Well formed, but a value is missing or wrong; `errors` names every such field. Also another command "
+            "under a source and id that were used before: the same command sent again gets the first answer.",
+            503: "The database is out of reach, so the command cannot be remembered; the same command can succeed "
+            "later.",
+        },
+    ),
+)
 
 
 @app.post("/events")
+@contract.promises(
+    Operation(
+        _ACCEPTED,
+        "The command is remembered and will be carried out, even if the broker is away now. What became of it is read "
+        "under the link `status`.",
+        status=202,
+        body=_COMMANDS,
+        refuses={
+            403: "A type that is not a command, or a source that is the airline's own.",
+            404: "A cancellation of a reservation that was neither placed nor promised to an accepted command.",
+        },
+        name="command",
+    )
+)
 def accept() -> Response:
+    """Give a command"""
     envelope = conformance.read(request, request.get_data())
     command = judged(envelope)
     event = wire.forward(envelope, _complete(command))
@@ -68,7 +123,7 @@ def judged(envelope: Envelope) -> Command:
     """The command in the envelope. Raises Forbidden for anything else, Malformed and Invalid for a broken one."""
     if f"{envelope.source}/".startswith(AIRLINE.sources):
         raise Forbidden("Only the airline itself speaks as /airline.")
-    fields.read(envelope.attributes, {"id": Field(fields.text(1, LONGEST_ATTRIBUTE)), "source": Field(_URI)})
+    fields.read(envelope.attributes, _ATTRIBUTES)
     if envelope.type == ReservationRequested.__name__:
         return _reservation(envelope)
     if envelope.type == CancellationRequested.__name__:
@@ -110,9 +165,5 @@ def _by_event(envelope: Envelope, asked: ReservationRequested) -> reservations.R
 
 
 def _cancellation(envelope: Envelope) -> CancellationRequested:
-    spec = {
-        "reservationId": Field(_RESERVATION_ID),
-        "reason": Field(fields.text(), reservations.CANCELED_BY_CUSTOMER),
-    }
-    values = fields.read(wire.json_data(envelope), spec)
+    values = fields.read(wire.json_data(envelope), _CANCELLATION)
     return CancellationRequested(reservation_id=values["reservationId"], reason=values["reason"])

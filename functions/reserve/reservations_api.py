@@ -10,37 +10,118 @@ import accepted_commands
 import reservations
 from airline import ids
 from airline.events import AIRLINE, Event
-from airline.values import SEATS
-from choreography import conditions, fields, hal, idempotency, outbox, paging, store, web
+from airline.values import RESERVATION_ID, SEATS
+from choreography import conditions, contract, fields, hal, idempotency, outbox, resources, store, web
+from choreography.contract import Body, Document, Operation, Parameter, Shape, Shown
 from choreography.fields import Field
+from choreography.resources import Filter, Resource
 from reservations import RESERVATIONS
 
 PAYMENT_METHODS = ("accept", "decline", "slow")
+STATUS = fields.one_of("PENDING", "SUCCEED", "CANCELED")
 
-app = web.api("reserve", Path(__file__).with_name("reservations.openapi.json"), sagas=AIRLINE)
+app = web.api(
+    "reserve",
+    Path(__file__).with_name("reservations.openapi.json"),
+    Document(
+        "Reservations",
+        "Reserving seats and canceling. A reservation starts PENDING; seats and payment are asked for by events, so "
+        "its outcome is read later, under the link `self`.",
+        {"identity": Parameter("reservationId", "As `reservationId` has it; others are not found.")},
+        refuses={
+            409: "The present state forbids it, or the first request with this Idempotency-Key is still at work.",
+        },
+    ),
+    sagas=AIRLINE,
+)
 
-_COLUMNS = {
-    "reservationId": RESERVATIONS.c.id,
-    "customerId": RESERVATIONS.c.customer_id,
-    "flightId": RESERVATIONS.c.flight_id,
-    "seatQty": RESERVATIONS.c.seat_qty,
-    "reserveDate": RESERVATIONS.c.reserve_date,
-    "paymentMethod": RESERVATIONS.c.payment_method,
-    "status": RESERVATIONS.c.status,
-    "reason": RESERVATIONS.c.reason,
-    "createdAt": RESERVATIONS.c.created_at,
-    "expiresAt": RESERVATIONS.c.expires_at,
-    "owedSince": RESERVATIONS.c.owed_since,
+_RESERVATION = Resource(
+    "reservation",
+    "reservations",
+    {
+        "reservationId": Shown(RESERVATIONS.c.id, RESERVATION_ID, "12 characters of Crockford base32."),
+        "customerId": Shown(RESERVATIONS.c.customer_id, fields.IDENTITY),
+        "flightId": Shown(RESERVATIONS.c.flight_id, fields.IDENTITY),
+        "seatQty": Shown(RESERVATIONS.c.seat_qty, SEATS),
+        "reserveDate": Shown(RESERVATIONS.c.reserve_date),
+        "paymentMethod": Shown(RESERVATIONS.c.payment_method, fields.one_of(*PAYMENT_METHODS)),
+        "status": Shown(
+            RESERVATIONS.c.status,
+            STATUS,
+            "Belongs to the server and only moves forward: PENDING, SUCCEED, CANCELED.",
+        ),
+        "reason": Shown(RESERVATIONS.c.reason, about="Why it is CANCELED."),
+        "createdAt": Shown(RESERVATIONS.c.created_at),
+        "expiresAt": Shown(
+            RESERVATIONS.c.expires_at,
+            about="A reservation that is still PENDING then is canceled, with the reason `expired`.",
+        ),
+        "owedSince": Shown(
+            RESERVATIONS.c.owed_since,
+            about="Since when something of it is under way: its last move, until it has been reported that it is over "
+            "and seats and money are where they belong; null from then on.",
+        ),
+        "requestedBy": Shown(
+            {
+                "type": ["object", "null"],
+                "required": ["source", "id"],
+                "properties": {
+                    name: {"type": "string", "maxLength": reservations.LONGEST_NAME} for name in ("source", "id")
+                },
+            },
+            about="The ReservationRequested event that asked for it; null if it was asked for by HTTP.",
+            examples=[{"source": "/agency/7", "id": "order-1"}],
+        ),
+    },
+    key=RESERVATIONS.c.id,
+    address="/reservations/{reservationId}",
+    sorts=("customerId", "flightId", "seatQty", "reserveDate", "status", "createdAt"),
+    filters={
+        "customerId": Filter(Field(fields.IDENTITY, None, "Only those of this customer.")),
+        "flightId": Filter(Field(fields.IDENTITY, None, "Only those on this flight.")),
+        "status": Filter(Field(STATUS, None, "Only those that are so now.")),
+    },
+    some_links=("events", "alternatives"),
+    about_links="`events` tells its story so far; `alternatives`, once CANCELED, are flights with seats for the party.",
+)
+WISH = {
+    "customerId": Field(fields.IDENTITY, about="Whose reservation it is."),
+    "flightId": Field(
+        fields.IDENTITY,
+        about="A flight that does not exist is not refused here: the reservation is CANCELED with that reason.",
+    ),
+    "seatQty": Field(SEATS, about="The whole party; all get seats or nobody does."),
+    "reserveDate": Field(
+        fields.day,
+        None,
+        "Today where absent, in the time zone of the airline (setting TIME_ZONE, UTC unless it is set); of an instant, "
+        "the day it writes.",
+    ),
+    "paymentMethod": Field(fields.one_of(*PAYMENT_METHODS), PAYMENT_METHODS[0], "How the test provider shall answer."),
 }
-_SORTABLE = {
-    name: _COLUMNS[name] for name in ("customerId", "flightId", "seatQty", "reserveDate", "status", "createdAt")
-}
-_SORTABLE["id"] = RESERVATIONS.c.id
-_FILTERS = {
-    "customerId": Field(fields.IDENTITY, None),
-    "flightId": Field(fields.IDENTITY, None),
-    "status": Field(fields.one_of("PENDING", "SUCCEED", "CANCELED"), None),
-}
+REASON = Field(fields.text(), reservations.CANCELED_BY_CUSTOMER)
+_NEW = Body(
+    "NewReservation",
+    WISH,
+    example={"customerId": "1", "flightId": "1001", "seatQty": "3", "reserveDate": "2024-11-21"},
+)
+_CANCELLATION = Body(
+    "Cancellation",
+    {"status": Field(fields.one_of("CANCELED")), "reason": REASON},
+    example={"status": "CANCELED", "reason": "ill"},
+)
+
+_OUTBOX = Shape(
+    "Outbox",
+    {
+        **outbox.UNSENT,
+        "commands": Shown(
+            fields.integer(0),
+            about="How many commands were accepted by /events and are not done: neither placed nor canceled.",
+        ),
+        "oldestCommand": Shown(fields.instant, about="When the first of them was accepted.", nullable=True),
+    },
+)
 
 
 def wanted(body: object) -> dict[str, Any]:
@@ -48,28 +129,20 @@ def wanted(body: object) -> dict[str, Any]:
 
     Without a `reserve_date` it is for `reservations.place` to say which day it is.
     """
-    spec = {
-        "customerId": Field(fields.IDENTITY),
-        "flightId": Field(fields.IDENTITY),
-        "seatQty": Field(SEATS),
-        "reserveDate": Field(fields.day, None),
-        "paymentMethod": Field(fields.one_of(*PAYMENT_METHODS), PAYMENT_METHODS[0]),
-    }
-    values = fields.read(body, spec)
-    return {_COLUMNS[name].name: value for name, value in values.items() if value is not None}
+    return resources.read_columns(_RESERVATION, body, WISH)
 
 
 @app.get("/reservations")
+@contract.promises(Operation(_RESERVATION.collection))
 def list_reservations() -> Response:
-    page = paging.asked(request, _SORTABLE)
-    query = paging.filtered(select(RESERVATIONS), fields.read(request.args, _FILTERS), _COLUMNS)
-    with store.reading() as connection:
-        rows, total = paging.rows(connection, query, page, _SORTABLE)
-    return hal.collection(request, "reservations", map(_as_resource, rows), page, total)
+    """A page of reservations"""
+    return resources.listed(request, _RESERVATION, select(RESERVATIONS), show=_as_resource)
 
 
 @app.post("/reservations")
+@contract.promises(Operation(_RESERVATION.shape, "PENDING.", status=201, body=_NEW, repeatable=True))
 def reserve() -> Response:
+    """Reserve seats"""
     columns = wanted(web.json_object(request))
     identity = ids.random_reservation_id()
 
@@ -81,19 +154,27 @@ def reserve() -> Response:
 
 
 @app.get("/reservations/<identity>")
+@contract.promises(Operation(_RESERVATION.shape, conditional=True))
 def read_reservation(identity: str) -> Response:
+    """One reservation"""
     with store.reading() as connection:
         row = reservations.find(identity, connection)
     return conditions.read(request, _as_resource(row))
 
 
 @app.patch("/reservations/<identity>")
+@contract.promises(
+    Operation(
+        _RESERVATION.shape,
+        "CANCELED; of several reasons the first stays.",
+        body=_CANCELLATION,
+        conditional=True,
+        repeatable=True,
+    )
+)
 def change_reservation(identity: str) -> Response:
-    spec = {
-        "status": Field(fields.one_of("CANCELED")),
-        "reason": Field(fields.text(), reservations.CANCELED_BY_CUSTOMER),
-    }
-    reason = fields.read(web.json_object(request), spec)["reason"]
+    """Cancel with a reason, at any moment and any number of times"""
+    reason = fields.read(web.json_object(request), _CANCELLATION.fields)["reason"]
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         conditions.check(request, _as_resource(reservations.locked(identity, transaction)))
@@ -104,7 +185,10 @@ def change_reservation(identity: str) -> Response:
 
 
 @app.delete("/reservations/<identity>")
+@contract.promises(Operation(about="CANCELED. It can still be read.", conditional=True, repeatable=True))
 def cancel_reservation(identity: str) -> Response:
+    """Cancel, at any moment and any number of times"""
+
     def work(transaction: Connection) -> tuple[Response, Event | None]:
         conditions.check(request, _as_resource(reservations.locked(identity, transaction)))
         canceled = reservations.cancel(identity, reservations.CANCELED_BY_CUSTOMER, transaction)
@@ -114,15 +198,15 @@ def cancel_reservation(identity: str) -> Response:
 
 
 @app.get("/outbox")
+@contract.promises(Operation(_OUTBOX))
 def read_outbox() -> Response:
+    """What was decided here and the broker has not taken yet"""
     return hal.answer(outbox.unsent() | accepted_commands.waiting())
 
 
 def _as_resource(row: Row[Any]) -> dict[str, Any]:
-    values = {name: row._mapping[column] for name, column in _COLUMNS.items()}
-    by_event = row.requested_id is not None
-    values["requestedBy"] = {"source": row.requested_source, "id": row.requested_id} if by_event else None
-    resource = hal.item(request, f"/reservations/{row.id}", "reservation", values)
+    by_event = {"source": row.requested_source, "id": row.requested_id} if row.requested_id is not None else None
+    resource = resources.shown(request, _RESERVATION, row, requestedBy=by_event)
     if not hal.is_at_the_gateway(request):  # both belong to other functions
         return resource
     here = hal.base_url(request)

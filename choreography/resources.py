@@ -1,0 +1,126 @@
+"""Resources, each declared once: the values that it shows, its address, what a list of it is sorted and filtered by.
+
+The routes answer from the declaration, and the contracts are made of it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from flask import Request, Response
+from sqlalchemy import ColumnElement, Connection, Row, Select
+
+from choreography import contract, fields, hal, paging, store
+from choreography.contract import Shape, Shown
+from choreography.fields import Field, Reader
+
+ANYTHING: Reader[str | None] = Reader(
+    lambda value: str(value) or None, {"type": "string", "maxLength": 255, "pattern": "^[^\\u0000]*$"}
+)
+"""Any text that a parameter can have (choreography/web.py bounds it); an empty one asks for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A parameter that narrows a list: how it is read, and the rows that it means.
+
+    Without `means` these are the rows whose value of that name is equal.
+    """
+
+    field: Field
+    means: Callable[[Any], ColumnElement[bool]] | None = None
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A row of a table over HTTP.
+
+    `address` has values of the resource in braces: "/orders/{orderId}". One that has no address of its own has a
+    `subject` instead: the relation and the address of what it is about, which is served by another function. `key` is
+    a unique column; lists are sorted by it last, and by the name `id`.
+    """
+
+    name: str
+    plural: str
+    values: Mapping[str, Shown]
+    key: ColumnElement[Any]
+    address: str | None = None
+    subject: tuple[str, str] | None = None
+    sorts: Sequence[str] = ()
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+    about: str = ""
+    some_links: Sequence[str] = ()
+    about_links: str = ""
+
+    @cached_property
+    def columns(self) -> dict[str, ColumnElement[Any]]:
+        """The columns behind the values; those that are computed are not among them."""
+        return {name: value.of for name, value in self.values.items() if isinstance(value.of, ColumnElement)}
+
+    @cached_property
+    def sortable(self) -> dict[str, ColumnElement[Any]]:
+        """By the names that clients sort by; the key is the last."""
+        columns = self.columns
+        return {name: columns[name] for name in self.sorts} | {"id": self.key}
+
+    @property
+    def shape(self) -> Shape:
+        """What the contract says of one."""
+        links = ("self", self.name) if self.address else ()
+        some = (*self.some_links, *((self.subject[0],) if self.subject else ()))
+        name = self.name[0].upper() + self.name[1:]
+        return Shape(name, self.values, self.about, links=links, some_links=some, about_links=self.about_links)
+
+    @property
+    def collection(self) -> contract.Collection:
+        """What the contract says of a list."""
+        filters = {name: one.field for name, one in self.filters.items()}
+        return contract.Collection(self.plural, self.shape, filters=filters, sorts=tuple(self.sortable))
+
+
+def shown(request: Request, resource: Resource, row: Row[Any], **computed: object) -> dict[str, Any]:
+    """One row as its resource, with the values that no column has."""
+    values = {name: row._mapping[column] for name, column in resource.columns.items()} | computed
+    if resource.address:
+        return hal.item(request, resource.address.format_map(values), resource.name, values)
+    relation, address = resource.subject or ("", "")
+    return hal.entry(request, values, relation, address.format_map(values))
+
+
+def listed(
+    request: Request,
+    resource: Resource,
+    query: Select[Any],
+    *,
+    reading: Callable[[], AbstractContextManager[Connection]] = store.reading,
+    show: Callable[[Row[Any]], dict[str, Any]] | None = None,
+) -> Response:
+    """The page of a list that the request asks for. Raises Invalid.
+
+    `show` makes one item of a row, where `shown` is not all of it.
+    """
+    page, sortable = paging.asked(request, resource.sortable), resource.sortable
+    narrowed = query.where(*_conditions(request, resource))
+    with reading() as connection:
+        rows, total = paging.rows(connection, narrowed, page, sortable)
+    show = show or (lambda row: shown(request, resource, row))
+    return hal.collection(request, resource.plural, map(show, rows), page, total)
+
+
+def read_columns(resource: Resource, body: object, table: Mapping[str, Field]) -> dict[str, Any]:
+    """The values of a body by the names of their columns, without those that are left open. Raises Invalid."""
+    columns = resource.columns
+    values = fields.read(body, table)
+    return {str(columns[name].key): value for name, value in values.items() if value is not None}
+
+
+def _conditions(request: Request, resource: Resource) -> list[ColumnElement[bool]]:
+    wanted = fields.read(request.args, {name: one.field for name, one in resource.filters.items()})
+    columns = resource.columns
+    return [
+        resource.filters[name].means(value) if resource.filters[name].means else columns[name] == value  # type: ignore[misc]
+        for name, value in wanted.items()
+        if value is not None
+    ]
