@@ -122,13 +122,13 @@ def pass_on(work: Callable[[Connection], wire.CloudEvent], sagas: Glossary) -> N
 
 
 def drain(until: float | None = None) -> int:
-    """Sends what is still there, once around from anywhere: no row is always the last. Returns how many went.
+    """Sends what is still there, oldest first while something goes, then from anywhere. Returns how many went.
 
     Ends early at `until` (of time.monotonic), and where the broker is away: then the relay goes on.
     """
     there, sink = store.database(), settings().sink
     sent, failed = 0, False
-    for batch in _once_around(there, sink):
+    for batch in _batches(there, sink):
         sent, failed = sent + len(batch.sent), failed or batch.failed
         if batch.away or (until is not None and time.monotonic() > until):
             break
@@ -349,6 +349,18 @@ def _send_batch(rows: Sequence[Row[Any]], sink: str | None, there: Engine, relay
     finally:
         batch.crossed = _remove(batch.sent, there) < len(batch.sent)
     return batch
+
+
+def _batches(there: Engine, sink: str | None) -> Iterator[_Batch]:
+    """Oldest first, until a batch of which nothing goes: many of those at the front must not be all that is tried."""
+    place = None
+    while rows := _waiting(there, place):
+        batch = _send_batch(rows, sink, there)
+        yield batch
+        if not batch.sent:
+            yield from _once_around(there, sink)
+            return
+        place = batch.place
 
 
 def _once_around(there: Engine, sink: str | None) -> Iterator[_Batch]:
