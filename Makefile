@@ -22,7 +22,7 @@ OVERLAY ?= kafka
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run status test check lint format types tests lock lists images image image-names image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
+.PHONY: help run status test check lint format types tests lock policy lists images image image-names image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
   demo-scale-to-zero demo-hpa demo-rollout test-cluster docs contracts clean
 
 # What a person has set for other programs; no recipe may behave differently because of it.
@@ -85,6 +85,9 @@ tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for
 	@$(IN_VENV) coverage combine --quiet
 	@$(IN_VENV) coverage report --skip-covered --skip-empty
 	@tail -n 1 $(VENV)/pytest.log
+
+policy: $(VENV)/.dev ## a new policy: NAME=thank-customer FOLDER=loyalty HEARS=ReservationConfirmed SAYS=LetterSent
+	@NAME="$(NAME)" FOLDER="$(FOLDER)" HEARS="$(HEARS)" SAYS="$(SAYS)" $(IN_VENV) scaffold
 
 lists: $(VENV)/.laptop ## write the lists that follow from knative/base and functions/ (scaffold/lists.py)
 	@$(IN_VENV) scaffold.lists .

@@ -107,7 +107,9 @@ SETTLEMENT = (
     Policy(name="settle-reservations", hears=(SagasSettled,), road=Road.NONE),
     Policy(name="settle-letters", hears=(SagasSettled,), road=Road.NONE),
 )
-POLICIES = FROM_OUTSIDE + FORWARD + COMPENSATION + SETTLEMENT
+BESIDE: tuple[Policy, ...] = ()
+"""What a saga leads to and does not wait for. `make policy` adds to it."""
+POLICIES = FROM_OUTSIDE + FORWARD + COMPENSATION + SETTLEMENT + BESIDE
 
 OUTSIDE = "outside"
 SPEAKERS: Mapping[str, tuple[Word, ...]] = {

@@ -11,7 +11,7 @@ from airline.saga import Policy
 BEGIN, END = "<!-- made by `make contracts` -->", "<!-- end -->"
 OUTSIDE_IN = {"README.md": f"`{saga.OUTSIDE}`", "README.ko.md": "바깥"}
 """The pages, and how each calls whoever sends commands."""
-DRAWN = saga.FROM_OUTSIDE + saga.FORWARD + saga.COMPENSATION
+DRAWN = saga.FROM_OUTSIDE + saga.FORWARD + saga.COMPENSATION + saga.BESIDE
 _ROWS = re.compile(r"(?:^\| `[A-Z]\w+` \|.*\n)+", re.MULTILINE)
 
 

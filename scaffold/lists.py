@@ -201,4 +201,4 @@ LISTINGS = (
 
 if __name__ == "__main__":
     for path in write(Path(sys.argv[1])):
-        print(path)  # noqa: T201
+        print(path)

@@ -1,17 +1,22 @@
 """Who hears what: the Triggers of knative/base, and the rules that every main.py wires to them."""
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sqlalchemy import MetaData
+
 from choreography import policy
 from choreography.events import Event
-from testbed.project import functions, heard_by, heard_type, triggers, wiring
+from testbed.project import ROOT, functions, heard_by, heard_type, triggers, wiring
 
 Rule = Callable[..., Any]
+FUNCTIONS = ROOT / "functions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,3 +56,15 @@ def policy_of(service: str) -> Policy:
     module = wired.rules[0].partition(".")[0]
     rules = tuple(getattr(importlib.import_module(module), rule.partition(".")[2]) for rule in wired.rules)
     return Policy(service, module, wired.wrapper, rules)
+
+
+@cache
+def tables_of(folder: Path) -> MetaData:
+    """The tables of a folder below functions/ that has migrations, of whichever modules there."""
+    (first, *_) = folder.relative_to(FUNCTIONS).parts
+    found = [path for path in sorted(folder.glob("*.py")) if re.search(r"\bTable\(", path.read_text("utf-8"))]
+    names = [".".join(path.relative_to(FUNCTIONS / first).with_suffix("").parts) for path in found]
+    modules = [importlib.import_module(name) for name in names]
+    tables: set[MetaData] = {module.metadata for module in modules if hasattr(module, "metadata")}
+    (metadata,) = tables
+    return metadata

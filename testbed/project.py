@@ -125,6 +125,11 @@ def function_folders() -> list[str]:
     return sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py"))
 
 
+def databases() -> list[Path]:
+    """The folders below functions/ that have migrations: each is the owner of a database."""
+    return sorted(path.parent for path in (ROOT / "functions").glob("**/migrations"))
+
+
 def targets(folder: str) -> dict[str, ast.FunctionDef]:
     """What functions-framework can serve from a folder: the decorated public functions of its main.py."""
     tree = ast.parse((ROOT / "functions" / folder / "main.py").read_text())

@@ -73,22 +73,22 @@ class RunningSystem:
         return self.process.wait(timeout=20)
 
 
-def start_system(data: Path, *arguments: str) -> RunningSystem:
-    """Starts a system without waiting for it."""
+def start_system(data: Path, *arguments: str, project: Path = ROOT) -> RunningSystem:
+    """Starts a system without waiting for it, from this checkout or a copy of it."""
     data.mkdir(parents=True, exist_ok=True)
     terminal = data / "terminal.txt"
     command = [sys.executable, "-m", "laptop", "run", "--data", str(data), "--free-ports", *arguments]
     with terminal.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+            command, cwd=project, stdout=output, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1"}
         )
     return RunningSystem(process, data, terminal)
 
 
 @contextmanager
-def running_system(data: Path, *arguments: str) -> Iterator[RunningSystem]:
+def running_system(data: Path, *arguments: str, project: Path = ROOT) -> Iterator[RunningSystem]:
     """Starts a system, waits until it is open, and ends it. `arguments` go to `python -m laptop run`."""
-    system = start_system(data, *arguments)
+    system = start_system(data, *arguments, project=project)
     try:
         eventually(lambda: "Stop:" in system.said() or system.process.poll() is not None, "the system is up", 60)
         assert system.process.poll() is None, system.said()

@@ -1,8 +1,9 @@
 """What happens to reservation R1 of customer 7, as events with the usual values."""
 
 from datetime import UTC, date, datetime
+from typing import Any, ClassVar, get_origin, get_type_hints
 
-from airline.events import RemainingSeatsDecreased, ReservationCanceled, ReservationPlaced
+from airline.events import Event, RemainingSeatsDecreased, ReservationCanceled, ReservationPlaced
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 IN_TIME = datetime(2099, 1, 1, tzinfo=UTC)
@@ -44,3 +45,12 @@ def decreased(reservation_id: str = "R1", amount: int = 600, method: str = "acce
         payment_method=method,
         expires_at=IN_TIME,
     )
+
+
+def sample(event: type[Event]) -> Event:
+    """Some event of a type, about reservation R1."""
+    values = {name: _SAMPLES[kind] for name, kind in get_type_hints(event).items() if get_origin(kind) is not ClassVar}
+    return event(**values | {"reservation_id": "R1"})
+
+
+_SAMPLES: dict[Any, Any] = {int: 1, str: "some", date: date(2026, 5, 1), datetime: IN_TIME}

@@ -2,18 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, Engine, MetaData
 
-import flights
-import letters
-import payments
-import projection
-import provider
-import reservations
 from choreography import migrations, settings, store
+from testbed.policies import FUNCTIONS, tables_of
+from testbed.project import databases as folders_of_databases
 from tests.databases import servers
 from tests.databases.servers import Files, Server
 from tests.unit.conftest import (
@@ -28,6 +23,7 @@ from tests.unit.conftest import (
 )
 
 __all__ = [
+    "FUNCTIONS",
     "dashboard_service",
     "environment",
     "noon",
@@ -39,15 +35,7 @@ __all__ = [
 
 THREADS = "16"
 """Connections of each database, so many can be at it at once."""
-FUNCTIONS = Path(__file__).parents[2] / "functions"
-FOLDERS = {
-    reservations.metadata: FUNCTIONS / "reserve",
-    flights.metadata: FUNCTIONS / "flight-seats",
-    payments.metadata: FUNCTIONS / "payment",
-    projection.metadata: FUNCTIONS / "dashboard-projector",
-    letters.metadata: FUNCTIONS / "dead-letters",
-    provider.metadata: FUNCTIONS / "payment" / "provider",
-}
+FOLDERS = {tables_of(folder): folder for folder in folders_of_databases()}
 EMPTY = {"sqlite": "DELETE FROM {}", "postgresql": "TRUNCATE {} RESTART IDENTITY", "mysql": "TRUNCATE {}"}
 NO_MARIADB = "no MariaDB server is installed here; Debian: apt-get install mariadb-server-core mariadb-client-core"
 

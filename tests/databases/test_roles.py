@@ -12,18 +12,13 @@ from sqlalchemy.exc import OperationalError
 
 from choreography import migrations
 from choreography.settings import signed_in
+from scaffold.system import read_system
+from testbed.project import ROOT
 from tests.databases.conftest import FUNCTIONS
 from tests.databases.servers import Server, postgresql
 
 COMPONENTS = Path(__file__).parents[2] / "knative" / "components"
-FOLDER_OF = {
-    "reserve": "reserve",
-    "flight_seats": "flight-seats",
-    "payment": "payment",
-    "payment_provider": "payment/provider",
-    "dashboard_projector": "dashboard-projector",
-    "dead_letters": "dead-letters",
-}
+FOLDER_OF = {database.name: database.folder for database in read_system(ROOT).databases}
 """By role, which is named as its database, the folder whose migrations are its own."""
 PASSWORDS = {f"{migrations.owner(Path(folder))}DATABASE_PASSWORD": f"of '{name}" for name, folder in FOLDER_OF.items()}
 

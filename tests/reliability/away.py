@@ -18,10 +18,11 @@ from typing import Any
 import psutil
 
 from laptop.documents import read_documents
+from testbed.project import function_folders
 from testbed.running_system import ROOT
 from tests.reliability.restartable_laptop import RestartableLaptop, kill_group
 
-DATABASES = ("reserve", "flight-seats", "payment", "dashboard-projector", "dead-letters")
+DATABASES = function_folders()
 LETTERS_ARISE = "decrease-seats"
 """Away together with what takes dead letters: without a letter nobody would miss it."""
 _SWITCH = """import os, sys

@@ -1,19 +1,13 @@
 """What the pages tell a reader to type and to open is there."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
-from sqlalchemy import Column, Connection, MetaData, String, Table
 
-from airline.events import ReservationConfirmed
-from choreography import store
 from cli.app import app
 from testbed.project import ROOT
-from tests.unit.conftest import Database, Service
 
 PAGES = sorted(
     [
@@ -93,33 +87,3 @@ def test_every_command_of_the_operators_desk_exists(page: Path) -> None:
 
     assert known
     assert set(re.findall(r"\bbin/airline ([a-z][a-z-]+)", typed(page))) <= known
-
-
-@dataclass(frozen=True)
-class LetterSent:
-    """The word that the README's example adds to the glossary."""
-
-    reservation_id: str
-
-
-def test_the_policy_that_the_readme_shows_says_its_event_again_at_every_repeat(database: Database) -> None:
-    (example,) = re.findall(r"^def thank\(.*?(?=^\S|\Z)", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)[
-        :1
-    ]
-    letters = Table("letters", MetaData(), Column("reservation_id", String(12), primary_key=True))
-    words: dict[str, Any] = {
-        "Connection": Connection,
-        "LETTERS": letters,
-        "LetterSent": LetterSent,
-        "ReservationConfirmed": ReservationConfirmed,
-        "store": store,
-    }
-    exec(example, words)
-    service = Service(database(letters.metadata))
-
-    confirmed = ReservationConfirmed(reservation_id="R1", customer_id=7, flight_id=1, seat_qty=3)
-
-    first, again = (service.run(words["thank"], confirmed) for _ in range(2))
-
-    assert first == again == LetterSent("R1")
-    assert len(service.rows(letters)) == 1

@@ -167,7 +167,7 @@ def test_the_page_knows_the_steps_of_the_saga() -> None:
         ("ReservationCanceled", "SeatsSoldOut", "cancel-reservation"),
         ("ReservationCanceled", "Paid", "confirm-reservation"),
         ("ReservationCanceled", None, "reserve"),
-        ("LetterSent", "ReservationConfirmed", "LetterSent"),
+        ("TicketPrinted", "ReservationConfirmed", "TicketPrinted"),
     ],
 )
 def test_who_said_an_event_follows_from_its_cause(type_: str, cause: str | None, function: str) -> None:

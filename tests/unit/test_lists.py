@@ -12,57 +12,57 @@ from testbed.project import BASE, ROOT, functions
 LOYALTY = """
 apiVersion: serving.knative.dev/v1
 kind: Service
-metadata: {name: thank-customer, labels: {app.kubernetes.io/component: policy}}
+metadata: {name: thank-loyally, labels: {app.kubernetes.io/component: policy}}
 spec: {template: {spec: {containers: [{env: [{name: FUNCTION_TARGET}], envFrom: []}]}}}
 ---
 apiVersion: v1
 kind: ConfigMap
-metadata: {name: loyalty-settings}
+metadata: {name: loyal-settings}
 data:
-  DATABASE_URL: postgresql+psycopg://postgres:5432/loyalty
-  DATABASE_USER: loyalty
+  DATABASE_URL: postgresql+psycopg://postgres:5432/loyal
+  DATABASE_USER: loyal
 ---
 apiVersion: eventing.knative.dev/v1
 kind: Trigger
-metadata: {name: thank-customer-on-reservation-confirmed}
+metadata: {name: thank-loyally-on-reservation-confirmed}
 spec:
-  subscriber: {ref: {name: thank-customer}}
+  subscriber: {ref: {name: thank-loyally}}
 ---
 apiVersion: sources.knative.dev/v1
 kind: SinkBinding
-metadata: {name: thank-customer}
+metadata: {name: thank-loyally}
 spec: {}
 ---
 apiVersion: sources.knative.dev/v1
 kind: PingSource
-metadata: {name: loyalty-housekeeping}
+metadata: {name: loyal-housekeeping}
 spec: {}
 """
 MAIN = """
 @functions_framework.http
-def thank_customer(request):
-    return policy.reply(request, letter_sent.thank_customer, letter_sent.SOURCE)
+def thank_loyally(request):
+    return policy.reply(request, thanks.thank_loyally, thanks.SOURCE)
 """
 FILES = {
-    "knative/base/kustomization.yaml": ["- thank-customer.yaml"],
-    "knative/components/postgresql/databases.sql": ["CREATE DATABASE loyalty OWNER loyalty;"],
-    "knative/components/postgresql/postgres.yaml": ["- name: LOYALTY_DATABASE_PASSWORD"],
-    "knative/components/mysql/databases.sh": ['owner_of loyalty "${LOYALTY_DATABASE_PASSWORD:?}"'],
-    "knative/components/mysql/mysql.yaml": ["- name: LOYALTY_DATABASE_PASSWORD"],
-    "knative/components/mysql/kustomization.yaml": ["DATABASE_URL=mysql+pymysql://mysql:3306/loyalty"],
-    "knative/components/migrations/migrations.yaml": ["- /app/functions/loyalty", "key: LOYALTY_DATABASE_PASSWORD"],
+    "knative/base/kustomization.yaml": ["- thank-loyally.yaml"],
+    "knative/components/postgresql/databases.sql": ["CREATE DATABASE loyal OWNER loyal;"],
+    "knative/components/postgresql/postgres.yaml": ["- name: LOYAL_DATABASE_PASSWORD"],
+    "knative/components/mysql/databases.sh": ['owner_of loyal "${LOYAL_DATABASE_PASSWORD:?}"'],
+    "knative/components/mysql/mysql.yaml": ["- name: LOYAL_DATABASE_PASSWORD"],
+    "knative/components/mysql/kustomization.yaml": ["DATABASE_URL=mysql+pymysql://mysql:3306/loyal"],
+    "knative/components/migrations/migrations.yaml": ["- /app/functions/loyal", "key: LOYAL_DATABASE_PASSWORD"],
     "knative/components/oidc/event-policy.yaml": [
-        ":thank-customer-on-*",
-        ":thank-customer-oidc-sources.knative.dev-sinkbinding",
+        ":thank-loyally-on-*",
+        ":thank-loyally-oidc-sources.knative.dev-sinkbinding",
     ],
-    "knative/components/oidc/kustomization.yaml": ["airline/thank-customer", "airline/loyalty-housekeeping"],
+    "knative/components/oidc/kustomization.yaml": ["airline/thank-loyally", "airline/loyal-housekeeping"],
     "knative/overlays/azure/kustomization.yaml": [
-        "database.azure.com:5432/loyalty",
-        "newName: airlineacr.azurecr.io/airline/loyalty}",
+        "database.azure.com:5432/loyal",
+        "newName: airlineacr.azurecr.io/airline/loyal}",
     ],
     "README.md": [f"{len(functions()) + 1} Python functions"],
     "README.ko.md": [f"{len(functions()) + 1}개의 파이썬 함수"],
-    "docs/deploy.md": ["LOYALTY_DATABASE_PASSWORD=..."],
+    "docs/deploy.md": ["LOYAL_DATABASE_PASSWORD=..."],
 }
 
 
@@ -74,9 +74,9 @@ def grown(tmp_path: Path) -> Path:
     (tmp_path / "docs").mkdir()
     for name in ("docs/deploy.md", "README.md", "README.ko.md"):
         shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "knative" / "base" / "thank-customer.yaml").write_text(LOYALTY.strip(), "utf-8")
-    (tmp_path / "functions" / "loyalty").mkdir()
-    (tmp_path / "functions" / "loyalty" / "main.py").write_text(MAIN, "utf-8")
+    (tmp_path / "knative" / "base" / "thank-loyally.yaml").write_text(LOYALTY.strip(), "utf-8")
+    (tmp_path / "functions" / "loyal").mkdir()
+    (tmp_path / "functions" / "loyal" / "main.py").write_text(MAIN, "utf-8")
     return tmp_path
 
 
@@ -109,10 +109,10 @@ def test_lists_are_brought_up_to_date_once_and_stay_in_their_order(grown: Path) 
 
 def test_what_is_gone_is_named_and_taken_out(grown: Path) -> None:
     lists.write(grown)
-    shutil.rmtree(grown / "functions" / "loyalty")
-    (grown / "knative" / "base" / "thank-customer.yaml").unlink()
+    shutil.rmtree(grown / "functions" / "loyal")
+    (grown / "knative" / "base" / "thank-loyally.yaml").unlink()
 
-    assert any("take '- thank-customer.yaml' out of knative/base" in str(one) for one in lists.stale(grown))
+    assert any("take '- thank-loyally.yaml' out of knative/base" in str(one) for one in lists.stale(grown))
 
     lists.write(grown)
     assert lists.stale(grown) == []

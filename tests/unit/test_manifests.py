@@ -21,6 +21,7 @@ from testbed.project import (
     STRIMZI,
     Manifest,
     container,
+    databases,
     env,
     folder_of,
     functions,
@@ -242,7 +243,7 @@ def test_every_database_has_a_user_of_its_own() -> None:
         if f"{whose}DATABASE_URL" in data
     }
 
-    assert len(owners) == 6
+    assert len(owners) == len(databases())
     assert all(user == database for database, user in owners.items())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from choreography import migrations
-from testbed.project import IN_MEMORY, Manifest, container, env, folder_of, scaling
+from testbed.project import IN_MEMORY, Manifest, container, databases, env, folder_of, scaling
 from tests.unit import knative_rules as rules
 from tests.unit.rendered import (
     COMBINATIONS,
@@ -312,7 +312,7 @@ def test_the_database_of_mysql_is_one_that_mysql_understands() -> None:
     data = [config.content["data"] for config in of(rendered("mysql"), "ConfigMap").values()]
     urls = [value for values in data for key, value in values.items() if key.endswith("DATABASE_URL")]
 
-    assert len(urls) == 6
+    assert len(urls) == len(databases())
     assert all(url.startswith("mysql+pymysql://mysql:3306/") for url in urls)
 
 
@@ -323,7 +323,7 @@ def test_a_managed_database_is_verified_and_not_only_encrypted() -> None:
     assert [values["DATABASE_CA"] for values in data if values.get("DATABASE_CA")] == [
         "/etc/ssl/certs/ca-certificates.crt"
     ]
-    assert len(urls) == 6
+    assert len(urls) == len(databases())
     assert not [url for url in urls if "?" in url]
 
 

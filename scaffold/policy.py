@@ -1,0 +1,137 @@
+"""Writes a new policy from `templates/`, which is a real one: thank-customer in frequent-flyers.
+
+New files are copies under the new names. In files that are there already, a piece is put where it belongs.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import ClassVar, get_origin, get_type_hints
+
+from airline import events
+from scaffold.names import Policy, Refused, kebab, snake
+
+TEMPLATES = Path(__file__).with_name("templates")
+SUFFIX = ".template"
+"""Without it they would be taken for modules and tests of this project."""
+EXAMPLE = Policy("thank-customer", "frequent-flyers", "ReservationConfirmed", "LetterSent")
+FOLDER = f"functions/{EXAMPLE.folder}"
+MANIFEST, TEST = f"knative/base/{EXAMPLE.name}.yaml", f"tests/unit/test_{EXAMPLE.target}.py"
+GLOSSARY, SAGA, SECRETS = Path("airline/events.py"), Path("airline/saga.py"), Path("knative/base/secrets.yaml")
+
+
+def files(policy: Policy, root: Path) -> dict[Path, str]:
+    """Path, relative to the checkout, and new text of everything that is touched. Raises Refused."""
+    existing = (root / "functions" / policy.folder / "main.py").exists()
+    glossary = (root / GLOSSARY).read_text("utf-8")
+    word = _with_line(glossary, "SagaEvent", f"    | {policy.says}\n", before=_copy(str(GLOSSARY), policy))
+    words = {GLOSSARY: word}
+    drawn = _with_line((root / SAGA).read_text("utf-8"), "from airline.events import", f"    {policy.says},\n")
+    words[SAGA] = _with_line(drawn, "BESIDE", _copy(str(SAGA), policy))
+    return words | dict(_extended(policy, root) if existing else _founded(policy, root))
+
+
+def _founded(policy: Policy, root: Path) -> Iterator[tuple[Path, str]]:
+    """A folder with a database of its own."""
+    for path in sorted((TEMPLATES / FOLDER).rglob(f"*{SUFFIX}")):
+        name = str(path.relative_to(TEMPLATES)).removesuffix(SUFFIX)
+        yield Path(_named(name, policy)), _copy(name, policy)
+    settings = _copy("knative/base/settings.yaml", policy)
+    yield Path(_named(MANIFEST, policy)), _copy(MANIFEST, policy) + settings
+    password = f"  {snake(policy.folder).upper()}_DATABASE_PASSWORD: replace-me-{policy.folder}\n"
+    secrets = (root / SECRETS).read_text("utf-8")
+    *_, last = re.finditer(r"^  \w+_DATABASE_PASSWORD: .*\n", secrets, re.MULTILINE)
+    yield SECRETS, secrets[: last.end()] + password + secrets[last.end() :]
+    yield Path(_named(TEST, policy)), _with_sample(policy, _copy(TEST, policy))
+
+
+def _extended(policy: Policy, root: Path) -> Iterator[tuple[Path, str]]:
+    """A rule, its target and its Service beside others; tests/unit/test_repeats.py tests it, as all policies."""
+    folder = Path("functions") / policy.folder
+    rules = _module_with_source(root / folder)
+    rule = _copy("functions/existing/letter_sent.py", policy)
+    yield folder / f"{policy.module}.py", re.sub(r"\brules(?=\n|\.SOURCE)", rules, rule)
+    yield folder / "main.py", _with_target(policy, (root / folder / "main.py").read_text("utf-8"))
+    manifest = _copy(MANIFEST, policy)
+    secrets = _taken_from_secrets(_sibling(policy, root))
+    yield Path(_named(MANIFEST, policy)), manifest.replace(_taken_from_secrets(manifest), secrets)
+
+
+def _with_target(policy: Policy, main: str) -> str:
+    made = _copy(f"{FOLDER}/main.py", policy)
+    target = made[made.index("@functions_framework.http") :]
+    *_, last = re.finditer(r"^import \w+\n", main, re.MULTILINE)
+    main = f"{main[: last.end()]}import {policy.module}\n{main[last.end() :]}"
+    return f"{main.rstrip()}\n\n\n{target}"
+
+
+def _with_line(text: str, head: str, line: str, before: str = "") -> str:
+    """The text with one more line in the parentheses behind `head`, and a piece before. Raises Refused."""
+    found = re.search(rf"^({head}[^\n(]*\()(.*(?:\n    .*)*)\n?(?=\)$)", text, re.MULTILINE)
+    if not found:
+        raise Refused(f"airline/ has no `{head} (...)` to add {line.strip()} to.")
+    inside = found[2] if found[2].startswith("\n") or not found[2] else f"\n    {found[2]}"
+    return f"{text[: found.start()]}{before}{found[1]}{inside}\n{line}{text[found.end() :]}"
+
+
+def _module_with_source(folder: Path) -> str:
+    """The module of a folder that says its `source`. Raises Refused."""
+    for path in sorted(folder.glob("*.py")):
+        if re.search(r"^SOURCE = ", path.read_text("utf-8"), re.MULTILINE):
+            return path.stem
+    raise Refused(f"functions/{folder.name} has no module with `SOURCE = ...`, which its events are from.")
+
+
+def _sibling(policy: Policy, root: Path) -> str:
+    """The manifest of another function of the folder. Raises Refused."""
+    image = f"image: dev.local/airline/{policy.folder}:"
+    for path in sorted((root / "knative" / "base").glob("*.yaml")):
+        text = path.read_text("utf-8")
+        if image in text:
+            return text
+    raise Refused(f"No Service in knative/base has the {image}... of functions/{policy.folder}.")
+
+
+def _taken_from_secrets(manifest: str) -> str:
+    """The variables of a container that are in the Secret."""
+    found = re.search(r"(?:^            - name: \w+\n              valueFrom: .*\n)+", manifest, re.MULTILINE)
+    return found[0] if found else ""
+
+
+def _with_sample(policy: Policy, test: str) -> str:
+    """With a sample of the event that is heard, and the imports that it needs."""
+    hints = get_type_hints(events.BY_TYPE[policy.hears])
+    values = {name: _sample(kind) for name, kind in hints.items() if get_origin(kind) is not ClassVar}
+    values["reservation_id"] = '"7Q2M9XW4TBCK"'
+    arguments = ", ".join(f"{name}={value}" for name, value in values.items())
+    times = [name for name in ("UTC", "date", "datetime") if re.search(rf"\b{name}[()]", arguments)]
+    test = re.sub(r"^HEARD = .*$", f"HEARD = {policy.hears}({arguments})", test, flags=re.MULTILINE)
+    return test.replace("\n\nimport", f"\n\nfrom datetime import {', '.join(times)}\n\nimport", 1) if times else test
+
+
+def _sample(kind: object) -> str:
+    samples: Mapping[object, str] = {
+        int: "1",
+        date: "date(2026, 5, 1)",
+        datetime: "datetime(2026, 5, 1, 12, tzinfo=UTC)",
+    }
+    return samples.get(kind, '"some"')
+
+
+def _copy(template: str, policy: Policy) -> str:
+    return _named((TEMPLATES / f"{template}{SUFFIX}").read_text("utf-8"), policy)
+
+
+def _named(text: str, policy: Policy) -> str:
+    """The example's names as those of the policy, all in one pass."""
+    pairs = {}
+    for example, word in zip(_words(EXAMPLE), _words(policy), strict=True):
+        for form in (str, kebab, snake, lambda name: snake(name).upper()):
+            pairs[form(example)] = form(word)
+    pattern = "|".join(sorted(map(re.escape, pairs), key=len, reverse=True))
+    return re.sub(pattern, lambda found: pairs[found[0]], text)
+
+
+def _words(policy: Policy) -> tuple[str, ...]:
+    return policy.name, policy.folder, policy.hears, policy.says
