@@ -101,8 +101,8 @@ lock: $(VENV)/.dev ## write requirements/*.txt anew from *.in; ARGS=--upgrade ta
 	  echo "requirements/$$set.txt"; \
 	done
 
-contracts: $(VENV)/.dev ## write what is made from the code: schemas, AsyncAPI, diagrams; make check compares
-	@$(IN_VENV) contracts
+contracts: $(VENV)/.dev ## write what is made from the code: schemas, AsyncAPI, diagrams; make check compares; ARGS=--release records a release
+	@$(IN_VENV) contracts $(ARGS)
 
 docs: $(VENV)/.dev ## the documentation as a site in .site/html, with every link checked
 	@$(IN_VENV) docs.site .site

@@ -19,6 +19,7 @@ AIRLINE = Glossary(
     saga="reservation_id",
     subjects="reservations",
     namespace=UUID("6f1d3a52-0c3b-5d0e-9a44-2f1c8a7b9e10"),
+    schemas="tag:airline.example,2026:events/",
 )
 EXPIRED = "expired"
 """The reason of a reservation that is ended because its `expires_at` has passed, whichever service ends it."""

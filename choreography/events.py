@@ -2,7 +2,13 @@
 
 A system has one `Glossary`, a base class for its events, and a frozen dataclass for each word:
 
-    LENDING = Glossary(sources="/library/", saga="loan_id", subjects="loans", namespace=UUID("..."))
+    LENDING = Glossary(
+        sources="/library/",
+        saga="loan_id",
+        subjects="loans",
+        namespace=UUID("..."),
+        schemas="tag:library.example,2026:events/",
+    )
 
     class Event(events.Event):
         glossary = LENDING
@@ -35,6 +41,8 @@ class Glossary:
     """What a saga is about; the `subject` of an event is this, a slash, and the saga's id."""
     namespace: UUID
     """Ids of events are made in it: never to be changed, or no repeat is known as one any more."""
+    schemas: str
+    """What the `dataschema` of an event begins with, an absolute URI; the rest is its type and its version."""
 
     @property
     def saga_in_json(self) -> str:
@@ -55,6 +63,8 @@ class Event:
 
     __slots__ = ()
     glossary: ClassVar[Glossary]
+    version: ClassVar[int] = 1
+    """Of its schema. What only adds keeps it: consumers ignore what they do not know."""
     batch: ClassVar[tuple[str, ...]] = ()
     """Of an event about many sagas: the fields that tell it from others of its type. Empty: it is about one saga."""
 
@@ -63,6 +73,11 @@ def identity(event: Event) -> str:
     """The id of an event: made of its type and its saga, or of the fields named in `batch`."""
     parts = _parts(event) if event.batch else [saga_of(event)]
     return event.glossary.event_id(type(event).__name__, *parts)
+
+
+def schema_of(word: type[Event]) -> str:
+    """The `dataschema` of an event: an identifier, not an address (CloudEvents 1.0, dataschema)."""
+    return f"{word.glossary.schemas}{word.__name__}/{word.version}"
 
 
 def saga_of(event: Event) -> str:

@@ -176,6 +176,7 @@ def _event(about: CloudEvent, said: Event, traceparent: str) -> CloudEvent:
         "specversion": "1.0",
         "time": clock.text(clock.now()),
         "datacontenttype": JSON,
+        "dataschema": events.schema_of(type(said)),
         **events.routing(said),
         "traceparent": next_traceparent(traceparent),
         "data": fields.as_json(said),

@@ -1,17 +1,24 @@
-"""`make contracts`: every file that is made from the code. With --check nothing is written; an old file is named."""
+"""Every file that is made from the code: python -m contracts [--check | --release]
 
+--check writes nothing and names the files that are old; --release records the schemas of now as the last release,
+which tests/unit/test_compatibility.py holds later ones to.
+"""
+
+import shutil
 import sys
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
-from contracts import diagram, openapi
+from contracts import asyncapi, compatibility, diagram, event_types, events, openapi
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def made() -> Mapping[Path, str]:
     """By file, relative to the project, what it has to say."""
-    return {**dict(diagram.made(ROOT)), **dict(openapi.made(ROOT))}
+    parts = (events.made(), event_types.made(), asyncapi.made(), diagram.made(ROOT), openapi.made(ROOT))
+    return dict(chain(*parts))
 
 
 def old(root: Path = ROOT) -> list[str]:
@@ -29,11 +36,20 @@ def write(root: Path = ROOT) -> list[str]:
     return changed
 
 
+def release(root: Path = ROOT) -> None:
+    """Makes the schemas of now those of the last release."""
+    folder = root / compatibility.RELEASED
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(root / events.FOLDER, folder)
+
+
 def main(arguments: list[str]) -> int:
     """0, or 1 where a file is old and --check was asked for."""
     if "--check" not in arguments:
         for path in write():
             sys.stdout.write(f"{path}\n")
+        if "--release" in arguments:
+            release()
         return 0
     for path in (found := old()):
         sys.stderr.write(f"{path} is not what the code says: run `make contracts` and commit it\n")

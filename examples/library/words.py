@@ -7,7 +7,8 @@ from uuid import UUID
 from choreography import events
 from choreography.fields import integer, text
 
-LENDING = events.Glossary("/library/", "loan_id", "loans", UUID("0b9a7f54-3c1e-4f0e-9d55-7a61c2f4e8d3"))
+IDS = UUID("0b9a7f54-3c1e-4f0e-9d55-7a61c2f4e8d3")
+LENDING = events.Glossary("/library/", "loan_id", "loans", IDS, schemas="tag:library.example,2026:events/")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,19 @@ from dataclasses import fields, make_dataclass
 from typing import Any, Union, get_type_hints
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from airline.events import BY_TYPE, OF_SAGAS
+from airline.events import AIRLINE, BY_TYPE, OF_SAGAS
 from choreography import policy
 from choreography.events import Event
+from contracts import compatibility
 from testbed.hosting import FOLDER_OF, HostedAirline
+from testbed.project import ROOT
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import CLOUD_EVENT, DATA, RESERVATION, assert_refused, body_of, event
-from tests.integration.test_every_target import HEARD, SPEAKING, prepare
+from tests.integration.test_every_target import HEARD, SPEAKING, prepare, replies
 
+RELEASED = compatibility.released(ROOT)
 each_policy = pytest.mark.parametrize(("service", "word"), HEARD)
 ADDED: dict[str, Any] = {"luggage": 2, "seatNumbers": ["12A", "12B"], "fare": {"class": "Y", "tax": 1.5}, "note": None}
 """Fields of tomorrow, of every JSON type."""
@@ -23,7 +27,7 @@ ADDED: dict[str, Any] = {"luggage": 2, "seatNumbers": ["12A", "12B"], "fare": {"
 
 def of_tomorrow(word: str) -> dict[str, Any]:
     """The same event with fields that nobody knows yet, and the schema that has them."""
-    return event(word, **ADDED) | {"dataschema": f"urn:example:{word}:2"}
+    return event(word, **ADDED) | {"dataschema": f"{AIRLINE.schemas}{word}/2", "tenant": "tomorrow"}
 
 
 def said(answer: Any, broker: RecordingBroker) -> list[tuple[str, Any]]:
@@ -119,6 +123,32 @@ def test_a_policy_of_tomorrow_hears_an_event_of_yesterday_without_the_fields_it_
     yesterday, today = heard
     assert type(yesterday).__mro__[1] is BY_TYPE[word]
     assert (yesterday.luggage, today.luggage) == (None, 2)  # type: ignore[attr-defined]
+
+
+@each_policy
+def test_a_policy_of_today_hears_an_event_of_yesterday(airline: HostedAirline, service: str, word: str) -> None:
+    prepare(airline, service)
+    heard = event(word)  # without a schema, and with what the last release required
+    yesterdays = heard | {"data": {name: heard["data"][name] for name in RELEASED[word]["required"]}}
+
+    assert airline.function(service).hear(yesterdays).status_code == (200 if replies(service) else 204)
+
+
+@each_policy
+def test_consumers_of_yesterday_can_read_what_is_said_today(
+    airline: HostedAirline, broker: RecordingBroker, service: str, word: str
+) -> None:
+    prepare(airline, service)
+    broker.accepted.clear()
+    answer = airline.function(service).hear(event(word))
+
+    spoken = [*broker.accepted, *([body_of(answer)] if answer.data else [])]
+
+    assert bool(spoken) == bool(policy.says(rule(SPEAKING[service].rules[-1])))
+    for one in spoken:
+        released = RELEASED[one["type"]]
+        assert list(Draft202012Validator(released).iter_errors(one["data"])) == []
+        assert one["dataschema"] == f"{AIRLINE.schemas}{one['type']}/{BY_TYPE[one['type']].version}"
 
 
 def rule(name: str) -> Callable[..., Any]:

@@ -5,12 +5,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from airline import saga
 from airline.events import BY_TYPE
+from choreography.events import schema_of
 from contracts import __main__ as contracts
 from contracts import diagram
-from testbed.project import ROOT
+from testbed.project import EVENTING, ROOT, of_kind
 
 ONE_ORDER = (ROOT / "docs" / "one-order.md").read_text("utf-8")
 
@@ -71,3 +73,33 @@ def test_a_row_that_is_missing_or_wrong_in_the_table_of_events_is_made_again(tmp
     assert {str(path): text for path, text in diagram.made(tmp_path)} == {
         name: (ROOT / name).read_text("utf-8") for name in diagram.OUTSIDE_IN
     }
+
+
+def test_the_asyncapi_document_has_an_operation_for_each_policy_and_a_message_for_each_event() -> None:
+    document = yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text("utf-8"))
+
+    assert {policy.name for policy in saga.POLICIES} <= document["operations"].keys()
+    assert document["channels"]["broker"]["messages"].keys() == BY_TYPE.keys()
+
+
+def test_a_file_that_is_old_is_named_with_the_command_that_mends_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contracts, "made", lambda: {Path("docs/asyncapi.yaml"): "other"})
+
+    assert contracts.main(["--check"]) == 1
+    assert "docs/asyncapi.yaml is not what the code says: run `make contracts`" in capsys.readouterr().err
+    assert contracts.write(tmp_path) == ["docs/asyncapi.yaml"]
+    assert contracts.old(tmp_path) == []
+
+
+def test_an_event_type_has_the_attributes_that_knatives_webhook_asks_for() -> None:
+    # knative/eventing, pkg/apis/eventing/v1beta3/eventtype_validation.go; without one of them nothing can be deployed
+    found = of_kind("EventType", "eventing.knative.dev/v1beta3")
+
+    assert len(found) == len(BY_TYPE)
+    for each in found.values():
+        values = {attribute["name"]: attribute["value"] for attribute in each.spec["attributes"]}
+        assert {"type", "source", "specversion", "id"} <= values.keys()
+        assert values["dataschema"] == schema_of(BY_TYPE[values["type"]])
+        assert each.spec["reference"] == {"apiVersion": EVENTING, "kind": "Broker", "name": "airline"}
