@@ -12,7 +12,7 @@ import pytest
 import requests
 from sqlalchemy import insert, select, update
 
-from choreography import clock, outbox, relay, store, wire
+from choreography import backlog, clock, outbox, relay, store, wire
 from choreography.errors import BrokerAway, EventRefused, TryAgain
 from testbed.hosting import HostedAirline
 from testbed.recording_broker import RecordingBroker
@@ -212,7 +212,7 @@ def test_a_process_looks_for_what_an_earlier_one_left_behind(
         asleep.setattr(outbox, "_send_at_once", lambda *_: None)
         place(airline)
     monkeypatch.setattr(outbox, "LEFT_BEHIND", -outbox.LEFT_BEHIND)
-    monkeypatch.setattr(outbox, "YOUNG", -outbox.YOUNG)
+    monkeypatch.setattr(backlog, "YOUNG", -backlog.YOUNG)
 
     place(airline)
 
@@ -255,18 +255,16 @@ def test_two_processes_that_meet_at_the_same_events_do_not_send_all_the_rest_twi
     airline.function("reserve")
     sent: list[bytes] = []
     side_by_side = threading.Barrier(2)
-    read = outbox._waiting
+    read = backlog._waiting
 
     def at_the_same_time(*where: Any) -> Any:
         with suppress(threading.BrokenBarrierError):
             side_by_side.wait(timeout=0.5)
         return read(*where)
 
-    monkeypatch.setattr(outbox, "_deliver", lambda _, body, __: sent.append(body))
-    monkeypatch.setattr(outbox, "_waiting", at_the_same_time)
+    monkeypatch.setattr(backlog, "_waiting", at_the_same_time)
     leave_unsent(1000)
-    sink = "http://127.0.0.1:1"
-    rounds = [outbox._Rounds(store.database(), sink, started=True) for _ in range(2)]
+    rounds = [backlog.Rounds(store.database(), sent.append, started=True) for _ in range(2)]
     processes = [relay.Relay(one, places=1, is_open=True) for one in rounds]
 
     for process in processes:
@@ -289,7 +287,8 @@ def test_a_thousand_events_that_the_broker_never_takes_keep_no_other_from_being_
         if body != b"good":
             raise EventRefused("The broker answered 400.")
 
-    monkeypatch.setattr(outbox, "time", SimpleNamespace(monotonic=lambda: clock_of_a_tick[0]))
+    for timed in (outbox, backlog):
+        monkeypatch.setattr(timed, "time", SimpleNamespace(monotonic=lambda: clock_of_a_tick[0]))
     monkeypatch.setattr(outbox, "_deliver", deliver)
     leave_unsent(1000)
     leave_unsent(1, named="good")
@@ -311,7 +310,7 @@ def away(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize("trouble", [broken, away])
-@pytest.mark.parametrize("step", ["_remove", "_relay", "_send_at_once", "note", "deliver"])
+@pytest.mark.parametrize("step", ["remove", "_relay", "_send_at_once", "note", "deliver"])
 def test_nothing_that_happens_after_the_commit_changes_the_answer(
     airline: HostedAirline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch, step: str, trouble: object
 ) -> None:
