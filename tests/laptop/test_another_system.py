@@ -116,8 +116,9 @@ def test_the_example_is_as_short_as_it_says() -> None:
 
 
 def test_one_command_runs_another_system() -> None:
-    command = ["make", "--dry-run", "--no-print-directory", "run", "status", "SYSTEM=examples/library"]
+    command = ["make", "--dry-run", "--no-print-directory", "run", "status", "clean", "SYSTEM=examples/library"]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     assert 'laptop run --system "examples/library"' in printed
     assert 'laptop status --system "examples/library"' in printed
+    assert 'laptop.clean "examples/library/.data"' in printed
