@@ -26,8 +26,7 @@ def put_back(refused: LoanRefused, transaction: Connection) -> BookPutBack | Non
     """Compensation: a copy that was set aside is there for others again, once however often this is heard."""
     mine = LOANS.c.id == refused.loan_id
     if transaction.execute(update(LOANS).where(mine, LOANS.c.state == "SET_ASIDE").values(state="PUT_BACK")).rowcount:
-        book = update(BOOKS).where(BOOKS.c.title == refused.book)
-        transaction.execute(book.values(copies=BOOKS.c.copies + 1))
+        transaction.execute(update(BOOKS).where(BOOKS.c.title == refused.book).values(copies=BOOKS.c.copies + 1))
     state = transaction.execute(select(LOANS.c.state).where(mine)).scalar_one()
     return BookPutBack(**vars(refused)) if state == "PUT_BACK" else None
 
