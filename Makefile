@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# of the tests, at the same time: auto is two for each core, 0 is none but the one process. Suites that start servers
+# were not yet tried beside each other on a quiet machine, so auto is asked for: make test WORKERS=auto
+WORKERS ?= $(if $(filter tests/unit% tests/model% tests/deployment%,$(ARGS)),auto,0)
 # for run, status and clean: the folder of another system than the airline, with its manifests/ and functions/
 SYSTEM ?=
 # images: REGISTRY and TAG name them, PUSH=1 pushes them, DOCKER=podman builds them, BUILD_ARGS are passed on
@@ -28,6 +31,8 @@ SHELL := bash
 # What a person has set for other programs; no recipe may behave differently because of it.
 unexport BASH_ENV ENV CDPATH GREP_OPTIONS
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONINSPECT
+# without bytecode, every start of a function compiles its sources again
+unexport PYTHONDONTWRITEBYTECODE
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN
 
 ifneq ($(words $(VENV)),1)
@@ -78,11 +83,11 @@ types: $(VENV)/.dev ## mypy, strict
 # without KUBECONFIG: nobody expects tests that need no cluster to install something on one
 # past any proxy: the tests start their servers on this machine
 # the closing line of pytest is repeated below the coverage, where CI looks for it
+# tests/distribution.py says how many workers there are, and what each takes; ARGS="-n 0" is one process, for a debugger
 tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for some of them
 	@rm -f .coverage .coverage.*
 	@export no_proxy="$${no_proxy:-$$NO_PROXY},127.0.0.1,localhost"; export NO_PROXY="$$no_proxy"; \
-	set -o pipefail; env -u KUBECONFIG $(VENV)/bin/python -u -m coverage run --parallel-mode -m pytest $(ARGS) | tee $(VENV)/pytest.log
-	@$(IN_VENV) coverage combine --quiet
+	set -o pipefail; env -u KUBECONFIG $(VENV)/bin/python -u -m pytest -n $(WORKERS) --cov --cov-report= --durations=20 $(ARGS) | tee $(VENV)/pytest.log
 	@$(IN_VENV) coverage report --skip-covered --skip-empty
 	@tail -n 1 $(VENV)/pytest.log
 

@@ -4,7 +4,7 @@ What is under way breaks laws for a moment. Reservations that are PENDING or you
 found must be looked at again before it is believed (see reconciliation.py).
 
 The laws stand three times on purpose, as oracles for each other: here over HTTP, in tests/reliability/laws_in_sql.py
-over the files of a run, in tests/unit/model_laws.py over a simulation. None of them imports another.
+over the files of a run, in tests/model/model_laws.py over a simulation. None of them imports another.
 """
 
 from collections import Counter, defaultdict

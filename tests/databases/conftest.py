@@ -10,6 +10,7 @@ from choreography import migrations, settings, store
 from testbed.policies import FUNCTIONS, tables_of
 from testbed.project import databases as folders_of_databases
 from tests.databases import servers
+from tests.databases.absent import NO_MARIADB
 from tests.databases.servers import Files, Server
 from tests.unit.conftest import (
     Database,
@@ -37,7 +38,6 @@ THREADS = "16"
 """Connections of each database, so many can be at it at once."""
 FOLDERS = {tables_of(folder): folder for folder in folders_of_databases()}
 EMPTY = {"sqlite": "DELETE FROM {}", "postgresql": "TRUNCATE {} RESTART IDENTITY", "mysql": "TRUNCATE {}"}
-NO_MARIADB = "no MariaDB server is installed here; Debian: apt-get install mariadb-server-core mariadb-client-core"
 
 Make = Callable[[MetaData], Engine]
 
@@ -103,10 +103,3 @@ def engine_of(url: URL) -> Engine:
         engine = store.engine(url)
     settings.settings.cache_clear()
     return engine
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says so where a part of the suite was left out."""
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_MARIADB in str(report.longrepr)]
-    if skipped:
-        terminalreporter.write_line(f"{len(skipped)} tests were skipped: {NO_MARIADB}")

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
-from socket import create_server
 
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
 from choreography import migrations, store
+from testbed.ports import free_port
 from testbed.vocabulary import CLOUD_EVENT, event
 from tests.databases.conftest import FUNCTIONS
 from tests.databases.servers import Server
@@ -42,8 +42,7 @@ def url(server: Server, request: pytest.FixtureRequest) -> URL:
 @contextmanager
 def decrease_seats(url: URL, threads: int, log: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The process of decrease-seats, and its port, once it is ready."""
-    with create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     environment = {
         "PATH": os.defpath,
         "PYTHONPATH": str(FUNCTIONS.parent),

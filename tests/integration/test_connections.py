@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.ports import free_port
 from testbed.project import function_folders, targets
 from testbed.running_system import ROOT, eventually
 
@@ -31,8 +32,7 @@ def served(
     source: Path, target: str, threads: int, folder: Path, **more: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The process and the port of a function, started as its image starts it. Its log is `folder`/log."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     settings = {"HOST": "127.0.0.1", "PORT": str(port), "THREADS": str(threads), "WORKERS": "1"}
     settings |= {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(folder)}
     settings |= {"FUNCTION_SOURCE": str(source), "FUNCTION_TARGET": target, "DATABASE_URL": f"sqlite:///{folder}/a.db"}

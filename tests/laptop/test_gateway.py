@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from testbed.ports import free_port
 from testbed.running_system import ROOT, eventually
 
 SERVICES = ("RESERVE", "RESERVE_COMMANDS", "FLIGHT_SEATS", "PAYMENT", "DASHBOARD", "DEAD_LETTERS", "BROKER")
@@ -118,10 +119,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 @contextmanager
 def caddy(folder: Path, ports: dict[str, int], **settings: str) -> Iterator[str]:
     """The gateway's URL; `ports` of its services by name."""
-    with socket.socket() as free, (folder / "log").open("wb") as log:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
+    port = free_port()
+    with (folder / "log").open("wb") as log:
         environment = {f"{name}_URL": f"http://127.0.0.1:{number}" for name, number in ports.items()}
         process = subprocess.Popen(
             [CADDY, "run", "--config", str(ROOT / "gateway" / "Caddyfile"), "--adapter", "caddyfile"],

@@ -55,7 +55,7 @@ def test_an_environment_with_a_blank_in_its_name_is_refused(tmp_path: Path, venv
 
 def test_clean_works_before_anything_is_installed(tmp_path: Path) -> None:
     folder = checkout(tmp_path / "a b")
-    shutil.copytree(ROOT / "laptop", folder / "laptop")
+    shutil.copytree(ROOT / "laptop", folder / "laptop", ignore=shutil.ignore_patterns("__pycache__"))
     elsewhere = tmp_path / "a large disk"
     elsewhere.mkdir()
     (elsewhere / "reserve.db").touch()

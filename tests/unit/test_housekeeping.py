@@ -14,9 +14,9 @@ import settlement
 from choreography import housekeeping, outbox
 from choreography.errors import BrokerAway, TryAgain
 from testbed.project import of_kind
-from tests.unit import model_laws
-from tests.unit.simulation import Mishap, Simulation
-from tests.unit.test_saga_crossings import AirlineWithOneFlight
+from tests.model import model_laws
+from tests.model.simulation import Mishap, Simulation
+from tests.model.test_saga_crossings import AirlineWithOneFlight
 
 
 @pytest.fixture

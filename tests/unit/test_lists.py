@@ -70,7 +70,7 @@ FILES = {
 def grown(tmp_path: Path) -> Path:
     """The project with a service that is in no list yet."""
     for name in ("knative", "functions"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "docs").mkdir()
     for name in ("docs/deploy.md", "README.md", "README.ko.md"):
         shutil.copy(ROOT / name, tmp_path / name)

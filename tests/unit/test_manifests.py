@@ -381,7 +381,7 @@ def test_housekeeping_is_called_by_a_ping_source() -> None:
     assert set(of_kind("PingSource", SOURCES)) == {name for name in functions() if name.endswith("-housekeeping")}
 
 
-class StrictLoader(yaml.SafeLoader):
+class StrictLoader(yaml.CSafeLoader):
     """PyYAML takes the last of two equal keys; Kubernetes may refuse them."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

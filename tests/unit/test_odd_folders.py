@@ -17,8 +17,12 @@ def test_a_database_is_brought_up_to_date_wherever_it_lies(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / name / name
-    shutil.copytree(ROOT / "functions" / "payment" / "migrations", place / "payment" / "migrations")
-    shutil.copytree(migrations.ENVIRONMENT, place / "migration")
+    shutil.copytree(
+        ROOT / "functions" / "payment" / "migrations",
+        place / "payment" / "migrations",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    shutil.copytree(migrations.ENVIRONMENT, place / "migration", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(migrations, "ENVIRONMENT", place / "migration")
 
     migrations.upgrade(place / "payment", make_url(database_url("DATABASE_URL", "payment", place)))

@@ -9,8 +9,8 @@ import pytest
 
 from choreography import migrations
 from testbed.project import IN_MEMORY, Manifest, container, databases, env, folder_of, scaling
-from tests.unit import knative_rules as rules
-from tests.unit.rendered import (
+from tests.deployment import knative_rules as rules
+from tests.deployment.rendered import (
     COMBINATIONS,
     COMPONENTS,
     OVERLAYS,

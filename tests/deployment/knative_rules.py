@@ -25,7 +25,7 @@ from testbed.project import (
     targets,
     template,
 )
-from tests.unit.rendered import (
+from tests.deployment.rendered import (
     Rendering,
     functions_of,
     labels_of_pods,

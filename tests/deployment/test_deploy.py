@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbed.project import ROOT, SERVING, container
-from tests.unit.rendered import OVERLAYS, render
+from tests.deployment.rendered import OVERLAYS, render
 
 REACHED = "the cluster was asked"
 KUBECTL = f"""#!/bin/sh
@@ -163,7 +163,7 @@ def test_deploy_works_in_an_odd_folder_and_environment(path: str, tmp_path: Path
     odd = tmp_path / "a b%41?c#d&e;f'g$i가"
     (odd / "tmp").mkdir(parents=True)
     for room in ("knative", "broker"):
-        shutil.copytree(ROOT / room, odd / room)
+        shutil.copytree(ROOT / room, odd / room, ignore=shutil.ignore_patterns("__pycache__"))
     command = ["./knative/deploy", "in-memory"]
     environment = os.environ | {"PATH": path, "CDPATH": "/:/tmp", "TMPDIR": str(odd / "tmp")}
     reached = subprocess.run(command, cwd=odd, env=environment, capture_output=True, text=True, check=False)

@@ -1,7 +1,9 @@
 """Any number of sagas at once, with everything that can go wrong, in any order: the laws hold.
 
-SAGA_MODEL_BATCHES=1000 pytest tests/unit/test_saga_model.py -s           longer, and other stories each time
-SAGA_MODEL_SEED=7 SAGA_MODEL_BATCHES=1 pytest tests/unit/test_saga_model.py    one batch again, by its seed
+SAGA_MODEL_BATCHES=1000 pytest tests/model/test_saga_model.py -s           longer, and other stories each time
+SAGA_MODEL_SEED=7 SAGA_MODEL_BATCHES=1 pytest tests/model/test_saga_model.py    one batch again, by its seed
+
+Each batch is a test of its own, so that several workers have them at the same time.
 """
 
 import os
@@ -25,10 +27,10 @@ from hypothesis.stateful import (
 )
 
 from airline.events import BY_TYPE
-from tests.unit import model_laws
-from tests.unit.customer import WAYS_TO_CANCEL, wish
-from tests.unit.scenario import Scenario, Unrest
-from tests.unit.simulation import HOUSEKEEPING, PROVIDER, Mishap, Simulation, Task
+from tests.model import model_laws
+from tests.model.customer import WAYS_TO_CANCEL, wish
+from tests.model.scenario import Scenario, Unrest
+from tests.model.simulation import HOUSEKEEPING, PROVIDER, Mishap, Simulation, Task
 
 BATCHES = int(os.environ.get("SAGA_MODEL_BATCHES", "8"))
 LONGER = "SAGA_MODEL_BATCHES" in os.environ
@@ -237,19 +239,19 @@ class Sagas(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(0 if LONGER else 1800)  # on two cores that others use as well
-def test_the_laws_hold_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", range(BATCHES))
+def test_the_laws_hold_whatever_happens(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     scenario = Scenario(Simulation(monkeypatch))
     began, cpu = time.perf_counter(), time.process_time()
     try:
-        for number in range(SEED, SEED + BATCHES):
-            _batch(scenario, number)
+        _batch(scenario, SEED + number)
     finally:
         spent = f"{time.perf_counter() - began:.1f} s ({time.process_time() - cpu:.1f} s of CPU)"
         done_by = scenario.simulation
         done = f"{scenario.steps} steps with {done_by.deliveries} deliveries, {done_by.crossings.met} of them crossed"
         figures = f"{done}, in {spent}; said: {dict(scenario.heard)}"
-        sys.stdout.write(f"\nseeds {SEED} to {number}: {figures}\n")
-    assert LONGER or scenario.steps > 15_000
+        sys.stdout.write(f"\nseed {SEED + number}: {figures}\n")
+    assert LONGER or scenario.steps > 15_000 / BATCHES
     assert LONGER or set(scenario.heard) == set(BY_TYPE)
 
 

@@ -1,5 +1,6 @@
 """What overlays become: rendered by the kubectl of the environment, as `make deploy` does it, and read as manifests."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from broker.embedded.yaml_documents import yaml_documents
+from testbed.once import once
 from testbed.project import BASE, IN_MEMORY, KAFKA, ROOT, SERVING, Manifest, container, template
 
 COMPONENTS = ROOT / "knative" / "components"
@@ -42,16 +45,31 @@ Rendering = tuple[Manifest, ...]
 @cache
 def rendered(name: str, **settings: str) -> Rendering:
     """An overlay or one of the combinations, with the settings of knative/render. Raises CalledProcessError."""
-    with TemporaryDirectory() as folder:
-        overlay = combination(Path(folder), *COMBINATIONS[name]) if name in COMBINATIONS else OVERLAYS / name
-        return render(overlay, **settings)
+    key = hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()
+    return _read(OVERLAYS / name, once(f"{name}-{key}.yaml", lambda: _named(name, settings)))
 
 
 def render(overlay: Path, **settings: str) -> Rendering:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | settings
+    """A kustomization that only one test has. Raises CalledProcessError."""
+    return _read(overlay, _text(overlay, settings))
+
+
+def _named(name: str, settings: Mapping[str, str]) -> str:
+    with TemporaryDirectory() as folder:
+        overlay = combination(Path(folder), *COMBINATIONS[name]) if name in COMBINATIONS else OVERLAYS / name
+        return _text(overlay, settings)
+
+
+def _text(overlay: Path, settings: Mapping[str, str]) -> str:
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     command = [str(ROOT / "knative" / "render"), str(overlay)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return tuple(Manifest(overlay, document) for document in yaml.safe_load_all(done.stdout))
+    return subprocess.run(
+        command, env=os.environ | path | dict(settings), capture_output=True, text=True, check=True
+    ).stdout
+
+
+def _read(overlay: Path, text: str) -> Rendering:
+    return tuple(Manifest(overlay, document) for document in yaml_documents(overlay, text))
 
 
 def combination(folder: Path, broker: Path, components: tuple[str, ...], **more: Any) -> Path:

@@ -14,7 +14,7 @@ import projection
 import provider
 import reservations
 from airline.events import AIRLINE, EXPIRED, OF_SAGAS
-from tests.unit.simulation import Simulation
+from tests.model.simulation import Simulation
 
 FORWARD = {
     ("reservation", "PENDING"): {"SUCCEED", "CANCELED"},

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 import commands_api
 import reservations_api
-from tests.unit.simulation import Simulation
+from tests.model.simulation import Simulation
 
 AGENCY = "/agency/7"
 WAYS_TO_CANCEL = ("DELETE", "PATCH", "command")

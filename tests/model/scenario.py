@@ -12,9 +12,9 @@ from typing import Any
 import flights
 from choreography import clock
 from choreography.errors import Conflict
-from tests.unit.customer import WAYS_TO_CANCEL, Customer
-from tests.unit.model_laws import commands_owed, owed
-from tests.unit.simulation import HOUSEKEEPING, Delivery, Expiry, Handling, Mishap, Simulation, Task
+from tests.model.customer import WAYS_TO_CANCEL, Customer
+from tests.model.model_laws import commands_owed, owed
+from tests.model.simulation import HOUSEKEEPING, Delivery, Expiry, Handling, Mishap, Simulation, Task
 
 ROUNDS = 20
 """Of deliveries and housekeeping, each 20 minutes: after so many of them everything must have come to rest."""

@@ -31,7 +31,7 @@ from choreography.settings import settings as kit_settings
 from choreography.wire import CloudEvent, Envelope
 from testbed.policies import Policy, hearers, housekeeping
 from testbed.sample_events import NOON
-from tests.unit.interleaving import Crossings
+from tests.model.interleaving import Crossings
 
 PROVIDER = "the provider"
 HOUSEKEEPING = {

@@ -7,10 +7,10 @@ from random import Random
 import pytest
 
 import projection
-from tests.unit import model_laws
-from tests.unit.customer import wish
-from tests.unit.scenario import Scenario, Unrest
-from tests.unit.simulation import HOUSEKEEPING, PROVIDER, Delivery, Mishap, Simulation
+from tests.model import model_laws
+from tests.model.customer import wish
+from tests.model.scenario import Scenario, Unrest
+from tests.model.simulation import HOUSEKEEPING, PROVIDER, Delivery, Mishap, Simulation
 
 
 class AirlineWithOneFlight:

@@ -1,0 +1,62 @@
+"""Which tests share a worker of pytest-xdist, and in which order the workers take them.
+
+Tests that share a server stay together, so that a worker starts it once. What is long comes first, so that no worker is
+left with it at the end while the others have nothing to do.
+"""
+
+import os
+import re
+
+import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+AT_MOST = 8
+"""Workers; each may have a running airline."""
+DATABASE = re.compile(r"^tests/databases/.*[\[-](sqlite|postgresql|mariadb)[\]-]")
+ALONE = ("tests/model/", "tests/deployment/", "tests/unit/test_site.py", "tests/integration/test_hostile_events.py")
+"""Where tests are long and share no server: each is a piece of its own."""
+ORDER = (
+    "tests/databases/",
+    "tests/images/",
+    "tests/browser/",
+    "tests/laptop/",
+    "tests/reliability/",
+    "tests/broker/",
+    "tests/cli/test_on_a_laptop.py",
+    "tests/unit/test_site.py",
+    "tests/model/test_saga_model.py",
+    "tests/deployment/",
+    "tests/integration/",
+    "tests/model/",
+)
+"""Beginnings of names, longest first; everything else is quick and fills the gaps."""
+
+
+def workers() -> int:
+    """Two for each core: what starts servers waits more than it computes."""
+    return min(AT_MOST, 2 * (os.cpu_count() or 1))
+
+
+def share_of(test: str) -> str:
+    """What all tests of a worker's next piece have in common: a database server, a file, or the test itself."""
+    if server := DATABASE.match(test):
+        return f"tests/databases on {server[1]}"
+    file = test.partition("::")[0]
+    return test if test.startswith(ALONE) else file
+
+
+def place_of(test: str) -> int:
+    """Its place in the order; the smallest is taken first."""
+    return next((place for place, beginning in enumerate(ORDER) if test.startswith(beginning)), len(ORDER))
+
+
+class Shares(LoadScopeScheduling):
+    """Hands out one share after another."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return share_of(nodeid)
+
+
+def by_place(items: list[pytest.Item]) -> None:
+    """Puts the tests into the order in which workers take them."""
+    items.sort(key=lambda item: place_of(item.nodeid))

@@ -1,0 +1,33 @@
+"""How the tests are shared out among workers."""
+
+import pytest
+
+from tests.distribution import ORDER, place_of, share_of
+
+RESTARTS = "tests/databases/test_reruns.py::test_a_hold_is_made_once"
+
+
+def test_all_tests_on_one_database_server_share_a_worker_that_starts_it_once() -> None:
+    other = "tests/databases/test_locks.py::test_a_lock[mariadb-16]"
+
+    assert share_of(f"{RESTARTS}[mariadb]") == share_of(f"{RESTARTS}[2-mariadb]") == share_of(other)
+    assert share_of(f"{RESTARTS}[postgresql]") != share_of(f"{RESTARTS}[mariadb]")
+    assert share_of(RESTARTS) == "tests/databases/test_reruns.py"
+
+
+def test_the_tests_of_a_file_share_its_running_airline() -> None:
+    assert share_of("tests/laptop/test_run.py::test_a[1]") == share_of("tests/laptop/test_run.py::test_b")
+    assert share_of("tests/laptop/test_run.py::test_a") != share_of("tests/laptop/test_crash.py::test_a")
+
+
+@pytest.mark.parametrize("file", ["tests/model/test_saga_model.py", "tests/deployment/test_overlays.py"])
+def test_long_tests_without_a_server_are_shared_out_one_by_one(file: str) -> None:
+    assert share_of(f"{file}::test_a[1]") != share_of(f"{file}::test_a[2]")
+
+
+def test_what_is_long_is_taken_first_and_unit_tests_last() -> None:
+    named = [*(f"{beginning}::test_a" for beginning in ORDER), "tests/unit/test_ids.py::test_a"]
+
+    longest_last = named[::-1]
+
+    assert sorted(longest_last, key=place_of) == named
