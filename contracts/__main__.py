@@ -1,7 +1,7 @@
 """Every file that is made from the code: python -m contracts [--check | --release]
 
---check writes nothing and names the files that are old; --release records the schemas of now as the last release,
-which tests/unit/test_compatibility.py holds later ones to.
+--check writes nothing and names the files that are old; --release records the schemas and OpenAPI documents of
+now as the last release, which tests/unit/test_compatibility.py and test_openapi_compatibility.py hold later ones to.
 """
 
 import shutil
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
-from contracts import asyncapi, compatibility, diagram, event_types, events, openapi
+from contracts import asyncapi, compatibility, diagram, event_types, events, openapi, openapi_compatibility
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,10 +37,12 @@ def write(root: Path = ROOT) -> list[str]:
 
 
 def release(root: Path = ROOT) -> None:
-    """Makes the schemas of now those of the last release."""
+    """Makes the schemas and OpenAPI documents of now those of the last release."""
     folder = root / compatibility.RELEASED
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(root / events.FOLDER, folder)
+    for path, text in openapi.made(root):
+        (root / openapi_compatibility.RELEASED / path.name).write_text(text, encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:

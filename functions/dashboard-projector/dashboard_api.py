@@ -8,6 +8,7 @@ from flask import Response, request
 import projection
 import rebuild
 import timeline
+from airline import saga
 from airline.events import AIRLINE
 from choreography import clock, conditions, contract, fields, hal, resources, store, web
 from choreography.contract import Document, Operation, Parameter, Shape, Shown
@@ -83,7 +84,7 @@ _EVENT = Shape(
     },
 )
 _WAIT = {
-    "function": {"type": "string", "examples": ["charge-payment"], "description": "Who has to say something."},
+    "function": {"type": "string", "examples": [saga.FORWARD[1].name], "description": "Who has to say something."},
     "for": {"type": "number", "description": "Seconds since the event that it has to hear was said."},
 }
 _EVENTS = Shape(

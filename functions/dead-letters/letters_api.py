@@ -12,6 +12,7 @@ import letters
 import replay
 import retention
 import sink
+from airline import saga
 from choreography import clock, conditions, contract, fields, hal, resources, store, web
 from choreography.contract import Body, Document, Operation, Parameter, Shape, Shown
 from choreography.errors import Invalid
@@ -91,10 +92,10 @@ _KIND = Body(
     {
         "reservationId": Field(_TEXT, None),
         "type": Field(_TEXT, None, examples=["Paid"]),
-        "function": Field(_TEXT, None, examples=["restore-seats"]),
+        "function": Field(_TEXT, None, examples=[saga.COMPENSATION[0].name]),
         "before": Field(fields.instant, None, "Only what last came before then; now where absent."),
     },
-    example={"type": "Paid", "function": "confirm-reservation"},
+    example={"type": "Paid", "function": saga.FORWARD[2].name},
     closed=True,
 )
 _REPLAYED = Shape(
