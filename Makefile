@@ -4,9 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
-# of the tests, at the same time: auto is two for each core, 0 is none but the one process. Suites that start servers
-# were not yet tried beside each other on a quiet machine, so auto is asked for: make test WORKERS=auto
-WORKERS ?= $(if $(filter tests/unit% tests/model% tests/deployment%,$(ARGS)),auto,0)
+# of the tests, at the same time: auto is one more than there are cores, 0 is none but the one process
+WORKERS ?= auto
 # for run, status and clean: the folder of another system than the airline, with its manifests/ and functions/
 SYSTEM ?=
 # images: REGISTRY and TAG name them, PUSH=1 pushes them, DOCKER=podman builds them, BUILD_ARGS are passed on
@@ -15,8 +14,6 @@ REGISTRY ?= dev.local/airline
 TAG ?= dev
 PUSH ?=
 BUILD_ARGS ?=
-# for run, status and clean: the folder of another system than the airline, with its manifests/ and functions/
-SYSTEM ?=
 FUNCTION ?= reserve
 DIR ?= $(FUNCTION)-image
 # clusters: the settings of knative/render go with it

@@ -33,14 +33,16 @@ ORDER = (
 
 
 def workers() -> int:
-    """Two for each core: what starts servers waits more than it computes."""
-    return min(AT_MOST, 2 * (os.cpu_count() or 1))
+    """One more than there are cores: what starts servers waits now and then, and is waited for."""
+    return min(AT_MOST, 1 + (os.cpu_count() or 1))
 
 
 def share_of(test: str) -> str:
-    """What all tests of a worker's next piece have in common: a database server, a file, or the test itself."""
+    """What all tests of a worker's next piece have in common: a server, a file, or the test itself."""
     if server := DATABASE.match(test):
         return f"tests/databases on {server[1]}"
+    if test.startswith("tests/browser/"):
+        return "tests/browser"  # one airline and one browser are as much as two cores bear beside other tests
     file = test.partition("::")[0]
     return test if test.startswith(ALONE) else file
 

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import pytest
@@ -23,6 +23,9 @@ from testbed.running_system import RunningSystem, eventually, running_system
 PATIENCE = 60_000  # ms: a function may have to wake on a busy machine
 PHONE: ViewportSize = {"width": 390, "height": 844}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+STILL: Literal["reduce"] = "reduce"
+"""Nothing moves: to draw it would cost a core where there is no graphics card."""
 
 expect.set_options(timeout=PATIENCE)
 in_both_languages = pytest.mark.parametrize("screen", ["en-GB", "ko-KR"], indirect=True)
@@ -36,8 +39,9 @@ def browser() -> Iterator[Browser]:
         pytest.skip("there is no browser on this machine: install chromium to run these tests")
     # a container has no sandbox of its own to give
     sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    drawing = ["--disable-gpu", "--disable-dev-shm-usage"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox + drawing)
         yield browser
         browser.close()
 
@@ -91,7 +95,9 @@ class Screen:
 @pytest.fixture(params=["en-GB"])
 def screen(browser: Browser, system: RunningSystem, request: pytest.FixtureRequest) -> Iterator[Screen]:
     """A phone; whatever the page reports as an error fails the test. `in_both_languages` makes it one for each."""
-    context = browser.new_context(viewport=PHONE, locale=request.param, timezone_id="Asia/Seoul")
+    context = browser.new_context(
+        viewport=PHONE, locale=request.param, timezone_id="Asia/Seoul", reduced_motion="reduce"
+    )
     context.set_default_timeout(PATIENCE)
     opened = watched(context.new_page(), system)
     yield opened
