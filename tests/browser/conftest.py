@@ -95,9 +95,7 @@ class Screen:
 @pytest.fixture(params=["en-GB"])
 def screen(browser: Browser, system: RunningSystem, request: pytest.FixtureRequest) -> Iterator[Screen]:
     """A phone; whatever the page reports as an error fails the test. `in_both_languages` makes it one for each."""
-    context = browser.new_context(
-        viewport=PHONE, locale=request.param, timezone_id="Asia/Seoul", reduced_motion=STILL
-    )
+    context = browser.new_context(viewport=PHONE, locale=request.param, timezone_id="Asia/Seoul", reduced_motion=STILL)
     context.set_default_timeout(PATIENCE)
     opened = watched(context.new_page(), system)
     yield opened
