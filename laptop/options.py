@@ -22,6 +22,8 @@ class Options:
     manifests: tuple[Path, ...] = (ROOT / "knative" / "base", ROOT / "broker" / "kafka")
     data: Path = DATA
     functions: Path = ROOT / "functions"
+    code: tuple[Path, ...] = (ROOT / "airline", ROOT / "choreography")
+    """What functions import besides what is in their own folders."""
     welcome: Path = ROOT / "gateway" / "welcome.txt"
     """What can be typed, a line each; {gateway}, {broker} (the Broker) and {ingress} (its server) stand for addresses,
     without http://127.0.0.1."""
@@ -63,6 +65,7 @@ def of_system(folder: Path) -> Options:
     return Options(
         manifests=(folder / "manifests",),
         functions=folder / "functions",
+        code=(ROOT / "choreography",),
         data=folder / ".data",
         welcome=folder / "welcome.txt",
         status=f"make status SYSTEM={folder}",

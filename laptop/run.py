@@ -14,6 +14,7 @@ from laptop.options import Options
 from laptop.process import Children
 from laptop.runtime import RuntimeFolder
 from laptop.scale_to_zero import STURDY, Life, backoff
+from laptop.sources import Sources
 from laptop.state import write_state
 
 STATE_DELAY = 0.05  # seconds; changes that come together are written together
@@ -35,6 +36,7 @@ class Run:
     logs: dict[str, Log] = field(default_factory=dict)
     gates: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    sources: Sources = field(default_factory=lambda: Sources(()))
     state_due: bool = False
     state_lost: bool = False
 

@@ -1,6 +1,7 @@
 """The life of a function: asleep, started by the first connection, awake while connections come, asleep again.
 
     asleep --connection--> starting --READY--> awake --window without a connection--> stopping --exited--> asleep
+                                                 awake --a file of it has changed-----> stopping
 
 The listening socket is open in every state: what arrives while the process is away waits in the backlog, and wakes it.
 """
@@ -8,10 +9,11 @@ The listening socket is open in every state: what arrives while the process is a
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
+from typing import Any
 
 from laptop.arrivals import connection_arrives
 from laptop.logs import Log, say
@@ -40,6 +42,8 @@ class Life:
     wakings: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=200))
     """When the last starts began (seconds since 1970) and how many seconds each took until READY."""
     quick_deaths: int = 0
+    outdated: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a file that it is made of has changed since its process was started."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ async def live(function: Function, life: Life, means: Means) -> None:
             continue
         ready = life.state == "awake"
         if ready:
-            await _stay_awake(function, means, child)
+            await _unless_outdated(life, _stay_awake(function, means, child))
             if not child.exited.done():
                 _become(life, means, "stopping", child.pid)
         await child.end(GRACE)
@@ -124,6 +128,21 @@ async def _recover(function: Function, life: Life, means: Means, child: Child, l
     await _pause(function, life, means, means.log.last_word)
 
 
+async def _unless_outdated(life: Life, work: Coroutine[Any, Any, None]) -> bool:
+    """Does the work, until it is done or other code is to be run. Returns whether it is the latter."""
+    done, outdated = asyncio.ensure_future(work), asyncio.ensure_future(life.outdated.wait())
+    waited_for: set[asyncio.Future[Any]] = {done, outdated}
+    try:
+        await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waited_for:
+            task.cancel()
+        await asyncio.gather(*waited_for, return_exceptions=True)
+    if not done.cancelled():
+        done.result()  # its error, if it has failed
+    return life.outdated.is_set()
+
+
 async def _cannot_start(function: Function, life: Life, means: Means, error: OSError) -> None:
     reason = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
     say(function.name, f"could not be started ({reason}); it is tried again, everything else goes on")
@@ -134,9 +153,12 @@ async def _cannot_start(function: Function, life: Life, means: Means, error: OSE
 async def _pause(function: Function, life: Life, means: Means, reason: Callable[[], str]) -> None:
     pause = backoff(life.quick_deaths)
     if life.quick_deaths >= REFUSE_AFTER:
-        await refuse_connections(means.listener, f"{function.name} does not start: {reason()}", pause)
+        refusing = refuse_connections(means.listener, f"{function.name} does not start: {reason()}", pause)
+        mended = await _unless_outdated(life, refusing)
     else:
-        await asyncio.sleep(pause)
+        mended = await _unless_outdated(life, asyncio.sleep(pause))
+    if mended:
+        life.quick_deaths = 0
 
 
 def backoff(quick_deaths: int) -> float:

@@ -23,6 +23,7 @@ from laptop.run import Run
 from laptop.runtime import RuntimeFolder, runtime_folder
 from laptop.scale_to_zero import GRACE, STURDY, Life, Means, backoff, live
 from laptop.schedule import check_schedule, keep_pinging
+from laptop.sources import PAUSE, Sources, mistakes
 from laptop.state import write_triggers
 from laptop.welcome import answers, say_goodbye, say_welcome
 
@@ -64,6 +65,7 @@ def _check_length(data: Path) -> None:
 
 async def _run(options: Options, system: System, addresses: Addresses, runtime: RuntimeFolder) -> None:
     this = Run(options, system, addresses, Children(options.run), runtime)
+    this.sources = Sources((options.functions, *options.code))
     stop = _listen_to_signals(this.children)
     try:
         await _until(stop, _start(this))
@@ -99,6 +101,7 @@ async def _start(this: Run) -> None:
     for ping in this.system.pings:
         this.spawn(ping.name, partial(keep_pinging, ping, this.addresses.of_sink(ping.sink)))
     this.spawn("laptop", partial(_follow_logs, this))
+    this.spawn("sources", partial(_watch_sources, this))
     this.write()
     say_welcome(this.state(), this.system, this.options)
 
@@ -109,6 +112,8 @@ def _begin_life(this: Run, function: Function) -> None:
 
     def launch(notify: Path) -> Child:
         # gunicorn puts its control socket into XDG_RUNTIME_DIR, or else into the user's home, one for all functions.
+        _look_at_sources(this)
+        life.outdated.clear()
         told = {"NOTIFY_SOCKET": str(notify), "XDG_RUNTIME_DIR": str(notify.parent)}
         return this.children.start(replace(program, environment={**program.environment, **told}), listener)
 
@@ -196,6 +201,31 @@ async def _follow_logs(this: Run) -> None:
         await asyncio.sleep(READ_LOGS_AWAKE if awake else READ_LOGS_ASLEEP)
         for log in this.logs.values():
             log.show_news()
+
+
+async def _watch_sources(this: Run) -> None:
+    while True:
+        await asyncio.sleep(PAUSE)
+        if any(life.pid or life.quick_deaths for life in this.lives.values()):
+            _look_at_sources(this)
+
+
+def _look_at_sources(this: Run) -> None:
+    """Has begun again, gracefully, whoever is made of a file that has changed."""
+    changed = this.sources.changes()
+    if not changed:
+        return
+    if wrong := list(mistakes(changed)):
+        say("laptop", f"not run yet: {'; '.join(wrong)}. What is awake goes on as it was")
+        return
+    for function in this.system.functions:
+        own = this.options.functions / function.folder
+        if any(path.is_relative_to(folder) for path in changed for folder in (own, *this.options.code)):
+            this.lives[function.name].outdated.set()
+    awake = sorted(name for name, life in this.lives.items() if life.pid and life.outdated.is_set())
+    names = ", ".join(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path) for path in changed)
+    again = f", and {', '.join(awake)} begin again" if awake else ""
+    say("laptop", f"changed: {names}; the next call runs it{again}")
 
 
 async def _end(this: Run) -> None:
