@@ -31,7 +31,7 @@ expect.set_options(timeout=PATIENCE)
 in_both_languages = pytest.mark.parametrize("screen", ["en-GB", "ko-KR"], indirect=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # Playwright leaves an event loop running until it ends
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         if os.environ.get("CI"):
@@ -46,7 +46,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
     with running_system(tmp_path_factory.mktemp("airline"), "--window", "10s") as running:
         yield running

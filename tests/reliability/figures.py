@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tests.reliability.restartable_laptop import RestartableLaptop
 
-_HIT = re.compile(r"broker\.embedded\.faults (twice|late|lost)\b")
+_HIT = re.compile(r"broker\.embedded\.disturbance (twice|late|lost)\b")
 _QUERIES = {
     "reservations": (
         "reserve",
@@ -34,7 +34,7 @@ def of_databases(laptop: RestartableLaptop) -> Iterator[str]:
 
 
 def disturbances(laptop: RestartableLaptop) -> Counter[str]:
-    """How many deliveries were hit by the broker's faults switch, from its log."""
+    """How many deliveries were hit by the broker's --disturb, from its log."""
     logs = sorted((laptop.data / "logs").glob("broker.log*"))
     return Counter(found[1] for log in logs for found in _HIT.finditer(log.read_text("utf-8", "replace")))
 
