@@ -15,14 +15,12 @@ AT_MOST = 8
 DATABASE = re.compile(r"^tests/databases/.*[\[-](sqlite|postgresql|mariadb)[\]-]")
 ALONE = ("tests/model/", "tests/deployment/", "tests/unit/test_site.py", "tests/integration/test_hostile_events.py")
 """Where tests are long and share no server: each is a piece of its own."""
+SERVERS = ("tests/images/", "tests/browser/", "tests/laptop/", "tests/broker/", "tests/cli/", "tests/reliability/")
+"""What starts whole airlines, brokers and browsers, and waits for them: side by side they would take the processor from
+each other until conditions are not met in time."""
 ORDER = (
     "tests/databases/",
-    "tests/images/",
-    "tests/browser/",
-    "tests/laptop/",
-    "tests/reliability/",
-    "tests/broker/",
-    "tests/cli/test_on_a_laptop.py",
+    *SERVERS,
     "tests/unit/test_site.py",
     "tests/model/test_saga_model.py",
     "tests/deployment/",
@@ -33,16 +31,16 @@ ORDER = (
 
 
 def workers() -> int:
-    """One more than there are cores: what starts servers waits now and then, and is waited for."""
-    return min(AT_MOST, 1 + (os.cpu_count() or 1))
+    """One for each core, and never less than two: one has the servers."""
+    return min(AT_MOST, max(2, os.cpu_count() or 1))
 
 
 def share_of(test: str) -> str:
     """What all tests of a worker's next piece have in common: a server, a file, or the test itself."""
     if server := DATABASE.match(test):
         return f"tests/databases on {server[1]}"
-    if test.startswith("tests/browser/"):
-        return "tests/browser"  # one airline and one browser are as much as two cores bear beside other tests
+    if test.startswith(SERVERS):
+        return "servers"
     file = test.partition("::")[0]
     return test if test.startswith(ALONE) else file
 

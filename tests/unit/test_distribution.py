@@ -15,9 +15,9 @@ def test_all_tests_on_one_database_server_share_a_worker_that_starts_it_once() -
     assert share_of(RESTARTS) == "tests/databases/test_reruns.py"
 
 
-def test_the_tests_of_a_file_share_its_running_airline() -> None:
-    assert share_of("tests/laptop/test_run.py::test_a[1]") == share_of("tests/laptop/test_run.py::test_b")
-    assert share_of("tests/laptop/test_run.py::test_a") != share_of("tests/laptop/test_crash.py::test_a")
+def test_no_two_workers_start_whole_airlines_at_the_same_time() -> None:
+    assert share_of("tests/laptop/test_run.py::test_a[1]") == share_of("tests/browser/test_trip.py::test_b")
+    assert share_of("tests/laptop/test_run.py::test_a") != share_of("tests/integration/test_saga.py::test_a")
 
 
 @pytest.mark.parametrize("file", ["tests/model/test_saga_model.py", "tests/deployment/test_overlays.py"])
