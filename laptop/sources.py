@@ -35,7 +35,7 @@ class Sources:
 
 
 def mistakes(paths: Iterable[Path]) -> Iterator[str]:
-    """Where a file is not Python, such as `flights.py, line 3: invalid syntax`."""
+    """Where a file is not Python, such as `main.py, line 3: invalid syntax`."""
     for path in paths:
         try:
             if path.suffix == ".py" and path.exists():

@@ -42,7 +42,7 @@ READ = {
 }
 """Per folder, who shows what it has."""
 FORWARDED = {
-    *("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"),
+    *("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data"),
     *("partitionkey", "correlationid", "traceparent"),
 }
 
