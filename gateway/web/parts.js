@@ -1,8 +1,17 @@
-// What several screens show in the same way.
+// What several screens have, and show in the same way.
 
-import { html, nothing } from "/vendor/lit.js";
+import { html, nothing, render } from "/vendor/lit.js";
 import { t } from "/words.js";
 import { NoAnswer } from "/api.js";
+
+// A way to draw a screen while it is there, what its requests need, and a way to leave it. `view` makes the screen from its
+// state; `state.waking` is the function that a request waits for.
+export function onScreen(main, state, view) {
+  const leaving = new AbortController();
+  const draw = () => { if (!leaving.signal.aborted) render(view(), main); };
+  const onWaking = (name) => { state.waking = name; draw(); };
+  return { draw, options: { signal: leaving.signal, onWaking }, leave: () => leaving.abort() };
+}
 
 export const heading = (text) => html`<h1 tabindex="-1">${text}</h1>`;
 

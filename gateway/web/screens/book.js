@@ -1,9 +1,9 @@
 // Review and book. One form has one Idempotency-Key, kept until there is an answer: sent twice, it is one reservation.
 
-import { html, nothing, render } from "/vendor/lit.js";
+import { html, nothing } from "/vendor/lit.js";
 import { command, get, mayBeRepeated, newKey, Problem } from "/api.js";
 import { day, money } from "/format.js";
-import { failure, heading, isNumber, remembered, status, waking } from "/parts.js";
+import { failure, heading, isNumber, onScreen, remembered, status, waking } from "/parts.js";
 import { t } from "/words.js";
 
 const METHODS = ["accept", "decline", "slow"];
@@ -13,9 +13,7 @@ export default function start({ main, query, go }) {
   const passengers = Number(query.get("passengers") ?? "1");
   const keyName = `key:${flightId}:${passengers}`;
   const state = { flight: null, gone: false, sending: false, unanswered: false, error: null, waking: null, invalid: false };
-  const leaving = new AbortController();
-  const options = { signal: leaving.signal, onWaking: (name) => { state.waking = name; draw(); } };
-  const draw = () => { if (!leaving.signal.aborted) render(view(), main); };
+  const { draw, options, leave } = onScreen(main, state, () => view());
 
   async function load() {
     state.error = null;
@@ -113,7 +111,7 @@ export default function start({ main, query, go }) {
 
   draw();
   load();
-  return () => leaving.abort();
+  return leave;
 }
 
 const summary = (flight, passengers) => html`<dl class="card facts" data-testid="summary">

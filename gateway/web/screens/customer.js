@@ -1,24 +1,22 @@
 // What the dashboard counts for one customer, and the rule by which it counts.
 
-import { html, nothing, render } from "/vendor/lit.js";
+import { html, nothing } from "/vendor/lit.js";
 import { get, Problem } from "/api.js";
+import { customerForm } from "/customer-form.js";
 import { day } from "/format.js";
-import { failure, heading, isNumber, remembered, status, waking } from "/parts.js";
-import { customerForm } from "/screens/trips.js";
+import { failure, heading, isNumber, onScreen, remembered, status, waking } from "/parts.js";
 import { t } from "/words.js";
 
 export default function start({ main, query, go }) {
   const customer = query.get("customer") ?? remembered("customer");
   const state = { counts: null, none: false, error: null, waking: null, invalid: false };
-  const leaving = new AbortController();
-  const draw = () => { if (!leaving.signal.aborted) render(view(), main); };
+  const { draw, options, leave } = onScreen(main, state, () => view());
 
   async function load() {
     state.error = null;
     draw();
     try {
-      const onWaking = (name) => { state.waking = name; draw(); };
-      state.counts = await get(`/customerInfos/${customer}`, { signal: leaving.signal, onWaking });
+      state.counts = await get(`/customerInfos/${customer}`, options);
     } catch (error) {
       state.none = error instanceof Problem && error.status === 404;
       state.error = state.none ? null : error;
@@ -26,19 +24,10 @@ export default function start({ main, query, go }) {
     draw();
   }
 
-  function submit(event) {
-    event.preventDefault();
-    const asked = new FormData(event.target).get("customer").trim();
-    state.invalid = !isNumber(asked);
-    if (state.invalid) return draw();
-    localStorage.setItem("customer", asked);
-    return go(`/customers?customer=${asked}`);
-  }
-
   const view = () => html`
     ${heading(t("navCustomer"))}
-    ${customerForm(customer, state.invalid, submit)}
-    ${status(state.waking ? waking(state.waking) : message())}
+    ${customerForm(customer, { state, draw, go, path: "/customers" })}
+    ${status(waking(state.waking) || message())}
     ${state.counts ? counts(state.counts) : nothing}
     ${state.error ? failure(state.error, load) : nothing}
     <p class="soft" data-testid="rule">${t("countRule")}</p>
@@ -52,7 +41,7 @@ export default function start({ main, query, go }) {
 
   draw();
   if (isNumber(customer)) load();
-  return () => leaving.abort();
+  return leave;
 }
 
 const counts = (info) => html`<dl class="card facts big" data-testid="counts">

@@ -1,9 +1,9 @@
 // Search and results. The search is kept in the address, so it can be sent to somebody and come back to.
 
-import { html, nothing, render } from "/vendor/lit.js";
+import { html, nothing } from "/vendor/lit.js";
 import { get } from "/api.js";
 import { day, money } from "/format.js";
-import { failure, heading, status, waking } from "/parts.js";
+import { failure, heading, onScreen, status, waking } from "/parts.js";
 import { t } from "/words.js";
 
 const SIZE = 12;
@@ -15,15 +15,13 @@ export default function start({ main, query, go }) {
   const search = wanted(query);
   const asked = query.has("passengers");
   const state = { flights: [], promotions: [], more: null, error: null, waking: null, loading: false, invalid: {} };
-  const leaving = new AbortController();
-  const onWaking = (name) => { state.waking = name; draw(); };
-  const draw = () => { if (!leaving.signal.aborted) render(view(), main); };
+  const { draw, options, leave } = onScreen(main, state, () => view());
 
   async function load(page) {
     Object.assign(state, { loading: true, error: null });
     draw();
     try {
-      const answer = await get(`/flights?${parameters(search, page)}`, { signal: leaving.signal, onWaking });
+      const answer = await get(`/flights?${parameters(search, page)}`, options);
       const { number, totalPages } = answer.page;
       state.flights.push(...answer._embedded.flights);
       state.more = number + 1 < totalPages ? number + 1 : null;
@@ -38,7 +36,7 @@ export default function start({ main, query, go }) {
 
   // Offers are no reason to say that a search failed.
   async function offers() {
-    const answer = await get("/promotions", { signal: leaving.signal }).catch(() => null);
+    const answer = await get("/promotions", { signal: options.signal }).catch(() => null);
     state.promotions = answer?._embedded.promotions ?? [];
     draw();
   }
@@ -86,7 +84,7 @@ export default function start({ main, query, go }) {
         <label><input type="checkbox" data-testid="available" .checked=${search.available}
           @change=${(event) => again({ available: event.target.checked ? "1" : "" })}>${t("onlyAvailable")}</label>
       </div>
-      ${status(state.waking ? waking(state.waking) : found())}
+      ${status(waking(state.waking) || found())}
       <ul class="flights" data-testid="flights">
         ${state.flights.map((flight) => card(flight, Number(search.passengers)))}
         ${state.loading ? [1, 2, 3].map(() => html`<li class="card skeleton" aria-hidden="true" data-testid="skeleton"></li>`) : nothing}
@@ -108,7 +106,7 @@ export default function start({ main, query, go }) {
     load(0);
     offers();
   }
-  return () => leaving.abort();
+  return leave;
 }
 
 function wanted(query) {

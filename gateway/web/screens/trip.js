@@ -1,9 +1,9 @@
 // One reservation, live. It is asked for again only while something can still change, so the functions can sleep.
 
-import { html, nothing, render } from "/vendor/lit.js";
+import { html, nothing } from "/vendor/lit.js";
 import { command, get, newKey, NoAnswer, Problem } from "/api.js";
 import { countdown, money, moment } from "/format.js";
-import { failure, heading, status, waking } from "/parts.js";
+import { failure, heading, onScreen, status, waking } from "/parts.js";
 import { stateOf } from "/trip-state.js";
 import { t } from "/words.js";
 
@@ -14,9 +14,7 @@ const SLOW = 10_000; // ms of one step until the page says that it takes long
 export default function start({ main, parameters: [identity] }) {
   const state = { trip: null, events: [], shown: null, error: null, lost: false, missing: false, canceling: false, waking: null };
   const path = `/reservations/${encodeURIComponent(identity)}`;
-  const leaving = new AbortController();
-  const options = { signal: leaving.signal, onWaking: (name) => { state.waking = name; draw(); } };
-  const draw = () => { if (!leaving.signal.aborted) render(view(), main); };
+  const { draw, options, leave } = onScreen(main, state, () => view());
   let pause = FIRST_PAUSE;
   let next = 0;
   let changedAt = Date.now();
@@ -54,7 +52,7 @@ export default function start({ main, parameters: [identity] }) {
   }
 
   function wait() {
-    if (document.hidden || leaving.signal.aborted) return; // whoever comes back to the page asks at once
+    if (document.hidden || options.signal.aborted) return; // whoever comes back to the page asks at once
     next = setTimeout(look, pause);
     pause = Math.min(pause * 1.5, LONGEST_PAUSE);
   }
@@ -133,7 +131,7 @@ export default function start({ main, parameters: [identity] }) {
   draw();
   look();
   return () => {
-    leaving.abort();
+    leave();
     clearTimeout(next);
     clearInterval(ticking);
     document.removeEventListener("visibilitychange", comeBack);
