@@ -13,13 +13,13 @@ from choreography.settings import settings
 
 log = logging.getLogger("choreography")
 
-_about: ContextVar[dict[str, str]] = ContextVar("about", default={})  # noqa: B039 - never mutated, only replaced
+_about: ContextVar[dict[str, str] | None] = ContextVar("about", default=None)
 
 
 @contextmanager
 def about(**what: str) -> Iterator[None]:
     """Adds fields such as eventId and traceId to every line logged inside; empty ones are left out."""
-    token = _about.set(_about.get() | _known(what))
+    token = _about.set((_about.get() or {}) | _known(what))
     try:
         yield
     finally:
@@ -27,8 +27,12 @@ def about(**what: str) -> Iterator[None]:
 
 
 def note(**what: str) -> None:
-    """Adds fields that were not known when the surrounding `about` began, until it ends; what is there stays."""
-    _about.set(_known(what) | _about.get())
+    """Adds fields that were not known when the surrounding `about` began, until it ends; what is there stays.
+
+    Outside of any `about` it does nothing: nothing would end it, and later lines of the thread would name this saga.
+    """
+    if (there := _about.get()) is not None:
+        _about.set(_known(what) | there)
 
 
 def _known(what: dict[str, str]) -> dict[str, str]:
@@ -44,7 +48,7 @@ class JsonLine(logging.Formatter):
             "level": record.levelname,
             "service": settings().service,
             "message": record.getMessage(),
-            **_about.get(),
+            **(_about.get() or {}),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from airline.events import AIRLINE
+from choreography import logs
 from testbed.hosting import HostedAirline
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import CLOUD_EVENT, RESERVATION, body_of, event, place
@@ -97,3 +98,13 @@ def test_a_question_about_a_reservation_names_it(
 
     line = last(capsys)
     assert (line["message"], line.get("reservationId")) == (f"GET {path}", reservation)
+
+
+def test_what_is_noted_outside_of_a_call_is_in_no_later_line(airline: HostedAirline, capsys: Lines) -> None:
+    logs.note(reservationId=RESERVATION)
+
+    report = event("SagasSettled")
+    del report["correlationid"]
+    airline.function("settle-reservations").hear(report)
+
+    assert "reservationId" not in last(capsys)
