@@ -23,6 +23,8 @@ README = (ROOT / "README.md").read_text("utf-8")
 (DISTURBED,) = re.findall(r'`make run ARGS="(--disturb .*)"`', TUTORIAL)
 NOT_COPIED = (".git", ".venv", ".airline", "__pycache__", ".*_cache")
 CUSTOMERS, SEATS = 12, 9
+PATIENCE = 240.0
+"""Seconds. Every second answer is lost; eight in a row, which one run in 28 has, take 100 s of repeats."""
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +82,18 @@ def test_what_is_written_passes_what_make_check_asks(project: Path, module: str,
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-@pytest.mark.timeout(300)  # every second answer is lost, and its event delivered again some time later
+@pytest.mark.timeout(600)
 def test_a_new_policy_says_one_event_for_each_confirmation_whatever_the_broker_loses_and_doubles(
     project: Path, tmp_path: Path
 ) -> None:
     disturb = ("--disturb", f"seed=7,latest=1,{DISTURBED.removeprefix('--disturb ')}")
     with running_system(tmp_path, *disturb, project=project) as system:
-        airline = AirlineUnderTest(system.gateway, patience=90)
+        airline = AirlineUnderTest(system.gateway, patience=PATIENCE)
         flight = airline.add_flight(seats=SEATS)
         reservations = [airline.place_reservation(flight, 1, customer) for customer in range(1, CUSTOMERS + 1)]
         ends = [airline.outcome(reservation)["status"] for reservation in reservations]
         confirmations = ends.count("SUCCEED")
-        eventually(lambda: len(set(said(system, "LetterSent"))) >= confirmations, "everybody has a letter", 90)
+        eventually(lambda: len(set(said(system, "LetterSent"))) >= confirmations, "everybody has a letter", PATIENCE)
         handled = (system.data / "logs" / "thank-customer.log").read_text("utf-8").count("handled ReservationConfirmed")
 
         assert confirmations == SEATS
