@@ -15,11 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import (
-    URL,
-    Connection,
-    Engine,
-)
+from sqlalchemy import URL, Connection, Engine
 
 from choreography import backlog, clock, events, fields, store, tokens, wire
 from choreography.backlog import COUNT_AND_OLDEST, SENDERS, Rounds, remove
@@ -76,7 +72,7 @@ def commit(
 
 
 def announce(work: Callable[[Connection], Said], source: str, cause: wire.Envelope | None = None) -> None:
-    """As `commit`, for work of which there is nothing to know but what it says."""
+    """As `commit`, for work that has no result apart from its events."""
     commit(lambda transaction: (None, work(transaction)), source, cause)
 
 

@@ -111,8 +111,12 @@ def listed(
 
 def read_columns(resource: Resource, body: object, table: Mapping[str, Field]) -> dict[str, Any]:
     """The values of a body by the names of their columns, without those that are left open. Raises Invalid."""
+    return by_column(resource, fields.read(body, table))
+
+
+def by_column(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a resource by the names of their columns, without those that are left open."""
     columns = resource.columns
-    values = fields.read(body, table)
     return {str(columns[name].key): value for name, value in values.items() if value is not None}
 
 

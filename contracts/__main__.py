@@ -23,17 +23,16 @@ def made() -> Mapping[Path, str]:
 
 def old(root: Path = ROOT) -> list[str]:
     """The files that do not say what the code says."""
-    return [str(path) for path, text in made().items() if _read(root / path) != text]
+    return [str(path) for path, _ in _old(root)]
 
 
 def write(root: Path = ROOT) -> list[str]:
     """Writes the old ones and returns their names."""
-    changed = old(root)
-    for path, text in made().items():
-        if str(path) in changed:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text, encoding="utf-8")
-    return changed
+    changed = _old(root)
+    for path, text in changed:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+    return [str(path) for path, _ in changed]
 
 
 def release(root: Path = ROOT) -> None:
@@ -56,6 +55,11 @@ def main(arguments: list[str]) -> int:
     for path in (found := old()):
         sys.stderr.write(f"{path} is not what the code says: run `make contracts` and commit it\n")
     return int(bool(found))
+
+
+def _old(root: Path) -> list[tuple[Path, str]]:
+    """The files that do not say what the code says, each with the text that does."""
+    return [(path, text) for path, text in made().items() if _read(root / path) != text]
 
 
 def _read(path: Path) -> str | None:

@@ -36,9 +36,12 @@ class Run:
     logs: dict[str, Log] = field(default_factory=dict)
     gates: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    sources: Sources = field(default_factory=lambda: Sources(()))
+    sources: Sources = field(init=False)
     state_due: bool = False
     state_lost: bool = False
+
+    def __post_init__(self) -> None:
+        self.sources = Sources((self.options.functions, *self.options.code))
 
     def spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Starts work that lasts as long as the run. A failure in it is said and it begins again; the rest goes on."""

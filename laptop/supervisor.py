@@ -23,7 +23,7 @@ from laptop.run import Run
 from laptop.runtime import RuntimeFolder, runtime_folder
 from laptop.scale_to_zero import GRACE, STURDY, Life, Means, backoff, live
 from laptop.schedule import check_schedule, keep_pinging
-from laptop.sources import PAUSE, Sources, mistakes
+from laptop.sources import PAUSE, mistakes
 from laptop.state import write_triggers
 from laptop.welcome import answers, say_goodbye, say_welcome
 
@@ -65,7 +65,6 @@ def _check_length(data: Path) -> None:
 
 async def _run(options: Options, system: System, addresses: Addresses, runtime: RuntimeFolder) -> None:
     this = Run(options, system, addresses, Children(options.run), runtime)
-    this.sources = Sources((options.functions, *options.code))
     stop = _listen_to_signals(this.children)
     try:
         await _until(stop, _start(this))

@@ -43,12 +43,15 @@ class Listing:
             raise ValueError(f"{self.file}: the list is not where it was")
         return found
 
+    def listed(self, text: str) -> list[str]:
+        """The entries that are there."""
+        return [found[0] for found in re.finditer(self.entry, self.block(text)[0], re.MULTILINE)]
+
     def updated(self, system: System, text: str) -> str:
         """The text with the list as it must be."""
         block = self.block(text)
-        listed = [found[0] for found in re.finditer(self.entry, block[0], re.MULTILINE)]
         wanted = list(self.entries(system, text))
-        kept = [entry for entry in dict.fromkeys(listed) if entry in wanted]
+        kept = [entry for entry in dict.fromkeys(self.listed(text)) if entry in wanted]
         added = [entry for entry in wanted if entry not in kept]
         return text[: block.start()] + "".join(kept + added) + text[block.end() :]
 
@@ -58,8 +61,7 @@ def stale(root: Path) -> list[Stale]:
     system, found = read_system(root), []
     for listing in LISTINGS:
         text = (root / listing.file).read_text("utf-8")
-        listed = [entry[0] for entry in re.finditer(listing.entry, listing.block(text)[0], re.MULTILINE)]
-        wanted = listing.entries(system, text)
+        listed, wanted = listing.listed(text), listing.entries(system, text)
         missing = tuple(entry for entry in wanted if entry not in listed)
         surplus = tuple(entry for entry in listed if entry not in wanted)
         if missing or surplus:

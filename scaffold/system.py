@@ -86,9 +86,8 @@ def _databases(documents: Documents) -> Iterator[Database]:
         folder = config_map.removesuffix(SETTINGS)
         for key, url in settings.get("data", {}).items():
             if key.endswith(URL):
-                inner = key.removesuffix(URL).rstrip(
-                    "_"
-                )  # PROVIDER_DATABASE_URL is that of the folder `provider` inside
+                # PROVIDER_DATABASE_URL is that of the folder `provider` inside
+                inner = key.removesuffix(URL).rstrip("_")
                 yield Database(
                     name=url.rpartition("/")[2],
                     owner=f"{inner or folder.upper().replace('-', '_')}_",

@@ -45,9 +45,9 @@ class AirlineUnderTest:
         answer.raise_for_status()
         return answer.json()
 
-    def add_flight(self, seats: int, cost: int = 200_000) -> int:
+    def add_flight(self, seats: int, cost: int = 200_000, code: str = "ACE890") -> int:
         """The number of a new flight."""
-        flight = {"flightCode": "ACE890", "takeoffDate": "2027-12-25", "cost": cost, "remainingSeatsCount": seats}
+        flight = {"flightCode": code, "takeoffDate": "2027-12-25", "cost": cost, "remainingSeatsCount": seats}
         answer = self.ask("POST", "/flights", json=flight)
         answer.raise_for_status()
         return int(answer.json()["flightId"])

@@ -167,8 +167,7 @@ def replay_letters() -> Response:
         raise Invalid(f"Only {known} can be asked for.", dict.fromkeys(unknown, "is not known here"))
     asked = fields.read(body, _KIND.fields)
     before = asked.pop("before") or clock.now()
-    columns = {str(_LETTER.columns[name].key): value for name, value in asked.items() if value is not None}
-    done = replay.all_open(columns, before)
+    done = replay.all_open(resources.by_column(_LETTER, asked), before)
     return hal.answer({"replayed": done.replayed, "remaining": done.remaining, "before": clock.text(done.before)})
 
 

@@ -7,25 +7,25 @@ import os
 import re
 import shutil
 import signal
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import psutil
 import pytest
 import requests
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
-from testbed.running_system import RunningSystem, eventually, running_system
+from testbed.airline_under_test import AirlineUnderTest
+from testbed.running_system import RunningSystem, running_system
 
 PATIENCE = 60_000  # ms: a function may have to wake on a busy machine
 PHONE: ViewportSize = {"width": 390, "height": 844}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 STILL: Literal["reduce"] = "reduce"
-"""Nothing moves: to draw it would cost a core where there is no graphics card."""
+"""No animations: without a graphics card they take a whole core."""
 
 expect.set_options(timeout=PATIENCE)
 in_both_languages = pytest.mark.parametrize("screen", ["en-GB", "ko-KR"], indirect=True)
@@ -59,6 +59,11 @@ class Screen:
     page: Page
     system: RunningSystem
     errors: list[str]
+
+    @property
+    def airline(self) -> AirlineUnderTest:
+        """The same system over HTTP."""
+        return AirlineUnderTest(self.system.gateway)
 
     def open(self, path: str) -> None:
         self.page.goto(self.system.gateway + path)
@@ -104,33 +109,11 @@ def screen(browser: Browser, system: RunningSystem, request: pytest.FixtureReque
 
 
 def watched(page: Page, system: RunningSystem) -> Screen:
-    """The page, with what it throws and what its Content-Security-Policy refuses; refused requests are no errors."""
+    """The page, with what it throws and what its Content-Security-Policy refuses; refused requests do not count."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.extend([message.text] if "Content Security" in message.text else []))
     return Screen(page, system, errors)
-
-
-def add_flight(system: RunningSystem, seats: int, code: str = "TEST1", cost: int = 1000) -> int:
-    """A flight of its own for a test; returns its number."""
-    flight = {"flightCode": code, "takeoffDate": "2027-12-25", "cost": cost, "remainingSeatsCount": seats}
-    answer = requests.post(f"{system.gateway}/flights", json=flight, timeout=60)
-    answer.raise_for_status()
-    return int(answer.json()["flightId"])
-
-
-def reserve(system: RunningSystem, flight: int, seats: int, customer: int = 99, payment: str = "accept") -> str:
-    body = {"customerId": customer, "flightId": flight, "seatQty": seats, "paymentMethod": payment}
-    answer = requests.post(f"{system.gateway}/reservations", json=body, timeout=60)
-    answer.raise_for_status()
-    return str(answer.json()["reservationId"])
-
-
-def read(system: RunningSystem, path: str) -> dict[str, Any]:
-    answer = requests.get(system.gateway + path, timeout=60)
-    answer.raise_for_status()
-    document: dict[str, Any] = answer.json()
-    return document
 
 
 def asleep(system: RunningSystem, function: str) -> None:
@@ -157,21 +140,3 @@ def kill_gateway(system: RunningSystem) -> None:
     for child in psutil.Process(system.process.pid).children(recursive=True):
         if "caddy" in child.name():
             child.kill()
-
-
-@contextmanager
-def locked(system: RunningSystem, function: str, database: str) -> Iterator[None]:
-    """Nobody else can read or write the database; possible only while its function is asleep."""
-    asleep(system, function)
-    with closing(sqlite3.connect(system.data / f"{database}.db", timeout=60, isolation_level=None)) as connection:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        eventually(lambda: _alone(connection), f"nobody else has {database} open", 60)
-        yield
-
-
-def _alone(connection: sqlite3.Connection) -> bool:
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
-        return False
-    return True

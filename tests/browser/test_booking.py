@@ -5,21 +5,21 @@ import re
 from playwright.sync_api import expect
 
 from testbed.running_system import eventually
-from tests.browser.conftest import Screen, add_flight, kill_gateway, read, reserve, stopped
+from tests.browser.conftest import Screen, kill_gateway, stopped
 
 
 def reservations_of(screen: Screen, flight: int) -> int:
-    return int(read(screen.system, f"/reservations?flightId={flight}")["page"]["totalElements"])
+    return int(screen.airline.get(f"/reservations?flightId={flight}")["page"]["totalElements"])
 
 
 def test_the_total_of_the_whole_party_is_shown_before_anybody_pays(screen: Screen) -> None:
-    screen.open(f"/book?flight={add_flight(screen.system, seats=5, cost=2500)}&passengers=3")
+    screen.open(f"/book?flight={screen.airline.add_flight(seats=5, cost=2500)}&passengers=3")
 
     expect(screen.find("total")).to_contain_text("7,500")
 
 
 def test_while_a_booking_is_sent_its_button_is_locked(screen: Screen) -> None:
-    flight = add_flight(screen.system, seats=5)
+    flight = screen.airline.add_flight(seats=5)
     screen.open(f"/book?flight={flight}&passengers=1")
     screen.find("customer").fill("7")
     with stopped(screen.system, "reserve"):
@@ -32,11 +32,11 @@ def test_while_a_booking_is_sent_its_button_is_locked(screen: Screen) -> None:
 
 
 def test_seats_that_were_taken_meanwhile_are_noticed_before_the_booking_is_sent(screen: Screen) -> None:
-    flight = add_flight(screen.system, seats=2)
+    flight = screen.airline.add_flight(seats=2)
     screen.open(f"/book?flight={flight}&passengers=2")
     screen.find("customer").fill("7")
-    reserve(screen.system, flight, seats=1)
-    eventually(lambda: read(screen.system, f"/flights/{flight}")["remainingSeatsCount"] == 1, "a seat is taken")
+    screen.airline.place_reservation(flight, seats=1)
+    eventually(lambda: screen.airline.get(f"/flights/{flight}")["remainingSeatsCount"] == 1, "a seat is taken")
 
     screen.find("book").click()
 
@@ -45,7 +45,7 @@ def test_seats_that_were_taken_meanwhile_are_noticed_before_the_booking_is_sent(
 
 
 def test_a_booking_without_an_answer_is_sent_again_and_is_one_reservation(screen: Screen) -> None:
-    flight = add_flight(screen.system, seats=5)
+    flight = screen.airline.add_flight(seats=5)
     screen.open(f"/book?flight={flight}&passengers=1")
     screen.find("customer").fill("7")
     with stopped(screen.system, "reserve"):
@@ -64,7 +64,7 @@ def killed_until_noticed(screen: Screen) -> bool:
 
 
 def test_a_booking_that_is_refused_says_why_and_can_be_corrected(screen: Screen) -> None:
-    flight = add_flight(screen.system, seats=5)
+    flight = screen.airline.add_flight(seats=5)
     screen.open(f"/book?flight={flight}&passengers=1")
     screen.find("customer").fill("999999999999999999")
     screen.find("book").click()
@@ -77,7 +77,7 @@ def test_a_booking_that_is_refused_says_why_and_can_be_corrected(screen: Screen)
 
 
 def test_a_customer_number_is_asked_for_before_anything_is_sent(screen: Screen) -> None:
-    flight = add_flight(screen.system, seats=5)
+    flight = screen.airline.add_flight(seats=5)
     screen.open(f"/book?flight={flight}&passengers=1")
 
     screen.find("customer").fill("me")

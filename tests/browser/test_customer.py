@@ -6,13 +6,13 @@ import requests
 from playwright.sync_api import expect
 
 from testbed.running_system import eventually
-from tests.browser.conftest import Screen, add_flight, read, reserve
+from tests.browser.conftest import Screen
 
 
 def test_a_customer_sees_what_was_booked_before_the_newest_first(screen: Screen) -> None:
-    flight, customer = add_flight(screen.system, seats=9), 4001
-    older = reserve(screen.system, flight, seats=1, customer=customer)
-    newer = reserve(screen.system, flight, seats=2, customer=customer)
+    flight, customer = screen.airline.add_flight(seats=9), 4001
+    older = screen.airline.place_reservation(flight, seats=1, customer=customer)
+    newer = screen.airline.place_reservation(flight, seats=2, customer=customer)
 
     screen.open("/trips")
     screen.find("customer").fill(str(customer))
@@ -33,10 +33,10 @@ def test_a_customer_without_reservations_is_said_so(screen: Screen) -> None:
 
 
 def test_the_dashboard_counts_confirmed_and_canceled_and_says_by_which_rule(screen: Screen) -> None:
-    flight, customer = add_flight(screen.system, seats=9), 4003
-    before = int(read(screen.system, f"/reservations?customerId={customer}")["page"]["totalElements"])
+    flight, customer = screen.airline.add_flight(seats=9), 4003
+    before = int(screen.airline.get(f"/reservations?customerId={customer}")["page"]["totalElements"])
     for payment in ("accept", "decline"):
-        reserve(screen.system, flight, seats=1, customer=customer, payment=payment)
+        screen.airline.place_reservation(flight, seats=1, customer=customer, method=payment)
     each = before // 2 + 1
     counted = {"flightCount": before + 2, "confirmedCount": each, "canceledCount": each}
     eventually(lambda: counts_of(screen, customer) == counted, "both are counted", 60)

@@ -8,8 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
+from testbed.airline_under_test import AirlineUnderTest
 from testbed.running_system import ROOT, RunningSystem
-from tests.browser.conftest import PHONE, Screen, add_flight, in_both_languages, reserve, watched
+from tests.browser.conftest import PHONE, Screen, in_both_languages, watched
 
 WEB = ROOT / "gateway" / "web"
 MOST_BYTES, MOST_REQUESTS = 100_000, 12
@@ -18,8 +19,9 @@ MOST_BYTES, MOST_REQUESTS = 100_000, 12
 @pytest.fixture(scope="module")
 def addresses(system: RunningSystem) -> dict[str, str]:
     """An address for each screen, and what is there when it is whole."""
-    flight = add_flight(system, seats=9, code="AXE")
-    trip = reserve(system, flight, seats=1, customer=7)
+    airline = AirlineUnderTest(system.gateway)
+    flight = airline.add_flight(seats=9, code="AXE")
+    trip = airline.place_reservation(flight, seats=1, customer=7)
     return {
         "/": "initial",
         "/?passengers=2&code=AXE": "flight",
@@ -73,7 +75,7 @@ def test_a_page_may_run_no_script_but_its_own(screen: Screen) -> None:
 
 @in_both_languages
 def test_the_whole_tour_can_be_made_with_the_keyboard(screen: Screen) -> None:
-    flight = add_flight(screen.system, seats=9, code="KEYS")
+    flight = screen.airline.add_flight(seats=9, code="KEYS")
     screen.open("/?passengers=1&code=KEYS")
     expect(screen.find("flight").first).to_be_visible()
 

@@ -5,8 +5,9 @@ import os
 import pytest
 from playwright.sync_api import Browser, expect
 
+from testbed.airline_under_test import AirlineUnderTest
 from testbed.running_system import RunningSystem, eventually
-from tests.browser.conftest import PATIENCE, PHONE, Screen, add_flight, read, watched
+from tests.browser.conftest import PATIENCE, PHONE, Screen, watched
 
 
 @pytest.mark.timeout(300)
@@ -14,7 +15,8 @@ from tests.browser.conftest import PATIENCE, PHONE, Screen, add_flight, read, wa
 def test_of_twenty_people_who_book_the_last_fifteen_seats_fifteen_fly_and_five_learn_why_not(
     browser: Browser, system: RunningSystem
 ) -> None:
-    flight = add_flight(system, seats=15, code="RUSH")
+    airline = AirlineUnderTest(system.gateway)
+    flight = airline.add_flight(seats=15, code="RUSH")
     people = [browser.new_context(viewport=PHONE, locale="en-GB", reduced_motion="reduce") for _ in range(20)]
     screens = [watched(person.new_page(), system) for person in people]
     for number, screen in enumerate(screens, 1):
@@ -27,7 +29,7 @@ def test_of_twenty_people_who_book_the_last_fifteen_seats_fifteen_fly_and_five_l
 
     phases = [ended(screen) for screen in screens]
     assert sorted(phases) == ["soldOut"] * 5 + ["succeeded"] * 15
-    assert read(system, f"/flights/{flight}")["remainingSeatsCount"] == 0
+    assert airline.get(f"/flights/{flight}")["remainingSeatsCount"] == 0
     for person in people:
         person.close()
 

@@ -4,8 +4,9 @@ import re
 
 from playwright.sync_api import expect
 
+from testbed.outages import out_of_reach
 from testbed.running_system import eventually
-from tests.browser.conftest import Screen, add_flight, asleep, in_both_languages, locked, reserve, stopped
+from tests.browser.conftest import Screen, asleep, in_both_languages, stopped
 
 
 def test_the_start_page_says_what_to_do_and_wakes_nothing(screen: Screen) -> None:
@@ -20,7 +21,7 @@ def test_the_start_page_says_what_to_do_and_wakes_nothing(screen: Screen) -> Non
 
 
 def test_a_search_shows_flights_with_their_price_for_the_whole_party(screen: Screen) -> None:
-    add_flight(screen.system, seats=40, code="PRICE", cost=1500)
+    screen.airline.add_flight(seats=40, code="PRICE", cost=1500)
     screen.open("/")
 
     screen.search(passengers=2, code="PRICE")
@@ -32,7 +33,7 @@ def test_a_search_shows_flights_with_their_price_for_the_whole_party(screen: Scr
 
 
 def test_the_address_holds_the_search_so_that_it_can_be_sent_to_somebody(screen: Screen) -> None:
-    add_flight(screen.system, seats=40, code="SENT")
+    screen.airline.add_flight(seats=40, code="SENT")
     screen.open("/")
     screen.search(passengers=3, code="SENT")
     expect(screen.find("flight").first).to_be_visible()
@@ -57,8 +58,8 @@ def test_a_wrong_number_of_passengers_is_named_beside_its_field(screen: Screen) 
 @in_both_languages
 def test_seats_are_shown_as_many_few_too_few_or_none(screen: Screen) -> None:
     for seats in (40, 2, 1):
-        add_flight(screen.system, seats=seats, code=f"S{seats}")
-    reserve(screen.system, add_flight(screen.system, seats=1, code="S0"), seats=1)
+        screen.airline.add_flight(seats=seats, code=f"S{seats}")
+    screen.airline.place_reservation(screen.airline.add_flight(seats=1, code="S0"), seats=1)
     words = {"en": ("40 seats left", "Only 2 left", "Not enough for 2", "Sold out")}
     words["ko"] = ("40석 남음", "2석만 남았습니다", "2명이 앉을 좌석이 부족합니다", "매진")
     screen.open("/")
@@ -81,7 +82,7 @@ def eventually_shown(screen: Screen, code: str, text: str) -> None:
 
 def test_sorted_by_price_the_cheapest_comes_first(screen: Screen) -> None:
     for cost in (500, 100, 300):
-        add_flight(screen.system, seats=9, code="SORTED", cost=cost)
+        screen.airline.add_flight(seats=9, code="SORTED", cost=cost)
     screen.open("/?passengers=1&code=SORTED")
     expect(screen.find("flight").first).to_be_visible()
 
@@ -91,8 +92,8 @@ def test_sorted_by_price_the_cheapest_comes_first(screen: Screen) -> None:
 
 
 def test_only_flights_with_enough_seats_are_shown_where_somebody_asks_for_it(screen: Screen) -> None:
-    add_flight(screen.system, seats=1, code="ROOM")
-    add_flight(screen.system, seats=9, code="ROOM")
+    screen.airline.add_flight(seats=1, code="ROOM")
+    screen.airline.add_flight(seats=9, code="ROOM")
     screen.open("/?passengers=3&code=ROOM")
     expect(screen.find("choose").and_(screen.page.locator(":disabled")).first).to_be_visible()
 
@@ -104,7 +105,7 @@ def test_only_flights_with_enough_seats_are_shown_where_somebody_asks_for_it(scr
 
 def test_more_flights_come_when_somebody_asks_for_more(screen: Screen) -> None:
     for _ in range(13):
-        add_flight(screen.system, seats=9, code="MORE")
+        screen.airline.add_flight(seats=9, code="MORE")
     screen.open("/?passengers=1&code=MORE")
     expect(screen.find("flight")).to_have_count(12)
 
@@ -129,7 +130,8 @@ def test_while_flight_seats_wakes_the_page_says_who_is_waking(screen: Screen) ->
 
 
 def test_a_search_that_fails_can_be_tried_again(screen: Screen) -> None:
-    with locked(screen.system, "flight-seats", "flight-seats"):
+    asleep(screen.system, "flight-seats")
+    with out_of_reach(screen.system.data / "flight-seats.db"):
         screen.open("/?passengers=1")
         expect(screen.find("failure")).to_be_visible()
 

@@ -7,18 +7,13 @@ from contextlib import closing
 import requests
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Screen, add_flight, in_both_languages, read, stopped
-
-TICK = {
-    "ce-specversion": "1.0",
-    "ce-id": "tick",
-    "ce-source": "/apis/v1/namespaces/airline/pingsources/reserve-housekeeping",
-    "ce-type": "dev.knative.sources.ping",
-}
+from choreography import wire
+from testbed.vocabulary import tick
+from tests.browser.conftest import Screen, in_both_languages, stopped
 
 
 def test_a_reservation_goes_from_requested_to_confirmed_before_ones_eyes(screen: Screen) -> None:
-    flight = add_flight(screen.system, seats=5)
+    flight = screen.airline.add_flight(seats=5)
     with stopped(screen.system, "decrease-seats"):
         screen.book(flight, passengers=2)
         screen.phase("pending", final=False)
@@ -31,7 +26,7 @@ def test_a_reservation_goes_from_requested_to_confirmed_before_ones_eyes(screen:
 
 def test_seats_are_held_while_the_payment_is_under_way(screen: Screen) -> None:
     with stopped(screen.system, "charge-payment"):
-        screen.book(add_flight(screen.system, seats=5), passengers=2)
+        screen.book(screen.airline.add_flight(seats=5), passengers=2)
         screen.phase("held", final=False)
 
     screen.phase("succeeded")
@@ -40,7 +35,7 @@ def test_seats_are_held_while_the_payment_is_under_way(screen: Screen) -> None:
 def test_a_step_that_takes_long_is_said_to_be_slow(screen: Screen) -> None:
     screen.page.clock.install()
     with stopped(screen.system, "charge-payment"):
-        screen.book(add_flight(screen.system, seats=5), passengers=1)
+        screen.book(screen.airline.add_flight(seats=5), passengers=1)
         screen.phase("held", final=False)
         screen.page.clock.fast_forward("00:11")
         screen.status(re.compile("longer than usual|오래 걸리고"))
@@ -49,7 +44,7 @@ def test_a_step_that_takes_long_is_said_to_be_slow(screen: Screen) -> None:
 
 
 def test_a_party_without_seats_is_shown_other_flights(screen: Screen) -> None:
-    flight = add_flight(screen.system, seats=3)
+    flight = screen.airline.add_flight(seats=3)
     with stopped(screen.system, "decrease-seats"):
         screen.book(flight, passengers=2)
         one_left = {"remainingSeatsCount": 1}
@@ -63,18 +58,18 @@ def test_a_party_without_seats_is_shown_other_flights(screen: Screen) -> None:
 
 
 def test_a_declined_card_cancels_and_the_seats_come_back(screen: Screen) -> None:
-    flight = add_flight(screen.system, seats=5)
+    flight = screen.airline.add_flight(seats=5)
 
     screen.book(flight, passengers=2, payment="decline")
 
     screen.phase("declined")
     expect(screen.find("seats-back")).to_have_attribute("data-done", "true")
-    assert read(screen.system, f"/flights/{flight}")["remainingSeatsCount"] == 5
+    assert screen.airline.get(f"/flights/{flight}")["remainingSeatsCount"] == 5
 
 
 @in_both_languages
 def test_a_cancel_names_seats_and_refund_before_it_is_done_and_ticks_them_off(screen: Screen) -> None:
-    flight = add_flight(screen.system, seats=5, cost=1000)
+    flight = screen.airline.add_flight(seats=5, cost=1000)
     screen.book(flight, passengers=2)
     screen.phase("succeeded")
     screen.find("cancel").click()
@@ -88,28 +83,29 @@ def test_a_cancel_names_seats_and_refund_before_it_is_done_and_ticks_them_off(sc
 
     screen.phase("canceled")
     expect(screen.find("money-back")).to_contain_text("2,000")
-    assert read(screen.system, f"/flights/{flight}")["remainingSeatsCount"] == 5
+    assert screen.airline.get(f"/flights/{flight}")["remainingSeatsCount"] == 5
 
 
 def test_whoever_keeps_the_reservation_closes_the_dialog_and_nothing_happens(screen: Screen) -> None:
-    identity = screen.book(add_flight(screen.system, seats=5), passengers=1)
+    identity = screen.book(screen.airline.add_flight(seats=5), passengers=1)
     screen.phase("succeeded")
     screen.find("cancel").click()
 
     screen.find("keep").click()
 
     expect(screen.find("dialog")).not_to_be_visible()
-    assert read(screen.system, f"/reservations/{identity}")["status"] == "SUCCEED"
+    assert screen.airline.get(f"/reservations/{identity}")["status"] == "SUCCEED"
 
 
 def test_a_reservation_that_ran_out_of_time_says_so(screen: Screen) -> None:
     with stopped(screen.system, "charge-payment"):
-        identity = screen.book(add_flight(screen.system, seats=5), passengers=1)
+        identity = screen.book(screen.airline.add_flight(seats=5), passengers=1)
         screen.phase("held", final=False)
         with closing(sqlite3.connect(screen.system.data / "reserve.db", timeout=60)) as connection, connection:
             long_ago = "2026-01-01 00:00:00.000000"
             connection.execute("UPDATE reservations SET expires_at = ? WHERE id = ?", (long_ago, identity))
-        requests.post(screen.system.url("reserve-housekeeping"), headers=TICK, timeout=60)
+        headers = {"Content-Type": wire.CLOUD_EVENT_JSON}
+        requests.post(screen.system.url("reserve-housekeeping"), json=tick(), headers=headers, timeout=60)
         screen.phase("expired", final=False)
 
     screen.phase("expired")
@@ -117,7 +113,7 @@ def test_a_reservation_that_ran_out_of_time_says_so(screen: Screen) -> None:
 
 def test_a_lost_connection_is_said_and_found_again(screen: Screen) -> None:
     with stopped(screen.system, "charge-payment"):
-        screen.book(add_flight(screen.system, seats=5), passengers=1)
+        screen.book(screen.airline.add_flight(seats=5), passengers=1)
         screen.phase("held", final=False)
         screen.page.context.set_offline(True)
         expect(screen.find("lost")).to_be_visible()
@@ -135,7 +131,7 @@ def test_a_reservation_that_nobody_made_is_not_found(screen: Screen) -> None:
 
 def test_nothing_is_asked_of_the_functions_once_a_reservation_has_ended(screen: Screen) -> None:
     screen.page.clock.install()
-    screen.book(add_flight(screen.system, seats=5), passengers=1)
+    screen.book(screen.airline.add_flight(seats=5), passengers=1)
     screen.phase("succeeded")
     asked: list[str] = []
     screen.page.on("request", lambda request: asked.append(request.url))
@@ -159,7 +155,7 @@ def test_a_screen_that_cannot_be_fetched_says_so_and_can_be_loaded_again(screen:
 
 
 def test_the_timeline_names_each_event(screen: Screen) -> None:
-    screen.book(add_flight(screen.system, seats=5), passengers=1)
+    screen.book(screen.airline.add_flight(seats=5), passengers=1)
     screen.phase("succeeded")
 
     screen.find("timeline").click()

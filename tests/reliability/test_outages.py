@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from testbed.airline_under_test import AirlineUnderTest
+from testbed.outages import out_of_reach
 from testbed.running_system import ROOT, eventually
 from tests.reliability.restartable_laptop import RestartableLaptop, hurried_manifests
 
@@ -50,18 +51,6 @@ def stopped(laptop: RestartableLaptop, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def out_of_reach(laptop: RestartableLaptop, database: str) -> Iterator[None]:
-    """Nobody else can read or write; possible only while nobody has it open.
-
-    A renamed or removed file would be a lie: those who have it open would go on, the others would find a new one.
-    """
-    with closing(sqlite3.connect(laptop.data / f"{database}.db", isolation_level=None)) as connection:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("BEGIN EXCLUSIVE")
-        yield
-
-
-@contextmanager
 def read_only(laptop: RestartableLaptop, database: str) -> Iterator[None]:
     """A transaction that does not end: whoever wants to write waits."""
     with closing(sqlite3.connect(laptop.data / f"{database}.db", timeout=60, isolation_level=None)) as connection:
@@ -87,7 +76,7 @@ def test_reservations_are_taken_while_the_broker_is_away_and_housekeeping_sends_
 
 def test_a_database_that_is_away_is_told_with_503_and_its_events_are_delivered_once_it_is_back(started: Start) -> None:
     laptop, airline = started()
-    with out_of_reach(laptop, "flight-seats"):
+    with out_of_reach(laptop.data / "flight-seats.db"):
         placed = airline.place_reservation(SAMPLE_FLIGHT, 3)
         refused = requests.get(f"{airline.gateway}/flights", timeout=60)
         assert (refused.status_code, refused.json()["detail"]) == (503, AWAY)
