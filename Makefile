@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
-# of the tests, at the same time: auto is one for each core, 0 is none but the one process
+# of the tests, at the same time: auto is one for each core, from two to eight; 0 runs all tests in this process
 WORKERS ?= auto
 # for run, status and clean: the folder of another system than the airline, with its manifests/ and functions/
 SYSTEM ?=

@@ -123,7 +123,7 @@ SPEAKERS: Mapping[str, tuple[Word, ...]] = {
 """Who says events without hearing any: HTTP functions, and housekeeping, which says again what is owed."""
 
 SUCCESS: tuple[Word, ...] = (ReservationPlaced, RemainingSeatsDecreased, Paid, ReservationConfirmed)
-"""What is said of a reservation that succeeds, each event the cause of the next."""
+"""The events of a reservation that succeeds, in order: each is the cause of the next."""
 ENDS: Mapping[str, Word] = {"SUCCEED": ReservationConfirmed, "CANCELED": ReservationCanceled}
 """What a saga ends with, by the status of its reservation; the compensation of a canceled one is still owed then."""
 

@@ -14,7 +14,7 @@ from choreography import settings as kit
 
 @dataclass(frozen=True)
 class Settings(kit.Settings):
-    """What the airline's functions can be told from outside, beyond what every function can."""
+    """The settings of the airline's functions, in addition to those of every function."""
 
     provider_database_url: URL
     """PROVIDER_DATABASE_URL: the test payment provider's own ledger, apart from payment's tables. It may have its own

@@ -48,7 +48,7 @@ COUNT_AND_OLDEST = select(func.count(), func.min(OUTBOX.c.created_at))
 
 @dataclass
 class Batch:
-    """Some rows on their way, sent by several threads at once, each of which takes the next one."""
+    """Some rows that several threads send at once. Each thread takes the next row."""
 
     rows: Sequence[Row[Any]]
     put: Put

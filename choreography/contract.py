@@ -87,7 +87,7 @@ class AnyEvent:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What one route promises besides its path and method.
+    """What one route promises in addition to its path and method.
 
     `answers` is what a success shows (None: nothing, 204), `about` says it in words. `conditional` routes heed If-Match
     and If-None-Match, `repeatable` ones an Idempotency-Key. `refuses` has words for a status where the usual ones do

@@ -7,7 +7,7 @@ from choreography.logs import log
 
 
 def work(share: Callable[[], None], threads: int) -> None:
-    """Calls `share` in so many threads, of which the caller's is one, and returns when all have ended.
+    """Calls `share` in that many threads, including the caller's, and returns when all have ended.
 
     A thread that cannot be started leaves its share to the others. All are daemons: they delay no SIGTERM. What
     `share` raises is raised from here only where the caller's own thread met it.

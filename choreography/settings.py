@@ -23,7 +23,7 @@ DRIVERS = ("sqlite", "postgresql+psycopg", "mysql+pymysql", "mariadb+pymysql")
 
 @dataclass(frozen=True)
 class Settings:
-    """What a function can be told from outside; on a cluster from ConfigMaps and a Secret."""
+    """The settings of a function; on a cluster they come from ConfigMaps and a Secret."""
 
     database_url: URL
     """DATABASE_URL; DATABASE_USER, DATABASE_PASSWORD and DATABASE_CA, where set, are put into it (not for SQLite)."""

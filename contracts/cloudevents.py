@@ -14,7 +14,7 @@ _VERSION = {"const": "1.0"}
 
 
 def headers_of_any(event: AnyEvent) -> list[Json]:
-    """The headers of an event in binary mode, of which only these are looked at."""
+    """The headers of an event in binary mode; the function reads only these."""
     required = [
         parameter(f"ce-{name}", "header", _BINARY, {"type": "string", "minLength": 1, "pattern": _SOME_TEXT})
         for name in ("id", "source", "type")

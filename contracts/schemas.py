@@ -55,7 +55,7 @@ def asked(field: Field) -> Json:
 
 
 def sent(field: Field) -> Json:
-    """What a body may have: besides the usual form, the digits of a number, and an instant for its day."""
+    """What a body may have: the usual form, and also the digits of a number, or an instant for its day."""
     schema = dict(field.read.schema)
     if schema.get("type") == "integer":
         digits = digits_between(schema["minimum"], schema["maximum"])

@@ -10,7 +10,7 @@ Manifest = dict[str, Any]
 
 
 def parse(file: Path, text: str | None = None) -> list[Any]:
-    """The documents of a file, or of a text that stands in it; empty ones are left out. Raises ManifestError."""
+    """The documents of a file, or of a text from it; empty ones are left out. Raises ManifestError."""
     try:
         return yaml_documents(file, text)
     except NotYamlError as error:

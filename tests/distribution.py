@@ -11,7 +11,7 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 AT_MOST = 8
-"""Workers; each may have a running airline."""
+"""Workers. More would only wait for the one that has the servers."""
 DATABASE = re.compile(r"^tests/databases/.*[\[-](sqlite|postgresql|mariadb)[\]-]")
 ALONE = ("tests/model/", "tests/deployment/", "tests/unit/test_site.py", "tests/integration/test_hostile_events.py")
 """Where tests are long and share no server: each is a piece of its own."""

@@ -2,9 +2,9 @@
 
     python -m broker.embedded --triggers triggers.yaml --service count-visits=http://127.0.0.1:40001 --data broker.db
 
-What is the same stands in the modules: event (HTTP forms), filters, triggers (what manifests say), retry_policy
-(settings and defaults), delivery (what each answer means), subscription (order, how much is in flight), ingress (what a
-publisher is told). tests/broker runs against this broker and against real ones.
+These modules do what class Kafka does: event (HTTP forms), filters, triggers (what manifests say), retry_policy
+(settings and defaults), delivery (what each answer means), subscription (order, how much is in flight), ingress (how a
+publisher is answered). tests/broker runs against this broker and against real ones.
 
 What differs from class Kafka:
 

@@ -14,7 +14,7 @@ class NotYamlError(ValueError):
 
 
 def yaml_documents(file: Path, text: str | None = None) -> list[Any]:
-    """The documents of a file, or of a text that stands in it; empty ones are left out.
+    """The documents of a file, or of a text from it; empty ones are left out.
 
     Raises NotYamlError, OSError, UnicodeDecodeError.
     """

@@ -17,7 +17,7 @@ def rebuild(
     invocation: Invocation,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only compare; exit code 1 if it differs.")] = False,
 ) -> None:
-    """Builds the dashboard anew from the events it has kept, compares, and repairs what differs."""
+    """Rebuilds the dashboard from its history of events, compares, and repairs what differs."""
     with progress() as bars:
         done = _all_calls(invocation.airline, dry_run, bars)
     answer(invocation, done, lambda: tables.facts({name: _listed(value) for name, value in done.items()}))

@@ -13,7 +13,7 @@ LENDING = events.Glossary("/library/", "loan_id", "loans", IDS, schemas="tag:lib
 
 @dataclass(frozen=True, kw_only=True)
 class Loan(events.Event):
-    """What every event of a loan tells: which book, and for a reader of which age."""
+    """The fields of every event of a loan: the book, and the age of the reader."""
 
     glossary: ClassVar = LENDING
     loan_id: Annotated[str, text(1, 40)]
