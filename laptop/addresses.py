@@ -9,27 +9,32 @@ from laptop.manifests import Sink, System
 from laptop.options import BROKER_PORT, Options
 from laptop.sockets import listen, url_of
 
-BROKER = "broker"
+BROKER, BOARD = "broker", "board"
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """The held sockets by name: every Service, and the broker."""
+    """The held sockets by name: every Service, the broker, and with a gateway the feed of the board."""
 
     listeners: dict[str, socket]
 
     @property
     def services(self) -> dict[str, str]:
         """The URL of every Service."""
-        return {name: url_of(held) for name, held in self.listeners.items() if name != BROKER}
+        return {name: url_of(held) for name, held in self.listeners.items() if name not in {BROKER, BOARD}}
 
     @property
     def broker(self) -> str | None:
         """The broker's base URL, None without a Broker."""
         return url_of(self.listeners[BROKER]) if BROKER in self.listeners else None
 
+    @property
+    def board(self) -> str | None:
+        """The base URL of the board's feed, None without a gateway, through which it is reached."""
+        return url_of(self.listeners[BOARD]) if BOARD in self.listeners else None
+
     def port(self, name: str) -> int:
-        """The port of a Service or of the broker."""
+        """The port of a Service, of the broker, or of the board."""
         port: int = self.listeners[name].getsockname()[1]
         return port
 
@@ -79,6 +84,7 @@ def _wanted(system: System, options: Options) -> dict[str, int]:
     named: dict[str, int | None] = {function.name: function.port for function in system.functions}
     if system.gateway:
         named[system.gateway.name] = system.gateway.port
+        named[BOARD] = None
     if system.brokers:
         named[BROKER] = BROKER_PORT
     if unknown := sorted(options.ports.keys() - named.keys()):

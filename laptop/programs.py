@@ -53,6 +53,7 @@ def gateway_program(gateway: Gateway, options: Options, addresses: Addresses) ->
         "PORT": str(port),
         "LISTEN": "fd/3",
         "BROKER_URL": addresses.broker or "",
+        "BOARD_URL": addresses.board or "",
         # named from its own folder: in a Caddyfile, a blank or a brace in a path would mean something
         "WEB_ROOT": "web",
         "XDG_DATA_HOME": home,
@@ -81,6 +82,18 @@ def broker_program(options: Options, addresses: Addresses) -> Program:
         arguments=(options.python, "-m", "broker.embedded", *triggers, *services, *data, *disturb, *bound),
         environment=_python_environment(),
         output=options.logs / "broker.log",
+    )
+
+
+def board_program(options: Options, addresses: Addresses) -> Program:
+    """What feeds the live board: started by the first who watches, and gone some time after the last one."""
+    broker = ("--broker", addresses.broker) if addresses.broker else ()
+    return Program(
+        name="board",
+        arguments=(options.python, "-m", "laptop.board", "--data", str(options.data), *broker),
+        environment=_python_environment(),
+        output=options.logs / "board.log",
+        on_demand=True,
     )
 
 

@@ -100,7 +100,9 @@ async def _again_and_again(name: str, work: Callable[[], Coroutine[Any, Any, Non
 def _life(life: Life) -> dict[str, Any]:
     return {
         "url": life.url,
+        "folder": life.folder,
         "state": life.state,
+        "since": datetime.fromtimestamp(life.since, UTC).isoformat(timespec="milliseconds"),
         "pid": life.pid,
         "starts": life.starts,
         "coldStarts": list(life.cold_starts),

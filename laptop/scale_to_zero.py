@@ -35,7 +35,10 @@ class Life:
 
     url: str
     triggers: tuple[str, ...]
+    folder: str
     state: str = "asleep"
+    since: float = field(default_factory=time.time)
+    """When it came into this state, in seconds since 1970."""
     pid: int | None = None
     starts: int = 0
     cold_starts: deque[float] = field(default_factory=lambda: deque(maxlen=20))
@@ -82,6 +85,7 @@ async def live(function: Function, life: Life, means: Means) -> None:
             await _recover(function, life, means, child, lived)
         else:
             life.quick_deaths = 0
+            say(function.name, "asleep again")
 
 
 async def _start(life: Life, means: Means) -> Child:
@@ -100,6 +104,7 @@ async def _start(life: Life, means: Means) -> Child:
         if ready.done():
             life.cold_starts.append(round(time.monotonic() - began, 4))
             life.wakings.append((at, life.cold_starts[-1]))
+            say(means.log.name, f"woke in {life.cold_starts[-1]:.2f} s")
             _become(life, means, "awake", child.pid)
         elif not child.exited.done():
             say(means.log.name, f"not ready after {START_DEADLINE:.0f} s: ended")
@@ -167,5 +172,5 @@ def backoff(quick_deaths: int) -> float:
 
 
 def _become(life: Life, means: Means, state: str, pid: int | None) -> None:
-    life.state, life.pid = state, pid
+    life.state, life.pid, life.since = state, pid, time.time()
     means.changed()

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from laptop.addresses import BROKER, Addresses, take_addresses
+from laptop.addresses import BOARD, BROKER, Addresses, take_addresses
+from laptop.arrivals import connection_arrives
 from laptop.data_folder import only_run
 from laptop.errors import LaptopError
 from laptop.guard import guarded
@@ -18,7 +19,7 @@ from laptop.logs import say
 from laptop.manifests import Function, System, read_system
 from laptop.options import ROOT, Options
 from laptop.process import Child, Children, Program, allow_open_files
-from laptop.programs import broker_program, function_program, gateway_program, migrations_program
+from laptop.programs import board_program, broker_program, function_program, gateway_program, migrations_program
 from laptop.run import Run
 from laptop.runtime import RuntimeFolder, runtime_folder
 from laptop.scale_to_zero import GRACE, STURDY, Life, Means, backoff, live
@@ -93,6 +94,7 @@ async def _start(this: Run) -> None:
         write_triggers(this.options.triggers, this.system.eventing)
         _begin_residence(this, broker_program(this.options, this.addresses))
     if this.system.gateway:
+        _begin_residence(this, board_program(this.options, this.addresses))
         _begin_residence(this, gateway_program(this.system.gateway, this.options, this.addresses))
     await _migrate(this)
     this.gates.set()
@@ -119,7 +121,8 @@ def _begin_life(this: Run, function: Function) -> None:
     def notify() -> Path:
         return this.runtime.of(function.name) / "notify"
 
-    life = this.lives[function.name] = Life(this.addresses.services[function.name], function.triggers)
+    url = this.addresses.services[function.name]
+    life = this.lives[function.name] = Life(url, function.triggers, function.folder)
     means = Means(listener, launch, notify, this.log(function.name), this.changed, this.gates)
 
     async def live_on() -> None:
@@ -135,17 +138,20 @@ def _begin_residence(this: Run, program: Program) -> None:
 
 
 async def _keep_running(this: Run, program: Program) -> None:
-    """Broker and gateway: always there, started again at once."""
+    """Broker and gateway: always there, started again at once. The board: only while somebody watches."""
     quick_deaths = 0
-    log = this.log(program.name)
+    log, listener = this.log(program.name), this.addresses.listeners[program.name]
     await this.children.end({program.name}, REST_GRACE)  # of a start that failed
     while True:
+        if program.on_demand:
+            await connection_arrives(listener)
         began = asyncio.get_running_loop().time()
-        child = this.children.start(_plainly_named(this, program), this.addresses.listeners[program.name])
+        child = this.children.start(_plainly_named(this, program), listener)
         this.residents[program.name] = child.pid
         this.changed()
         status = await child.wait()
-        log.show_crash(status)
+        if status or not program.on_demand:
+            log.show_crash(status)
         if status > 0 and not this.falls[program.name].done():
             if program.explained_by:
                 await this.children.start(replace(_plainly_named(this, program), arguments=program.explained_by)).wait()
@@ -233,7 +239,7 @@ async def _end(this: Run) -> None:
     for task in this.tasks:
         task.cancel()
     await asyncio.gather(*this.tasks, return_exceptions=True)
-    await this.children.end(set(this.lives) | {"migrations"}, FUNCTIONS_GRACE)
+    await this.children.end(set(this.lives) | {"migrations", BOARD}, FUNCTIONS_GRACE)
     await this.children.end(set(this.residents), REST_GRACE)
 
 

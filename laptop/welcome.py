@@ -30,7 +30,7 @@ async def answers(url: str) -> bool:
 
 
 def say_welcome(state: dict[str, Any], system: System, options: Options) -> None:
-    """Where to click, what to type (the lines of the file `options.welcome`, if it is there), how to stop."""
+    """What to type (the lines of the file `options.welcome`, if it is there), how to stop, and last where to click."""
     gateway = state["gateway"]
     pings = f", {len(system.pings)} schedules" if system.pings else ""
     lines = [
@@ -38,9 +38,9 @@ def say_welcome(state: dict[str, Any], system: System, options: Options) -> None
         f"  {len(system.functions)} functions are asleep and wake at the first call{pings}.",
         "",
     ]
-    lines += [f"  Click:  {gateway}"] if gateway else []
     lines += [*_to_type(state, options.welcome), ""]
-    lines += [f"  See:    {options.status}", "  Stop:   Ctrl-C", ""]
+    lines += [f"  See:    {options.status}", "  Stop:   Ctrl-C"]
+    lines += [f"  Click:  {gateway}", ""] if gateway else [""]
     show("\n".join(lines))
 
 

@@ -58,6 +58,7 @@ async def _serve(engine: Engine, log: Log, listener: socket.socket, stop_at_end_
     logger.info("listening on %s:%d", *listener.getsockname()[:2])
     await stop.wait()
     server.close()
+    engine.feed.leave()
     await handlers.shutdown(timeout=1.0)
     await engine.stop()
     log.close()

@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from broker.embedded.delivery import Outcome, Post
 from broker.embedded.event import MAX_BYTES, Event
 from broker.embedded.event_log import Appended, Attempt, KeptEvent, Log, StoredEvent
 from broker.embedded.group_commit import GroupCommit
+from broker.embedded.happenings import Happenings
 from broker.embedded.lookup import look_up
 from broker.embedded.subscription import Subscription
 from broker.embedded.triggers import Manifests
@@ -54,6 +55,8 @@ class Engine:
         self._retention = retention
         self._since_prune = 0
         self._commit = GroupCommit(log, self._announce)
+        self._happenings = Happenings(self._figures)
+        self.feed = self._happenings.feed
         ids = log.register_triggers((trigger.key, trigger.ordered) for trigger in manifests.triggers)
         self._subscriptions = {
             ids[trigger.key]: Subscription(
@@ -96,8 +99,10 @@ class Engine:
         await self._commit.write(change)
 
     def status(self) -> dict[str, Any]:
-        triggers = {each.trigger.key: each.figures() for each in self._subscriptions.values()}
-        return {"triggers": triggers, "events": self._log.stored_events, "kept": self.kept_count()}
+        return {"triggers": self._figures(), "events": self._log.stored_events, "kept": self.kept_count()}
+
+    def _figures(self) -> dict[str, dict[str, int]]:
+        return {each.trigger.key: each.figures() for each in self._subscriptions.values()}
 
     async def look_up(self, wanted: Mapping[str, str]) -> dict[str, Any]:
         """What became of the newest events with these attributes, see lookup."""
@@ -138,6 +143,8 @@ class Engine:
         return [log.append(event, wanted)]
 
     def _announce(self, appended: Appended) -> None:
+        keys = tuple(self._subscriptions[trigger_id].trigger.key for trigger_id in appended.trigger_ids)
+        self._happenings.accepted(appended.stored, keys, appended.said_by)
         for trigger_id in appended.trigger_ids:
             self._subscriptions[trigger_id].offer(appended.stored)
         self._since_prune += 1
@@ -156,12 +163,16 @@ class Engine:
                 log.keep(of.trigger.key, stored.offset, outcome.event, outcome.kept_because)
             elif of.kept:
                 log.no_longer_kept(of.trigger.key, outcome.event)
-            return [] if outcome.reply is None else self._append(of.trigger.broker_path, outcome.reply, log)
+            if outcome.reply is None:
+                return []
+            said_by = of.trigger.key
+            return [replace(each, said_by=said_by) for each in self._append(of.trigger.broker_path, outcome.reply, log)]
 
         urgent = outcome.reply is not None or of.trigger.ordered
         await self._commit.write_surely(change, urgent=urgent)
         if of.kept or outcome.kept_because is not None:
             of.kept = self._log.kept_counts().get(of.trigger.key, 0)
+        self._happenings.ended(of.trigger.key, stored, outcome)
 
     def _note(self, of: Subscription, stored: StoredEvent, attempt: Attempt) -> None:
         def change(log: Log) -> list[Appended]:
@@ -169,6 +180,7 @@ class Engine:
             return []
 
         self._commit.begin_writing(change)
+        self._happenings.failed(of.trigger.key, stored, attempt)
 
     def _prune(self, log: Log) -> list[Appended]:
         log.prune(self._retention.milliseconds, self._retention.events, PRUNE_AT_MOST)

@@ -101,6 +101,8 @@ class Appended:
 
     stored: StoredEvent
     trigger_ids: tuple[int, ...]
+    said_by: str | None = None
+    """The Trigger to whose delivery it was the reply."""
 
 
 @dataclass(frozen=True, slots=True)

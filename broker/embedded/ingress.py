@@ -9,6 +9,7 @@ does not come; 503 too large, or the disk does not take it. It never says 100 Co
 goes on after a wait of its own.
 
     GET /-/status                 {"triggers": {"<namespace>/<name>": {figures}}, "events": number stored}
+    GET /-/feed                   what happens, as it happens: server-sent events; see happenings
     GET /-/deliveries?ATTRIBUTE=VALUE&...
         {"events": [{"id", "source", "type", "offset", "storedAt", "deliveries": [{"trigger", "state", "attempts"}]}],
         "more": whether there are older ones}; see lookup
@@ -38,6 +39,7 @@ from aiohttp.web_protocol import RequestHandler
 from broker.embedded.engine import Engine, NotKeptError, TooLargeError
 from broker.embedded.event import NotAnEvent, is_attribute_name, parse, to_structured
 from broker.embedded.event_log import KeptEvent
+from broker.embedded.feed import CONTENT_TYPE, Feed, TooManyWatchersError, stream
 from broker.embedded.group_commit import NotStoredError
 
 MAX_BODY = 4 * 1_048_576  # structured mode may take more than the event itself
@@ -106,8 +108,10 @@ async def _publish(engine: Engine, request: web.BaseRequest) -> web.Response:
     return web.Response(status=202)
 
 
-async def _tell(engine: Engine, request: web.BaseRequest) -> web.Response:
+async def _tell(engine: Engine, request: web.BaseRequest) -> web.StreamResponse:
     match request.path:
+        case "/-/feed":
+            return await _feed(engine.feed, request)
         case "/-/status":
             return _json(engine.status())
         case "/-/deliveries":
@@ -117,6 +121,17 @@ async def _tell(engine: Engine, request: web.BaseRequest) -> web.Response:
         case "/healthz":
             return web.Response(status=204)
     return _problem(HTTPStatus.NOT_FOUND, "the broker tells nothing under this address")
+
+
+async def _feed(feed: Feed, request: web.BaseRequest) -> web.StreamResponse:
+    if request.query_string:
+        return _problem(HTTPStatus.BAD_REQUEST, "the feed takes no parameters: everybody gets the same")
+    if request.method == "HEAD":
+        return web.Response(content_type=CONTENT_TYPE)
+    try:
+        return await stream(feed, request)
+    except TooManyWatchersError as error:
+        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
 
 async def _deliveries(engine: Engine, request: web.BaseRequest) -> web.Response:

@@ -1,0 +1,116 @@
+"""The same messages to everybody who watches, as server-sent events: each is one line `data:` with a JSON document.
+
+Whoever comes gets a snapshot first and then each change. Whoever reads too slowly gets another snapshot in place of the
+changes that were waiting, so nobody's slowness takes memory. A comment every few seconds keeps proxies from hanging up.
+(HTML Standard, section 9.2, "Server-sent events".)
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+CONTENT_TYPE = "text/event-stream"
+MOST_WAITING = 50  # messages for one watcher
+MOST_WATCHERS = 50
+HEARTBEAT = 5.0  # seconds; one who is gone is noticed at the next one
+_COMMENT = b":\n\n"
+
+Document = Mapping[str, Any]
+
+
+class TooManyWatchersError(Exception):
+    """One more would be more than MOST_WATCHERS."""
+
+
+@dataclass(eq=False)
+class _Watcher:
+    behind: bool = True
+    messages: deque[bytes] = field(default_factory=deque)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Feed:
+    """snapshot: makes the document that says how everything stands now. All on the thread of the loop."""
+
+    def __init__(self, snapshot: Callable[[], Document], heartbeat: float = HEARTBEAT) -> None:
+        self._snapshot = snapshot
+        self._heartbeat = heartbeat
+        self._watchers: set[_Watcher] = set()
+        self._closed = False
+
+    @property
+    def watchers(self) -> int:
+        """How many there are, or were until the last heartbeat."""
+        return len(self._watchers)
+
+    def publish(self, change: Document) -> None:
+        """To all of them, encoded once."""
+        if not self._watchers:
+            return
+        message = encoded(change)
+        for watcher in self._watchers:
+            if len(watcher.messages) >= MOST_WAITING:
+                watcher.messages.clear()
+                watcher.behind = True
+            if not watcher.behind:
+                watcher.messages.append(message)
+            watcher.news.set()
+
+    @contextmanager
+    def watching(self) -> Iterator[AsyncIterator[bytes]]:
+        """The messages for one more watcher, until the feed is left. Raises TooManyWatchersError."""
+        if len(self._watchers) >= MOST_WATCHERS:
+            raise TooManyWatchersError(f"{MOST_WATCHERS} are watching already; try again later")
+        watcher = _Watcher()
+        self._watchers.add(watcher)
+        try:
+            yield self._messages(watcher)
+        finally:
+            self._watchers.discard(watcher)
+
+    def leave(self) -> None:
+        """Ends all streams: their readers come again."""
+        self._closed = True
+        for watcher in self._watchers:
+            watcher.news.set()
+
+    async def _messages(self, watcher: _Watcher) -> AsyncIterator[bytes]:
+        while not self._closed:
+            if watcher.behind:
+                watcher.behind = False
+                yield encoded(self._snapshot())
+            elif watcher.messages:
+                yield watcher.messages.popleft()
+            elif not await self._news(watcher):
+                yield _COMMENT
+
+    async def _news(self, watcher: _Watcher) -> bool:
+        """Whether there are any before a heartbeat is due."""
+        try:
+            async with asyncio.timeout(self._heartbeat):
+                await watcher.news.wait()
+        except TimeoutError:
+            return False
+        watcher.news.clear()
+        return True
+
+
+async def stream(feed: Feed, request: web.BaseRequest) -> web.StreamResponse:
+    """Answers with the feed, until one of both goes. Raises TooManyWatchersError."""
+    response = web.StreamResponse(headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+    with feed.watching() as messages, suppress(ConnectionResetError):  # the watcher has gone
+        await response.prepare(request)
+        async for message in messages:
+            await response.write(message)
+    return response
+
+
+def encoded(document: Document) -> bytes:
+    """As one message. JSON has no line break outside of its strings, and escapes them inside."""
+    return b"data: " + json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n\n"

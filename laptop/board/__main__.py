@@ -1,0 +1,75 @@
+"""python -m laptop.board: started with its listening socket as descriptor 3 (sd_listen_fds(3))."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from broker.embedded.feed import Feed
+from laptop.board.picture import Document, Picture
+from laptop.board.server import application
+from laptop.board.sources import follow_broker, follow_state
+
+IDLE = 20.0  # seconds without anybody who watches, until it ends
+_PASSED = 3
+
+
+def main(arguments: list[str]) -> int:
+    """Runs until SIGTERM, or until nobody has watched for a while. Always 0."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    parser = argparse.ArgumentParser(prog="python -m laptop.board")
+    parser.add_argument("--data", type=Path, required=True, help="the data folder of the run")
+    parser.add_argument("--broker", help="the broker's base URL")
+    options = parser.parse_args(arguments)
+    asyncio.run(_serve(options.data, options.broker, socket.socket(fileno=_PASSED)))
+    return 0
+
+
+async def _serve(data: Path, broker: str | None, listener: socket.socket) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    picture = Picture()
+    feed = Feed(picture.snapshot)
+
+    def tell(change: Document | None) -> None:
+        if change is not None:
+            feed.publish(change)
+
+    following = [asyncio.create_task(follow_state(data, picture, tell))]
+    if broker:
+        following.append(asyncio.create_task(follow_broker(broker, picture, tell)))
+    runner = web.AppRunner(application(feed), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    await _until_idle(feed, stop, following)
+    feed.leave()
+    await runner.cleanup()
+    for task in following:
+        task.cancel()
+    await asyncio.gather(*following, return_exceptions=True)
+
+
+async def _until_idle(feed: Feed, stop: asyncio.Event, following: list[asyncio.Task[None]]) -> None:
+    """Raises what one of those who follow has failed with."""
+    loop = asyncio.get_running_loop()
+    watched = loop.time()
+    while loop.time() - watched < IDLE and not stop.is_set():
+        for broken in filter(asyncio.Task.done, following):
+            broken.result()
+        if feed.watchers:
+            watched = loop.time()
+        try:
+            async with asyncio.timeout(1.0):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
