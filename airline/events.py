@@ -1,8 +1,8 @@
 """The glossary: everything that is said in this airline, one frozen dataclass a word.
 
 The class name is the CloudEvents `type`; a field `seat_qty` travels as `seatQty` in the event's JSON data.
-Events are past tense and happen at most once per reservation, except SagasSettled, which is about many; the two
-commands at the end are requests from outside and may be refused.
+Events are past tense and happen at most once per reservation, except SagasSettled, which is about many, and
+SagaExpected, which is about none yet; the two commands at the end are requests from outside and may be refused.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ AIRLINE = Glossary(
     subjects="reservations",
     namespace=UUID("6f1d3a52-0c3b-5d0e-9a44-2f1c8a7b9e10"),
     schemas="tag:airline.example,2026:events/",
+    ahead="SagaExpected",
 )
 EXPIRED = "expired"
 """The reason of a reservation that is ended because its `expires_at` has passed, whichever service ends it."""
@@ -166,6 +167,24 @@ class SagasSettled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SagaExpected(Event):
+    """A reservation is about to be placed. It only wakes the functions that will be needed then: they do nothing else.
+
+    Nobody keeps it, and losing or doubling it changes nothing.
+    """
+
+    batch: ClassVar[tuple[str, ...]] = ("expected_by", "expected_at")
+
+    expected_by: str
+    expected_at: datetime
+
+
+def saga_expected(by: str, at: datetime) -> SagaExpected:
+    """What a Service says that begins sagas; see choreography/ahead.py."""
+    return SagaExpected(expected_by=by, expected_at=at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReservationRequested(Event):
     """Command: somebody outside asks for seats. `reservation_id` was promised by reserve-commands.
 
@@ -203,5 +222,7 @@ SagaEvent = (
 )
 Command = ReservationRequested | CancellationRequested
 
-BY_TYPE: dict[str, type[Event]] = {event.__name__: event for event in get_args(SagaEvent | Command | SagasSettled)}
+BY_TYPE: dict[str, type[Event]] = {
+    event.__name__: event for event in get_args(SagaEvent | Command | SagasSettled | SagaExpected)
+}
 OF_SAGAS: dict[str, type[SagaEvent]] = {event.__name__: event for event in get_args(SagaEvent)}

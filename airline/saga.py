@@ -29,6 +29,7 @@ from airline.events import (
     ReservationConfirmed,
     ReservationPlaced,
     ReservationRequested,
+    SagaExpected,
     SagasSettled,
     SeatsNotHeld,
     SeatsSoldOut,
@@ -58,6 +59,8 @@ class Policy:
     road: Road = Road.REPLY
     undoes: str | None = None
     """The policy whose effect it takes back."""
+    says_ahead: tuple[Word, ...] = ()
+    """What it says as soon as it starts, whatever it hears (choreography/ahead.py)."""
 
     def heard(self, said: Collection[str]) -> list[str]:
         """The types it hears among those that were said."""
@@ -74,6 +77,7 @@ FROM_OUTSIDE = (
         hears=(ReservationRequested,),
         says=(ReservationPlaced, ReservationCanceled),
         road=Road.OUTBOX,
+        says_ahead=(SagaExpected,),
     ),
 )
 FORWARD = (
@@ -114,8 +118,8 @@ POLICIES = FROM_OUTSIDE + FORWARD + COMPENSATION + SETTLEMENT + BESIDE
 OUTSIDE = "outside"
 SPEAKERS: Mapping[str, tuple[Word, ...]] = {
     OUTSIDE: (ReservationRequested, CancellationRequested),
-    "reserve-commands": (ReservationRequested, CancellationRequested),
-    "reserve": (ReservationPlaced, ReservationCanceled),
+    "reserve-commands": (ReservationRequested, CancellationRequested, SagaExpected),
+    "reserve": (ReservationPlaced, ReservationCanceled, SagaExpected),
     "reserve-housekeeping": (ReservationPlaced, ReservationConfirmed, ReservationCanceled),
     "payment-housekeeping": (Paid, PaymentFailed, PaymentRefunded),
     "dashboard-housekeeping": (SagasSettled,),
@@ -126,6 +130,8 @@ SUCCESS: tuple[Word, ...] = (ReservationPlaced, RemainingSeatsDecreased, Paid, R
 """The events of a reservation that succeeds, in order: each is the cause of the next."""
 ENDS: Mapping[str, Word] = {"SUCCEED": ReservationConfirmed, "CANCELED": ReservationCanceled}
 """What a saga ends with, by the status of its reservation; the compensation of a canceled one is still owed then."""
+ROAD = tuple(policy for policy in FROM_OUTSIDE + FORWARD if {*policy.says} & {*SUCCESS})
+"""The policies that a reservation needs that succeeds, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,7 @@ def waits(said: Mapping[str, datetime]) -> list[Wait]:
 def said_by(word: Word) -> list[str]:
     """The names of those who say it: policies in their order, then the others."""
     others = [name for name, words in SPEAKERS.items() if word in words]
-    return [policy.name for policy in POLICIES if word in policy.says] + others
+    return [policy.name for policy in POLICIES if word in policy.says + policy.says_ahead] + others
 
 
 def speaker(type_: str, cause: str | None) -> str:
@@ -168,7 +174,18 @@ def speaker(type_: str, cause: str | None) -> str:
 
 def heard_by(word: Word) -> list[str]:
     """The names of the policies that hear it; project-dashboard hears every event, and is left out."""
-    return [policy.name for policy in POLICIES if word in policy.hears]
+    woken = {name for speaker in said_by(word) for name in needed_after(speaker)} if word is SagaExpected else {}
+    return [policy.name for policy in POLICIES if word in policy.hears or policy.name in woken]
+
+
+def needed_after(speaker: str) -> list[str]:
+    """The policies on the road to success that come after this one, or after a function that begins sagas.
+
+    SagaExpected wakes them, when that one says it. Raises KeyError for who says nothing by itself.
+    """
+    words = {**{policy.name: policy.says for policy in ROAD}, **SPEAKERS}
+    first = next(place for place, policy in enumerate(ROAD) if {*policy.hears} & {*words[speaker]})
+    return [policy.name for policy in ROAD[first:]]
 
 
 def _types(words: Collection[Word]) -> set[str]:

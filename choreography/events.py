@@ -43,6 +43,8 @@ class Glossary:
     """Ids of events are made in it: never to be changed, or no repeat is known as one any more."""
     schemas: str
     """What the `dataschema` of an event begins with, an absolute URI; the rest is its type and its version."""
+    ahead: str = ""
+    """The type of the event that wakes those whom a saga will need (choreography/ahead.py); empty: there is none."""
 
     @property
     def saga_in_json(self) -> str:

@@ -120,6 +120,12 @@ def unsent() -> dict[str, int | str | None]:
     return {"unsent": count, "oldest": oldest and clock.text(oldest)}
 
 
+def is_away() -> bool:
+    """Whether the broker took nothing when this process last sent something: then nobody should try it meanwhile."""
+    with _making:
+        return any(relay.is_open for relay in _relays.values())
+
+
 def deliver(body: bytes, timeout: tuple[float, float] = PATIENT) -> None:
     """Puts one CloudEvent, as `wire.pack` wrote it, into the broker.
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from flask import Request, Response
 from sqlalchemy import Connection
 
-from choreography import bodies, callers, logs, outbox, problems, store, tokens, wire
+from choreography import ahead, bodies, callers, logs, outbox, problems, store, tokens, wire
 from choreography.errors import Invalid, Problem
 from choreography.events import Event, Glossary
 from choreography.logs import log
@@ -173,7 +173,7 @@ def _answer(request: Request, respond: Callable[[Envelope], Response], sagas: Gl
     envelope = wire.read(request.headers, bodies.whole(request))
     saga = sagas.about(wire.saga_of(envelope, sagas)) if sagas else {}
     logs.note(**saga, eventId=envelope.id, traceId=wire.trace_id(envelope.traceparent))
-    response = respond(envelope)
+    response = _nothing() if sagas and ahead.only_wakes(envelope, sagas) else respond(envelope)
     log.info("handled %s", envelope.type, extra={"fields": {"status": response.status_code}})
     return response
 

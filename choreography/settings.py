@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 LONGEST_HISTORY = 36_500
 LEAST_LIFE, LONGEST_LIFE = 24, 24 * 366
@@ -22,10 +23,22 @@ DRIVERS = ("sqlite", "postgresql+psycopg", "mysql+pymysql", "mariadb+pymysql")
 
 
 @dataclass(frozen=True)
+class Waking:
+    """What choreography/ahead.py asks for before SQLAlchemy is imported, which is half of a start."""
+
+    sink: str | None
+    """K_SINK, from the SinkBinding: where events are sent."""
+    service: str
+    """K_SERVICE: who says that a saga is expected."""
+    pause: int
+    """WAKE_AHEAD, seconds: within which a process says it once at most, half of the stable window; 0: never."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of a function; on a cluster they come from ConfigMaps and a Secret."""
 
-    database_url: URL
+    database_url: "URL"
     """DATABASE_URL; DATABASE_USER, DATABASE_PASSWORD and DATABASE_CA, where set, are put into it (not for SQLite)."""
     sink: str | None
     """K_SINK, from the SinkBinding: where the outbox sends."""
@@ -51,6 +64,8 @@ class Settings:
     """TOKEN_AUDIENCE: whom tokens for this system are meant for; each function has this, a slash, and its own name."""
     idempotency_life: timedelta
     """IDEMPOTENCY_HOURS: how long an Idempotency-Key stands for the command that it was sent with; 24 or more."""
+    waking: Waking
+    """Those of choreography/ahead.py."""
 
 
 @functools.cache
@@ -61,11 +76,12 @@ def settings() -> Settings:
 
 def read(env: Mapping[str, str]) -> Settings:
     """Settings from any mapping. Raises ValueError naming what is wrong; it shows no URL, which may hold a password."""
+    early = waking(env)
     return Settings(
         database_url=database(env, "DATABASE_URL"),
-        sink=env.get("K_SINK") or None,
+        sink=early.sink,
         public_url=_public_url(env.get("PUBLIC_URL", "")),
-        service=env.get("K_SERVICE") or env.get("FUNCTION_TARGET", "").replace("_", "-"),
+        service=early.service,
         log_level=_log_level(env.get("LOG_LEVEL", "INFO").upper()),
         threads=number(env, "THREADS", "1"),
         time_zone=_time_zone(env.get("TIME_ZONE", "UTC")),
@@ -75,7 +91,23 @@ def read(env: Mapping[str, str]) -> Settings:
         token_subjects=tuple(env.get("TOKEN_SUBJECTS", "").split()),
         token_audience=_audience(env),
         idempotency_life=_life(number(env, "IDEMPOTENCY_HOURS", "48")),
+        waking=early,
     )
+
+
+def waking(env: Mapping[str, str] = os.environ) -> Waking:
+    """The settings that are needed before all others. Raises ValueError."""
+    return Waking(
+        sink=env.get("K_SINK") or None,
+        service=env.get("K_SERVICE") or env.get("FUNCTION_TARGET", "").replace("_", "-"),
+        pause=_pause(number(env, "WAKE_AHEAD", "0")),
+    )
+
+
+def _pause(seconds: int) -> int:
+    if seconds < 0:
+        raise ValueError("WAKE_AHEAD must be a number of seconds, or 0 for never")
+    return seconds
 
 
 def _log_level(level: str) -> str:
@@ -143,8 +175,11 @@ def days(env: Mapping[str, str], name: str, default: str) -> timedelta | None:
     return timedelta(days=kept) if kept else None
 
 
-def database(env: Mapping[str, str], name: str) -> URL:
+def database(env: Mapping[str, str], name: str) -> "URL":
     """The URL of a database, signed in. `name` ends with DATABASE_URL. Raises ValueError, which shows no password."""
+    from sqlalchemy import make_url  # noqa: PLC0415 - see Waking
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - as above
+
     try:
         url = make_url(env.get(name, "sqlite://"))
     except (ArgumentError, ValueError):
@@ -154,7 +189,7 @@ def database(env: Mapping[str, str], name: str) -> URL:
     return signed_in(url, env, name.removesuffix("DATABASE_URL"))
 
 
-def signed_in(url: URL, env: Mapping[str, str] = os.environ, whose: str = "") -> URL:
+def signed_in(url: "URL", env: Mapping[str, str] = os.environ, whose: str = "") -> "URL":
     """With DATABASE_USER, DATABASE_PASSWORD and DATABASE_CA, where set; a file (SQLite) has no use for them.
 
     `whose`, such as LEDGER_, begins the names of a user and a password that are used instead, where they are set.
@@ -169,7 +204,7 @@ def signed_in(url: URL, env: Mapping[str, str] = os.environ, whose: str = "") ->
     return _verified(signed, authorities) if authorities else signed
 
 
-def _verified(url: URL, authorities: str) -> URL:
+def _verified(url: "URL", authorities: str) -> "URL":
     """Speaks only to a server with a certificate of these authorities, in its own name."""
     if url.get_backend_name() == "postgresql":
         return url.update_query_dict({"sslmode": "verify-full", "sslrootcert": authorities})

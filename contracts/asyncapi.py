@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from airline import saga
-from airline.events import AIRLINE, BY_TYPE, Command
+from airline.events import AIRLINE, BY_TYPE, Command, SagaExpected
 from airline.saga import Policy
 from choreography import events, wire
 from contracts import examples
@@ -72,8 +72,13 @@ def document() -> dict[str, Any]:
 
 
 def _operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    woken = saga.heard_by(SagaExpected)
     for policy in saga.POLICIES:
         yield policy.name, _receiving(policy)
+        if policy.name in woken:
+            yield f"{policy.name}-wakes", _waking(policy.name)
+        if policy.says_ahead:
+            yield f"{policy.name}-says-ahead", _sending(policy.name, policy.says_ahead)
         if policy.says and policy.road is saga.Road.OUTBOX:
             yield f"{policy.name}-says", _sending(policy.name, policy.says)
     for name, words in saga.SPEAKERS.items():
@@ -90,6 +95,15 @@ def _receiving(policy: Policy) -> dict[str, Any]:
         "channel": _ref("channels", CHANNEL),
         "messages": _messages(policy.hears),
         **({"reply": {"channel": _ref("channels", CHANNEL), "messages": _messages(policy.says)}} if replies else {}),
+    }
+
+
+def _waking(name: str) -> dict[str, Any]:
+    return {
+        "action": "receive",
+        "title": f"What wakes {name}",
+        "channel": _ref("channels", CHANNEL),
+        "messages": _messages((SagaExpected,)),
     }
 
 

@@ -23,6 +23,8 @@ VALUES: dict[str, Any] = {
     "amount": 600_000,
     "reason": "canceled by the customer",
     "status": "CANCELED",
+    "expectedBy": "reserve",
+    "expectedAt": fields.plain(NOON),
 }
 SPECIAL = {"SeatsSoldOut": {"reason": "not enough seats left"}, "PaymentFailed": {"reason": "the card was declined"}}
 

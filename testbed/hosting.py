@@ -23,7 +23,7 @@ from sqlalchemy import URL
 from werkzeug.test import Client, TestResponse
 
 from airline.settings import settings
-from choreography import issuer, logs, migrations, outbox, store
+from choreography import ahead, issuer, logs, migrations, outbox, store
 from choreography.settings import settings as kit_settings
 from testbed.policies import housekeeping
 from testbed.project import function_folders, targets
@@ -60,6 +60,7 @@ def forget() -> None:
     for relay in outbox._relays.values():
         relay.end()
     outbox._relays.clear()
+    ahead._process.said_at = None
     for cached in (settings, kit_settings, store.engine, logs.configure, outbox._session, issuer.known):
         cached.cache_clear()
 

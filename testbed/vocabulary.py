@@ -32,10 +32,14 @@ DATA: dict[str, dict[str, Any]] = {
     "SeatsNotHeld": {"reservationId": RESERVATION, "flightId": 1001},
     "PaymentNotTaken": {"reservationId": RESERVATION, "customerId": 7},
     "SagasSettled": {"status": "SUCCEED", "reservationIds": [RESERVATION]},
+    "SagaExpected": {"expectedBy": "reserve", "expectedAt": INSTANT},
     "ReservationRequested": _PARTY | {"reserveDate": "2026-03-01", "paymentMethod": "accept"},
     "CancellationRequested": {"reservationId": RESERVATION, "reason": "ill"},
 }
-"""Sample data of every word of the glossary, all about one reservation (SagasSettled is about many, here one)."""
+"""Sample data of every word of the glossary, all about one reservation (SagasSettled is about many, here one).
+
+SagaExpected is about none.
+"""
 
 
 def event(type_: str, source: str = "/airline/test", **data: object) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from flask import Response, request
 import accepted_commands
 import reservations
 import reservations_api
-from airline.events import AIRLINE, CancellationRequested, Command, ReservationRequested
+from airline.events import AIRLINE, CancellationRequested, Command, ReservationRequested, saga_expected
 from airline.values import RESERVATION_ID
-from choreography import clock, conformance, contract, fields, hal, outbox, policy, store, web, wire
+from choreography import ahead, clock, conformance, contract, fields, hal, outbox, policy, store, web, wire
 from choreography.contract import Body, Commands, Document, Operation, Shape, Shown
 from choreography.errors import Forbidden
 from choreography.fields import Field, Reader
@@ -112,6 +112,8 @@ def accept() -> Response:
     """Give a command"""
     envelope = conformance.read(request, request.get_data())
     command = judged(envelope)
+    if isinstance(command, ReservationRequested):
+        ahead.expect(saga_expected)
     event = wire.forward(envelope, _complete(command))
     outbox.pass_on(lambda transaction: accepted_commands.remember(event, command, transaction), AIRLINE)
     status = f"{hal.base_url(request)}/reservations/{command.reservation_id}"
@@ -138,6 +140,7 @@ def understood(envelope: Envelope, rule: Announcer[HeardEvent]) -> HeardEvent:
     """
     heard = policy.hears(rule).get(envelope.type)
     if heard is ReservationRequested:
+        ahead.expect(saga_expected)
         asked = policy.understood(envelope, rule) if wire.saga_of(envelope, AIRLINE) else _reservation(envelope)
         return _by_event(envelope, asked)  # type: ignore[return-value, arg-type]
     if heard is CancellationRequested:

@@ -1,5 +1,11 @@
 """The functions of reserve: wiring only. The rules are in reservations.py."""
 
+from airline.events import saga_expected
+from choreography import ahead
+
+ahead.at_start(saga_expected, "reserve", "reserve-commands", "place-reservation")
+# ruff: noqa: E402 - while the rest is imported, the functions that the saga will need start as well
+
 import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Row, select
 import accepted_commands
 import reservations
 from airline import ids
-from airline.events import AIRLINE, Event
+from airline.events import AIRLINE, Event, saga_expected
 from airline.values import RESERVATION_ID, SEATS
-from choreography import conditions, contract, fields, hal, idempotency, outbox, resources, store, web
+from choreography import ahead, conditions, contract, fields, hal, idempotency, outbox, resources, store, web
 from choreography.contract import Body, Document, Operation, Parameter, Shape, Shown
 from choreography.fields import Field
 from choreography.resources import Filter, Resource
@@ -144,6 +144,7 @@ def list_reservations() -> Response:
 def reserve() -> Response:
     """Reserve seats"""
     columns = wanted(web.json_object(request))
+    ahead.expect(saga_expected)
     identity = ids.random_reservation_id()
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:

@@ -170,7 +170,7 @@ def test_a_broken_event_is_refused_for_good_and_changes_nothing(
 
 @pytest.mark.parametrize("service", SPEAKING)
 def test_a_policy_refuses_what_it_does_not_hear(airline: HostedAirline, service: str) -> None:
-    for word in DATA.keys() - policy.hears(rule(SPEAKING[service].rules[0])).keys():
+    for word in DATA.keys() - policy.hears(rule(SPEAKING[service].rules[0])).keys() - {AIRLINE.ahead}:
         assert_refused(airline.function(service).hear(event(word)), 422)
 
 

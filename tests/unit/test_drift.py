@@ -1,5 +1,6 @@
 """Functions, Services, Triggers, the glossary and the documented event table say the same."""
 
+import ast
 import importlib
 import re
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from testbed.project import (
     wiring,
 )
 
+WAKES = events.AIRLINE.ahead  # no rule hears it: the wrappers answer it
 SPEAKING = {"reply", "announce", "reply_in_steps"}  # the wrappers whose policies are heard
 
 each_function = pytest.mark.parametrize("service", functions().values(), ids=str)
@@ -96,7 +98,7 @@ def test_triggers_hear_only_words_of_the_glossary() -> None:
 
 def test_the_triggers_of_a_policy_are_what_its_rule_hears() -> None:
     by_trigger = {
-        name: {heard_type(trigger) for trigger in triggers().values() if heard_by(trigger) == name}
+        name: {heard_type(trigger) for trigger in triggers().values() if heard_by(trigger) == name} - {WAKES}
         for name in functions()
     }
 
@@ -124,6 +126,40 @@ def test_every_other_speaker_of_the_saga_is_a_function_without_triggers() -> Non
 
     assert speakers <= set(functions())
     assert not speakers & {heard_by(trigger) for trigger in triggers().values()}
+
+
+def test_the_triggers_that_wake_ahead_lead_to_what_the_saga_needs_after_whoever_says_so() -> None:
+    by_trigger = {
+        heard_by(trigger): trigger.spec["filter"]["attributes"].get("source")
+        for trigger in triggers().values()
+        if heard_type(trigger) == WAKES
+    }
+    saying = saga.said_by(events.SagaExpected)
+    expecting = {
+        policy.name: [name for name in saying if policy.name in saga.needed_after(name)] for policy in saga.POLICIES
+    }
+
+    assert set(by_trigger) == set(saga.heard_by(events.SagaExpected))
+    for name, source in by_trigger.items():
+        said_by = saying if source is None else [source.removeprefix(events.AIRLINE.sources)]
+        assert said_by == expecting[name], name
+
+
+def test_what_a_saga_needs_is_the_road_to_its_success() -> None:
+    road = ["place-reservation", "decrease-seats", "charge-payment", "confirm-reservation"]
+
+    assert saga.needed_after("reserve-commands") == road
+    assert saga.needed_after("reserve") == saga.needed_after("place-reservation") == road[1:]
+
+
+def test_who_begins_sagas_says_so_at_its_start() -> None:
+    (call,) = [
+        node
+        for node in ast.walk(ast.parse((ROOT / "functions" / "reserve" / "main.py").read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "ahead.at_start"
+    ]
+
+    assert set(map(ast.literal_eval, call.args[1:])) == set(saga.said_by(events.SagaExpected))
 
 
 def test_a_policy_is_undone_after_it_was_done() -> None:

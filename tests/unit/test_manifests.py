@@ -26,6 +26,7 @@ from testbed.project import (
     folder_of,
     functions,
     heard_by,
+    heard_type,
     known_settings,
     kustomization,
     manifests,
@@ -54,6 +55,7 @@ DELIVERY = {
     "timeout": "PT20S",
     "deadLetterSink": {"ref": {"apiVersion": SERVING, "kind": "Service", "name": "dead-letters"}},
 }
+WAKES = "SagaExpected"
 TRIGGER_TIMEOUT = 20
 DRAIN = 30
 
@@ -282,7 +284,12 @@ def test_no_two_services_want_the_same_port_on_a_laptop() -> None:
 @each_trigger
 def test_a_trigger_states_its_whole_delivery(trigger: Manifest) -> None:
     # Knative takes a Trigger's delivery instead of the Broker's, never field by field
-    assert trigger.spec["delivery"] == DELIVERY
+    assert trigger.spec["delivery"] == (DELIVERY | {"retry": 0} if heard_type(trigger) == WAKES else DELIVERY)
+
+
+def test_one_dispatcher_of_the_kafka_broker_is_enough_for_all_triggers() -> None:
+    # above 20 it starts a second pod
+    assert len(triggers()) <= 20
 
 
 @each_trigger

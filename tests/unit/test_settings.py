@@ -26,6 +26,7 @@ SECRET = "hunter2"
         ("TIME_ZONE", "/etc/passwd", "TIME_ZONE must be UTC, an offset such as"),
         ("IDEMPOTENCY_HOURS", "23", "IDEMPOTENCY_HOURS must be between 24 and 8784"),
         ("TOKEN_ISSUER", "https://cluster.test", "TOKEN_AUDIENCE must be set where TOKEN_ISSUER is"),
+        ("WAKE_AHEAD", "-1", "WAKE_AHEAD must be a number of seconds, or 0 for never"),
         ("EVENT_HISTORY_DAYS", "-1", "EVENT_HISTORY_DAYS must be between 0 and 36500"),
         ("DATABASE_URL", f"airline:{SECRET}@postgres", "DATABASE_URL is not the URL of a database"),
         ("DATABASE_URL", f"postgresql+psycopg://a:{SECRET}@here:port/x", "DATABASE_URL is not the URL of a database"),
