@@ -10,14 +10,21 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
-from contracts import asyncapi, compatibility, diagram, event_types, events, openapi, openapi_compatibility
+from contracts import asyncapi, compatibility, diagram, event_types, events, openapi, openapi_compatibility, page
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def made() -> Mapping[Path, str]:
     """By file, relative to the project, what it has to say."""
-    parts = (events.made(), event_types.made(), asyncapi.made(), diagram.made(ROOT), openapi.made(ROOT))
+    parts = (
+        events.made(),
+        event_types.made(),
+        asyncapi.made(),
+        diagram.made(ROOT),
+        openapi.made(ROOT),
+        page.made(ROOT),
+    )
     return dict(chain(*parts))
 
 

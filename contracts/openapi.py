@@ -27,9 +27,15 @@ _LENGTH = re.compile(r"\[\^/\]\{([0-9]+)\}")
 
 def made(root: Path) -> Iterator[tuple[Path, str]]:
     """Every document beside its routes: <resource>_api.py has <resource>.openapi.json."""
-    for path in sorted(root.glob("functions/*/*_api.py")):
+    for path, app in apps(root):
         target = path.with_name(path.name.removesuffix("_api.py") + ".openapi.json")
-        yield target.relative_to(root), json.dumps(document(_imported(path).app), indent=2, ensure_ascii=False) + "\n"
+        yield target.relative_to(root), json.dumps(document(app), indent=2, ensure_ascii=False) + "\n"
+
+
+def apps(root: Path) -> Iterator[tuple[Path, Flask]]:
+    """Every file that has routes, with its application."""
+    for path in sorted(root.glob("functions/*/*_api.py")):
+        yield path, _imported(path).app
 
 
 def _imported(path: Path) -> Any:

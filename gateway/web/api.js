@@ -1,6 +1,6 @@
 // The public HTTP API. Functions sleep, so an answer may be late: whoever calls learns which one is waking.
 
-const LATE = 1000; // ms until a call is said to wake a function
+export const LATE = 1000; // ms until a call is said to wake a function
 const PATIENCE = 60_000; // ms that a command is sent again for want of an answer
 const LONGEST_PAUSE = 8000;
 const UNANSWERED = new Set([500, 502, 503, 504]);

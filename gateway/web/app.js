@@ -11,8 +11,9 @@ const SCREENS = [
   [/^\/trips$/, () => import("/screens/trips.js")],
   [/^\/trips\/([^/]+)$/, () => import("/screens/trip.js")],
   [/^\/customers$/, () => import("/screens/customer.js")],
+  [/^\/docs$/, () => import("/screens/docs.js")],
 ];
-const LINKS = [["/", "navSearch"], ["/trips", "navTrips"], ["/customers", "navCustomer"]];
+const LINKS = [["/", "navSearch"], ["/trips", "navTrips"], ["/customers", "navCustomer"], ["/docs", "navDocs"]];
 
 let leave = () => {};
 let shown = 0;
@@ -23,9 +24,10 @@ async function show({ focus = true } = {}) {
   const [load, found] = screenOf(location.pathname);
   frame();
   const main = document.querySelector("main");
-  const { default: start } = (await load().catch(() => null)) ?? { default: lost };
+  const { default: start, wide = false } = (await load().catch(() => null)) ?? { default: lost };
   if (turn !== shown) return; // somebody has gone on meanwhile
   render(html``, main);
+  main.classList.toggle("wide", wide);
   leave = start({ main, parameters: found.slice(1), query: new URLSearchParams(location.search), go }) ?? (() => {});
   document.title = `${main.querySelector("h1")?.textContent ?? ""} · ${t("name")}`;
   if (focus) main.querySelector("h1")?.focus();

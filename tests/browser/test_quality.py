@@ -31,6 +31,8 @@ def addresses(system: RunningSystem) -> dict[str, str]:
         "/trips/NOBODYSTRIP1": "not-found",
         "/trips?customer=7": "trip-card",
         "/customers?customer=7": "counts",
+        "/docs?document=flight-seats": "openapi",
+        "/docs?document=events": "asyncapi",
     }
 
 
@@ -125,13 +127,14 @@ def test_both_languages_have_the_same_words(screen: Screen) -> None:
     assert shapes[0] == shapes[1]
 
 
-def test_the_library_that_is_checked_in_is_made_from_its_locked_version(tmp_path: Path) -> None:
+def test_the_libraries_that_are_checked_in_are_made_from_their_locked_versions(tmp_path: Path) -> None:
     source = ROOT / "gateway" / "vendor"
-    for name in ("package.json", "package-lock.json", "lit.js"):
+    for name in (".npmrc", "package.json", "package-lock.json", "lit.js", "swagger-ui.js"):
         (tmp_path / name).write_bytes((source / name).read_bytes())
     (tmp_path / "package.json").write_text((source / "package.json").read_text().replace("../web/vendor/", "made/"))
 
     subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=tmp_path, check=True, timeout=100)
     subprocess.run(["npm", "run", "--silent", "build"], cwd=tmp_path, check=True, timeout=100, capture_output=True)
 
-    assert (tmp_path / "made" / "lit.js").read_bytes() == (WEB / "vendor" / "lit.js").read_bytes()
+    for name in ("lit.js", "swagger-ui.js", "swagger-ui.css"):
+        assert (tmp_path / "made" / name).read_bytes() == (WEB / "vendor" / name).read_bytes(), name

@@ -175,6 +175,29 @@ def test_a_path_leads_to_its_function(gateway: Gateway, path: str, service: str,
     assert (heard["service"], heard["path"]) == (gateway.ports[service], upstream)
 
 
+def documented() -> Iterator[tuple[str, str, str, str]]:
+    """Service, method, path and the function's own path, of everything that the page at /docs offers to try out."""
+    for file in sorted((ROOT / "gateway" / "web" / "contracts" / "openapi").glob("*.json")):
+        for path, verbs in json.loads(file.read_text("utf-8"))["paths"].items():
+            filled = re.sub(r"\{\w+\}", "7", path)
+            own = re.sub(
+                r"^/(outbox)/.*|^/(openapi)/.*", lambda found: f"/{found[1]}" if found[1] else "/openapi.json", filled
+            )
+            yield from ((file.stem.upper().replace("-", "_"), verb.upper(), filled, own) for verb in verbs)
+
+
+@pytest.mark.parametrize(("service", "method", "path", "own"), [*documented()])
+def test_everything_that_the_api_page_offers_leads_to_the_function_that_describes_it(
+    gateway: Gateway, service: str, method: str, path: str, own: str
+) -> None:
+    answer = gateway.call(method, path)
+
+    if service == "PAYMENT":  # nobody listens
+        assert answer.status_code == 502
+    else:
+        assert (answer.json()["service"], answer.json()["path"]) == (gateway.ports[service], own)
+
+
 def test_a_broker_that_tells_nothing_of_its_deliveries_is_said_to_be_one(tmp_path: Path) -> None:
     with caddy(tmp_path, dict.fromkeys(SERVICES[:-1], 9)) as url:
         answer = requests.get(f"{url}/deliveries?correlationid=4F7K", timeout=30)

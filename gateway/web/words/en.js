@@ -2,7 +2,7 @@ const seats = (n) => `${n} ${n === 1 ? "seat" : "seats"}`;
 
 export default {
   name: "Airline", skip: "Skip to content", navigation: "Pages", otherLanguage: "한국어",
-  navSearch: "Flights", navTrips: "My trips", navCustomer: "Dashboard",
+  navSearch: "Flights", navTrips: "My trips", navCustomer: "Dashboard", navDocs: "API",
 
   waking: (name) => `Waking ${name} …`, loading: "Loading …", again: "Try again", show: "Show",
   noAnswer: "There was no answer. The network or the gateway may be away.", refused: (why) => `That was refused: ${why}`,
@@ -45,6 +45,11 @@ export default {
   event_ReservationConfirmed: "the reservation is confirmed", event_ReservationCanceled: "the reservation is canceled",
   event_RemainingSeatsIncreased: "the seats are back", event_SeatsNotHeld: "no seats were held",
   event_PaymentRefunded: "the money was refunded", event_PaymentNotTaken: "no money was taken",
+
+  docsHint: "Reading this wakes nothing. Each Execute goes to the running system and wakes the function that it asks.",
+  docsManners: "About this function, and how every function answers", documents: "Documents", docsEvents: "Events (AsyncAPI)", docsRaw: "The document itself:", saidBy: "Said by", heardBy: "Heard by",
+  outside: "outside", field: "Field", kind: "Type", meaning: "Meaning", optional: "optional", fieldsOf: (name) => `Fields of ${name}`,
+  exampleOf: (name) => `Example of ${name}`,
 
   whoAreYou: "Enter your customer number.", noTrips: "This customer has no reservations.",
   tripFacts: (flight, n) => `Flight ${flight}, ${seats(n)}`, status_PENDING: "Pending", status_SUCCEED: "Confirmed", status_CANCELED: "Canceled",

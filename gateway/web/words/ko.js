@@ -1,6 +1,6 @@
 export default {
   name: "항공 예약", skip: "본문으로 건너뛰기", navigation: "페이지", otherLanguage: "English",
-  navSearch: "항공편", navTrips: "내 예약", navCustomer: "대시보드",
+  navSearch: "항공편", navTrips: "내 예약", navCustomer: "대시보드", navDocs: "API",
 
   waking: (name) => `${name} 함수를 깨우는 중…`, loading: "불러오는 중…", again: "다시 시도", show: "보기",
   noAnswer: "응답이 없습니다. 네트워크나 게이트웨이에 연결할 수 없습니다.", refused: (why) => `요청이 거절되었습니다: ${why}`,
@@ -43,6 +43,11 @@ export default {
   event_ReservationConfirmed: "예약 확정", event_ReservationCanceled: "예약 취소",
   event_RemainingSeatsIncreased: "좌석 반납", event_SeatsNotHeld: "확보한 좌석 없음",
   event_PaymentRefunded: "환불 완료", event_PaymentNotTaken: "결제된 금액 없음",
+
+  docsHint: "문서를 읽는 것만으로는 아무 함수도 깨어나지 않습니다. Execute를 누르면 실행 중인 시스템에 요청이 가고, 그 요청을 받는 함수가 깨어납니다.",
+  docsManners: "이 함수에 대하여, 그리고 모든 함수가 응답하는 방식", documents: "문서", docsEvents: "이벤트 (AsyncAPI)", docsRaw: "문서 원본:", saidBy: "발행", heardBy: "구독",
+  outside: "외부", field: "필드", kind: "형식", meaning: "의미", optional: "선택", fieldsOf: (name) => `${name}의 필드`,
+  exampleOf: (name) => `${name} 예시`,
 
   whoAreYou: "고객 번호를 입력하세요.", noTrips: "이 고객의 예약이 없습니다.",
   tripFacts: (flight, n) => `항공편 ${flight}, ${n}석`, status_PENDING: "진행 중", status_SUCCEED: "확정", status_CANCELED: "취소",
