@@ -24,7 +24,7 @@ def refuse_strangers(request: Request) -> None:
     names = settings().allowed_hosts
     probed = request.path == PROBE and request.method in READING  # an event is heard at any path
     if names and not probed and _name(host) not in names:
-        raise Misdirected("This function does not answer to that host name; ALLOWED_HOSTS lists those it knows.")
+        raise Misdirected("This function does not answer to that host name; ALLOWED_HOSTS lists its names.")
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     foreign = origin not in {f"http://{host}", f"https://{host}"} if origin else site not in {None, *AT_HOME}
     if foreign and request.method not in READING:

@@ -1,4 +1,4 @@
-"""What a broker refuses of a CloudEvent although it can be read, to be told at once to whoever sends it.
+"""What a broker would refuse in a CloudEvent that can be read, so that its sender learns of it at once.
 
 Where an event is accepted before a broker has seen it, nothing may get in that the broker will never take. These are
 the rules of CloudEvents 1.0.2 (names and types of attributes; JSON format 3.1: one of `data` and `data_base64`; HTTP
@@ -70,7 +70,7 @@ def _is_structured(request: Request, binary: bool) -> bool:
     if media == wire.CLOUD_EVENT_JSON:
         return True
     if media.startswith("application/cloudevents"):
-        raise Unsupported(f"{media} is not spoken here: send one event, as {wire.CLOUD_EVENT_JSON} or in binary mode.")
+        raise Unsupported(f"{media} is not supported: send one event, as {wire.CLOUD_EVENT_JSON} or in binary mode.")
     if not (_is_json(media) or (binary and not media)):
         told = f"The data must be sent as {wire.JSON}" if binary else f"Send one event as {wire.CLOUD_EVENT_JSON}"
         raise Unsupported(f"{told}, not as {media or 'something without a media type'}.")

@@ -8,12 +8,12 @@ Problem
 ├── Conflict       somebody else is at it, or its state forbids it
 ├── PreconditionFailed  the client meant another state of it (If-Match)
 ├── Malformed      bytes that are not what they claim to be (no JSON, no CloudEvent)
-├── BrokenOff      a request of which not all arrived: the broker retries
+├── BrokenOff      a request that did not arrive completely: the broker retries
 ├── Invalid        well formed, but nobody will ever be able to process it; names the fields
-├── Unauthenticated  nobody knows who is speaking
+├── Unauthenticated  the sender is not known
 ├── Forbidden      understood and refused
 ├── Misdirected    asked by a host name that is not ours
-├── Unsupported    a media type that is not spoken here
+├── Unsupported    a media type that is not supported
 └── TooLarge       more than anybody reads
 
 Each is a status in HTTP (choreography/problems.py). A broker retries 404, 408, 409, 429 and 5xx and dead-letters every
@@ -33,7 +33,7 @@ class TryAgain(Problem):
 
 
 class BrokerAway(TryAgain):
-    """The broker did not answer at all, so there is no use in trying the next event now."""
+    """The broker did not answer at all, so trying the next event now is useless."""
 
 
 class EventRefused(TryAgain):
@@ -69,7 +69,7 @@ class Invalid(Problem):
 
 
 class Unauthenticated(Problem):
-    """Who is speaking did not show it, or not well enough."""
+    """The sender did not prove who it is."""
 
 
 class Forbidden(Problem):
@@ -81,7 +81,7 @@ class Misdirected(Problem):
 
 
 class Unsupported(Problem):
-    """This media type is not spoken here."""
+    """This media type is not supported."""
 
 
 class TooLarge(Problem):

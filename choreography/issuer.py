@@ -26,7 +26,7 @@ LEEWAY = 60.0
 FRESH = 3600.0
 """Seconds until published keys are read again, lest one that was withdrawn be trusted for ever."""
 PAUSE = 10.0
-"""Seconds between two readings: whoever makes up key ids must not make us ask the issuer each time."""
+"""Seconds between two readings, so that invented key ids cannot make us ask the issuer each time."""
 TIMEOUT = 5.0
 """Seconds for each of the two answers: with both, well before the Broker gives up on us."""
 LARGEST = 256 * 1024
@@ -34,7 +34,7 @@ LARGEST = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What an issuer said of itself, and when, by the monotonic clock."""
+    """What an issuer published about itself, and when, by the monotonic clock."""
 
     issuer: str
     keys: dict[str, jwt.PyJWK]
@@ -57,7 +57,7 @@ class Issuer:
         self._asked_at = float("-inf")
 
     def subject(self, token: str, audience: str) -> str:
-        """Who is speaking. Raises Unauthenticated, and TryAgain where the needed key cannot be read now."""
+        """The sender of the token. Raises Unauthenticated, and TryAgain where the needed key cannot be read now."""
         try:
             published, key = self._signed_with(str(jwt.get_unverified_header(token).get("kid")))
             claims: dict[str, Any] = jwt.decode(
@@ -94,7 +94,7 @@ class Issuer:
                 return self._published
         if self._published and key_id in self._published.keys:
             return self._published  # old ones are better than none
-        # a new key may have been published a moment ago, so this is no 401, which would end in the dead letters
+        # a new key may have been published a moment ago, so this is not a 401, which would end in the dead letters
         raise TryAgain("The keys of the token issuer cannot be read at the moment; try again.")
 
     def _read(self, now: float) -> Published:

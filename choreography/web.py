@@ -130,7 +130,7 @@ def _drop_slash_at_the_end(request: Request) -> None:
 
 def _refuse_too_much() -> None:
     if any(len(segment) > LONGEST_PARAMETER for segment in request.path.split("/")):
-        raise NotFound("There is nothing at an address with such a long part.")
+        raise NotFound("This address does not exist: a part of it is too long.")
     if request.query_string.count(b"&") >= MOST_PARAMETERS:
         raise Malformed(f"More than {MOST_PARAMETERS} parameters are not read.")
     for name, values in request.args.lists():
@@ -144,7 +144,7 @@ def _refuse_what_no_database_takes() -> None:
     # not even to compare with: databases answer with errors that would look like defects of ours
     number = (request.view_args or {}).get("number", 0)
     if number > LARGEST_ID:
-        raise NotFound(f"There is no number {number} here.")
+        raise NotFound(f"Nothing here has the number {number}.")
     if "\0" in request.path or any("\0" in value for value in request.args.values()):
         raise Malformed("The address must not contain the character NUL.")
 

@@ -172,7 +172,7 @@ def segment(identity: str) -> str:
             return quote(identity, safe="")
     except UnicodeEncodeError:  # bytes of another encoding than that of the terminal
         pass
-    raise Refused(f"{identity!r} is no id.")
+    raise Refused(f"{identity!r} is not an id.")
 
 
 def _items(page: Any, path: str, name: str) -> list[Any]:
@@ -228,7 +228,7 @@ def _host(base: str) -> str:
     except ValueError:  # brackets that are no IPv6 address
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Refused(f"{base} is no address of an airline; it should look like {EXAMPLE}")
+        raise Refused(f"{base} is not the address of an airline; it should look like {EXAMPLE}")
     return parts.hostname
 
 

@@ -88,7 +88,7 @@ def read_siege(said: str) -> Availability:
             float(found["longest_transaction"]),
         )
     except (ValueError, KeyError) as error:
-        raise DemoFailed(f"siege told no figures: {said[-500:]}") from error
+        raise DemoFailed(f"siege printed no figures: {said[-500:]}") from error
 
 
 def by_ourselves(target: Target, load: Load) -> Availability:

@@ -52,7 +52,7 @@ def hearers(type_: str) -> tuple[Policy, ...]:
 def policy_of(service: str) -> Policy:
     """The policy that a Service runs."""
     wired = wiring(functions()[service])
-    assert wired, f"{service} is no policy"
+    assert wired, f"{service} is not a policy"
     module = wired.rules[0].partition(".")[0]
     rules = tuple(getattr(importlib.import_module(module), rule.partition(".")[2]) for rule in wired.rules)
     return Policy(service, module, wired.wrapper, rules)

@@ -100,7 +100,7 @@ def judge(response: Response) -> Event | Failure | None:
     try:
         reply = parse_reply(response.headers, response.body)
     except NotAnEvent as error:
-        return Failure(f"status {status} with a body that is no event: {error}", retryable=False)
+        return Failure(f"status {status} with a body that is not an event: {error}", retryable=False)
     if reply is not None and reply.record_bytes > MAX_BYTES:
         return Failure(f"the reply is larger than {MAX_BYTES} bytes", retryable=False)
     return reply

@@ -40,7 +40,7 @@ _MEDIA_TYPE = re.compile(r"[ -~]+", re.ASCII)
 
 
 class NotAnEvent(ValueError):
-    """The message is no single valid CloudEvent 1.0."""
+    """The message is not a single valid CloudEvent 1.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def parse(headers: Iterable[tuple[str, str]], body: bytes) -> Event:
 
 
 def parse_reply(headers: Iterable[tuple[str, str]], body: bytes) -> Event | None:
-    """The event in a subscriber's 2xx answer, None for no reply. Raises NotAnEvent for a body that is no event.
+    """The event in a subscriber's 2xx answer, None for no reply. Raises NotAnEvent for a body that is not an event.
 
     Broken ce- headers without a body count as no reply (Knative Kafka: BaseResponseHandler.java).
     """
@@ -133,7 +133,7 @@ def _parse_structured(content_type: str, body: bytes) -> Event:
     try:
         document = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise NotAnEvent(f"the body is no JSON: {error}") from error
+        raise NotAnEvent(f"the body is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise NotAnEvent("a structured event is one JSON object")
     if "data" in document and "data_base64" in document:
@@ -154,14 +154,14 @@ def _validated(attributes: dict[str, str]) -> dict[str, str]:
             raise NotAnEvent(f"attribute {name} is missing or empty")
     for name in attributes:
         if not is_attribute_name(name):
-            raise NotAnEvent(f"{name!r} is no attribute name: only a-z and 0-9, and not data")
+            raise NotAnEvent(f"{name!r} is not an attribute name: only a-z and 0-9, and not data")
     for name in ("source", "dataschema"):
         if name in attributes and not _URI_REFERENCE.fullmatch(attributes[name]):
-            raise NotAnEvent(f"{name} is no URI reference")
+            raise NotAnEvent(f"{name} is not a URI reference")
     if "datacontenttype" in attributes and not _MEDIA_TYPE.fullmatch(attributes["datacontenttype"]):
         raise NotAnEvent("datacontenttype is not a media type")
     if "time" in attributes and not _is_timestamp(attributes["time"]):
-        raise NotAnEvent("time is no RFC 3339 timestamp")
+        raise NotAnEvent("time is not an RFC 3339 timestamp")
     return attributes
 
 

@@ -83,7 +83,7 @@ def _checked(attributes: Any) -> dict[str, str]:
         raise FilterError(f"attributes and their values are expected: {attributes!r}")
     for name, value in attributes.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise FilterError(f"{name!r} is no attribute name: only a-z and 0-9, beginning with a letter")
+            raise FilterError(f"{name!r} is not an attribute name: only a-z and 0-9, beginning with a letter")
         if not isinstance(value, str):
             raise FilterError(f"the value for {name} must be text: {value!r}")
     return attributes

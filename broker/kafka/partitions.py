@@ -86,7 +86,7 @@ def _count(content: bytes) -> int | None:
     if error == UNKNOWN_TOPIC:
         return None
     if error:
-        raise NoAnswer(f"Kafka refuses to tell of the topic, error code {error}")
+        raise NoAnswer(f"Kafka refuses to describe the topic, error code {error}")
     answer.skip_text()
     answer.number("?")
     return answer.number("i")

@@ -47,7 +47,7 @@ def bounded(identity: str, row: Mapping[str, Any], transaction: Connection) -> t
     limit = settings().dead_letters_from_outside
     if _is_there(identity, transaction) or _open(transaction, limit) < limit:
         return identity, kept
-    note = f"Stands for all beyond {limit} open letters from outside, and shows the latest."
+    note = f"Represents all beyond {limit} open letters from outside, and shows the latest."
     return letters.digest("beyond the bound", row["destination"]), kept | _discarded(note)
 
 

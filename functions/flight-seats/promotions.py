@@ -67,5 +67,5 @@ def _text(folder: Path, name: str) -> str:
     if len(content) > LONGEST:
         raise ValueError(f"has more than {LONGEST} bytes")
     if b"\0" in content:
-        raise ValueError("is no text")
+        raise ValueError("is not a text")
     return content.decode("utf-8-sig").strip()

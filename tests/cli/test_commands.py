@@ -322,7 +322,7 @@ def test_what_would_be_the_path_of_all_of_them_is_no_id(
 ) -> None:
     said = typed(*words, identity)
     assert (said.code, said.out, fake.asked) == (3, "", [])
-    assert "is no id" in said.err
+    assert "is not an id" in said.err
 
 
 @pytest.mark.parametrize("words", [("show", "none"), ("replay", "none"), ("discard", "none", "--note", "seen")])

@@ -224,7 +224,7 @@ def test_strangers_fill_only_so_many_letters_and_the_rest_are_counted(
     assert len(kept(airline, "status=OPEN")) == 4
     (rest,) = kept(airline, "status=DISCARDED")
     assert (rest["times"], rest["eventId"]) == (7, "9")
-    assert rest["note"] == "Stands for all beyond 3 open letters from outside, and shows the latest."
+    assert rest["note"] == "Represents all beyond 3 open letters from outside, and shows the latest."
     assert_refused(airline.function("dead-letters").post(f"/dead-letters/{rest['id']}/replay"), 409)
     keep(airline, stranger(1, source="/stranger/1"))
     assert {letter["times"] for letter in kept(airline, "status=OPEN") if letter["eventId"] == "1"} == {2}

@@ -202,7 +202,7 @@ def test_a_broker_that_tells_nothing_of_its_deliveries_is_said_to_be_one(tmp_pat
     with caddy(tmp_path, dict.fromkeys(SERVICES[:-1], 9)) as url:
         answer = requests.get(f"{url}/deliveries?correlationid=4F7K", timeout=30)
         kept = requests.get(f"{url}/kept", timeout=30)
-    assert (answer.status_code, answer.json()["detail"]) == (404, "this broker does not tell its deliveries")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "this broker does not report its deliveries")
     assert (kept.status_code, kept.json()["detail"][:26]) == (404, "this broker keeps no event")
 
 

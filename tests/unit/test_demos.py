@@ -159,8 +159,8 @@ def test_the_figures_of_siege_are_read() -> None:
 
 
 @pytest.mark.parametrize("said", ["siege: command failed", "{}", "{broken}"])
-def test_a_siege_that_tells_no_figures_fails_the_demo(said: str) -> None:
-    with pytest.raises(DemoFailed, match="siege told no figures"):
+def test_a_siege_that_prints_no_figures_fails_the_demo(said: str) -> None:
+    with pytest.raises(DemoFailed, match="siege printed no figures"):
         load.read_siege(said)
 
 

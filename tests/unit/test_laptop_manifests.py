@@ -85,7 +85,7 @@ def test_durations_are_gos(text: str, expected: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "6", "s", "6s!", "PT6S"])
 def test_anything_else_is_no_duration(text: str) -> None:
-    with pytest.raises(ManifestError, match="is no duration"):
+    with pytest.raises(ManifestError, match="is not a duration"):
         seconds(text)
 
 
