@@ -7,9 +7,11 @@ what the brokers between us do.
 
 import json
 import re
+from collections.abc import Iterable
 from urllib.parse import quote, unquote_to_bytes
 
 _TO_ENCODE = re.compile(r"[^!#$&-~]+", re.ASCII)  # all but the printable ones, and blank, quote and percent of these
+_AS_IT_IS = re.compile(r"[!#$&-~]*", re.ASCII)  # these characters and no others
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -19,12 +21,19 @@ def encoded(value: str) -> str:
     return _TO_ENCODE.sub(lambda match: quote(match[0], safe=""), value)
 
 
+def are_plain(values: Iterable[str]) -> bool:
+    """Whether each of them is its own header value: `encoded` would change none."""
+    return _AS_IT_IS.fullmatch("".join(values)) is not None
+
+
 def decoded(header: str) -> str:
     """The attribute in a header value, whose characters are bytes (latin-1), as WSGI hands them over.
 
     A quoted string is unquoted first, as older senders write it. Raises ValueError for a quote that does not close, a
     percent sign without two hexadecimal digits, and for bytes that are not UTF-8.
     """
+    if _AS_IT_IS.fullmatch(header):
+        return header
     text = header.strip(" \t")
     if text.startswith('"'):
         if not _QUOTED.fullmatch(text):

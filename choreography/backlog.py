@@ -193,6 +193,8 @@ class Rounds:
 
     there: Engine
     put: Put
+    sent: Callable[[], set[str]] = set
+    """The rows that requests have sent and not yet removed."""
     place: Place | None = None
     started: bool = False
     refused: set[str] = field(default_factory=set)
@@ -223,8 +225,8 @@ class Rounds:
         return Round(sent, left)
 
     def _ready(self, rows: Sequence[Row[Any]], relay: Relay) -> list[Row[Any]]:
-        """Without what was refused, and what its request is sending."""
-        sending, youngest = relay.sending(), clock.now() - YOUNG
+        """Without what was refused, and what its request is sending or has sent."""
+        sending, youngest = relay.sending() | self.sent(), clock.now() - YOUNG
         return [
             row
             for row in rows

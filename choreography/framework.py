@@ -1,25 +1,40 @@
-"""Answers that a function does not give itself are ours in form as well.
+"""Answers that a function does not give itself are ours in form as well, and a function is called without a detour.
 
 functions-framework loads main.py inside its own Flask application, which answers some paths by itself; gunicorn answers
 what it cannot read as a request.
 """
 
+import inspect
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from socket import socket
+from typing import TYPE_CHECKING, Any
 
-from flask import current_app, has_app_context
+from flask import Flask, Request, current_app, has_app_context
 from gunicorn import util
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
 
 from choreography import problems
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-def answer_with_problems() -> None:
+CHUNK = 65_536
+OF_THE_FRAMEWORK = ("/robots.txt", "/favicon.ico")
+"""Paths that functions-framework answers by itself (functions_framework/__init__.py, `_configure_app`)."""
+
+
+def host() -> None:
     """To be called while functions-framework loads main.py."""
     util.write_error = refuse  # gunicorn calls it by this name; its own writes an HTML page
     if has_app_context():
-        current_app.register_error_handler(HTTPException, problems.refused_by_flask)
-        current_app.register_error_handler(Exception, problems.crash)
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        app.register_error_handler(HTTPException, problems.refused_by_flask)
+        app.register_error_handler(Exception, problems.crash)
+        app.wsgi_app = _past_the_routing(app)  # type: ignore[method-assign, assignment]
 
 
 def refuse(connection: socket, status: int, reason: str, detail: str) -> None:
@@ -27,3 +42,50 @@ def refuse(connection: socket, status: int, reason: str, detail: str) -> None:
     body = problems.problem(HTTPStatus(status), detail or reason).get_data()
     head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {problems.PROBLEM_JSON}\r\n"
     util.write_nonblock(connection, f"{head}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body)
+
+
+def _past_the_routing(app: Flask) -> "WSGIApplication":
+    """Calls the target itself: functions-framework sends it every path and method anyway.
+
+    Its Flask application takes a third of a call that a policy answers with one short transaction. What it does besides
+    is done here: errors become problem documents, and the body is read to its end. There is no `flask.request` in a
+    target; it is given its request.
+    """
+    routed = app.wsgi_app
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path in OF_THE_FRAMEWORK or not path.startswith("/") or "//" in path:
+            return routed(environ, start_response)
+        answer = _answer(app, Request(environ))
+        _read_the_rest(environ)
+        return answer(environ, start_response)
+
+    return answer
+
+
+def _answer(app: Flask, request: Request) -> Response:
+    try:
+        answer = _target(app)(request)
+    except HTTPException as error:
+        return problems.refused_by_flask(error)
+    except Exception as error:
+        return problems.crash(error)
+    if isinstance(answer, Response):
+        return answer
+    with app.request_context(request.environ):  # a text, or a tuple
+        return app.make_response(answer)
+
+
+def _read_the_rest(environ: "WSGIEnvironment") -> None:
+    # what is left unread resets the connection, maybe before its other end has read the answer
+    with suppress(OSError, ParseException):  # the answer stands, and the connection ends with it
+        while environ["wsgi.input"].read(CHUNK):
+            pass
+
+
+def _target(app: Flask) -> Callable[[Request], Any]:
+    if "target" not in app.extensions:
+        app.extensions["target"] = inspect.unwrap(app.view_functions["run"])
+    target: Callable[[Request], Any] = app.extensions["target"]
+    return target

@@ -4,9 +4,16 @@ functions-framework imports main.py before it makes gunicorn's configuration, wh
 neither GUNICORN_CMD_ARGS nor a gunicorn.conf.py (functions_framework/_http/gunicorn.py is a BaseApplication).
 """
 
+import os
+import socket
 from collections.abc import Callable
+from pathlib import Path
 
-from gunicorn import config
+from gunicorn import config, util
+
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own in it
+"""Where gunicorn keeps the file that a worker touches at each call; on a disk, each fsync would write its times."""
+_close_patiently = util.close_graceful
 
 
 def prepare(*settings: Callable[[], object]) -> None:
@@ -20,7 +27,7 @@ def prepare(*settings: Callable[[], object]) -> None:
     own()
     for read in settings:
         read()
-    framework.answer_with_problems()
+    framework.host()
     close_after_each_answer()
 
 
@@ -32,3 +39,23 @@ def close_after_each_answer() -> None:
     for longer would not do either: a function that falls asleep closes them at any time.
     """
     config.Keepalive.default = 0
+    util.close_graceful = _close  # gunicorn calls it by this name
+    if os.access(IN_MEMORY, os.W_OK):
+        config.WorkerTmpDir.default = str(IN_MEMORY)
+
+
+def _close(connection: socket.socket) -> None:
+    """Ends a connection at once where the request was read to its end.
+
+    gunicorn's own waits until the other end has closed as well, so that what it still sends does not reset the
+    connection before it has read the answer. Who has said all of it sends nothing more, and the only thread of a policy
+    is free for the next call; that wait was a seventh of its time.
+    """
+    try:
+        more = connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:  # nothing has come (BlockingIOError), or the other end is gone
+        more = b""
+    if more:
+        _close_patiently(connection)
+    else:
+        connection.close()

@@ -46,6 +46,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from choreography import prepared
 from choreography.errors import Invalid, TryAgain
 from choreography.logs import log
 from choreography.settings import settings
@@ -89,11 +90,20 @@ PRESENT = 2**63 - 1
 """What MySQL is made to say of a row that was there; no id that it gives by itself."""
 
 _threads = threading.local()
+_at: dict[int, tuple[URL, Engine]] = {}
 
 
 def database() -> Engine:
     """The engine of this service's own database (DATABASE_URL)."""
-    return engine(settings().database_url)
+    return at(settings().database_url)
+
+
+def at(url: URL) -> Engine:
+    """As `engine`, for a URL of the settings: these are the same objects for ever, and to compare URLs takes long."""
+    known = _at.get(id(url))
+    if known is None or known[0] is not url:
+        known = _at[id(url)] = url, engine(url)
+    return known[1]
 
 
 @functools.cache
@@ -185,18 +195,20 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-@contextmanager
-def _writers_turn(engine: Engine) -> Iterator[None]:
-    """One writer of a SQLite file at a time, across threads and processes. Raises TimeoutError."""
-    if engine.dialect.name != "sqlite" or not engine.url.database:
-        yield
-        return
-    lock = _lock_of_this_thread(engine.url.database)
-    _take(lock, time.monotonic() + TURN_SECONDS)
-    try:
-        yield
-    finally:
-        fcntl.flock(lock, fcntl.LOCK_UN)
+class _WritersTurn:
+    """One writer of a SQLite file at a time, across threads and processes. To enter raises TimeoutError."""
+
+    def __init__(self, engine: Engine) -> None:
+        file = engine.dialect.name == "sqlite" and engine.url.database
+        self._lock = _lock_of_this_thread(file) if file else None
+
+    def __enter__(self) -> None:
+        if self._lock is not None:
+            _take(self._lock, time.monotonic() + TURN_SECONDS)
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
 
 
 def _take(lock: int, deadline: float) -> None:
@@ -231,7 +243,7 @@ def ready() -> None:
 @contextmanager
 def reading(source: Engine | None = None) -> Iterator[Connection]:
     """A connection for queries, which wait for no writer. On SQLite all of them see one state of the database."""
-    with _reachable(), (source or database()).connect() as connection:
+    with _REACHABLE, (source or database()).connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")
         yield connection
@@ -247,7 +259,7 @@ def commit(work: Callable[[Connection], T], target: Engine | None = None) -> T:
     target = target or database()
     for _ in range(ATTEMPTS):
         try:
-            with _reachable(), _writers_turn(target), target.begin() as transaction:
+            with _REACHABLE, _WritersTurn(target), target.connect() as transaction, transaction.begin():
                 return work(transaction)
         except DBAPIError as error:
             if not _rerun_helps(error):
@@ -297,25 +309,40 @@ def _first_argument(error: DBAPIError) -> object:
     return error.orig.args[0] if error.orig and error.orig.args else None
 
 
-@contextmanager
-def _reachable() -> Iterator[None]:
-    try:
-        yield
-    except (PoolTimeout, OSError) as error:
-        raise TryAgain("The database is too busy or its folder is away; try again.") from error
-    except (DataError, UnicodeEncodeError) as error:  # the latter of half a surrogate pair, by every driver
-        raise Invalid("A value is longer or larger than the database can keep, or no text.") from error
-    except DBAPIError as error:
-        if _first_argument(error) in CHECK_ERRNOS:
-            raise IntegrityError(error.statement, error.params, error.orig or error) from error
-        if lock_timed_out(error):
-            raise TryAgain("Somebody else is at work on the same; try again.") from error
-        if getattr(error.orig, "sqlstate", None) == SLOW_SQLSTATE:
-            raise TryAgain(f"The database did not manage this within {STATEMENT_SECONDS} s; try again.") from error
-        if _rerun_helps(error) or not _passes(error):
-            raise
-        log.warning("the database is out of reach, too busy or full: %s", error.orig)
-        raise TryAgain("The database is out of reach, or too busy or full; try again.") from error
+class _Reachable:
+    """Says what a database has raised in the words of choreography/errors.py."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None and (told := _told(error)) is not None:
+            raise told from error
+
+
+_REACHABLE = _Reachable()
+
+
+def _told(error: BaseException) -> Exception | None:
+    """What is to be raised instead, if anything."""
+    if isinstance(error, (PoolTimeout, OSError)):
+        return TryAgain("The database is too busy or its folder is away; try again.")
+    if isinstance(error, (DataError, UnicodeEncodeError)):  # the latter of half a surrogate pair, by every driver
+        return Invalid("A value is longer or larger than the database can keep, or no text.")
+    return _told_by_database(error) if isinstance(error, DBAPIError) else None
+
+
+def _told_by_database(error: DBAPIError) -> Exception | None:
+    if _first_argument(error) in CHECK_ERRNOS:
+        return IntegrityError(error.statement, error.params, error.orig or error)
+    if lock_timed_out(error):
+        return TryAgain("Somebody else is at work on the same; try again.")
+    if getattr(error.orig, "sqlstate", None) == SLOW_SQLSTATE:
+        return TryAgain(f"The database did not manage this within {STATEMENT_SECONDS} s; try again.")
+    if _rerun_helps(error) or not _passes(error):
+        return None
+    log.warning("the database is out of reach, too busy or full: %s", error.orig)
+    return TryAgain("The database is out of reach, or too busy or full; try again.")
 
 
 @functools.cache
@@ -324,7 +351,7 @@ def _if_absent(table: Table, dialect: str) -> Insert:
     if dialect == "sqlite":
         from sqlalchemy.dialects import sqlite  # noqa: PLC0415
 
-        return sqlite.insert(table).on_conflict_do_nothing()
+        return sqlite.insert(table).inline().on_conflict_do_nothing()
     key = _key(table)
     if dialect == "postgresql":
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415
@@ -353,9 +380,10 @@ def insert_if_absent(transaction: Connection, table: Table, **row: Any) -> bool:
     for us until the end, so that what is read of it next cannot change before it is acted upon.
     """
     dialect = transaction.dialect.name
-    result = transaction.execute(_if_absent(table, dialect), row)
-    # MySQL counts the row that was there as well
-    return bool(result.lastrowid != PRESENT if dialect in MYSQL else result.rowcount == 1)
+    statement = _if_absent(table, dialect)
+    if dialect in MYSQL:  # it counts the row that was there as well
+        return bool(transaction.execute(statement, row).lastrowid != PRESENT)
+    return prepared.changed(transaction, statement, row) == 1
 
 
 def remove_some(transaction: Connection, table: Table, most: int, *old: ColumnElement[bool]) -> int:
@@ -376,7 +404,7 @@ def updated(transaction: Connection, statement: Update, values: Mapping[str, Any
     `row` finds the same row by the same values (MySQL has no UPDATE ... RETURNING).
     """
     if transaction.dialect.update_returning:
-        return transaction.execute(_returning(statement), values).one_or_none()
+        return prepared.row(transaction, _returning(statement), values)
     changed = transaction.execute(statement, values).rowcount
     return transaction.execute(row, values).one() if changed else None
 

@@ -14,7 +14,6 @@ from typing import Any
 from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import IntegerConverter
-from werkzeug.wrappers import Response as BaseResponse
 
 from choreography import bodies, callers, contract, hal, logs, problems, store, wire
 from choreography.contract import Document, Operation, Shape
@@ -64,13 +63,14 @@ def api(name: str, openapi: Path, document: Document | None = None, sagas: Gloss
     return app
 
 
-def serve(app: Flask, request: Request) -> BaseResponse:
+def serve(app: Flask, request: Request) -> Response:
     """Answers the request that functions-framework got with the application, and logs one line."""
     logs.configure()
     bodies.guard(request)
     _drop_slash_at_the_end(request)
     with logs.about(traceId=wire.trace_id(request.headers.get("traceparent", ""))):
-        response = BaseResponse.from_app(app, request.environ)
+        with app.request_context(request.environ):  # as Flask does it, without a second pass through WSGI
+            response = app.full_dispatch_request()
         level = logging.DEBUG if request.path == PROBE else logging.INFO  # a probe asks every few seconds
         log.log(level, "%s %s", request.method, request.path, extra={"fields": {"status": response.status_code}})
     return response

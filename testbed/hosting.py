@@ -61,7 +61,8 @@ def forget() -> None:
         relay.end()
     outbox._relays.clear()
     ahead._process.said_at = None
-    for cached in (settings, kit_settings, store.engine, logs.configure, outbox._session, issuer.known):
+    store._at.clear()
+    for cached in (settings, kit_settings, store.engine, logs.configure, outbox._broker, issuer.known):
         cached.cache_clear()
 
 

@@ -42,7 +42,7 @@ from sqlalchemy import (
 
 from airline import events, saga
 from airline.events import AIRLINE, OF_SAGAS, Event, SagaEvent
-from choreography import clock, fields, store, wire
+from choreography import clock, fields, prepared, store, wire
 from choreography.columns import Instant
 from choreography.wire import Envelope
 
@@ -163,7 +163,7 @@ def _merge(event: SagaEvent, facts: Mapping[str, Any], transaction: Connection) 
 
 
 def _set(facts: Mapping[str, Any], event: SagaEvent, transaction: Connection) -> bool:
-    return transaction.execute(_setting(tuple(facts)), {**facts, "of": event.reservation_id}).rowcount == 1
+    return prepared.changed(transaction, _setting(tuple(facts)), {**facts, "of": event.reservation_id}) == 1
 
 
 @functools.cache

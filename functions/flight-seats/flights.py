@@ -45,7 +45,7 @@ from airline.events import (
     SeatsSoldOut,
 )
 from airline.settings import settings
-from choreography import clock, fields, store
+from choreography import clock, fields, prepared, store
 from choreography.errors import Conflict, Invalid, NotFound
 from choreography.idempotency import KEYS
 
@@ -144,9 +144,9 @@ def restore_seats(canceled: ReservationCanceled, transaction: Connection) -> Rem
     if store.insert_if_absent(transaction, HOLDS, reservation_id=identity, **tombstone):
         return SeatsNotHeld(reservation_id=identity, flight_id=canceled.flight_id)
     released = {"reservation": identity, "before": "HELD", "after": "RELEASED"}
-    if transaction.execute(_MOVE, released).rowcount == 0:
+    if prepared.changed(transaction, _MOVE, released) == 0:
         return _released_before(identity, transaction)
-    hold = transaction.execute(_HOLD, {"reservation": identity}).one()
+    hold = prepared.one(transaction, _HOLD, {"reservation": identity})
     said = _given_back(hold, transaction)
     _remember(identity, "RELEASED", said, transaction)
     return said
@@ -257,14 +257,14 @@ def _earliest_takeoff() -> date:
 
 
 def _said_before(reservation_id: str, transaction: Connection) -> RemainingSeatsDecreased | SeatsSoldOut | None:
-    hold = transaction.execute(_HOLD, {"reservation": reservation_id}).one()
+    hold = prepared.one(transaction, _HOLD, {"reservation": reservation_id})
     if hold.status == "HELD":
         return fields.into(RemainingSeatsDecreased, json.loads(hold.said))
     return fields.into(SeatsSoldOut, json.loads(hold.said)) if hold.status == "REFUSED" else None
 
 
 def _released_before(reservation_id: str, transaction: Connection) -> RemainingSeatsIncreased | SeatsNotHeld:
-    hold = transaction.execute(_HOLD, {"reservation": reservation_id}).one()
+    hold = prepared.one(transaction, _HOLD, {"reservation": reservation_id})
     if hold.status == "RELEASED":
         return fields.into(RemainingSeatsIncreased, json.loads(hold.said))
     return SeatsNotHeld(reservation_id=reservation_id, flight_id=hold.flight_id)
@@ -278,7 +278,7 @@ def _remember(
 ) -> None:
     price = said.amount if isinstance(said, RemainingSeatsDecreased) else None
     move = {"reservation": reservation_id, "after": status, "price": price, "words": json.dumps(fields.as_json(said))}
-    transaction.execute(_REMEMBER, move)
+    prepared.changed(transaction, _REMEMBER, move)
 
 
 def _next_number(transaction: Connection) -> int:

@@ -51,7 +51,7 @@ from airline.events import (
     RemainingSeatsDecreased,
     ReservationCanceled,
 )
-from choreography import clock, store
+from choreography import clock, prepared, store
 from choreography.columns import Instant
 from choreography.outbox import OUTBOX
 from provider import Receipt
@@ -123,7 +123,7 @@ def begin_charge(decreased: RemainingSeatsDecreased, transaction: Connection) ->
         )
     else:
         _lapse(decreased.reservation_id, transaction)  # and housekeeping undoes it
-    payment = transaction.execute(_PAYMENT, {"reservation": decreased.reservation_id}).one_or_none()
+    payment = prepared.row(transaction, _PAYMENT, {"reservation": decreased.reservation_id})
     return payment if payment and payment.status in ("CHARGING", "PAID", "FAILED") else None
 
 
@@ -153,7 +153,7 @@ def begin_refund(canceled: ReservationCanceled, transaction: Connection) -> Row[
     tombstone = {"customer_id": canceled.customer_id, "amount": 0, "status": "CANCELED", "moved_at": now}
     if not store.insert_if_absent(transaction, PAYMENTS, reservation_id=identity, **tombstone):
         why = canceled.reason[:LONGEST_REASON]
-        transaction.execute(_UNDO, {"reservation": identity, "now": now, "why": why})
+        prepared.changed(transaction, _UNDO, {"reservation": identity, "now": now, "why": why})
     return find(identity, transaction)
 
 
@@ -183,7 +183,7 @@ def record_undo(payment: Row[Any], went_back: bool | None, transaction: Connecti
 
 def find(reservation_id: str, connection: Connection) -> Row[Any]:
     """The payment of a reservation that has one."""
-    return connection.execute(_PAYMENT, {"reservation": reservation_id}).one()
+    return prepared.one(connection, _PAYMENT, {"reservation": reservation_id})
 
 
 def unfinished(after: Listed | None, connection: Connection) -> Sequence[Listed]:
@@ -211,7 +211,7 @@ def _lapse(reservation_id: str, transaction: Connection) -> None:
 
 def _move(reservation_id: str, before: str, after: str, transaction: Connection, why: str | None = None) -> None:
     move = {"reservation": reservation_id, "before": before, "after": after, "now": clock.now()}
-    transaction.execute(_MOVE, move | {"why": why and why[:LONGEST_REASON]})
+    prepared.changed(transaction, _MOVE, move | {"why": why and why[:LONGEST_REASON]})
 
 
 def _undone(payment: Row[Any], went_back: bool | None, transaction: Connection) -> Row[Any]:

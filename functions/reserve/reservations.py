@@ -51,7 +51,7 @@ from airline.events import (
 )
 from airline.settings import settings
 from before_placement import ACCEPTED, EARLY_CANCELS, LONGEST_REASON
-from choreography import clock, fields, store
+from choreography import clock, fields, prepared, store
 from choreography.columns import Instant
 from choreography.errors import Invalid, NotFound, TryAgain
 from choreography.idempotency import KEYS
@@ -93,6 +93,7 @@ EARLY_CANCELS.to_metadata(metadata)
 OUTBOX.to_metadata(metadata)
 
 _RESERVATION = select(RESERVATIONS).where(RESERVATIONS.c.id == bindparam("reservation"))
+_LOCKED = _RESERVATION.with_for_update()
 _CONFIRM = (
     update(RESERVATIONS)
     .where(RESERVATIONS.c.id == bindparam("reservation"), RESERVATIONS.c.status == "PENDING")
@@ -152,7 +153,7 @@ def confirm_reservation(paid: Paid, transaction: Connection) -> ReservationConfi
     Raises Invalid for a reservation that nobody has placed.
     """
     _expect_placed(paid.reservation_id, transaction)
-    transaction.execute(_CONFIRM, {"reservation": paid.reservation_id, **_owed_from_now()})
+    prepared.changed(transaction, _CONFIRM, {"reservation": paid.reservation_id, **_owed_from_now()})
     row = _moved(paid.reservation_id, transaction)
     return canceled(row) if row.status == "CANCELED" else confirmed(row)
 
@@ -174,7 +175,7 @@ def cancel_reservation(
 def cancel(reservation_id: str, reason: str, transaction: Connection) -> ReservationCanceled:
     """Cancels at any moment, any number of times; the first reason stays. Raises NotFound and TryAgain."""
     move = {"reservation": reservation_id, "why": reason[:LONGEST_REASON], **_owed_from_now()}
-    transaction.execute(_CANCEL, move)
+    prepared.changed(transaction, _CANCEL, move)
     return canceled(_moved(reservation_id, transaction))
 
 
@@ -274,7 +275,7 @@ def settle_reservations(settled: SagasSettled, transaction: Connection) -> None:
 
 def find(identity: str, connection: Connection, query: Select[Any] = _RESERVATION) -> Row[Any]:
     """The reservation of that id. Raises NotFound."""
-    row = connection.execute(query, {"reservation": identity}).one_or_none()
+    row = prepared.row(connection, query, {"reservation": identity})
     if row is None:
         raise NotFound(f"There is no reservation {identity}.")
     return row
@@ -282,7 +283,7 @@ def find(identity: str, connection: Connection, query: Select[Any] = _RESERVATIO
 
 def locked(identity: str, transaction: Connection) -> Row[Any]:
     """The same, which nobody else changes until the end. Raises NotFound."""
-    return find(identity, transaction, _RESERVATION.with_for_update())
+    return find(identity, transaction, _LOCKED)
 
 
 def expired(after: Listed | None, connection: Connection) -> Sequence[Listed]:
@@ -316,7 +317,7 @@ def promised_id(source: str, event_id: str) -> str:
 
 def is_placed(identity: str, connection: Connection) -> bool:
     """Whether there is a reservation of that id."""
-    return connection.execute(_RESERVATION, {"reservation": identity}).one_or_none() is not None
+    return prepared.row(connection, _RESERVATION, {"reservation": identity}) is not None
 
 
 def _expect_placed(identity: str, transaction: Connection) -> None:

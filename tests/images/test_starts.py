@@ -51,7 +51,7 @@ def test_a_target_starts_from_its_image_alone_and_imports_what_it_needs(
 
 
 def test_an_image_has_what_its_folder_needs_and_no_more(trees: dict[str, Path]) -> None:
-    sending = {folder for folder, tree in trees.items() if (tree / "app/site-packages/requests").exists()}
+    sending = {folder for folder, tree in trees.items() if (tree / "app/site-packages/urllib3").exists()}
     assert sending == {folder for folder in function_folders() if _sends(trees[folder] / "app" / "function")}
     for tree in trees.values():
         for left_out in ("alembic", "pip", "bin"):

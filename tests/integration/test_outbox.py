@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from choreography import backlog, outbox
 from testbed.hosting import HostedAirline
 from testbed.policies import housekeeping
 from testbed.recording_broker import RecordingBroker
@@ -165,3 +166,25 @@ def test_a_reservation_that_is_paid_at_the_last_moment_does_not_expire(
 
     assert body_of(airline.function("reserve").get(href(reservation, "self")))["status"] == "SUCCEED"
     assert broker.heard() == ["ReservationPlaced"]
+
+
+def test_what_was_sent_leaves_with_the_next_reservation_while_somebody_else_is_at_work(airline: HostedAirline) -> None:
+    with outbox._sent.at_work():
+        place(airline)
+        assert unsent(airline) == 1
+        place(airline)
+        assert unsent(airline) == 1
+
+    assert unsent(airline) == 0
+
+
+def test_what_was_sent_and_not_yet_removed_is_not_sent_again_by_the_thread(
+    airline: HostedAirline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "YOUNG", timedelta(0))
+    with outbox._sent.at_work():
+        place(airline)
+        (circuit,) = outbox._relays.values()
+        circuit.work(circuit)
+
+    assert len(broker.accepted) == 1

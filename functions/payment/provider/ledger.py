@@ -41,4 +41,4 @@ def statement() -> AbstractContextManager[Connection]:
 
 
 def _database() -> Engine:
-    return store.engine(settings().provider_database_url)
+    return store.at(settings().provider_database_url)
