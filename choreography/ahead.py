@@ -34,7 +34,7 @@ TIMEOUT = 10.0
 
 @dataclass
 class _Process:
-    """When this process last said that a saga is expected, by the monotonic clock."""
+    """When this process last announced that a saga is expected, by the monotonic clock."""
 
     said_at: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -63,7 +63,7 @@ def at_start(word: Word, *services: str) -> None:
 
 
 def expect(word: Word) -> None:
-    """Says that a saga begins, unless that was said a moment ago or the broker is away. Returns at once."""
+    """Announces that a saga begins, unless it did so a moment ago or the broker is away. Returns at once."""
     from choreography import outbox  # noqa: PLC0415 - SQLAlchemy, see above
 
     if not outbox.is_away():
@@ -81,7 +81,7 @@ def _say(word: Word, settings: Waking) -> None:
     thread = threading.Thread(target=_send, args=(word, settings.service, settings.sink), name="ahead", daemon=True)
     try:
         thread.start()
-    except RuntimeError as error:  # no thread is to be had; the saga is begun all the same
+    except RuntimeError as error:  # no thread is available; the saga begins anyway
         _regret(error)
 
 

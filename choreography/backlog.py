@@ -131,7 +131,7 @@ def _send(rows: Sequence[Row[Any]], put: Put, there: Engine, relay: Relay | None
 
 
 def batches(there: Engine, put: Put) -> Iterator[Batch]:
-    """Oldest first, until a batch of which nothing goes: many of those at the front must not be all that is tried."""
+    """Oldest first, until nothing of a batch goes: many stuck events at the front must not be all that is tried."""
     place = None
     while rows := _waiting(there, place):
         batch = _send(rows, put, there)

@@ -43,7 +43,7 @@ def whole(request: Request) -> bytes:
         raise
     except (ClientDisconnected, OSError) as error:
         raise BrokenOff("This request ended, or stopped, before all of it was here.") from error
-    except Exception as error:  # of the server's own classes: chunks that are none, bad trailers
+    except Exception as error:  # of the server's own classes: malformed chunks, bad trailers
         raise Malformed(f"The body of this request is broken: {error}") from error
     if len(content) < (request.content_length or 0):  # gunicorn ends it where the sender left
         raise BrokenOff("This request ended before all of it was here.")

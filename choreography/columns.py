@@ -17,7 +17,7 @@ class LongText(TypeDecorator[str]):
         """In MySQL up to 16 MiB."""
         if dialect.name not in ("mysql", "mariadb"):
             return super().load_dialect_impl(dialect)
-        from sqlalchemy.dialects.mysql import MEDIUMTEXT  # noqa: PLC0415 - a dialect, of which others are spared
+        from sqlalchemy.dialects.mysql import MEDIUMTEXT  # noqa: PLC0415 - a dialect, which others need not import
 
         return dialect.type_descriptor(MEDIUMTEXT())
 

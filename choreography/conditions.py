@@ -1,7 +1,7 @@
 """ETag, If-Match and If-None-Match (RFC 9110, sections 8.8.3, 13.1 and 13.2).
 
 The tag of a resource is strong and made of its values alone: the same for every client, whatever host its links name,
-and another one as soon as a value has changed. A change is to be checked under the lock of its row, in its transaction.
+and another one as soon as a value has changed. Check it under the lock of the row, in the transaction of the change.
 What would be refused anyway (404, 422) is refused for that, as section 13.2.1 has it.
 """
 

@@ -1,8 +1,8 @@
-"""What an HTTP function promises, declared beside each route. The OpenAPI documents are made of it at build time.
+"""What an HTTP function promises, declared with each route. The OpenAPI documents are made from it at build time.
 
-Routes read requests with the same tables of fields and answer with the same tables of values, so neither is said twice.
-The first line of a route's docstring is the summary of its operation, the rest its description. At run time nothing
-reads the declarations: a function serves the finished document.
+Routes read requests with the same tables of fields and answer with the same tables of values, so neither is written
+twice. The first line of a route's docstring is the summary of its operation, the rest its description. At run time
+nothing reads the declarations: a function serves the finished document.
 """
 
 from collections.abc import Callable, Mapping, Sequence

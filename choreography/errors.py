@@ -41,7 +41,7 @@ class EventRefused(TryAgain):
 
 
 class NotFound(Problem):
-    """There is no such thing (yet)."""
+    """It does not exist (yet)."""
 
 
 class Conflict(Problem):

@@ -52,11 +52,11 @@ class Glossary:
         return camel(self.saga)
 
     def event_id(self, type_: str, *identity: str) -> str:
-        """The id of an event (UUID 5): the same fact has the same id, whoever says it and how often."""
+        """The id of an event (UUID 5): the same fact always has the same id, whoever says it."""
         return str(uuid5(self.namespace, "/".join((type_, *identity))))
 
     def about(self, saga: str) -> dict[str, str]:
-        """What a log line says of a saga, for `logs.about` and `logs.note`."""
+        """What a log line says about a saga, for `logs.about` and `logs.note`."""
         return {self.saga_in_json: saga}
 
 
@@ -68,7 +68,7 @@ class Event:
     version: ClassVar[int] = 1
     """Of its schema. What only adds keeps it: consumers ignore what they do not know."""
     batch: ClassVar[tuple[str, ...]] = ()
-    """Of an event about many sagas: the fields that tell it from others of its type. Empty: it is about one saga."""
+    """Of an event about many sagas: the fields that distinguish it within its type. Empty: it is about one saga."""
 
 
 def identity(event: Event) -> str:

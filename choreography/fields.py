@@ -99,7 +99,7 @@ def one_of(*choices: str) -> Reader[str]:
 
 
 def several(read_one: Reader[T], maximum: int = LONGEST_LIST) -> Reader[tuple[T, ...]]:
-    """A list of 1 to `maximum` values, each of which `read_one` reads, as a tuple."""
+    """A list of 1 to `maximum` values, each read by `read_one`, as a tuple."""
 
     def read(value: object) -> tuple[T, ...]:
         if not isinstance(value, list | tuple) or not 1 <= len(value) <= maximum:
@@ -207,7 +207,7 @@ def _field(name: str, hint: Any) -> Field:
         else _BARE.get(type_)
     )
     if reader is None or others:
-        raise TypeError(f"{name} has a type that nobody can read: put a reader into it, as Annotated[int, integer()].")
+        raise TypeError(f"{name} has a type without a reader: put one into it, as in Annotated[int, integer()].")
     return Field(reader, None) if _is_optional(hint) else Field(reader)
 
 

@@ -1,6 +1,6 @@
 """Answers that a function does not give itself are ours in form as well, and a function is called without a detour.
 
-functions-framework loads main.py inside its own Flask application, which answers some paths by itself; gunicorn answers
+functions-framework loads main.py inside its own Flask application, which answers some paths itself; gunicorn answers
 what it cannot read as a request.
 """
 

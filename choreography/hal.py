@@ -23,7 +23,7 @@ _IN_QUERY = "%!$&'()*+,;=:@/?-._~"
 def base_url(request: Request) -> str:
     """Where links begin: PUBLIC_URL, else where the client thinks it is. Behind the gateway X-Forwarded-* says that.
 
-    Empty, which makes links relative, where nobody says: HTTP/1.0 needs no Host. Raises Malformed.
+    Empty, which makes links relative, if the request has none: HTTP/1.0 needs no Host. Raises Malformed.
     """
     public = settings().public_url
     if public:

@@ -62,7 +62,7 @@ def each(
 ) -> int:
     """Does the rows one by one, at least the first, until that moment. Returns how many went well.
 
-    A broker that is away ends it: the next row would only wait for it too. `about` is what log lines say of a row,
+    A broker that is away ends it: the next row would only wait for it too. `about` is what log lines say about a row,
     such as `Glossary.about`.
     """
     done = 0
@@ -82,7 +82,7 @@ def each(
 
 
 def pages(read: Callable[[T | None, Connection], Sequence[T]]) -> Iterator[T]:
-    """All rows, of which `read` gives one page: those behind a row, or the first. Each is read when it is needed."""
+    """All rows. `read` gives one page: those after a row, or the first. Each page is read when it is needed."""
     page = _page(read, None)
     while page:
         yield from page

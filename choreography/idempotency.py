@@ -10,7 +10,7 @@ the first one's row, and then
     gets 422                                        the first was another request
 
 A key is one for all resources of a service, in its plain form (abc) and in the draft's ("abc"). It lives for
-IDEMPOTENCY_HOURS; the answer that made something is forgotten with the thing (`forget`), so it is never told of what is
+IDEMPOTENCY_HOURS; the answer that made something is forgotten with the thing (`forget`), so it never reports what is
 gone.
 """
 
@@ -56,7 +56,7 @@ KEYS = Table(
 )
 """A service that takes an Idempotency-Key declares it with `KEYS.to_metadata(...)` beside its own tables.
 
-The table is older than its name here. `resource` is the path of what the answer tells of, null for one that tells of
+The table is older than its name here. `resource` is the path of what the answer is about, null for one that is about
 nothing (204).
 """
 LONGEST_KEY = 255
@@ -64,13 +64,13 @@ REPEAT = "Idempotent-Replayed"
 """The header of an answer that was given before: the request has done nothing this time."""
 PRUNED_AT_ONCE = 100
 PRUNED_BESIDE = 10
-"""Expired keys that a command with a key removes beside its own: more than come, so services need no housekeeping."""
+"""Expired keys that each command with a key removes: more than arrive, so services need no housekeeping."""
 UNCLAIMED = ""
 _PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 
 Work = Callable[[Connection], tuple[Response, Event | None]]
-"""The effect of a command: its answer, and what is to be said of it."""
+"""The effect of a command: its answer and its event."""
 
 
 def key_of(request: Request) -> str | None:
@@ -104,7 +104,7 @@ def carry_out(request: Request, work: Work, source: str) -> Response:
 
 
 def forget(resource: str, transaction: Connection) -> None:
-    """Forgets the answers that told of this resource, as it is no longer there."""
+    """Forgets the answers about this resource, because it no longer exists."""
     transaction.execute(delete(KEYS).where(KEYS.c.resource == resource))
 
 
@@ -164,7 +164,7 @@ def _resource(response: Response, request: Request) -> str | None:
 
 
 def _check(response: Response, request: Request) -> None:
-    """Raises Malformed, inside the transaction, where the answer could not be sent after it: to a host that is none."""
+    """Raises Malformed inside the transaction if the answer could not be sent afterwards: the host is malformed."""
     try:
         for name, value in response.get_wsgi_headers(request.environ):
             f"{name}{value}".encode("latin-1")

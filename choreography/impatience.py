@@ -16,7 +16,7 @@ LOOK_EVERY = 0.1
 
 
 class Connection(psycopg.Connection[Any]):
-    """A connection that is given up on when the server has said nothing for ANSWER_SECONDS."""
+    """A connection that gives up when the server has sent nothing for ANSWER_SECONDS."""
 
     def wait(self, gen: Any, interval: float = LOOK_EVERY, timeout: float | None = None) -> Any:
         """Raises OperationalError, and is closed then: an answer that comes later would be taken for the next one's."""

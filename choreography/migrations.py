@@ -90,7 +90,7 @@ def _mysql_alone(transaction: Connection) -> Iterator[None]:
 
 
 def config(folder: Path, connection: object) -> Config:
-    """Alembic's configuration for one function folder; there is no alembic.ini."""
+    """Alembic's configuration for one function folder, instead of an alembic.ini."""
     made = Config(attributes={"connection": connection})
     # a colon, which no folder has that Python looks for packages in; a name may have any other character
     made.set_main_option("path_separator", "os")

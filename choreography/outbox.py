@@ -1,4 +1,4 @@
-"""The outbox: an event is written in the transaction of the effect it tells of, and sent right after the commit.
+"""The outbox: an event is written in the transaction of its effect, and sent right after the commit.
 
 What could not be sent stays; `relay` sends it as soon as the broker is back, and housekeeping whatever is left then.
 Sending twice is harmless: consumers know a repeat. Nothing here can change the answer of a command that is committed.
@@ -36,7 +36,7 @@ T = TypeVar("T")
 Said = Event | Sequence[Event] | None
 """One event, several in their order, or none."""
 OUTBOX = backlog.OUTBOX
-"""A service that has an outbox declares it with `OUTBOX.to_metadata(...)` beside its own tables."""
+"""A service that has an outbox declares it with `OUTBOX.to_metadata(...)` next to its own tables."""
 TIMEOUT = (0.5, 1.0)
 """Seconds that a request connects to the broker, and waits for its 202."""
 PATIENT = (2.0, 5.0)
@@ -61,7 +61,7 @@ def commit(
     cause: wire.Envelope | None = None,
     traceparent: str = "",
 ) -> T:
-    """Runs `work` in one transaction, its events beside the effect; then sends them and returns the rest.
+    """Runs `work` in one transaction that also stores its events; then sends them and returns the rest.
 
     `work` returns its result, and what is to be said. Raises what `work` and `store.commit` raise, and nothing after
     the commit: what goes wrong then is logged.
@@ -130,7 +130,7 @@ def unsent() -> dict[str, int | str | None]:
 
 
 def is_away() -> bool:
-    """Whether the broker took nothing when this process last sent something: then nobody should try it meanwhile."""
+    """Whether the broker took nothing when this process last sent something: then nobody should try it for now."""
     with _making:
         return any(relay.is_open for relay in _relays.values())
 
@@ -177,7 +177,7 @@ def _deliver(sink: str | None, body: bytes, timeout: tuple[float, float]) -> Non
 
 @dataclass(frozen=True)
 class _Written:
-    """An event in the outbox: the id of its row, its body, and what the log says of it."""
+    """An event in the outbox: the id of its row, its body, and what the log says about it."""
 
     row: str
     body: bytes

@@ -35,7 +35,7 @@ def reply(request: Request, policy: Policy[HeardEvent], source: str) -> Response
 
     def respond(envelope: Envelope) -> Response:
         event = understood(envelope, policy)
-        # the answer is made inside: what cannot be said must not have happened
+        # the answer is made inside the transaction: an effect whose event cannot be made must not happen
         return store.commit(lambda transaction: _said(policy(event, transaction), source, envelope))
 
     return _handled(request, respond, policy)
@@ -69,7 +69,7 @@ def reply_in_steps(
 ) -> Response:
     """Three steps where the outside world is asked: commit the intent, ask outside any transaction, record.
 
-    `begin` returns None where nothing is to be asked (any more). All three must bear being run again.
+    `begin` returns None if there is nothing (more) to ask. All three must be safe to run again.
     """
 
     def respond(envelope: Envelope) -> Response:
@@ -84,7 +84,7 @@ def reply_in_steps(
 
 
 def observe(request: Request, observer: Callable[[Envelope, Connection], None], *, sagas: Glossary) -> Response:
-    """Runs an observer of any event, strangers included. It never replies, as a reply would be heard by itself.
+    """Runs an observer of any event, strangers' included. It never replies, because it would hear its own reply.
 
     Log lines name the sagas of the glossary `sagas`.
     """
@@ -130,7 +130,7 @@ def check(rules: tuple[Rule, ...]) -> None:
     words = set(hears(rules[0]).values()) | _said_by(get_type_hints(rules[-1])["return"]) if rules else set()
     if strangers := sorted(word.__name__ for word in words if not issubclass(word, Event)):
         wanted = ", ".join(strangers)
-        raise TypeError(f"{wanted} must be derived from the class Event of the glossary: nobody could read it.")
+        raise TypeError(f"{wanted} must be derived from the class Event of the glossary, or it cannot be read.")
 
 
 def understood(envelope: Envelope, policy: Callable[[HeardEvent, Connection], object]) -> HeardEvent:
@@ -152,7 +152,7 @@ def _handled(
     except TypeError as error:
         log.exception("this policy can never be ready")
         return problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
-    except Exception as error:  # such as a name in its signature that nobody has imported
+    except Exception as error:  # such as a name in its signature that is not imported
         return problems.crash(error)
     with logs.about():
         try:

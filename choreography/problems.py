@@ -83,7 +83,7 @@ def crash(error: Exception) -> Response:
 
 
 def refused_by_flask(error: HTTPException) -> Response:
-    """The answer for what Flask refuses by itself: unknown paths and methods, bodies that are too large, bad hosts."""
+    """The answer for what Flask itself refuses: unknown paths and methods, bodies that are too large, bad hosts."""
     response = problem(HTTPStatus(error.code or 500), error.description or "")
     for name, value in error.get_headers():
         if name == "Allow":

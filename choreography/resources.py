@@ -67,7 +67,7 @@ class Resource:
 
     @property
     def shape(self) -> Shape:
-        """What the contract says of one."""
+        """What the contract says about one."""
         links = ("self", self.name) if self.address else ()
         some = (*self.some_links, *((self.subject[0],) if self.subject else ()))
         name = self.name[0].upper() + self.name[1:]
@@ -75,7 +75,7 @@ class Resource:
 
     @property
     def collection(self) -> contract.Collection:
-        """What the contract says of a list."""
+        """What the contract says about a list."""
         filters = {name: one.field for name, one in self.filters.items()}
         return contract.Collection(self.plural, self.shape, filters=filters, sorts=tuple(self.sortable))
 

@@ -1,4 +1,4 @@
-"""How a function is served, whoever starts it: main.py calls this, as functions-framework passes no such setting on.
+"""How a function is served, however it is started: main.py calls this, as functions-framework has no such setting.
 
 functions-framework imports main.py before it makes gunicorn's configuration, whose defaults are set here. It reads
 neither GUNICORN_CMD_ARGS nor a gunicorn.conf.py (functions_framework/_http/gunicorn.py is a BaseApplication).

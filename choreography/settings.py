@@ -1,6 +1,6 @@
 """The settings that every function has, and the readers for those of a system. Only settings read the environment.
 
-A system derives a dataclass of its own from `Settings`, and a `read` and a `settings` beside it.
+A system derives its own dataclass from `Settings`, and adds its own `read` and `settings`.
 """
 
 import functools
@@ -59,11 +59,11 @@ class Settings:
     token_ca: Path | None
     """TOKEN_CA: file of the authorities that vouch for TOKEN_ISSUER; unset: those of the system."""
     token_subjects: tuple[str, ...]
-    """TOKEN_SUBJECTS: who may deliver, between spaces; a * at the end stands for any rest."""
+    """TOKEN_SUBJECTS: who may deliver, separated by spaces; a * at the end matches any rest."""
     token_audience: str
     """TOKEN_AUDIENCE: whom tokens for this system are meant for; each function has this, a slash, and its own name."""
     idempotency_life: timedelta
-    """IDEMPOTENCY_HOURS: how long an Idempotency-Key stands for the command that it was sent with; 24 or more."""
+    """IDEMPOTENCY_HOURS: how long an Idempotency-Key is remembered with its command; 24 or more."""
     waking: Waking
     """Those of choreography/ahead.py."""
 
@@ -205,7 +205,7 @@ def signed_in(url: "URL", env: Mapping[str, str] = os.environ, whose: str = "") 
 
 
 def _verified(url: "URL", authorities: str) -> "URL":
-    """Speaks only to a server with a certificate of these authorities, in its own name."""
+    """Connects only to a server whose certificate is in its own name and from these authorities."""
     if url.get_backend_name() == "postgresql":
         return url.update_query_dict({"sslmode": "verify-full", "sslrootcert": authorities})
     return url.update_query_dict({"ssl_ca": authorities})  # with it, PyMySQL verifies both by default

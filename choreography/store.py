@@ -87,7 +87,7 @@ CHECK_ERRNOS = {3819, 4025}
 """A violated CHECK in MySQL and in MariaDB, which their driver takes for trouble with the server."""
 MYSQL = ("mysql", "mariadb")
 PRESENT = 2**63 - 1
-"""What MySQL is made to say of a row that was there; no id that it gives by itself."""
+"""What MySQL returns for a row that was there already; never an id that it generates."""
 
 _threads = threading.local()
 _at: dict[int, tuple[URL, Engine]] = {}
@@ -168,7 +168,7 @@ def _postgresql_limits(url: URL) -> dict[str, Any]:
 def _connect_impatiently(
     _: Dialect, __: ConnectionPoolEntry, arguments: list[Any], named: dict[str, Any]
 ) -> DBAPIConnection:
-    from choreography import impatience  # noqa: PLC0415 - a driver, of which a laptop is spared
+    from choreography import impatience  # noqa: PLC0415 - a driver, which a laptop does not need
 
     connection: Any = impatience.Connection.connect(*arguments, **named)
     return connection  # type: ignore[no-any-return]
@@ -347,7 +347,7 @@ def _told_by_database(error: DBAPIError) -> Exception | None:
 
 @functools.cache
 def _if_absent(table: Table, dialect: str) -> Insert:
-    # a dialect is up to a tenth of the imports of a cold start: only the one that is spoken
+    # a dialect is up to a tenth of the imports of a cold start: import only the one in use
     if dialect == "sqlite":
         from sqlalchemy.dialects import sqlite  # noqa: PLC0415
 
@@ -376,7 +376,7 @@ def _key(table: Table) -> list[Column[Any]]:
 def insert_if_absent(transaction: Connection, table: Table, **row: Any) -> bool:
     """Inserts the row unless its key is there; waits for another transaction that is inserting or changing it.
 
-    Returns whether the row is new. This is how a first delivery is told from a repeat. Either way the row is locked
+    Returns whether the row is new. This distinguishes a first delivery from a repeat. Either way the row is locked
     for us until the end, so that what is read of it next cannot change before it is acted upon.
     """
     dialect = transaction.dialect.name
@@ -387,7 +387,7 @@ def insert_if_absent(transaction: Connection, table: Table, **row: Any) -> bool:
 
 
 def remove_some(transaction: Connection, table: Table, most: int, *old: ColumnElement[bool]) -> int:
-    """Removes rows of which all of `old` holds, `most` of them at once, so that others wait for no long transaction.
+    """Removes rows that meet all of `old`, at most `most` at once, so that others wait for no long transaction.
 
     Returns how many. The table has a primary key of one column.
     """

@@ -1,8 +1,8 @@
-"""Who is speaking: the bearer tokens that Knative Eventing gives to every sender (`authentication-oidc`).
+"""Who sends an event: the bearer tokens that Knative Eventing gives to every sender (`authentication-oidc`).
 
 Ours is a file that the SinkBinding mounts. Theirs are verified here, as Knative does so at its Brokers, but not at a
-Knative Service: without this, whoever reaches a policy could tell it what never happened. Where TOKEN_ISSUER is not set
-(a laptop, a cluster without the flag) nothing is asked and nothing is imported.
+Knative Service: without this, anyone who reaches a policy could send it an event that never happened. Where
+TOKEN_ISSUER is not set (a laptop, a cluster without the flag) nothing is asked and nothing is imported.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def verify(headers: Mapping[str, str] | Headers) -> None:
     issuer_url = settings().token_issuer
     if issuer_url is None:
         return
-    from choreography import issuer  # noqa: PLC0415 - cryptography, of which a function that verifies nothing is spared
+    from choreography import issuer  # noqa: PLC0415 - cryptography, which a function that verifies nothing does not need
 
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:

@@ -69,7 +69,7 @@ def read(headers: Mapping[str, str] | Headers, body: bytes) -> Envelope:
     try:
         found, data = _parsed(headers, body)
         for name, value in found.items():
-            attributes.as_text(name, value)  # what has none could not be said again
+            attributes.as_text(name, value)  # an event without an id could not be repeated
     except Exception as error:  # from_http lets JSON, base64 and type errors of many classes out
         raise Malformed(f"This is not a CloudEvent: {error}") from error
     if found.get("specversion") != "1.0":

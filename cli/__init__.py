@@ -1,1 +1,1 @@
-"""The operator's command line: `airline ...`. It speaks HTTP with the gateway, and knows nothing else of the system."""
+"""The operator's command line: `airline ...`. It speaks HTTP with the gateway, and knows nothing else."""

@@ -41,7 +41,7 @@ COMMANDS: Commands = {
     "cancel": cancel,
     "saga": Group("What became of a reservation, event by event.", {"show": saga.show}),
     "dead-letters": Group(
-        "Events that nobody could process.",
+        "Events that could not be processed.",
         {
             "list": dead_letters.list_all,
             "show": dead_letters.show,

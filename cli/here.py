@@ -1,4 +1,4 @@
-"""Which airline a command means where nobody named one: the one that runs in this checkout."""
+"""The airline that a command means if none is named: the one that runs in this checkout."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -18,7 +18,7 @@ DEFAULT_URL = "http://127.0.0.1:8088"
 def connect(url: str | None = None, host_header: str | None = None, data: Path = DATA) -> Airline:
     """The airline at `url`; without one, the one that runs in this checkout, whose data folder is `data`.
 
-    Raises Unreachable where nothing runs, rather than speak to somebody else's, and Refused for what is not a URL.
+    Raises Unreachable if nothing runs, rather than call somebody else's, and Refused for what is not a URL.
     """
     return gateway.connect(url or _url_here(data), host_header)
 

@@ -76,7 +76,7 @@ def answer(invocation: Invocation, document: object, draw: Callable[[], Renderab
 
 
 def note(sentence: str) -> None:
-    """Says what is no answer, on stderr."""
+    """Prints what is not part of the answer, on stderr."""
     _write(f"airline: {harmless(sentence)}\n", sys.stderr)
 
 

@@ -1,8 +1,8 @@
-"""What goes wrong between an airline and whoever uses it over HTTP. Each is one sentence for a person.
+"""What goes wrong between an airline and its users over HTTP. Each is one sentence for a person.
 
 ClientError
 ├── Broken        it answered, and it is not right
-├── Unreachable   nobody answered, or not as an airline does
+├── Unreachable   no answer, or not that of an airline
 └── Refused       it was understood, and the answer is no
 """
 

@@ -61,12 +61,12 @@ def open_session(base: str) -> requests.Session:
 
 
 def get(airline: Airline, path: str, **query: Any) -> Any:
-    """The JSON behind a path. Raises Unreachable and Refused; parameters that are None are left out."""
+    """The JSON at a path. Raises Unreachable and Refused; parameters that are None are left out."""
     return _ask(airline, "GET", path, query)
 
 
 def find(airline: Airline, path: str, **query: Any) -> Any:
-    """The JSON behind a path, None where there is nothing."""
+    """The JSON at a path, None if there is nothing."""
     try:
         return get(airline, path, **query)
     except Refused as error:
@@ -89,7 +89,7 @@ def send_noting_repeat(
 
 
 def change(airline: Airline, path: str, body: object, key: str | None = None) -> Any:
-    """Changes what is behind a path if it is still as it was read, or whoever changes it in between is overwritten.
+    """Changes what is at a path if it is still as it was read, so that no change in between is overwritten.
 
     Raises Unreachable and Refused.
     """
@@ -225,7 +225,7 @@ def _detail(answer: requests.Response) -> str:
 def _host(base: str) -> str:
     try:
         parts = urlsplit(base)
-    except ValueError:  # brackets that are no IPv6 address
+    except ValueError:  # brackets without an IPv6 address
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Refused(f"{base} is not the address of an airline; it should look like {EXAMPLE}")

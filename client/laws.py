@@ -3,8 +3,9 @@
 What is under way breaks laws for a moment. Reservations that are PENDING or young are left out here; whatever else is
 found must be looked at again before it is believed (see reconciliation.py).
 
-The laws stand three times on purpose, as oracles for each other: here over HTTP, in tests/reliability/laws_in_sql.py
-over the files of a run, in tests/model/model_laws.py over a simulation. None of them imports another.
+The laws are written three times on purpose, as oracles for each other: here over HTTP, in
+tests/reliability/laws_in_sql.py over the files of a run, in tests/model/model_laws.py over a simulation. None of them
+imports another.
 """
 
 from collections import Counter, defaultdict
@@ -137,7 +138,7 @@ def canceled_is_refunded(books: Books, moment: Moment) -> Iterator[Finding]:
 
 
 def payments(books: Books, moment: Moment) -> Iterator[Finding]:
-    """Every payment says what the provider's ledger says, and the ledger knows of no other money."""
+    """Every payment agrees with the provider's ledger, and the ledger has no other money."""
     reservations = {reservation["reservationId"]: reservation for reservation in books.reservations}
     paid = {payment["reservationId"]: payment for payment in books.payments}
     entries: dict[str, dict[str, Item]] = defaultdict(dict)
@@ -283,7 +284,7 @@ def _kept(ledger: Iterable[Item]) -> Counter[str]:
 
 
 def _by_the_ledger(entries: Mapping[str, Item]) -> tuple[str, int]:
-    """The status and the amount of the payment that these entries tell of, by kind."""
+    """The status and the amount of the payment in these entries, by kind."""
     charge, refund = entries.get("charge"), entries.get("refund")
     if refund is not None:
         return "REFUNDED", refund["amount"]

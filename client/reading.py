@@ -59,7 +59,7 @@ def _once(name: str, pages: Iterable[list[Item]]) -> list[Item]:
 
 @dataclass(frozen=True)
 class Busy:
-    """The subject moved while it was read: nothing can be said of it now."""
+    """The subject changed while it was read: nothing can be concluded about it now."""
 
 
 def again(airline: Airline, difference: Difference, holds: Holds) -> Books | Busy:

@@ -19,7 +19,7 @@ PAUSE = 1.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """`broken` stayed wrong; `busy` moved at every look, so nothing can be said; `suspected` seemed wrong at first."""
+    """`broken` stayed wrong; `busy` changed at every look, so it is undecided; `suspected` seemed wrong at first."""
 
     broken: list[Difference]
     busy: list[Difference]

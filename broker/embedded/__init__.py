@@ -13,7 +13,7 @@ What differs from class Kafka:
   events come twice after a crash, but at least once is still the promise.
 - Filters are applied when an event comes in, not when a Trigger reads it: a changed filter leaves the backlog alone.
 - `knativekafkaoffset` counts all events of the file, not those of one partition. Events without a key go to the
-  partitions in turn. `--partitions` stands for the topic's setting.
+  partitions in turn. `--partitions` is the topic's setting.
 - Never more than 50 events of a Trigger are in flight; Kafka fetches another 50 while some of the last are under way.
 - The values of `ce-` headers are decoded once on the way in and encoded on the way out, as CloudEvents asks; see event.
   Kafka passes them on as they came, and writes the attributes of a structured event unencoded: `주` becomes `?`.

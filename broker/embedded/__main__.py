@@ -95,13 +95,13 @@ def _arguments() -> argparse.Namespace:
     add("--partitions", type=int, default=10, help="as default.topic.partitions of the cluster's broker")
     add("--retention-seconds", type=float, default=3600.0, help="how long finished events stay")
     add("--retention-events", type=int, default=100_000, help="how many finished events stay at most")
-    add("--retention-kept", type=int, default=10_000, help="how many events stay at most that nobody took")
+    add("--retention-kept", type=int, default=10_000, help="how many events that nobody took are kept at most")
     add("--max-bytes", type=int, default=None, help="bound of the database file; a full one answers 503")
     add("--disturb", type=_disturbance, metavar="SPEC", help="for tests: seed=7,twice=0.1,late=0.1,lost=0.05,latest=5")
     add(
         "--stop-at-end-of-input",
         action="store_true",
-        help="stop when standard input, a pipe, is closed: whoever holds its other end is gone, however it ended",
+        help="stop when standard input, a pipe, is closed: the process at its other end is gone, however it ended",
     )
     return parser.parse_args()
 

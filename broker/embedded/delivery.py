@@ -36,7 +36,7 @@ Post = Callable[[str, bytes, bytes, float], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Failure:
-    """extensions: what a dead letter says about it besides where it happened."""
+    """extensions: what a dead letter says about it, in addition to where it happened."""
 
     reason: str
     retryable: bool
@@ -67,7 +67,7 @@ class Outcome:
 async def deliver(trigger: Trigger, stored: StoredEvent, post: Post, tell: Callable[[Attempt], None]) -> Outcome:
     """Brings the event to the Trigger's subscriber, or else to its dead-letter sink, with all retries.
 
-    tell: hears of every attempt that failed and was not the last one.
+    tell: called for every attempt that failed and was not the last one.
     """
     policy = trigger.retry_policy
     namespace = f"Prefer: reply\r\nKn-Namespace: {trigger.namespace}\r\n".encode("ascii")

@@ -4,7 +4,7 @@
 
 Each delivery may be hit, each fault with its own probability, several at once:
 
-- twice: a twin is sent, at once beside it or some time later; what the twin is answered goes nowhere
+- twice: a twin is sent, at the same time or later; the answer to the twin is dropped
 - late: it is held back, so that later events overtake it
 - lost: the subscriber does its work and its answer is thrown away, so it is delivered again
 

@@ -39,7 +39,7 @@ class NotKeptError(LookupError):
 class Retention:
     """How long, and how many, events stay that all Triggers are through with; as many failed attempts may stay.
 
-    kept: how many events stay that nobody took; the oldest of more are lost, and the log says so.
+    kept: how many events that nobody took are kept; of more, the oldest are lost, and the log says so.
     """
 
     milliseconds: int = 3_600_000
@@ -125,7 +125,7 @@ class Engine:
             raise NotKeptError(f"no event is kept under the number {kept_id}")
         of = next((each for each in self._subscriptions.values() if each.trigger.key == kept.trigger), None)
         if of is None:
-            raise NotKeptError(f"the Trigger {kept.trigger} is gone, so nobody can be given the event")
+            raise NotKeptError(f"the Trigger {kept.trigger} is gone, so the event cannot be delivered")
 
         def change(log: Log) -> list[Appended]:
             log.check_room()

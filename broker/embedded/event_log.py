@@ -85,7 +85,7 @@ class StoredEvent:
 
     @cached_property
     def delivered(self) -> Event:
-        """As class Kafka hands it out: with where it stood in the log."""
+        """As class Kafka delivers it: with its position in the log."""
         where = {"knativekafkapartition": str(self.partition), "knativekafkaoffset": str(self.offset)}
         return self.event.with_extensions(where)
 
@@ -194,7 +194,7 @@ class Log:
         return {key: number for key, number in self._reader.execute("SELECT key, id FROM triggers") if key in wanted}
 
     def check_room(self) -> None:
-        """Raises LogFullError where no more events from outside are to be taken."""
+        """Raises LogFullError if no more events from outside are accepted."""
         if self._pages_for_ingress is not None:
             (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
             (free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
@@ -202,7 +202,7 @@ class Log:
                 raise LogFullError("the broker's database is full")
 
     def append(self, event: Event, trigger_ids: Sequence[tuple[int, bool]]) -> Appended:
-        """Stores the event and, for each (Trigger id, ordered), that it is to be delivered."""
+        """Stores the event and, for each (Trigger id, ordered), a pending delivery."""
         offset = self._last + 1
         partition = partition_of(event.attributes.get("partitionkey"), offset, self._partitions)
         attributes = json.dumps(event.attributes, ensure_ascii=False, separators=(",", ":"))
@@ -285,7 +285,7 @@ class Log:
             self._writer.execute("DELETE FROM attempts WHERE offset < ?", (self._first,))
 
     def make_room(self, among: int) -> None:
-        """Deletes the finished ones among so many of the oldest events, those behind a waiting one as well."""
+        """Deletes the finished ones among that many of the oldest events, including those behind a waiting one."""
         finished = self._writer.execute(
             "SELECT e.offset FROM (SELECT offset, partition FROM events WHERE offset < ? ORDER BY offset LIMIT ?) e"
             " WHERE NOT EXISTS (SELECT 1 FROM triggers t JOIN deliveries d ON d.trigger_id = t.id"
@@ -329,7 +329,7 @@ class Log:
         self._lock.close()
 
     def _offset_of_attempt(self, newer: int) -> int:
-        """The newest event that stands behind so many attempts of its own and of newer ones; 0 if there is none."""
+        """The newest event at or after which the log has that many attempts; 0 if there is none."""
         found = self._writer.execute("SELECT offset FROM attempts ORDER BY offset DESC LIMIT 1 OFFSET ?", (newer,))
         return int((found.fetchone() or (0,))[0])
 

@@ -56,7 +56,7 @@ class GroupCommit:
         await self._enqueue(change, may_fail=False, urgent=urgent)
 
     def begin_writing(self, change: Change) -> None:
-        """For a change nobody waits for and that may be left undone."""
+        """For a change that nobody waits for and that may be lost."""
         stored = self._enqueue(change, may_fail=True, urgent=False)
         stored.add_done_callback(lambda done: done.cancelled() or done.exception())
 

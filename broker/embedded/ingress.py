@@ -1,8 +1,8 @@
 """The broker's HTTP side: the ingress `POST /<namespace>/<broker>` and what the broker tells about itself.
 
 Programs are answered and pages are not: any page in a browser of this machine can send to its port, and by a name that
-leads here (DNS rebinding) it would be at home. 421 for a host that is no name of this machine, 403 for a change that a
-page asks for, 415 for what a form can send to /-/.
+leads here (DNS rebinding) it would be at home. 421 for a host that is not a name of this machine, 403 for a change that
+a page asks for, 415 for what a form can send to /-/.
 
 Ingress, as class Kafka: 202 the event is on disk; 400 no CloudEvent; 404 unknown broker; 405 not POST; 408 the body
 does not come; 503 too large, or the disk does not take it. It never says 100 Continue: a client that waits for that

@@ -147,7 +147,7 @@ def _destination(destination: Mapping[str, Any], services: Mapping[str, str]) ->
 
 
 def _on_a_cluster(destination: Mapping[str, Any], namespace: str) -> str:
-    """Where Knative resolves it to: a port of this machine would tell nobody who it was, nor be the same tomorrow."""
+    """The address that Knative resolves: a port of this machine would not identify it, and changes at each start."""
     uri = str(destination.get("uri") or "")
     if "ref" not in destination:
         return uri

@@ -1,4 +1,4 @@
-"""The one YAML reader of broker and laptop. It says of what is wrong where it is, and judges nothing else."""
+"""The one YAML reader of broker and laptop. It reports where an error is, and checks nothing else."""
 
 from pathlib import Path
 from typing import Any

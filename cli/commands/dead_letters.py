@@ -79,7 +79,9 @@ def replay(  # noqa: PLR0913 - the ways to choose
 
 
 def discard(
-    invocation: Invocation, identity: Identity, note: Annotated[str, typer.Option(help="Why nobody needs it any more.")]
+    invocation: Invocation,
+    identity: Identity,
+    note: Annotated[str, typer.Option(help="Why it is not needed any more.")],
 ) -> None:
     """Sets a letter aside for good, with a note."""
     letter = _decide(invocation.airline, identity, "discard", {"note": note})

@@ -27,7 +27,7 @@ OfTrigger = Annotated[str | None, typer.Option("--trigger", help="Given up by th
 
 
 def list_all(invocation: Invocation, *, trigger: OfTrigger = None, limit: Limit = 50) -> None:
-    """The kept events, oldest first. What is taken later, replayed or said again, is kept no longer."""
+    """The kept events, oldest first. An event that is taken later, by a replay or a repeat, is no longer kept."""
     found = [event for event in _all(invocation.airline) if trigger in (None, event["trigger"])]
     document = {"total": len(found), "kept": found[:limit]}
     rows = [{**event, **_named(event["event"])} for event in found[:limit]]

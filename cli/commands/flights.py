@@ -27,7 +27,9 @@ COLUMNS = {
 
 def list_all(
     invocation: Invocation,
-    min_seats: Annotated[int | None, typer.Option(help="Only flights with so many seats left.", min=0)] = None,
+    min_seats: Annotated[
+        int | None, typer.Option(help="Only flights with at least this many seats left.", min=0)
+    ] = None,
     limit: Limit = 50,
 ) -> None:
     """The flights, by number."""

@@ -126,7 +126,7 @@ def _line(number: int, header: list[str], written: str, separator: str) -> Line:
 
 
 def enumerate_cells(cells: list[str]) -> Iterator[tuple[str, str]]:
-    """Cells that nobody can name."""
+    """Cells without a heading."""
     return ((str(position), cell) for position, cell in enumerate(cells, 1))
 
 
@@ -144,5 +144,5 @@ def add(airline: Airline, name: str, line: Line) -> Line:
 
 
 def key_of(name: str, fields: Mapping[str, str]) -> str:
-    """The same line of a file of that name is the same command, wherever in the file it stands."""
+    """The same line of a file of that name is the same command, wherever it is in the file."""
     return "import-" + hashlib.sha256(json.dumps([name, dict(fields)], sort_keys=True).encode()).hexdigest()

@@ -20,7 +20,7 @@ SHOWN = 20
 
 def reconcile(
     invocation: Invocation,
-    young: Annotated[float, typer.Option(help="Reservations younger than so many seconds are left out.", min=0)] = 30,
+    young: Annotated[float, typer.Option(help="Leave out reservations younger than this, in seconds.", min=0)] = 30,
     patience: Annotated[float, typer.Option(help="Seconds in which a difference may still vanish.", min=0)] = 10,
     owed_minutes: Annotated[float, typer.Option(help="How long seats, money or a report may be owed.", min=0)] = 30,
 ) -> None:

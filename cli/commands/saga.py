@@ -36,10 +36,10 @@ def show(
 
 
 def known(airline: Airline, identity: str) -> dict[str, Any]:
-    """What is known of it, joined: no function asks another one. Raises Refused if nobody knows it.
+    """What is known about it, joined here because no function asks another. Raises Refused if it is unknown.
 
-    reservation (None before it is placed), events, waitsFor, deadLetters; deliveries: what the broker tells of those it
-    still has, None where it tells nothing; woken: the functions that these deliveries woke, None where nobody knows.
+    reservation (None before it is placed), events, waitsFor, deadLetters; deliveries: what the broker reports about
+    those it still has, None if it reports nothing; woken: the functions that these deliveries woke, None if unknown.
     """
     path = f"/reservations/{gateway.segment(identity)}"
     reservation = gateway.find(airline, path)

@@ -1,4 +1,4 @@
-"""What the broker tells of an event: who took it at once, and every attempt of whoever did not."""
+"""What the broker reports about an event: who took it at once, and every attempt of those who did not."""
 
 from collections.abc import Mapping
 from typing import Any

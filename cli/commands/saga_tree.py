@@ -26,7 +26,7 @@ def drawn(story: Mapping[str, Any]) -> RenderableType:
 
 
 def _unknown(story: Mapping[str, Any]) -> list[Text]:
-    """One line about what nobody here can say."""
+    """One line about what is not known here."""
     if story["deliveries"] is None:
         return [Text("this broker shows neither its deliveries nor which functions woke for them", "dim")]
     if story["woken"] is None:
@@ -60,7 +60,7 @@ def _goes_round(start: str, causes: Mapping[str, str | None]) -> bool:
 
 
 Beneath = dict[str, list[Text]]
-"""What is shown of an event beside itself, by its id."""
+"""What is shown next to an event, by its id."""
 
 
 def _beneath(story: Mapping[str, Any]) -> Beneath:

@@ -21,7 +21,7 @@ SEATS = 2
 FLIGHT = {"flightCode": "SMOKE", "takeoffDate": "2099-12-31", "cost": 1000, "remainingSeatsCount": SEATS}
 
 BACK = {policy.says[0].__name__ for policy in saga.COMPENSATION}
-"""What is said when seats and money have come back."""
+"""The events that say that seats and money have come back."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ app = web.api(
     Path(__file__).with_name("dashboard.openapi.json"),
     Document(
         "Dashboard",
-        "What the events have told: customers, and the story of each reservation, a moment behind.",
+        "What follows from the events: customers, and the history of each reservation, a moment behind.",
         {
             "number": Parameter("customerId", "The number of the customer.", [1]),
             "identity": Parameter("reservationId", "As reservations have it."),
@@ -78,14 +78,14 @@ _EVENT = Shape(
         "time": Shown(fields.instant),
         "after": Shown(
             {"type": ["number", "null"]},
-            about="Seconds since its cause was said; null where that is not among these events.",
+            about="Seconds since its cause; null if that is not among these events.",
         ),
         "data": Shown({"type": "object"}),
     },
 )
 _WAIT = {
     "function": {"type": "string", "examples": [saga.FORWARD[1].name], "description": "Who has to say something."},
-    "for": {"type": "number", "description": "Seconds since the event that it has to hear was said."},
+    "for": {"type": "number", "description": "Seconds since the event that it must hear."},
 }
 _EVENTS = Shape(
     "Events",

@@ -1,6 +1,6 @@
-"""How the history is bounded; what it costs stands in rebuild.py.
+"""How the history is limited; rebuild.py says what that costs.
 
-Housekeeping removes the events of reservations that ended and of which nothing was heard for EVENT_HISTORY_DAYS, all
+Housekeeping removes the events of reservations that ended and had no event for EVENT_HISTORY_DAYS, all
 events of a reservation at once. Its projected row stays, so customers keep their counts for ever; it is marked as
 pruned, because from then on its history could no longer make that row, even if a late event comes to it again.
 """
@@ -51,7 +51,7 @@ def prune(until: float) -> int:
 
 
 def prune_some(before: datetime, transaction: Connection) -> int:
-    """Removes one batch of what was said before that moment. Returns of how many reservations."""
+    """Removes one batch of events from before that moment. Returns the number of reservations."""
     old = transaction.execute(_OLD, {"before": before}).scalars().all()
     if old:
         marking = update(RESERVATIONS).where(RESERVATIONS.c.reservation_id.in_(old)).values(pruned=True)

@@ -1,11 +1,11 @@
 """Dead letters: events that the broker gave up on, kept with the reason.
 
 The broker sends the event as it was, with the extensions `knativeerrordest` (who failed), `knativeerrorcode` (the
-last HTTP status; absent where nobody answered or the answer was no event) and `knativeerrordata` (base64 of the first
+last HTTP status; absent if there was no answer or it was not an event) and `knativeerrordata` (base64 of the first
 kilobyte of the answer; some versions send it plain).
 
     OPEN -> REPLAYED       sent to the broker again, which took it
-    OPEN -> DISCARDED      somebody decided that nothing is to be done, and said why
+    OPEN -> DISCARDED      somebody decided that there is nothing to do, and said why
     OPEN -> SETTLED        its saga has ended and nothing is owed: its cause is finished (settled_letters.py)
 
 A letter that comes again, after any decision, is OPEN again: `times` counts. What is decided is removed after
@@ -171,5 +171,5 @@ def _json_text(envelope: Envelope) -> str | None:
         return None
     try:
         return json.dumps(data, allow_nan=False)
-    except ValueError:  # NaN or Infinity in it, which are no JSON
+    except ValueError:  # NaN or Infinity in it, which are not JSON
         return json.dumps(json.dumps(data)) if content is None else None

@@ -46,8 +46,7 @@ _LETTER = Resource(
         "reservationId": Shown(LETTERS.c.reservation_id, about="Empty where the event belongs to no saga."),
         "function": Shown(
             LETTERS.c.function,
-            about="The Service that failed; its address where the name cannot be told, empty where the broker does not "
-            "say.",
+            about="The Service that failed; its address if the name is unknown, empty if the broker does not say.",
         ),
         "destination": Shown(LETTERS.c.destination, about="The address of the function that failed."),
         "status": Shown(
@@ -58,11 +57,13 @@ _LETTER = Resource(
         ),
         "note": Shown(
             LETTERS.c.note,
-            about="Why it was discarded, the last time; also why the letter of a stranger stands for several or has no "
+            about="Why it was discarded, the last time; also why the letter of a stranger represents several or has no "
             "data.",
         ),
         "decidedAt": Shown(LETTERS.c.decided_at, about="Since when it is not OPEN."),
-        "code": Shown(LETTERS.c.code, about="The last HTTP status; null where nobody answered, or not with an event."),
+        "code": Shown(
+            LETTERS.c.code, about="The last HTTP status; null if there was no answer, or one that is not an event."
+        ),
         "reason": Shown(LETTERS.c.reason),
         "times": Shown(LETTERS.c.times, fields.integer(1), "How often the broker gave up on it."),
         "firstAt": Shown(LETTERS.c.first_at),
@@ -82,7 +83,7 @@ _WHOLE = Shape(
     "WholeLetter",
     {
         "attributes": Shown({"type": "object"}, about="All attributes of the event, extensions included."),
-        "data": Shown({}, about='Its data; what is not JSON stands as {"base64": …}.'),
+        "data": Shown({}, about='Its data; what is not JSON is given as {"base64": …}.'),
     },
     extends=_LETTER.shape,
 )
@@ -147,8 +148,8 @@ def read_letter(identity: str) -> Response:
 def replay_letter(identity: str) -> Response:
     """Send the event to the broker again, as it was
 
-    Any number of times: whoever had handled it knows it as a repeat. If it fails again, the letter is OPEN again and
-    `times` has grown.
+    Any number of times: a function that had handled it recognizes it as a repeat. If it fails again, the letter is OPEN
+    again and `times` has grown.
     """
     return hal.answer(_whole(replay.one(identity)))
 

@@ -32,6 +32,8 @@ def settle_letters(request: Request) -> ResponseReturnValue:
 
 
 def _pruned(answer: Response) -> Response:
-    if answer.status_code == HTTPStatus.NO_CONTENT:  # else the database may be away, and nobody waits for it twice
+    if (
+        answer.status_code == HTTPStatus.NO_CONTENT
+    ):  # otherwise the database may be away, and a caller must not wait for it twice
         retention.prune()
     return answer

@@ -3,7 +3,7 @@
 A stranger is whoever is not the airline by the event's source. Of strangers DEAD_LETTERS_FROM_OUTSIDE letters may be
 OPEN. Beyond that each function that gives up has one letter for all the others, which counts them and shows the
 latest. An event of more than LARGEST characters is kept without its data. Both are DISCARDED from the beginning, with
-the reason as their note: there is nothing to replay. A command that was accepted at /events needs no letter, as
+the reason as their note: nothing can be replayed. A command that was accepted at /events needs no letter, as
 reserve remembers it (functions/reserve/accepted_commands.py).
 """
 

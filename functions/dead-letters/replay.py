@@ -1,6 +1,6 @@
 """Dead letters are replayed: sent to the broker again.
 
-A replayed event is the one that failed, id and time included, so whoever had handled it knows it as a repeat; only
+A replayed event is the one that failed, id and time included, so a function that had handled it recognizes it; only
 what brokers add on the way is taken off. It goes to every Trigger that lets it pass, not just to the one that failed.
 """
 

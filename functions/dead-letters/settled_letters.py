@@ -1,4 +1,4 @@
-"""Letters whose cause has meanwhile been finished: their saga has ended, and nobody is owed anything.
+"""Letters whose cause has meanwhile been resolved: their saga has ended, and nobody is owed anything.
 
 The dashboard says so of many reservations at once (SagasSettled), perhaps before a letter of them arrives, so it is
 remembered for KEPT. A SUCCEED one may still be canceled: what is said of a cancel is settled by the cancel's own end

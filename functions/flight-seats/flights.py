@@ -72,7 +72,7 @@ HOLDS = Table(
     Column("seat_qty", Integer, nullable=False),
     Column("status", String(8), nullable=False),
     Column("amount", BigInteger),  # of the whole party; null unless seats were held
-    Column("said", Text),  # the data of the event that its last move said, to be said again
+    Column("said", Text),  # the data of the event of its last change, to repeat it
     CheckConstraint("seat_qty > 0", name="a_party_has_somebody"),
     sqlite_with_rowid=False,
 )
@@ -118,7 +118,7 @@ _REMEMBER = (
 def decrease_remaining_seats(
     placed: ReservationPlaced, transaction: Connection
 ) -> RemainingSeatsDecreased | SeatsSoldOut | None:
-    """Takes seats for the whole party or for nobody; a repeat says the same again, unless undone since."""
+    """Takes seats for the whole party or none; a repeat says the same event again, unless undone since."""
     seats = placed.seat_qty
     first = store.insert_if_absent(
         transaction,
@@ -168,7 +168,7 @@ def find_flight(number: int, connection: Connection, query: Select[Any] = _FLIGH
 
 
 def locked_flight(number: int, transaction: Connection) -> Row[Any]:
-    """The same, which nobody else changes until the end. Raises NotFound."""
+    """The same, locked until the end of the transaction. Raises NotFound."""
     return find_flight(number, transaction, _FLIGHT.with_for_update())
 
 
@@ -200,7 +200,7 @@ def _seats(flight: Row[Any], values: Mapping[str, Any]) -> dict[str, int]:
 
 
 def remove_flight(number: int, transaction: Connection) -> None:
-    """Removes a flight that nobody holds seats on, that is, all of whose seats remain. Raises NotFound and Conflict."""
+    """Removes a flight on which nobody holds seats, so all of them remain. Raises NotFound and Conflict."""
     nobody_aboard = FLIGHTS.c.remaining_seats_count == FLIGHTS.c.capacity
     if transaction.execute(delete(FLIGHTS).where(FLIGHTS.c.id == number, nobody_aboard)).rowcount == 0:
         flight = find_flight(number, transaction)

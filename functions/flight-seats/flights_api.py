@@ -53,7 +53,7 @@ _FLIGHT = Resource(
     sorts=("flightCode", "takeoffDate", "cost", "remainingSeatsCount", "capacity"),
     filters={
         "minSeats": Filter(
-            Field(CAPACITY, 0, "Only those with at least so many seats left."),
+            Field(CAPACITY, 0, "Only those with at least this many seats left."),
             lambda seats: FLIGHTS.c.remaining_seats_count >= seats,
         ),
         "takeoffDate": Filter(Field(fields.day, None, "Only those that take off on this day.")),

@@ -9,10 +9,10 @@ The payment of a reservation is this service's memory of it, one row that is nev
     (none) -> CANCELED                              canceled before it was heard of; never charged
 
 Asking the provider is three steps: commit the intent, ask outside any transaction with a key made from the
-reservation, record the answer. Whoever dies in between is redelivered, asks again by the same key, and gets the same
-answer: nobody is charged twice and everybody is refunded once.
+reservation, record the answer. A process that dies in between gets the event again, asks with the same key, and gets
+the same answer: nobody is charged twice and everybody is refunded once.
 
-A cancel that meets a charge of unknown outcome is committed as REFUNDING, so it is never forgotten. To undo is one
+A cancel that finds a charge of unknown outcome is committed as REFUNDING, so it is never forgotten. To undo is one
 question to the provider by the same key: it gives back what it took, or declines whatever charge may still come.
 
 Nobody is charged past `expires_at`: only a recorded PAID says Paid, so a reservation whose charge is still CHARGING by
@@ -107,7 +107,7 @@ _TAKE = update(PAYMENTS).where(PAYMENTS.c.reservation_id == bindparam("reservati
 def begin_charge(decreased: RemainingSeatsDecreased, transaction: Connection) -> Row[Any] | None:
     """Commits the intent to charge; None where a cancel is remembered, the money went back, or the time is over.
 
-    Past its expiry nothing is charged that is not charged already: the reservation ends by itself.
+    Past its expiry nothing new is charged: the reservation will be canceled.
     """
     if decreased.expires_at > clock.now():
         store.insert_if_absent(
@@ -176,7 +176,7 @@ def record_refund(
 
 
 def record_undo(payment: Row[Any], went_back: bool | None, transaction: Connection) -> PaymentRefunded | PaymentFailed:
-    """As `record_refund`, but PaymentFailed ends a reservation that nobody has canceled yet; others bear it."""
+    """As `record_refund`, but PaymentFailed ends a reservation that is not canceled yet; others ignore it."""
     row = _undone(payment, went_back, transaction)
     return _refunded(row) if row.status == "REFUNDED" else _failed(row)
 

@@ -1,4 +1,4 @@
-"""Commands from outside are remembered before they are accepted, and said again until their effect is there.
+"""Commands from outside are stored before they are accepted, and repeated until they have taken effect.
 
 So a delivery that the broker gives up on is not the end of a command. Its row has `owed_at`, the time to say it again,
 until the reservation is placed, or canceled. Afterwards it stays as long as an Idempotency-Key does, to tell a repeat
@@ -58,7 +58,7 @@ _OWED = (
 
 
 def remember(event: CloudEvent, command: Command, transaction: Connection) -> CloudEvent:
-    """Accepts the command of an event; returns what is to be said of it: the event, or that of the first time.
+    """Accepts the command of an event; returns the event to send: this one, or that of the first time.
 
     `event` has what the command leaves open. Raises NotFound for the cancel of a reservation that was neither placed
     nor promised, Invalid for another command under the same source and id.
@@ -160,7 +160,7 @@ def _taken(key: str, transaction: Connection) -> str | None:
     row = transaction.execute(select(ACCEPTED).where(ACCEPTED.c.key == key)).one()
     if row.owed_at is None:
         return None
-    # before it is said, so that one the broker refuses keeps none of the others waiting
+    # before it is sent, so that one that the broker refuses does not hold up the others
     now = clock.now()
     later = now + owed.silence(now - row.accepted_at)
     transaction.execute(update(ACCEPTED).where(ACCEPTED.c.key == key).values(owed_at=later))

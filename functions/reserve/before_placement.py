@@ -19,9 +19,9 @@ ACCEPTED = Table(
     MetaData(),
     Column("key", String(12), primary_key=True),  # of source and id: the id that is promised to a ReservationRequested
     Column("reservation_id", String(12), nullable=False),
-    Column("body", Text, nullable=False),  # the event, to be said again
+    Column("body", Text, nullable=False),  # the event, to repeat it
     Column("accepted_at", Instant, nullable=False),
-    Column("owed_at", Instant),  # when it is said again; null: its effect is there
+    Column("owed_at", Instant),  # when it is repeated; null: it has taken effect
     Index("ix_accepted_commands_owed", "owed_at", "accepted_at"),
 )
 EARLY_CANCELS = Table(
@@ -34,7 +34,7 @@ EARLY_CANCELS = Table(
 
 
 def remember_cancel(reservation_id: str, reason: str, transaction: Connection) -> None:
-    """Keeps a cancel until its reservation is placed; the first reason stays. Waits for who is placing it now."""
+    """Keeps a cancel until its reservation is placed; the first reason stays. Waits for a placement in progress."""
     row = {"reservation_id": reservation_id, "reason": reason[:LONGEST_REASON], "heard_at": clock.now()}
     store.insert_if_absent(transaction, EARLY_CANCELS, **row)
 
@@ -42,7 +42,7 @@ def remember_cancel(reservation_id: str, reason: str, transaction: Connection) -
 def take_cancel(reservation_id: str, transaction: Connection) -> str | None:
     """The reason of a cancel that came before its reservation, which it is taken for; None where none came.
 
-    Whoever comes to cancel from now on waits until this transaction ends, and then finds the reservation.
+    A cancel that comes from now on waits until this transaction ends, and then finds the reservation.
     """
     mine = EARLY_CANCELS.c.reservation_id == reservation_id
     now = clock.now()

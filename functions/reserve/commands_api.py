@@ -124,7 +124,7 @@ def accept() -> Response:
 def judged(envelope: Envelope) -> Command:
     """The command in the envelope. Raises Forbidden for anything else, Malformed and Invalid for a broken one."""
     if f"{envelope.source}/".startswith(AIRLINE.sources):
-        raise Forbidden("Only the airline itself speaks as /airline.")
+        raise Forbidden("Only the airline itself may use the source /airline.")
     fields.read(envelope.attributes, _ATTRIBUTES)
     if envelope.type == ReservationRequested.__name__:
         return _reservation(envelope)

@@ -1,4 +1,4 @@
-"""What is owed is said again until it is settled: the events that lead every reservation to its end, by the same ids.
+"""Repeats what is owed until it is settled: the events that lead every reservation to its end, with the same ids.
 
 A repeat of ReservationPlaced makes each later step of a living saga say its event again; a repeat of
 ReservationCanceled makes both compensations answer again; the dashboard hears all of it. So whatever was away, and
@@ -24,7 +24,7 @@ CLOCKS_APART = timedelta(minutes=1)
 
 
 def say_again(until: float) -> int:
-    """Speaks once of what is owed and due, the longest overdue first. Returns of how many reservations.
+    """Repeats once what is owed and due, the longest overdue first. Returns the number of reservations.
 
     Where none is due, it tries one of those that were put off: that one is settled soon after what was away is back,
     and then all of them are due (`reservations.settle_reservations`).
@@ -47,7 +47,7 @@ def _due_or_one() -> Iterator[str]:
 
 
 def said_again(row: Row[Any]) -> list[Event]:
-    """What is said again of a reservation.
+    """The events of a reservation that are repeated.
 
     A canceled one is placed again only past its expiry, by everybody's clock, for the sake of the dashboard: nobody is
     charged by then.
@@ -75,7 +75,7 @@ def _taken(identity: str, transaction: Connection) -> list[Event]:
     row = reservations.find(identity, transaction)
     if row.owed_since is None:  # settled since it was listed
         return []
-    # before it is said, so that one the broker refuses does not keep the others waiting
+    # before it is sent, so that one that the broker refuses does not hold up the others
     now = clock.now()
     reservations.put_off(identity, now + silence(now - row.owed_since), transaction)
     return said_again(row)

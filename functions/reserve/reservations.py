@@ -123,7 +123,7 @@ class RequestedByEvent(ReservationRequested):
 def place_reservation(
     requested: ReservationRequested, transaction: Connection
 ) -> Sequence[ReservationPlaced | ReservationCanceled]:
-    """A request from outside becomes a PENDING reservation, once; nothing is said of one canceled since.
+    """A request from outside becomes a PENDING reservation, once; no event for one canceled since.
 
     One whose cancel came before it is placed and canceled at once. Raises Invalid for a reservation that was asked for
     before with other values.
@@ -148,9 +148,9 @@ def wanted(requested: ReservationRequested) -> dict[str, Any]:
 
 
 def confirm_reservation(paid: Paid, transaction: Connection) -> ReservationConfirmed | ReservationCanceled:
-    """Seats are held and paid: SUCCEED. If it was canceled meanwhile, that is said again, as it leads to the refund.
+    """Seats are held and paid: SUCCEED. If it was canceled meanwhile, that is repeated, as it leads to the refund.
 
-    Raises Invalid for a reservation that nobody has placed.
+    Raises Invalid for a reservation that was never placed.
     """
     _expect_placed(paid.reservation_id, transaction)
     prepared.changed(transaction, _CONFIRM, {"reservation": paid.reservation_id, **_owed_from_now()})
@@ -163,8 +163,8 @@ def cancel_reservation(
 ) -> ReservationCanceled | None:
     """No seats, no money, or the customer's wish: CANCELED, with the reason the customer reads.
 
-    A wish that comes before its reservation is remembered for it, and nothing is said yet. Raises Invalid where seats
-    or money were refused to a reservation that nobody has placed.
+    A cancel that comes before its reservation is remembered, without an event yet. Raises Invalid if seats or money
+    were refused to a reservation that was never placed.
     """
     if isinstance(cause, CancellationRequested):
         return _cancel_or_remember(cause, transaction)
@@ -230,7 +230,7 @@ def expect_same(asked: Mapping[str, Any], before: Mapping[str, Any]) -> None:
 
 
 def placed(row: Row[Any]) -> ReservationPlaced:
-    """What is said of a reservation that was placed."""
+    """The event of a reservation that was placed."""
     return ReservationPlaced(
         reservation_id=row.id,
         customer_id=row.customer_id,
@@ -243,14 +243,14 @@ def placed(row: Row[Any]) -> ReservationPlaced:
 
 
 def confirmed(row: Row[Any]) -> ReservationConfirmed:
-    """What is said of a reservation that is SUCCEED."""
+    """The event of a reservation that is SUCCEED."""
     return ReservationConfirmed(
         reservation_id=row.id, customer_id=row.customer_id, flight_id=row.flight_id, seat_qty=row.seat_qty
     )
 
 
 def canceled(row: Row[Any]) -> ReservationCanceled:
-    """What is said of a reservation that is CANCELED."""
+    """The event of a reservation that is CANCELED."""
     return ReservationCanceled(
         reservation_id=row.id,
         customer_id=row.customer_id,
@@ -261,9 +261,9 @@ def canceled(row: Row[Any]) -> ReservationCanceled:
 
 
 def settle_reservations(settled: SagasSettled, transaction: Connection) -> None:
-    """Nothing is owed to those that are as it was said; one canceled since is owed its compensation.
+    """Nothing is owed to those in the reported state; one canceled since is owed its compensation.
 
-    One that had to be said again shows that what was away is back: then all that wait to be said again are due.
+    One that had to be repeated shows that what was away is back: then all that wait to be repeated are due.
     """
     theirs = RESERVATIONS.c.id.in_(settled.reservation_ids), RESERVATIONS.c.status == settled.status
     said_again = any(map(_was_put_off, transaction.execute(select(RESERVATIONS).where(*theirs))))
@@ -282,7 +282,7 @@ def find(identity: str, connection: Connection, query: Select[Any] = _RESERVATIO
 
 
 def locked(identity: str, transaction: Connection) -> Row[Any]:
-    """The same, which nobody else changes until the end. Raises NotFound."""
+    """The same, locked until the end of the transaction. Raises NotFound."""
     return find(identity, transaction, _LOCKED)
 
 
@@ -292,18 +292,18 @@ def expired(after: Listed | None, connection: Connection) -> Sequence[Listed]:
 
 
 def due(after: Listed | None, connection: Connection) -> Sequence[Listed]:
-    """A page of those that are owed something and of which it is time to speak, oldest first."""
+    """A page of those that are owed something that is due, oldest first."""
     return _page(RESERVATIONS.c.owed_at, after, connection)
 
 
 def put_off_longest(connection: Connection) -> Sequence[str]:
-    """The one that is due next of those that were said again already; none, where there is none."""
+    """The one that is due next of those that were repeated already, if any."""
     query = select(RESERVATIONS.c.id).where(_put_off_beyond(clock.now())).order_by(RESERVATIONS.c.owed_at).limit(1)
     return connection.execute(query).scalars().all()
 
 
 def put_off(identity: str, until: datetime, transaction: Connection) -> None:
-    """The next time to speak of what is owed."""
+    """The next time to repeat what is owed."""
     transaction.execute(_PUT_OFF, {"reservation": identity, "later": until})
 
 
@@ -321,9 +321,9 @@ def is_placed(identity: str, connection: Connection) -> bool:
 
 
 def _expect_placed(identity: str, transaction: Connection) -> None:
-    # whoever speaks of its seats or money has heard of it from us, after our commit: no retry can help
+    # events about its seats or money follow from ours, which follow our commit: no retry can help
     if not is_placed(identity, transaction):
-        raise Invalid(f"Nobody has placed reservation {identity}.")
+        raise Invalid(f"Reservation {identity} was never placed.")
 
 
 def _cancel_or_remember(unwanted: CancellationRequested, transaction: Connection) -> ReservationCanceled | None:

@@ -90,7 +90,7 @@ WISH = {
         fields.IDENTITY,
         about="A flight that does not exist is not refused here: the reservation is CANCELED with that reason.",
     ),
-    "seatQty": Field(SEATS, about="The whole party; all get seats or nobody does."),
+    "seatQty": Field(SEATS, about="The whole party: all of them get seats, or none."),
     "reserveDate": Field(
         fields.day,
         None,

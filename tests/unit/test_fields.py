@@ -84,5 +84,5 @@ class Unreadable:
 
 
 def test_a_type_without_a_reader_is_named() -> None:
-    with pytest.raises(TypeError, match=r"Unreadable\.seats has a type that nobody can read"):
+    with pytest.raises(TypeError, match=r"Unreadable\.seats has a type without a reader"):
         fields.into(Unreadable, {"seats": [1]})

@@ -21,15 +21,15 @@ LEDGER = Table(
 
 
 def enter(key: str, kind: str, accepted: bool, amount: int) -> bool:
-    """Enters a charge or a refund, once. Returns what the ledger says of it, whoever entered it first."""
+    """Enters a charge or a refund, once. Returns the entry in the ledger, whoever entered it first."""
     row = {"key": key, "kind": kind, "accepted": accepted, "amount": amount, "at": clock.now()}
-    # of two that ask at once, the first is entered and both are told what stands in the ledger
+    # of two requests at once, the first is entered and both get the entry in the ledger
     first = store.commit(lambda transaction: store.insert_if_absent(transaction, LEDGER, **row), _database())
     return accepted if first else bool(charged(key))
 
 
 def charged(key: str) -> bool | None:
-    """Whether the charge of a key was accepted; None where nobody has asked for one."""
+    """Whether the charge of a key was accepted; None if there was no such charge."""
     query = select(LEDGER.c.accepted).where(LEDGER.c.key == key, LEDGER.c.kind == "charge")
     with statement() as connection:
         return connection.execute(query).scalar_one_or_none()
