@@ -6,7 +6,6 @@ the time of that POST itself where nobody is woken ahead. Pictures show when eac
 """
 
 import argparse
-import shutil
 import sqlite3
 import tempfile
 import time
@@ -20,7 +19,7 @@ from statistics import median
 import requests
 
 from benchmarks.whole_saga import add_flight
-from testbed.running_system import ROOT, RunningSystem, eventually, running_system
+from testbed.running_system import RunningSystem, eventually, running_system
 
 GOAL = 1.7
 WINDOW = "3s"
@@ -57,16 +56,9 @@ def main() -> None:
 @contextmanager
 def airline(ahead: bool) -> Iterator[RunningSystem]:
     """The system of `make run` whose functions soon fall asleep, with or without waking ahead."""
-    with tempfile.TemporaryDirectory() as folder:
-        base = Path(folder) / "base"
-        shutil.copytree(ROOT / "knative" / "base", base)
-        if not ahead:
-            settings = base / "settings.yaml"
-            text = settings.read_text("utf-8").replace('WAKE_AHEAD: "15"', 'WAKE_AHEAD: "0"')
-            settings.write_text(text, "utf-8")
-        manifests = ("--manifests", str(base), "--manifests", str(ROOT / "broker" / "kafka"))
-        with running_system(Path(folder) / "data", *manifests, "--window", WINDOW) as system:
-            yield system
+    setting = () if ahead else ("--set", "WAKE_AHEAD=0")
+    with tempfile.TemporaryDirectory() as folder, running_system(Path(folder), "--window", WINDOW, *setting) as system:
+        yield system
 
 
 def one_round(system: RunningSystem, flight: int) -> Round:

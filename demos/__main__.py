@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from client.errors import ClientError
-from demos import cluster, hpa, laptop, rollout, scale_to_zero
+from demos import alone, cluster, hpa, laptop, rollout, scale_to_zero
 from demos.errors import DemoFailed
 from demos.kubectl import Namespace
 from demos.load import Load
 from demos.results import FOLDER, write
 from demos.scale_to_zero import Wish
+from laptop.data_folder import is_running
 from terminal.streams import speak_anyhow
 
 Shown = tuple[str, str, dict[str, Any]]
@@ -88,7 +89,14 @@ def _scale_to_zero(options: argparse.Namespace) -> Shown:
     with opened as running:
         _say(f"on {running.name}")
         course = scale_to_zero.run(running, Wish(options.customers, options.seats), _say)
-    return running.name, scale_to_zero.as_text(course), scale_to_zero.figures(course)
+    text, figures = scale_to_zero.as_text(course), scale_to_zero.figures(course)
+    if cluster.is_given() or is_running(options.data):
+        return running.name, text, figures
+    _say("The same reservation, where each function is woken when it is needed (WAKE_AHEAD=0) ...")
+    with laptop.started(options.window, "WAKE_AHEAD=0") as running:
+        needed = scale_to_zero.one_alone(running)
+    both = alone.as_text({"woken when needed": needed, "woken ahead": course.alone})
+    return running.name, f"{text}\n\n{both}", {**figures, "aloneWhenNeeded": alone.figures(needed)}
 
 
 def _hpa(options: argparse.Namespace) -> Shown:

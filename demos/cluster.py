@@ -60,8 +60,10 @@ def instance(pod: Mapping[str, Any]) -> Instance:
     ready = next((one for one in pod["status"].get("conditions", []) if one["type"] == "Ready"), {"status": "False"})
     is_ready = ready["status"] == "True"
     state: State = "leaving" if "deletionTimestamp" in metadata else "ready" if is_ready else "starting"
-    took = _seconds(metadata["creationTimestamp"], ready["lastTransitionTime"]) if is_ready else None
-    return Instance(metadata["labels"][OF_A_SERVICE], metadata["name"], state, took)
+    created = metadata["creationTimestamp"]
+    took = _seconds(created, ready["lastTransitionTime"]) if is_ready else None
+    began = datetime.fromisoformat(created).timestamp()
+    return Instance(metadata["labels"][OF_A_SERVICE], metadata["name"], state, took, began)
 
 
 def _seconds(start: str, end: str) -> float:

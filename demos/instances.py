@@ -1,7 +1,7 @@
 """The instances of the functions: processes on a laptop, pods on a cluster."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 State = Literal["starting", "ready", "leaving"]
@@ -9,12 +9,16 @@ State = Literal["starting", "ready", "leaving"]
 
 @dataclass(frozen=True)
 class Instance:
-    """One copy of a function. `started_in`: seconds from its beginning to its first readiness, None before that."""
+    """One copy of a function. `started_in`: seconds from its beginning to its first readiness, None before that.
+
+    `began`: seconds since 1970, by the clock of where it runs.
+    """
 
     function: str
     name: str
     state: State
     started_in: float | None = None
+    began: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

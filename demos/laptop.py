@@ -4,8 +4,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,22 @@ STATES: dict[str, State] = {"starting": "starting", "awake": "ready", "stopping"
 
 @contextmanager
 def opened(data: Path, window: str | None = None) -> Iterator[RunningAirline]:
-    """The laptop that runs on `data`; without one, a new one in a folder that is removed afterwards, on free ports.
-
-    `window` shortens the stable window of a new one. Raises DemoFailed.
-    """
+    """The laptop that runs on `data`; without one, a new one (`started`)."""
     if is_running(data):
         yield _running(data)
         return
-    with tempfile.TemporaryDirectory(prefix="airline-demo-") as folder, _started(Path(folder), window):
+    with started(window) as new:
+        yield new
+
+
+@contextmanager
+def started(window: str | None = None, *settings: str) -> Iterator[RunningAirline]:
+    """A new laptop in a folder that is removed afterwards, on free ports.
+
+    `window` shortens its stable window, `settings` ("NAME=VALUE") are those of functions. Raises DemoFailed.
+    """
+    options = [*(["--window", window] if window else []), *(word for one in settings for word in ("--set", one))]
+    with tempfile.TemporaryDirectory(prefix="airline-demo-") as folder, _started(Path(folder), options):
         yield _running(Path(folder))
 
 
@@ -51,10 +60,16 @@ def instances(state: dict[str, Any]) -> list[Instance]:
             f"{name}-{service['starts']}",
             STATES[service["state"]],
             service["coldStarts"][-1] if service["state"] != "starting" and service["coldStarts"] else None,
+            _began(service) if service["state"] != "starting" else None,
         )
         for name, service in state["services"].items()
         if service["state"] in STATES
     ]
+
+
+def _began(service: dict[str, Any]) -> float | None:
+    wakings = service.get("wakings")
+    return datetime.fromisoformat(wakings[-1]["at"]).timestamp() if wakings else None
 
 
 def _running(data: Path) -> RunningAirline:
@@ -74,13 +89,11 @@ def _state(data: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _started(data: Path, window: str | None) -> Iterator[None]:
+def _started(data: Path, options: Sequence[str]) -> Iterator[None]:
     command = [sys.executable, "-m", "laptop", "run", "--data", str(data), "--free-ports"]
     terminal = data / "terminal.txt"
     with terminal.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, *(["--window", window] if window else [])], cwd=ROOT, stdout=output, stderr=output
-        )
+        process = subprocess.Popen([*command, *options], cwd=ROOT, stdout=output, stderr=output)
     try:
         waiting.until(lambda: process.poll() is not None or _is_open(data), "the laptop is open", STARTED_WITHIN)
         if process.poll() is not None:

@@ -1,4 +1,4 @@
-"""All functions asleep, a burst of reservations, everything answered and right, and asleep again.
+"""All functions asleep: one reservation, then a burst of them, everything answered and right, and asleep again.
 
 The burst is larger than the flight: those who come too late must be told so, and no seat may be sold twice. Afterwards
 a few reservations one after the other show what the same steps take when the functions are awake.
@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from client.gateway import Airline
-from demos import charts, checks, customers
+from demos import alone, charts, checks, customers
+from demos.alone import Alone
 from demos.charts import spread
 from demos.customers import Ended, Placed, Step
 from demos.instances import Instance, Sample
@@ -46,6 +47,7 @@ class Course:
     """How it went. `instances`: those that the calls woke; `asleep_after`: seconds since the last call."""
 
     wish: Wish
+    alone: Alone
     cold: Sagas
     warm: Sagas
     statuses: Counter[str]
@@ -59,9 +61,13 @@ def run(running: RunningAirline, wish: Wish, say: Callable[[str], None]) -> Cour
     """Raises DemoFailed, or an error of the command line, where the airline does not do what it should."""
     airline = running.connect()
     with running.watch() as watch:
-        flight, spare = customers.add_flight(airline, wish.seats), customers.add_flight(airline, WARM)
+        flight, spare = customers.add_flight(airline, wish.seats), customers.add_flight(airline, WARM + 1)
         letters = checks.open_letters(airline)
         say("Waiting until all functions are asleep ...")
+        watch.until_asleep(running.sleepers, SLEEP_WITHIN)
+        say("Asleep. One customer wants a seat ...")
+        single = alone.reserve(running, watch, spare)
+        say(f"It is SUCCEED after {single.ended_in:.2f} s. Waiting until all functions are asleep ...")
         began = watch.until_asleep(running.sleepers, SLEEP_WITHIN).at
         say(f"Asleep. {wish.customers} customers want a seat at the same moment, there are {wish.seats} ...")
         cold = _burst(running, airline, flight, wish.customers)
@@ -76,7 +82,15 @@ def run(running: RunningAirline, wish: Wish, say: Callable[[str], None]) -> Cour
     samples = [Sample(sample.at - began, sample.instances) for sample in watch.samples if sample.at >= began]
     leaving = {one.name for one in samples[0].instances}
     woken = [one for one in watch.instances(began) if one.name not in leaving]
-    return Course(wish, cold, warm, statuses, laws, samples, woken, asleep_after)
+    return Course(wish, single, cold, warm, statuses, laws, samples, woken, asleep_after)
+
+
+def one_alone(running: RunningAirline) -> Alone:
+    """One reservation from everything asleep, and nothing else. Raises as `run` does."""
+    flight = customers.add_flight(running.connect(), 1)
+    with running.watch() as watch:
+        watch.until_asleep(running.sleepers, SLEEP_WITHIN)
+        return alone.reserve(running, watch, flight)
 
 
 def as_text(course: Course) -> str:
@@ -84,6 +98,7 @@ def as_text(course: Course) -> str:
     shown = sorted(charts.functions_seen(course.samples))
     return "\n\n".join(
         [
+            alone.as_text({"one reservation, functions asleep": course.alone}),
             charts.chart(course.samples, shown),
             _answers({"burst, functions asleep": course.cold, "one by one, awake": course.warm}),
             _steps_table(course),
@@ -100,6 +115,7 @@ def figures(course: Course) -> dict[str, Any]:
     return {
         "customers": course.wish.customers,
         "seats": course.wish.seats,
+        "alone": alone.figures(course.alone),
         "ended": dict(course.statuses),
         "laws": course.laws,
         "asleepAfter": round(course.asleep_after, 1),

@@ -68,7 +68,9 @@ class Watch:
         last: dict[str, Instance] = {}
         for found in (found for sample in self.samples if sample.at >= since for found in sample.instances):
             known = last.get(found.name, found)
-            last[found.name] = found if known.started_in is None else replace(found, started_in=known.started_in)
+            was_ready = known.started_in is not None
+            kept = replace(found, started_in=known.started_in, began=known.began) if was_ready else found
+            last[found.name] = kept
         return list(last.values())
 
     def _watch(self) -> None:

@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--free-ports", action="store_true", help="ignore the ports that the manifests name")
     run.add_argument("--port", type=_port, action="append", default=[], metavar="NAME=PORT")
     run.add_argument("--window", type=seconds, help="stable window of all Services, for instance 6s")
+    run.add_argument("--set", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="of functions")
     run.add_argument("--python", default=sys.executable, help="the interpreter of functions and broker")
     run.add_argument("--disturb", type=_disturbance, metavar="SPEC", help="see broker/embedded/disturbance.py")
     run.add_argument("--broker-bytes", type=int, metavar="N", help="bound of the broker's database; a full one refuses")
@@ -81,6 +82,13 @@ def _port(text: str) -> tuple[str, int]:
             f"--port {text}: not NAME=PORT with a port up to {_LARGEST_PORT} (0: a free one), as in --port gateway=9000"
         )
     return found[1], int(found[2])
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise LaptopError(f"--set {text}: not NAME=VALUE, as in --set LOG_LEVEL=DEBUG")
+    return name, value
 
 
 def _ports(given: list[tuple[str, int]]) -> dict[str, int]:
@@ -126,6 +134,7 @@ def _run(options: argparse.Namespace) -> None:
             ports=_ports(options.port),
             free_ports=options.free_ports,
             window=options.window,
+            settings=dict(options.set),
             python=options.python,
             disturb=options.disturb,
             broker_bytes=options.broker_bytes,

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from broker.embedded.durations import go_seconds
@@ -92,6 +92,19 @@ def read_system(paths: list[Path]) -> System:
         brokers=tuple(_path(broker) for broker in documents.of_kind("Broker", EVENTING)),
         eventing=tuple(found for kind in ("Broker", "Trigger") for found in documents.of_kind(kind, EVENTING)),
     )
+
+
+def with_settings(system: System, settings: Mapping[str, str]) -> System:
+    """The system with other values for some settings. Raises ManifestError for one that no function has."""
+    known = set().union(*(function.environment for function in system.functions))
+    if unknown := ", ".join(sorted(settings.keys() - known)):
+        raise ManifestError(f"the manifests give no function a setting {unknown}")
+
+    def environment(function: Function) -> dict[str, Value]:
+        return {name: settings.get(name, value) for name, value in function.environment.items()}
+
+    functions = tuple(replace(function, environment=environment(function)) for function in system.functions)
+    return replace(system, functions=functions)
 
 
 def seconds(duration: str) -> float:

@@ -34,6 +34,8 @@ class Options:
     ports: Mapping[str, int] = field(default_factory=dict)
     free_ports: bool = False
     window: float | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Other values for settings that the manifests give to functions."""
     python: str = sys.executable
     disturb: str | None = None
     broker_bytes: int | None = None

@@ -16,7 +16,7 @@ from laptop.errors import LaptopError
 from laptop.guard import guarded
 from laptop.leftovers import end_leftovers
 from laptop.logs import say
-from laptop.manifests import Function, System, read_system
+from laptop.manifests import Function, System, read_system, with_settings
 from laptop.options import ROOT, Options
 from laptop.process import Child, Children, Program, allow_open_files
 from laptop.programs import board_program, broker_program, function_program, gateway_program, migrations_program
@@ -35,7 +35,7 @@ READ_LOGS_AWAKE, READ_LOGS_ASLEEP = 1.0, 5.0
 
 def run(options: Options) -> None:
     """Runs the manifests until SIGINT or SIGTERM. Raises LaptopError when nothing could be started."""
-    system = _with_window(read_system(list(options.manifests)), options.window)
+    system = with_settings(_with_window(read_system(list(options.manifests)), options.window), options.settings)
     for ping in system.pings:
         check_schedule(ping)
     _check_length(options.data)

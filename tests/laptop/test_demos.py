@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def test_a_burst_wakes_sleeping_functions_loses_and_doubles_nothing_and_lets_the
     assert str(figures) in done.stdout
     assert_counted(json.loads(figures.read_text("utf-8")), text.read_text("utf-8"))
     assert_slept_and_woke(json.loads(figures.read_text("utf-8")))
+    assert_woken_ahead_and_when_needed(json.loads(figures.read_text("utf-8")), text.read_text("utf-8"))
 
 
 def test_a_demo_that_needs_a_cluster_says_so(tmp_path: Path) -> None:
@@ -73,3 +75,12 @@ def assert_slept_and_woke(figures: dict[str, Any]) -> None:
     assert ready >= SAGA
     assert figures["starts"].keys() >= SAGA
     assert all(0 < times["least"] <= times["median"] <= times["greatest"] for times in figures["starts"].values())
+
+
+def assert_woken_ahead_and_when_needed(figures: dict[str, Any], text: str) -> None:
+    """One reservation in both ways: each function starts when the one before it was ready, or long before that."""
+    needed, ahead = ({one["function"]: one for one in figures[way]["woken"]} for way in ("aloneWhenNeeded", "alone"))
+    road = ["reserve", "decrease-seats", "charge-payment", "confirm-reservation"]
+    assert all(needed[one]["ready"] <= needed[next_]["began"] for one, next_ in pairwise(road))
+    assert max(ahead[name]["began"] for name in road) < min(ahead[name]["ready"] for name in road[1:])
+    assert re.search(r"^woken when needed +\d.*\nwoken ahead +\d", text, re.MULTILINE)

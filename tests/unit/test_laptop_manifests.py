@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from laptop.container_environment import SecretKey, Value, database_url, on_this_machine
 from laptop.errors import ManifestError
-from laptop.manifests import Ping, Sink, read_system, seconds
+from laptop.manifests import Ping, Sink, read_system, seconds, with_settings
 from laptop.schedule import check_schedule, event_headers, ticks
 from laptop.state import kept_folder
 
@@ -51,6 +51,14 @@ def test_the_stable_window_is_that_of_knative_where_none_is_named(tmp_path: Path
     del service["spec"]["template"]["metadata"]
     (function,) = read_system(written(tmp_path, service)).functions
     assert (function.min_scale, function.window) == (0, 60.0)
+
+
+def test_a_setting_of_the_manifests_can_be_set_otherwise_for_one_run(tmp_path: Path) -> None:
+    system = read_system(written(tmp_path, SERVICE))
+    (function,) = with_settings(system, {"THREADS": "2"}).functions
+    assert function.environment == {"FUNCTION_TARGET": "decrease_seats", "THREADS": "2"}
+    with pytest.raises(ManifestError, match="the manifests give no function a setting HASTE"):
+        with_settings(system, {"HASTE": "1"})
 
 
 @pytest.mark.parametrize("concurrency", [0, 4])
