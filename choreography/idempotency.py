@@ -21,44 +21,15 @@ import time
 from collections.abc import Callable, Sequence
 
 from flask import Request, Response
-from sqlalchemy import (
-    Column,
-    Connection,
-    Integer,
-    MetaData,
-    Row,
-    String,
-    Table,
-    Text,
-    delete,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
-from choreography import clock, hal, outbox, store
-from choreography.columns import Instant
+from choreography import clock, hal, keys, outbox, store
 from choreography.errors import Conflict, Invalid, Malformed
 from choreography.events import Event
 from choreography.settings import settings
 
-KEYS = Table(
-    "commands",
-    MetaData(),
-    Column("key", String(255), primary_key=True),
-    Column("fingerprint", String(64), nullable=False),
-    Column("claim", String(36), nullable=False),  # of earlier releases, which claimed a key before the effect
-    Column("claimed_at", Instant, nullable=False, index=True),
-    Column("status", Integer),
-    Column("headers", Text),
-    Column("body", Text),
-    Column("resource", String(255), index=True),
-)
-"""A service that takes an Idempotency-Key declares it with `KEYS.to_metadata(...)` beside its own tables.
-
-The table is older than its name here. `resource` is the path of what the answer is about, null for one that is about
-nothing (204).
-"""
+KEYS = keys.KEYS
 LONGEST_KEY = 255
 REPEAT = "Idempotent-Replayed"
 """The header of an answer that was given before: the request has done nothing this time."""

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, bindparam, delete
 
-from choreography import backlog, clock, events, fields, prepared, store, tokens, wire
+from choreography import backlog, clock, events, prepared, store, tokens, wire
 from choreography.backlog import COUNT_AND_OLDEST, SENDERS, Rounds, remove
-from choreography.contract import Shown
 from choreography.errors import BrokerAway, EventRefused, TryAgain
 from choreography.events import Event, Glossary
 from choreography.logs import log, note
@@ -113,20 +112,6 @@ def drain(until: float | None = None) -> int:
             relay.is_open = relay.is_open or not sent
             relay.want()
     return sent
-
-
-UNSENT = {
-    "unsent": Shown(fields.integer(0)),
-    "oldest": Shown(fields.instant, about="Since when the oldest of them waits.", nullable=True),
-}
-"""What `unsent` answers, for the contract of a route that shows it."""
-
-
-def unsent() -> dict[str, int | str | None]:
-    """How many events wait to be sent, and since when the oldest does, as JSON has it."""
-    with store.reading() as connection:
-        count, oldest = connection.execute(COUNT_AND_OLDEST).one()
-    return {"unsent": count, "oldest": oldest and clock.text(oldest)}
 
 
 def is_away() -> bool:

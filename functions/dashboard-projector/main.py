@@ -4,12 +4,11 @@ import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue
 
-import dashboard_api
 import housekeeping
 import projection
 from airline.events import AIRLINE
 from airline.settings import settings
-from choreography import policy, serving, web
+from choreography import policy, serving
 
 serving.prepare(settings)
 
@@ -17,6 +16,9 @@ serving.prepare(settings)
 @functions_framework.http
 def dashboard(request: Request) -> ResponseReturnValue:
     """HTTP: customerInfos, their rebuild, and the story of a reservation."""
+    import dashboard_api  # noqa: PLC0415 - of which the policies are spared at their start
+    from choreography import web  # noqa: PLC0415 - as above
+
     return web.serve(dashboard_api.app, request)
 
 

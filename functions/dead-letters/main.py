@@ -6,13 +6,12 @@ import functions_framework
 from flask import Request, Response
 from flask.typing import ResponseReturnValue
 
-import letters_api
 import retention
 import settled_letters
 import sink
 from airline.events import AIRLINE
 from airline.settings import settings
-from choreography import policy, serving, web
+from choreography import policy, serving
 
 serving.prepare(settings)
 
@@ -22,6 +21,9 @@ def dead_letters(request: Request) -> ResponseReturnValue:
     """The dead-letter sink (POST /), always answered with an empty 204; and HTTP for those who decide."""
     if request.method == "POST" and request.path == "/":
         return _pruned(policy.observe(request, sink.keep, sagas=AIRLINE))
+    import letters_api  # noqa: PLC0415 - of which the policies are spared at their start
+    from choreography import web  # noqa: PLC0415 - as above
+
     return web.serve(letters_api.app, request)
 
 

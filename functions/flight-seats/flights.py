@@ -47,7 +47,7 @@ from airline.events import (
 from airline.settings import settings
 from choreography import clock, fields, prepared, store
 from choreography.errors import Conflict, Invalid, NotFound
-from choreography.idempotency import KEYS
+from choreography.keys import KEYS
 
 SOURCE = "/airline/flight-seats"
 

@@ -5,9 +5,8 @@ from flask import Request
 from flask.typing import ResponseReturnValue
 
 import flights
-import flights_api
 from airline.settings import settings
-from choreography import policy, serving, web
+from choreography import policy, serving
 
 serving.prepare(settings)
 
@@ -15,6 +14,9 @@ serving.prepare(settings)
 @functions_framework.http
 def flight_seats(request: Request) -> ResponseReturnValue:
     """HTTP: the resource flights."""
+    import flights_api  # noqa: PLC0415 - of which the policies are spared at their start
+    from choreography import web  # noqa: PLC0415 - as above
+
     return web.serve(flights_api.app, request)
 
 

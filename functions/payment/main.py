@@ -6,9 +6,8 @@ from flask.typing import ResponseReturnValue
 
 import housekeeping
 import payments
-import payments_api
 from airline.settings import settings
-from choreography import policy, serving, web
+from choreography import policy, serving
 
 serving.prepare(settings)
 
@@ -16,6 +15,9 @@ serving.prepare(settings)
 @functions_framework.http
 def payment(request: Request) -> ResponseReturnValue:
     """HTTP: the resource payments, read only."""
+    import payments_api  # noqa: PLC0415 - of which the policies are spared at their start
+    from choreography import web  # noqa: PLC0415 - as above
+
     return web.serve(payments_api.app, request)
 
 

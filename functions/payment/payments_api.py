@@ -6,7 +6,7 @@ from flask import Response, request
 from sqlalchemy import select
 
 import provider
-from choreography import conditions, contract, fields, hal, outbox, resources, store, web
+from choreography import conditions, contract, fields, hal, resources, store, unsent, web
 from choreography.contract import Document, Operation, Parameter, Shape, Shown
 from choreography.errors import NotFound
 from choreography.fields import Field
@@ -89,7 +89,7 @@ def list_entries() -> Response:
 
 
 @app.get("/outbox")
-@contract.promises(Operation(Shape("Outbox", outbox.UNSENT)))
+@contract.promises(Operation(Shape("Outbox", unsent.VALUES)))
 def read_outbox() -> Response:
     """What was decided here and the broker has not taken yet"""
-    return hal.answer(outbox.unsent())
+    return hal.answer(unsent.count())

@@ -10,12 +10,10 @@ import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue
 
-import commands_api
 import housekeeping
 import reservations
-import reservations_api
 from airline.settings import settings
-from choreography import policy, serving, web
+from choreography import policy, serving
 
 serving.prepare(settings)
 
@@ -23,18 +21,26 @@ serving.prepare(settings)
 @functions_framework.http
 def reserve(request: Request) -> ResponseReturnValue:
     """HTTP: the resource reservations."""
+    import reservations_api  # noqa: PLC0415 - of which the others are spared at their start
+    from choreography import web  # noqa: PLC0415 - as above
+
     return web.serve(reservations_api.app, request)
 
 
 @functions_framework.http
 def reserve_commands(request: Request) -> ResponseReturnValue:
     """HTTP: commands from outside, as CloudEvents."""
+    import commands_api  # noqa: PLC0415 - as above
+    from choreography import web  # noqa: PLC0415 - as above
+
     return web.serve(commands_api.app, request)
 
 
 @functions_framework.http
 def place_reservation(request: Request) -> ResponseReturnValue:
     """ReservationRequested -> ReservationPlaced."""
+    import commands_api  # noqa: PLC0415 - as above
+
     return policy.announce(
         request, reservations.place_reservation, reservations.SOURCE, understand=commands_api.understood
     )
@@ -49,6 +55,8 @@ def confirm_reservation(request: Request) -> ResponseReturnValue:
 @functions_framework.http
 def cancel_reservation(request: Request) -> ResponseReturnValue:
     """SeatsSoldOut, PaymentFailed or CancellationRequested -> ReservationCanceled."""
+    import commands_api  # noqa: PLC0415 - as above
+
     return policy.announce(
         request, reservations.cancel_reservation, reservations.SOURCE, understand=commands_api.understood
     )

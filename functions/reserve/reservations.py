@@ -54,7 +54,7 @@ from before_placement import ACCEPTED, EARLY_CANCELS, LONGEST_REASON
 from choreography import clock, fields, prepared, store
 from choreography.columns import Instant
 from choreography.errors import Invalid, NotFound, TryAgain
-from choreography.idempotency import KEYS
+from choreography.keys import KEYS
 from choreography.outbox import OUTBOX
 
 SOURCE = "/airline/reserve"

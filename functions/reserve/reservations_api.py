@@ -11,7 +11,7 @@ import reservations
 from airline import ids
 from airline.events import AIRLINE, Event, saga_expected
 from airline.values import RESERVATION_ID, SEATS
-from choreography import ahead, conditions, contract, fields, hal, idempotency, outbox, resources, store, web
+from choreography import ahead, conditions, contract, fields, hal, idempotency, resources, store, unsent, web
 from choreography.contract import Body, Document, Operation, Parameter, Shape, Shown
 from choreography.fields import Field
 from choreography.resources import Filter, Resource
@@ -114,7 +114,7 @@ _CANCELLATION = Body(
 _OUTBOX = Shape(
     "Outbox",
     {
-        **outbox.UNSENT,
+        **unsent.VALUES,
         "commands": Shown(
             fields.integer(0),
             about="How many commands were accepted by /events and are not done: neither placed nor canceled.",
@@ -202,7 +202,7 @@ def cancel_reservation(identity: str) -> Response:
 @contract.promises(Operation(_OUTBOX))
 def read_outbox() -> Response:
     """What was decided here and the broker has not taken yet"""
-    return hal.answer(outbox.unsent() | accepted_commands.waiting())
+    return hal.answer(unsent.count() | accepted_commands.waiting())
 
 
 def _as_resource(row: Row[Any]) -> dict[str, Any]:

@@ -79,7 +79,9 @@ def assert_slept_and_woke(figures: dict[str, Any]) -> None:
 
 def assert_woken_ahead_and_when_needed(figures: dict[str, Any], text: str) -> None:
     """One reservation in both ways: each function starts when the one before it was ready, or long before that."""
-    needed, ahead = ({one["function"]: one for one in figures[way]["woken"]} for way in ("aloneWhenNeeded", "alone"))
+    needed, ahead = (
+        {one["function"]: one for one in reversed(figures[way]["woken"])} for way in ("aloneWhenNeeded", "alone")
+    )
     road = ["reserve", "decrease-seats", "charge-payment", "confirm-reservation"]
     assert all(needed[one]["ready"] <= needed[next_]["began"] for one, next_ in pairwise(road))
     assert max(ahead[name]["began"] for name in road) < min(ahead[name]["ready"] for name in road[1:])
