@@ -9,6 +9,7 @@ import typer
 
 from cli.commands import dead_letters, dead_letters_kept, flights, saga
 from cli.commands.cancel import cancel
+from cli.commands.events import events
 from cli.commands.rebuild import rebuild
 from cli.commands.reconcile import reconcile
 from cli.commands.reservations import reservations
@@ -40,6 +41,7 @@ COMMANDS: Commands = {
     "reserve": reserve,
     "cancel": cancel,
     "saga": Group("What became of a reservation, event by event.", {"show": saga.show}),
+    "events": events,
     "dead-letters": Group(
         "Events that could not be processed.",
         {

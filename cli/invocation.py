@@ -75,6 +75,11 @@ def answer(invocation: Invocation, document: object, draw: Callable[[], Renderab
     _write(_json(document) if invocation.as_json else as_text(draw()), sys.stdout)
 
 
+def say(line: str) -> bool:
+    """One line of an answer that goes on, and whether anybody still reads. Raises ClientError where a disk is full."""
+    return _write(f"{harmless(line)}\n", sys.stdout)
+
+
 def note(sentence: str) -> None:
     """Prints what is not part of the answer, on stderr."""
     _write(f"airline: {harmless(sentence)}\n", sys.stderr)
@@ -86,8 +91,11 @@ def explain(text: str) -> None:
     _write(f"{lines}\n" if lines.startswith("Usage:") else f"airline: {lines}\n", sys.stderr)
 
 
-def _write(text: str, to: TextIO) -> None:
-    """A reader that went away (`airline ... | head`) is not an error. Raises ClientError where a disk is full."""
+def _write(text: str, to: TextIO) -> bool:
+    """Whether there is a reader. One that went away (`airline ... | head`) is not an error.
+
+    Raises ClientError where a disk is full.
+    """
     try:
         to.write(text)
         to.flush()
@@ -95,6 +103,8 @@ def _write(text: str, to: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), to.fileno())
         if not isinstance(error, BrokenPipeError) and to is sys.stdout:
             raise ClientError(f"It was done, but the answer cannot be written: {error.strerror}.") from error
+        return False
+    return True
 
 
 def _json(document: object) -> str:

@@ -93,7 +93,7 @@ def change(airline: Airline, path: str, body: object, key: str | None = None) ->
 
     Raises Unreachable and Refused.
     """
-    tag = _sent(airline, "GET", path, {}).headers.get("ETag")
+    tag = answered(airline, "GET", path, {}).headers.get("ETag")
     conditions = {"If-Match": tag} if tag else {}
     try:
         return _document(_commanded(airline, "PATCH", path, body, key=key, conditions=conditions))
@@ -118,7 +118,7 @@ def _commanded(  # noqa: PLR0913 - a request
 ) -> requests.Response:
     key = key or str(uuid4())
     try:
-        return _sent(airline, method, path, query, json=body, headers={"Idempotency-Key": key, **conditions})
+        return answered(airline, method, path, query, json=body, headers={"Idempotency-Key": key, **conditions})
     except Unreachable as error:
         raise Unreachable(f"{error} Whether it was done is open. Idempotency-Key: {key}") from error
 
@@ -183,10 +183,11 @@ def _items(page: Any, path: str, name: str) -> list[Any]:
 
 
 def _ask(airline: Airline, method: str, path: str, query: dict[str, Any], **request: Any) -> Any:
-    return _document(_sent(airline, method, path, query, **request))
+    return _document(answered(airline, method, path, query, **request))
 
 
-def _sent(airline: Airline, method: str, path: str, query: Mapping[str, Any], **request: Any) -> requests.Response:
+def answered(airline: Airline, method: str, path: str, query: Mapping[str, Any], **request: Any) -> requests.Response:
+    """The answer, which is no refusal. Raises Unreachable and Refused."""
     asked = {name: value for name, value in query.items() if value is not None}
     try:
         answer = airline.session.request(

@@ -10,13 +10,13 @@ from typing import Any
 from airline import saga
 from client import gateway, waiting
 from client.gateway import Airline
+from demos.definition import DEFINITION
 from demos.errors import DemoFailed
 from demos.running_airline import RunningAirline
 
-COST = 1000
-LOOK_EVERY = 0.25
+LOOK_EVERY: float = DEFINITION["lookEvery"]
 """Seconds between two looks at reservations that have not ended: how exact the times to the end are."""
-ENDS_WITHIN = 120.0
+ENDS_WITHIN: float = DEFINITION["endsWithin"]
 LAST = {event.__name__ for event in saga.ENDS.values()}
 
 
@@ -47,9 +47,9 @@ class Step:
     after: float | None
 
 
-def add_flight(airline: Airline, seats: int, code: str = "DEMO") -> int:
+def add_flight(airline: Airline, seats: int, code: str = DEFINITION["flight"]["flightCode"]) -> int:
     """The number of a new flight with so many seats."""
-    flight = {"flightCode": code, "takeoffDate": "2099-12-31", "cost": COST, "remainingSeatsCount": seats}
+    flight = {**DEFINITION["flight"], "flightCode": code, "remainingSeatsCount": seats}
     return int(gateway.send(airline, "POST", "/flights", flight)["flightId"])
 
 

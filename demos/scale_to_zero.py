@@ -14,14 +14,15 @@ from demos import alone, charts, checks, customers
 from demos.alone import Alone
 from demos.charts import spread
 from demos.customers import Ended, Placed, Step
+from demos.definition import DEFINITION
 from demos.instances import Instance, Sample
 from demos.running_airline import RunningAirline
 from terminal import tables
 from terminal.console import plain
 
-SLEEP_WITHIN = 360.0
+SLEEP_WITHIN: float = DEFINITION["sleepWithin"]
 """Seconds: the windows of two functions in a row, and housekeeping wakes its own every five minutes."""
-WARM = 5
+WARM: int = DEFINITION["oneByOne"]
 """Reservations one after the other, for comparison."""
 
 
@@ -29,8 +30,8 @@ WARM = 5
 class Wish:
     """How many customers come at once, and how many seats there are for them."""
 
-    customers: int = 20
-    seats: int = 15
+    customers: int = DEFINITION["customers"]
+    seats: int = DEFINITION["seats"]
 
 
 @dataclass(frozen=True)

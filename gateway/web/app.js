@@ -11,9 +11,12 @@ const SCREENS = [
   [/^\/trips$/, () => import("/screens/trips.js")],
   [/^\/trips\/([^/]+)$/, () => import("/screens/trip.js")],
   [/^\/customers$/, () => import("/screens/customer.js")],
+  [/^\/live$/, () => import("/screens/live.js")],
   [/^\/docs$/, () => import("/screens/docs.js")],
 ];
-const LINKS = [["/", "navSearch"], ["/trips", "navTrips"], ["/customers", "navCustomer"], ["/docs", "navDocs"]];
+const LINKS = [
+  ["/", "navSearch"], ["/trips", "navTrips"], ["/customers", "navCustomer"], ["/live", "navLive"], ["/docs", "navDocs"],
+];
 
 let leave = () => {};
 let shown = 0;

@@ -7,8 +7,8 @@ broker's own feed. It is started by the first who watches and ends some time aft
         "triggers": {KEY: figures}, "events": [...]}
     {"kind": "changes", "at", ...}: of these, what has changed, and "deliveries"
 
-A function is {"folder", "state", "since", "instances", "starts", "coldStarts", "triggers"}: state is asleep, waking,
-awake or stopping; coldStarts are the seconds of the last ones, oldest first. `awake` is how many functions had an
+A function is {"folder", "state", "since", "instances", "starts", "wakings", "triggers"}: state is asleep, waking,
+awake or stopping; wakings are the last starts, oldest first: {"at", "seconds"}. `awake` is how many functions had an
 instance from a MOMENT (milliseconds since 1970) on. `broker` is false while the broker does not answer: figures and
 events are then those from before. The rest is as broker/embedded/happenings.py tells it.
 """

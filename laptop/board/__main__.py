@@ -26,11 +26,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--data", type=Path, required=True, help="the data folder of the run")
     parser.add_argument("--broker", help="the broker's base URL")
     options = parser.parse_args(arguments)
-    asyncio.run(_serve(options.data, options.broker, socket.socket(fileno=_PASSED)))
+    asyncio.run(serve(options.data, options.broker, socket.socket(fileno=_PASSED)))
     return 0
 
 
-async def _serve(data: Path, broker: str | None, listener: socket.socket) -> None:
+async def serve(data: Path, broker: str | None, listener: socket.socket, idle: float = IDLE) -> None:
+    """Until SIGTERM, or until nobody has watched for `idle` seconds. Raises what following the sources fails with."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -47,7 +48,7 @@ async def _serve(data: Path, broker: str | None, listener: socket.socket) -> Non
     runner = web.AppRunner(application(feed), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.SockSite(runner, listener).start()
-    await _until_idle(feed, stop, following)
+    await _until_idle(feed, stop, following, idle)
     feed.leave()
     await runner.cleanup()
     for task in following:
@@ -55,17 +56,17 @@ async def _serve(data: Path, broker: str | None, listener: socket.socket) -> Non
     await asyncio.gather(*following, return_exceptions=True)
 
 
-async def _until_idle(feed: Feed, stop: asyncio.Event, following: list[asyncio.Task[None]]) -> None:
+async def _until_idle(feed: Feed, stop: asyncio.Event, following: list[asyncio.Task[None]], idle: float) -> None:
     """Raises what one of those who follow has failed with."""
     loop = asyncio.get_running_loop()
     watched = loop.time()
-    while loop.time() - watched < IDLE and not stop.is_set():
+    while loop.time() - watched < idle and not stop.is_set():
         for broken in filter(asyncio.Task.done, following):
             broken.result()
         if feed.watchers:
             watched = loop.time()
         try:
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(min(1.0, idle)):
                 await stop.wait()
         except TimeoutError:
             continue

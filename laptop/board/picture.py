@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 MOST_EVENTS = 100
+MOST_WAKINGS = 20  # of one function
 MOST_MOMENTS = 600  # of how many functions were awake
 
 Document = dict[str, Any]
@@ -76,7 +77,7 @@ def _function(service: Mapping[str, Any]) -> Document:
         "since": service["since"],
         "instances": 0 if service["pid"] is None else 1,
         "starts": service["starts"],
-        "coldStarts": service["coldStarts"],
+        "wakings": service["wakings"][-MOST_WAKINGS:],
         "triggers": service["triggers"],
     }
 

@@ -33,6 +33,7 @@ def addresses(system: RunningSystem) -> dict[str, str]:
         "/customers?customer=7": "counts",
         "/docs?document=flight-seats": "openapi",
         "/docs?document=events": "asyncapi",
+        "/live": "board",
     }
 
 

@@ -1,5 +1,6 @@
 """A fake airline: the operator API over lists that a test fills, and a record of what was asked of it."""
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ class FakeAirline:
     tags: dict[str, str] = field(default_factory=dict)
     changed_meanwhile: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
+    feeds: list[list[dict[str, Any]]] = field(default_factory=list)
+    """What each one who asks for the live feed is told, until it ends; then nobody feeds it."""
     url: str = ""
 
     def app(self) -> Flask:
@@ -50,6 +53,8 @@ class FakeAirline:
                 return _problem(412, "It has been changed meanwhile.")
         if request.method != "GET":
             self.asked.append((request.method, f"/{path}", request.headers.get("Idempotency-Key")))
+        if path == "board/feed" and path not in self.answers:
+            return self._feed()
         if path in self.answers:
             status, body = self.answers[path]
             return jsonify(body), status
@@ -60,6 +65,12 @@ class FakeAirline:
         self.done[key] = self.done.get(key) or self._do(path, request.get_json(silent=True) or {})
         body, status = self.done[key]
         return jsonify(body), status, repeat
+
+    def _feed(self) -> Response | tuple[Response, int]:
+        if not self.feeds:
+            return _problem(502, "The function cannot be reached.")
+        lines = [f"data: {json.dumps(message)}\n\n:\n\n" for message in self.feeds.pop(0)]
+        return Response(lines, content_type="text/event-stream")
 
     def _read(self, path: str) -> Response | tuple[Response, int]:
         resource, _, rest = path.partition("/")

@@ -167,7 +167,7 @@ def test_the_newest_events_are_remembered_without_their_large_data() -> None:
 
 
 def service(state: str, pid: int | None) -> Mapping[str, Any]:
-    known = {"folder": "reserve", "since": "2026-11-28T09:00:00Z", "starts": 1, "coldStarts": [0.5], "triggers": []}
+    known = {"folder": "reserve", "since": "2026-11-28T09:00:00Z", "starts": 1, "wakings": [], "triggers": []}
     return {**known, "state": state, "pid": pid}
 
 

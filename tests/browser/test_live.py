@@ -1,0 +1,223 @@
+"""The live board: who sleeps, who wakes, every event on its way, and that watching costs nobody his sleep."""
+
+import json
+import re
+from collections import Counter
+from typing import Any
+
+import psutil
+import requests
+from playwright.sync_api import expect
+
+from demos import scale_to_zero
+from demos.alone import Alone, Woken
+from demos.customers import Ended, Placed, Step
+from demos.instances import Instance
+from demos.scale_to_zero import Course, Sagas, Wish
+from testbed.running_system import RunningSystem, eventually
+from tests.browser.conftest import Screen, asleep, in_both_languages, kill_gateway, stopped
+
+HEARTBEATS = 12
+"""Of the feed, one every five seconds: a minute of watching."""
+REMEMBER = """([selector, name]) => {
+    const seen = (window.seen ??= []);
+    const look = () => {
+        const value = document.querySelector(selector)?.getAttribute(name) ?? null;
+        if (seen.at(-1) !== value) seen.push(value);
+    };
+    new MutationObserver(look).observe(document.body, {subtree: true, childList: true, attributes: true});
+    look();
+}"""
+
+
+def open_board(screen: Screen) -> None:
+    screen.open("/live")
+    expect(screen.find("board")).to_be_visible()
+
+
+def function(name: str) -> str:
+    return f"[data-function={name}]"
+
+
+@in_both_languages
+def test_a_function_is_seen_asleep_waking_and_awake(screen: Screen) -> None:
+    asleep(screen.system, "payment")
+    open_board(screen)
+    node = screen.page.locator(function("payment"))
+    expect(node).to_have_attribute("data-state", "asleep")
+    screen.page.evaluate(REMEMBER, [function("payment"), "data-state"])
+
+    requests.get(f"{screen.system.gateway}/payments", timeout=60).raise_for_status()
+
+    expect(node).to_have_attribute("data-state", "awake")
+    assert screen.page.evaluate("window.seen") == ["asleep", "waking", "awake"]
+    expect(node).to_contain_text(re.compile(r"woke in \d+\.\d s|\d+\.\d초 만에 깨어남"))
+    expect(node).to_contain_text(re.compile("1 instance|인스턴스 1개"))
+
+
+def test_an_event_is_on_the_board_when_it_was_said_and_its_saga_is_highlighted(screen: Screen) -> None:
+    open_board(screen)
+
+    trip = screen.airline.place_reservation(screen.airline.add_flight(seats=5), seats=1, customer=7)
+
+    saga = screen.page.locator(f"[data-saga={trip}]")
+    expect(saga).to_contain_text("ReservationPlaced → RemainingSeatsDecreased → Paid → ReservationConfirmed")
+    confirmed = screen.page.locator("[data-testid=event][data-type=ReservationConfirmed]").first
+    expect(confirmed).to_contain_text("from confirm-reservation to project-dashboard")
+    saga.get_by_test_id("highlight").click()
+    expect(saga.get_by_test_id("highlight")).to_have_attribute("aria-pressed", "true")
+    for name in ("reserve", "decrease-seats", "charge-payment", "confirm-reservation"):
+        expect(screen.page.locator(function(name))).to_contain_text("in the saga")
+    expect(screen.page.locator(function("restore-seats"))).not_to_contain_text("in the saga")
+
+
+def test_a_dead_letter_is_seen_with_its_reason(screen: Screen) -> None:
+    open_board(screen)
+    about = {"specversion": "1.0", "id": "broken", "source": "/test", "type": "ReservationPlaced"}
+    headers = {f"ce-{name}": value for name, value in about.items()} | {"Content-Type": "application/json"}
+
+    requests.post(screen.system.broker, headers=headers, data="{}", timeout=10).raise_for_status()
+
+    letter = screen.page.locator("[data-testid=trouble][data-state=dead-lettered]", has_text="decrease-seats")
+    expect(letter).to_contain_text("status 4")
+    expect(screen.page.locator(function("decrease-seats")).get_by_test_id("badge-letters")).to_be_visible()
+    expect(screen.find("fact-letters")).not_to_have_text("0")
+
+
+def test_a_retry_is_seen_with_what_had_failed(screen: Screen) -> None:
+    with stopped(screen.system, "restore-seats"):
+        open_board(screen)
+        flight = screen.airline.add_flight(seats=1)
+        screen.airline.place_reservation(flight, seats=1, customer=7, method="decline")
+        retry = screen.page.locator("[data-testid=trouble][data-state=retrying]", has_text="restore-seats")
+        expect(retry.first).to_contain_text("no answer")
+
+    expect(screen.page.locator(function("restore-seats")).get_by_test_id("badge-retries")).to_be_visible()
+
+
+@in_both_languages
+def test_a_lost_feed_is_said_and_mended(screen: Screen) -> None:
+    open_board(screen)
+
+    kill_gateway(screen.system)
+    expect(screen.find("lost")).to_be_visible()
+    expect(screen.find("lost")).not_to_be_visible()
+
+    trip = screen.airline.place_reservation(screen.airline.add_flight(seats=5), seats=1, customer=7)
+    expect(screen.page.locator(f"[data-saga={trip}]")).to_be_visible()
+
+
+def test_a_broker_that_is_away_leaves_its_figures_unknown(screen: Screen) -> None:
+    open_board(screen)
+    screen.page.evaluate(REMEMBER, ["[data-testid=broker-away]", "role"])
+
+    psutil.Process(int(screen.system.state["brokerPid"])).kill()
+
+    screen.page.wait_for_function("window.seen.length === 3", timeout=60_000)
+    assert screen.page.evaluate("window.seen") == [None, "alert", None]
+    expect(screen.find("fact-retries")).to_have_text(re.compile(r"\d+"))
+
+
+def test_an_open_board_wakes_nobody_in_a_minute(screen: Screen) -> None:
+    system = screen.system
+    open_board(screen)
+    eventually(lambda: all(one["state"] == "asleep" for one in system.state["services"].values()), "all asleep", 120)
+    before = starts(system)
+
+    with requests.get(f"{system.gateway}/board/feed", stream=True, timeout=30) as feed:
+        heartbeats = (line for line in feed.iter_lines() if line == b":")
+        for _ in range(HEARTBEATS):
+            next(heartbeats)
+
+    assert starts(system) == before
+    expect(screen.find("fact-awake")).to_have_text(re.compile("^0 "))
+
+
+def starts(system: RunningSystem) -> Counter[str]:
+    """But of housekeeping, which a schedule wakes."""
+    services = system.state["services"].items()
+    return Counter({name: one["starts"] for name, one in services if "housekeeping" not in name})
+
+
+@in_both_languages
+def test_the_demo_is_sent_by_a_button_and_its_summary_stays(screen: Screen) -> None:
+    open_board(screen)
+    screen.find("demo-customers").fill("0")
+    screen.find("demo-send").click()
+    expect(screen.find("demo-error")).not_to_be_empty()
+    screen.find("demo-customers").fill("4")
+    screen.find("demo-seats").fill("3")
+    screen.find("demo-send").click()
+    expect(screen.find("demo-send")).to_be_disabled()
+
+    summary = screen.find("demo-summary")
+    expect(summary).to_contain_text(re.compile("3 confirmed, 1 canceled|3건 확정, 1건 취소"), timeout=180_000)
+    expect(summary).to_contain_text(re.compile("none sold twice; 0 seats left|두 번 팔린 좌석이 없고 0석"))
+    screen.page.reload()
+    expect(summary).to_contain_text(re.compile("3 confirmed|3건 확정"))
+
+
+def test_the_figures_of_the_demo_on_the_board_are_those_of_the_command(screen: Screen) -> None:
+    cold = sagas({"Paid": [0.1, 2.35789, 0.4], "ReservationConfirmed": [1.0, 2.0]}, "SUCCEED", [0.5, 1.25, 3.5])
+    warm = sagas({"Paid": [0.0125]}, "CANCELED", [0.25])
+    statuses = Counter(one.status for one in cold.ended)
+    instances = [Instance("reserve", "reserve-1", "ready", 2.5), Instance("payment", "payment-1", "ready", 0.75)]
+    single = Alone(0.51234, 3.25, (Woken("reserve", 0.0, 0.5), Woken("decrease-seats", 0.25, 1.75)))
+    course = Course(Wish(3, 2), single, cold, warm, statuses, [], [], instances, 31.26)
+
+    screen.open("/live")
+    shown = screen.page.evaluate(
+        """async (course) => {
+            const definition = await (await fetch("/board/scale-to-zero.json")).json();
+            return (await import("/board/figures.js")).figures(definition, course);
+        }""",
+        {
+            "customers": 3,
+            "seats": 2,
+            "alone": {
+                "answeredIn": 0.51234,
+                "endedIn": 3.25,
+                "woken": [
+                    {"function": "decrease-seats", "at": 1_800_000_000.25, "seconds": 1.5},
+                    {"function": "reserve", "at": 1_800_000_000.0, "seconds": 0.5},
+                ],
+            },
+            "cold": as_seen(cold),
+            "warm": as_seen(warm),
+            "asleepAfter": 31.26,
+            "starts": [{"function": one.function, "seconds": one.started_in} for one in instances],
+        },
+    )
+
+    said = scale_to_zero.figures(course)
+    assert shown == {name: json.loads(json.dumps(said[name])) for name in shown}
+    assert said.keys() - shown.keys() == {"laws", "samples"}
+
+
+def sagas(steps: dict[str, list[float]], status: str, times: list[float]) -> Sagas:
+    return Sagas(
+        [Placed(f"R{number}", 0.0, time) for number, time in enumerate(times)],
+        [Ended(f"R{number}", status, 2 * time) for number, time in enumerate(times)],
+        [Step(event, "any", after) for event, all_of_it in steps.items() for after in all_of_it],
+    )
+
+
+def as_seen(kind: Sagas) -> dict[str, Any]:
+    return {
+        "placed": [{"answeredIn": one.answered_in} for one in kind.placed],
+        "ended": [{"status": one.status, "endedIn": one.ended_in} for one in kind.ended],
+        "steps": [{"event": one.event, "after": one.after} for one in kind.steps],
+    }
+
+
+def test_nobody_is_woken_by_looking_at_the_page(screen: Screen) -> None:
+    eventually(
+        lambda: all(one["state"] == "asleep" for one in screen.system.state["services"].values()), "all asleep", 120
+    )
+    before = starts(screen.system)
+
+    for address in ("/", "/live", "/trips", "/customers"):
+        screen.open(address)
+        screen.page.wait_for_load_state("load")
+
+    assert starts(screen.system) == before
