@@ -1,4 +1,4 @@
-"""The glossary: everything that is said in this airline, one frozen dataclass a word.
+"""The glossary: every event of this airline, one frozen dataclass each.
 
 The class name is the CloudEvents `type`; a field `seat_qty` travels as `seatQty` in the event's JSON data.
 Events are past tense and happen at most once per reservation, except SagasSettled, which is about many, and
@@ -27,7 +27,7 @@ EXPIRED = "expired"
 
 
 class Event(events.Event):
-    """Everything that is said in this airline."""
+    """Every event of this airline."""
 
     __slots__ = ()
     glossary: ClassVar[Glossary] = AIRLINE

@@ -1,4 +1,4 @@
-"""Identities of reservations, which nobody can guess."""
+"""Ids of reservations, which cannot be guessed."""
 
 import hashlib
 import hmac
@@ -16,7 +16,7 @@ def random_reservation_id() -> str:
 
 
 def derived_reservation_id(secret: str, *parts: str) -> str:
-    """The same parts give the same id; without the secret nobody can foresee it."""
+    """The same parts give the same id; without the secret it cannot be predicted."""
     # a length before each part keeps ("a", "bc") apart from ("ab", "c")
     message = "".join(f"{len(part)}:{part}" for part in parts).encode()
     digest = hmac.digest(secret.encode(), message, hashlib.sha256)

@@ -63,11 +63,11 @@ class Policy:
     """What it says as soon as it starts, whatever it hears (choreography/ahead.py)."""
 
     def heard(self, said: Collection[str]) -> list[str]:
-        """The types it hears among those that were said."""
+        """The types it hears among those that have occurred."""
         return [word.__name__ for word in self.hears if word.__name__ in said]
 
     def answered(self, said: Collection[str]) -> bool:
-        """Whether one of its answers was said."""
+        """Whether one of its answers has occurred."""
         return any(word.__name__ in said for word in self.says)
 
 
@@ -143,9 +143,9 @@ class Wait:
 
 
 def waits(said: Mapping[str, datetime]) -> list[Wait]:
-    """What a saga waits for, from the types of its events and when each was said; nothing where it ended.
+    """What a saga waits for, from the types and times of its events; nothing if it has ended.
 
-    It follows from the events alone; nobody keeps a state of the saga.
+    It follows from the events alone; the state of a saga is not stored anywhere.
     """
     if ReservationCanceled.__name__ in said:
         return list(_unanswered(COMPENSATION, said))
@@ -164,7 +164,7 @@ def said_by(word: Word) -> list[str]:
 def speaker(type_: str, cause: str | None) -> str:
     """Who said an event, by its type and that of its cause; without a cause, the first who needs none.
 
-    The type itself where nobody here says it.
+    The type itself if nobody here says it.
     """
     saying = [policy for policy in POLICIES if type_ in _types(policy.says)]
     hearing = [policy.name for policy in saying if cause in _types(policy.hears)]

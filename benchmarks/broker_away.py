@@ -54,7 +54,7 @@ class CatchingUp:
     load: float
 
     def cost(self, sagas: int) -> str:
-        """A line: what a saga cost, how much of the machine there was, and what was said twice."""
+        """A line: the cost of a saga, the share of the machine, and the repeated events."""
         had = f"{self.cpu / self.seconds:.1f} of {os.cpu_count()} cores were had, load average {self.load:.0f}"
         repeats = max(0, self.deliveries - sagas)
         return f"{self.cpu / sagas * 1e3:.1f} ms of CPU a saga; {had}; {repeats} of ReservationPlaced were repeats"

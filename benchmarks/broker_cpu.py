@@ -77,7 +77,7 @@ async def measure(sagas: int, at_once: int) -> None:
 
 
 async def run(publisher: Publisher, sagas: int, at_once: int) -> None:
-    """Keeps so many sagas going until all have ended."""
+    """Keeps this many sagas going until all have ended."""
     Function.ended = 0
     for number in range(sagas):
         while number - Function.ended >= at_once:

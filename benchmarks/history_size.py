@@ -2,7 +2,7 @@
 
     PYTHONPATH=functions/dashboard-projector python -m benchmarks.history_size [--sagas 2000]
 
-Half of the sagas succeed (four events), half are canceled after that (seven), told in random order.
+Half of the sagas succeed (four events), half are canceled after that (seven), in random order.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TABLE = (
 
 
 def sagas(count: int) -> Iterator[SagaEvent]:
-    """The events of so many sagas."""
+    """The events of this many sagas."""
     paid = Paid(payment_id=1, reservation_id="", customer_id=7, amount=600)
     confirmed = ReservationConfirmed(reservation_id="", customer_id=7, flight_id=1, seat_qty=3)
     returned = RemainingSeatsIncreased(reservation_id="", flight_id=1, seat_qty=3, remaining_seats_count=5)

@@ -98,7 +98,7 @@ def call(port: int, message: bytes) -> bytes:
 
 
 def load(process: psutil.Process, port: int, messages: Sequence[bytes], clients: int = 1) -> Load:
-    """Sends all messages from so many clients, each waiting for its answer; every answer must be 2xx."""
+    """Sends all messages from this many clients, each waiting for its answer; every answer must be 2xx."""
 
     def timed(message: bytes) -> float:
         start = time.perf_counter()
@@ -113,7 +113,7 @@ def load(process: psutil.Process, port: int, messages: Sequence[bytes], clients:
 
 
 def paced(process: psutil.Process, port: int, messages: Sequence[bytes], rate: float) -> float:
-    """CPU seconds a call at so many calls a second: with pauses between them a call finds its caches cold."""
+    """CPU seconds per call at this many calls a second: with pauses between them a call finds its caches cold."""
     before, start = cpu_seconds(process), time.perf_counter()
     for number, message in enumerate(messages):
         time.sleep(max(0.0, start + number / rate - time.perf_counter()))

@@ -64,7 +64,7 @@ def add_flight(system: RunningSystem) -> int:
 
 
 def place_all(system: RunningSystem, flight: int, sagas: int, clients: int) -> Mapping[str, float]:
-    """Places so many reservations; returns when all of them have ended. By id, the time of each POST."""
+    """Places this many reservations; returns when all of them have ended. By id, the time of each POST."""
     with ThreadPoolExecutor(clients) as pool:
         posted = dict(pool.map(lambda number: place(system.gateway, flight, number), range(sagas)))
     eventually(lambda: succeeded(system.data, posted) == len(posted), "all sagas ended", within=300)
@@ -88,7 +88,7 @@ def succeeded(data: Path, posted: Mapping[str, float]) -> int:
 
 
 def confirmations(data: Path) -> dict[str, float]:
-    """By reservation, when ReservationConfirmed was said."""
+    """By reservation, the time of ReservationConfirmed."""
     query = "SELECT reservation_id, said_at FROM events WHERE type = 'ReservationConfirmed'"
     with sqlite3.connect(f"file:{data}/dashboard-projector.db?mode=ro", uri=True) as database:
         rows = database.execute(query).fetchall()

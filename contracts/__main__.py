@@ -1,7 +1,7 @@
 """Every file that is made from the code: python -m contracts [--check | --release]
 
---check writes nothing and names the files that are old; --release records the schemas and OpenAPI documents of
-now as the last release, which tests/unit/test_compatibility.py and test_openapi_compatibility.py hold later ones to.
+--check writes nothing and names the outdated files; --release records the current schemas and OpenAPI documents as the
+last release, with which tests/unit/test_compatibility.py and test_openapi_compatibility.py compare later ones.
 """
 
 import shutil
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def made() -> Mapping[Path, str]:
-    """By file, relative to the project, what it has to say."""
+    """By file, relative to the project, its text."""
     parts = (
         events.made(),
         event_types.made(),
@@ -29,12 +29,12 @@ def made() -> Mapping[Path, str]:
 
 
 def old(root: Path = ROOT) -> list[str]:
-    """The files that do not say what the code says."""
+    """The files that differ from the code."""
     return [str(path) for path, _ in _old(root)]
 
 
 def write(root: Path = ROOT) -> list[str]:
-    """Writes the old ones and returns their names."""
+    """Writes the outdated ones and returns their names."""
     changed = _old(root)
     for path, text in changed:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -43,16 +43,18 @@ def write(root: Path = ROOT) -> list[str]:
 
 
 def release(root: Path = ROOT) -> None:
-    """Makes the schemas and OpenAPI documents of now those of the last release."""
-    folder = root / compatibility.RELEASED
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(root / events.FOLDER, folder)
+    """Records the current schemas and OpenAPI documents as those of the last release, and only them."""
+    schemas, documents = root / compatibility.RELEASED, root / openapi_compatibility.RELEASED
+    shutil.rmtree(schemas, ignore_errors=True)
+    shutil.copytree(root / events.FOLDER, schemas)
+    shutil.rmtree(documents, ignore_errors=True)
+    documents.mkdir(parents=True)
     for path, text in openapi.made(root):
-        (root / openapi_compatibility.RELEASED / path.name).write_text(text, encoding="utf-8")
+        (documents / path.name).write_text(text, encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:
-    """0, or 1 where a file is old and --check was asked for."""
+    """0, or 1 if a file is outdated and --check was given."""
     if "--check" not in arguments:
         for path in write():
             sys.stdout.write(f"{path}\n")
@@ -60,12 +62,12 @@ def main(arguments: list[str]) -> int:
             release()
         return 0
     for path in (found := old()):
-        sys.stderr.write(f"{path} is not what the code says: run `make contracts` and commit it\n")
+        sys.stderr.write(f"{path} differs from the code: run `make contracts` and commit it\n")
     return int(bool(found))
 
 
 def _old(root: Path) -> list[tuple[Path, str]]:
-    """The files that do not say what the code says, each with the text that does."""
+    """The files that differ from the code, each with its new text."""
     return [(path, text) for path, text in made().items() if _read(root / path) != text]
 
 

@@ -153,7 +153,7 @@ def _ref(*path: str) -> dict[str, str]:
 
 
 class _Plain(yaml.SafeDumper):
-    """Without anchors: whoever reads the file reads each part where it is."""
+    """Without anchors, so that each part can be read where it is."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the name is PyYAML's
         return True

@@ -1,7 +1,7 @@
 """Whether those who know the last release can live with what the code says now.
 
 Events are delivered again, replayed from dead letters, and read by services that are not rolled out at the same
-moment. So consumers of the release must read what is said now, and those of now what was said before: a field may be
+moment. So consumers of the release must read today's events, and today's consumers those of the release: a field may be
 added, as an optional one, and nothing that is there may change. Whatever else is wanted is a new event type.
 """
 
@@ -42,13 +42,13 @@ def _of_fields(type_: str, old: Schema, new: Schema) -> Iterator[str]:
             yield f"{type_}.{name} is gone, but its consumers read it: keep the field, or make a new event type."
         elif _meaning(before) != _meaning(after):
             what = ", ".join(sorted(_changed(before, after)))
-            yield f"{type_}.{name} means something else now ({what}): put a new optional field beside it."
+            yield f"{type_}.{name} means something else now ({what}): add a new optional field instead."
 
 
 def _of_requirements(type_: str, old: Schema, new: Schema) -> Iterator[str]:
     was, is_ = set(old["required"]), set(new["required"])
     for name in sorted(is_ - was):
-        yield f"{type_}.{name} is required now, but events that were said before lack it: make it optional."
+        yield f"{type_}.{name} is required now, but earlier events lack it: make it optional."
     for name in sorted((was - is_) & new["properties"].keys()):
         yield f"{type_}.{name} may be absent now, but consumers of the release need it: keep it required."
 

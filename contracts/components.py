@@ -69,7 +69,7 @@ REFUSALS: dict[int, tuple[str, str]] = {
     422: ("Invalid", "Well formed, but a value is missing or wrong; `errors` names every such field."),
     503: ("TryAgain", "The database is out of reach or too busy; the same request can succeed later."),
 }
-"""By status, the name of the component and what it means where nobody says otherwise."""
+"""By status, the name of the component and its meaning by default."""
 
 
 def refusal(about: str) -> Json:

@@ -10,7 +10,7 @@ from airline.saga import Policy
 
 BEGIN, END = "<!-- made by `make contracts` -->", "<!-- end -->"
 OUTSIDE_IN = {"README.md": f"`{saga.OUTSIDE}`", "README.ko.md": "바깥"}
-"""The pages, and how each calls whoever sends commands."""
+"""The pages, and what each calls the senders of commands."""
 DRAWN = saga.FROM_OUTSIDE + saga.FORWARD + saga.COMPENSATION + saga.BESIDE
 _ROWS = re.compile(r"(?:^\| `[A-Z]\w+` \|.*\n)+", re.MULTILINE)
 

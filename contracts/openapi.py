@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of each HTTP function: its routes, with what choreography/contract.py says of them."""
+"""The OpenAPI 3.1 document of each HTTP function: its routes, with what choreography/contract.py says about them."""
 
 import importlib
 import inspect
@@ -26,7 +26,7 @@ _LENGTH = re.compile(r"\[\^/\]\{([0-9]+)\}")
 
 
 def made(root: Path) -> Iterator[tuple[Path, str]]:
-    """Every document beside its routes: <resource>_api.py has <resource>.openapi.json."""
+    """Every document is next to its routes: <resource>_api.py has <resource>.openapi.json."""
     for path, app in apps(root):
         target = path.with_name(path.name.removesuffix("_api.py") + ".openapi.json")
         yield target.relative_to(root), json.dumps(document(app), indent=2, ensure_ascii=False) + "\n"
@@ -39,7 +39,7 @@ def apps(root: Path) -> Iterator[tuple[Path, Flask]]:
 
 
 def _imported(path: Path) -> Any:
-    # folders of functions are no packages: an image has one of them, and it is where Python looks
+    # folders of functions are not packages: an image has only one of them, on Python's path
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     return importlib.import_module(path.stem)

@@ -1,8 +1,8 @@
-"""Whether the clients of the last release can go on with an OpenAPI document.
+"""Whether the clients of the last release can still use an API, by its OpenAPI document.
 
-What a client sends must still be taken, so what is read may only become wider. What it gets must still be something
-that it knows, so what is answered may only become narrower, or have more fields: clients ignore those that they do not
-know. Whatever else is wanted gets a new path, or a new optional field beside the old one.
+What a client sends must still be accepted, so what is read may only become wider. A client must understand what it
+gets, so what is answered may only become narrower, or have more fields: clients ignore unknown ones. Any other change
+needs a new path, or a new optional field in addition to the old one.
 """
 
 import json
@@ -53,7 +53,7 @@ def _of_path(path: str, old: Json, paths: Json) -> Iterator[str]:
         place = f"{method.upper()} {path}"
         now = paths.get(path, {}).get(method)
         if now is None:
-            yield f"{place} is gone, but clients call it: keep it beside the new one."
+            yield f"{place} is gone, but clients call it: keep it too."
             continue
         if operation["operationId"] != now["operationId"]:
             yield f"{place} has another operationId, which generated clients use: keep {operation['operationId']}."
@@ -123,7 +123,7 @@ def _given(place: str, old: Json, new: Json) -> Iterator[str]:
     """What clients get."""
     yield from (f"{where} is gone, but clients read it: keep it." for where in _gone(place, old, new))
     for where, what in _misfits(place, new, old):
-        yield f"{where} can be what no client knows, or be absent ({what}): put a new field beside it."
+        yield f"{where} can be absent or have a value that no client knows ({what}): add a new field instead."
 
 
 def _inside(place: str, one: Json, other: Json) -> Iterator[tuple[str, Json, Json]]:

@@ -46,7 +46,7 @@ def _of(source: object) -> Json:
         if isinstance(type_, types):
             longest = getattr(type_, "length", None)
             return dict(schema) | ({"maxLength": longest} if longest else {})
-    raise TypeError(f"{source} has the type {type_!r}, of which no JSON Schema is known.")
+    raise TypeError(f"{source} has the type {type_!r}, which has no JSON Schema here.")
 
 
 def asked(field: Field) -> Json:

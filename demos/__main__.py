@@ -20,7 +20,7 @@ from demos.errors import DemoFailed
 from demos.kubectl import Namespace
 from demos.load import Load
 from demos.results import FOLDER, write
-from demos.scale_to_zero import Wish
+from demos.scale_to_zero import Burst
 from laptop.data_folder import is_running
 from terminal.streams import speak_anyhow
 
@@ -54,8 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     demos = parser.add_subparsers(dest="demo", required=True)
     sleep = _demo(demos, "scale-to-zero", "a burst against sleeping functions", _scale_to_zero)
-    sleep.add_argument("--customers", type=int, default=Wish.customers, help="reservations at the same moment")
-    sleep.add_argument("--seats", type=int, default=Wish.seats, help="seats there are for them")
+    sleep.add_argument("--customers", type=int, default=Burst.customers, help="reservations at the same moment")
+    sleep.add_argument("--seats", type=int, default=Burst.seats, help="seats there are for them")
     sleep.add_argument("--data", type=Path, default=laptop.DATA, help="of the laptop that runs, if one does")
     sleep.add_argument("--window", metavar="6s", help="laptop that is started for this: quiet time until sleep")
     more = _demo(demos, "hpa", "load on an HTTP function, and its instances; on a cluster", _hpa)
@@ -88,29 +88,29 @@ def _scale_to_zero(options: argparse.Namespace) -> Shown:
     )
     with opened as running:
         _say(f"on {running.name}")
-        course = scale_to_zero.run(running, Wish(options.customers, options.seats), _say)
-    text, figures = scale_to_zero.as_text(course), scale_to_zero.figures(course)
+        result = scale_to_zero.run(running, Burst(options.customers, options.seats), _say)
+    text, figures = scale_to_zero.as_text(result), scale_to_zero.figures(result)
     if cluster.is_given() or is_running(options.data):
         return running.name, text, figures
     _say("The same reservation, where each function is woken when it is needed (WAKE_AHEAD=0) ...")
     with laptop.started(options.window, "WAKE_AHEAD=0") as running:
         needed = scale_to_zero.one_alone(running)
-    both = alone.as_text({"woken when needed": needed, "woken ahead": course.alone})
+    both = alone.as_text({"woken when needed": needed, "woken ahead": result.alone})
     return running.name, f"{text}\n\n{both}", {**figures, "aloneWhenNeeded": alone.figures(needed)}
 
 
 def _hpa(options: argparse.Namespace) -> Shown:
     namespace = _on_a_cluster(options)
     running = cluster.opened(namespace)
-    course = hpa.run(running, namespace, Load(options.clients, options.seconds, options.delay), _say)
-    return running.name, hpa.as_text(course), hpa.figures(course)
+    result = hpa.run(running, namespace, Load(options.clients, options.seconds, options.delay), _say)
+    return running.name, hpa.as_text(result), hpa.figures(result)
 
 
 def _rollout(options: argparse.Namespace) -> Shown:
     namespace = _on_a_cluster(options)
     running = cluster.opened(namespace)
-    course = rollout.run(running, namespace, Load(options.clients, options.seconds, options.delay), _say)
-    return running.name, rollout.as_text(course), rollout.figures(course)
+    result = rollout.run(running, namespace, Load(options.clients, options.seconds, options.delay), _say)
+    return running.name, rollout.as_text(result), rollout.figures(result)
 
 
 def _on_a_cluster(options: argparse.Namespace) -> Namespace:

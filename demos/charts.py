@@ -15,7 +15,7 @@ _SIGNS: tuple[tuple[State, str], ...] = (("starting", "+"), ("leaving", "~"))
 
 
 def chart(samples: Sequence[Sample], functions: Sequence[str]) -> str:
-    """Instances over time: a line for each function, a column for so many seconds, and what a column means."""
+    """Instances over time: a line for each function, a column for some seconds each, and what a column means."""
     step = _step(samples[-1].at if samples else 0)
     columns: list[list[Sample]] = [[] for _ in range(int(samples[-1].at / step) + 1)] if samples else []
     for sample in samples:
@@ -32,7 +32,7 @@ def functions_seen(samples: Iterable[Sample]) -> list[str]:
 
 
 def seconds(value: float | None) -> str:
-    """Two places are what a demo can tell."""
+    """Two decimal places are what a demo can measure."""
     return "" if value is None else f"{value:.2f} s"
 
 

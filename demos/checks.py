@@ -30,11 +30,11 @@ def check_letters(airline: Airline, before: int) -> None:
 
 def check_flight(airline: Airline, flight: int, seats: int, placed: Collection[str], sold: int) -> Counter[str]:
     """How many of these reservations ended how. Raises DemoFailed unless they and nothing else are on the flight, and
-    of its seats just so many are sold, one for each that is SUCCEED."""
+    exactly as many of its seats are sold as there are SUCCEED."""
     found = {item["reservationId"]: item["status"] for item in of_flight(airline, flight)}
     lost, strange = {*placed} - found.keys(), found.keys() - {*placed}
     if lost or strange or len({*placed}) != len(placed):
-        raise DemoFailed(f"of {len(placed)} reservations {sorted(lost)} are lost, {sorted(strange)} came besides")
+        raise DemoFailed(f"of {len(placed)} reservations {sorted(lost)} are lost, {sorted(strange)} are unexpected")
     statuses = Counter(found.values())
     remaining = gateway.get(airline, f"/flights/{flight}")["remainingSeatsCount"]
     if statuses["SUCCEED"] != sold or remaining != seats - sold:
@@ -43,7 +43,7 @@ def check_flight(airline: Airline, flight: int, seats: int, placed: Collection[s
 
 
 def check_laws(airline: Airline) -> list[str]:
-    """The laws, each of which holds now. Raises DemoFailed with those that do not."""
+    """The laws, all of which hold now. Raises DemoFailed with those that do not."""
     with progress() as bars:
         found = reconciliation.verdict(airline, AT_ONCE, PATIENCE, bars)
     wrong = [f"{one.law}: {one.kind} {one.subject}: {one.detail}" for one in [*found.broken, *found.busy]]

@@ -48,7 +48,7 @@ class Step:
 
 
 def add_flight(airline: Airline, seats: int, code: str = DEFINITION["flight"]["flightCode"]) -> int:
-    """The number of a new flight with so many seats."""
+    """The number of a new flight with this many seats."""
     flight = {**DEFINITION["flight"], "flightCode": code, "remainingSeatsCount": seats}
     return int(gateway.send(airline, "POST", "/flights", flight)["flightId"])
 
@@ -62,7 +62,7 @@ def place(airline: Airline, flight: int, customer: int) -> Placed:
 
 
 def burst(at: RunningAirline, flight: int, size: int) -> list[Placed]:
-    """So many customers who want one seat each, all at the same moment."""
+    """Customers who want one seat each, all at the same moment."""
     line = threading.Barrier(size)
 
     def customer(number: int) -> Placed:

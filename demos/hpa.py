@@ -23,7 +23,7 @@ FUNCTION, PATH = "flight-seats", "/flights"
 RISE_WITHIN = 90.0
 """Seconds after the load: what was measured comes late, and the window of the function has to be over the target."""
 QUIET_WITHIN = 600.0
-"""Seconds until one instance is left: five minutes where no window is set, and what Kubernetes takes besides."""
+"""Seconds until one instance is left: five minutes if no window is set, and what Kubernetes takes in addition."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Course:
+class Result:
     """How it went; times are seconds since the load began."""
 
     load: Load
@@ -64,7 +64,7 @@ class Course:
         return max(reading.replicas for reading in self.readings)
 
 
-def run(running: RunningAirline, namespace: Namespace, wanted: Load, say: Callable[[str], None]) -> Course:
+def run(running: RunningAirline, namespace: Namespace, wanted: Load, say: Callable[[str], None]) -> Result:
     """Raises DemoFailed without such an autoscaler, and if the instances do not become more, and one again."""
     with running.watch() as watch, ThreadPoolExecutor(1) as threads:
         say(f"Waiting until {FUNCTION} is at rest ...")
@@ -79,33 +79,33 @@ def run(running: RunningAirline, namespace: Namespace, wanted: Load, say: Callab
             readings += _follow(namespace, lambda now: now.desired > now.least, readings[-1].at, RISE_WITHIN)
         readings += _follow(namespace, lambda reading: reading.at_rest, readings[-1].at)
     samples = [Sample(sample.at - began, sample.instances) for sample in watch.samples if sample.at >= began]
-    course = Course(wanted, _target(namespace), availability, readings, samples)
-    if course.most == course.least:
+    result = Result(wanted, _target(namespace), availability, readings, samples)
+    if result.most == result.least:
         raise DemoFailed(f"{FUNCTION} got no more instances than without load:\n{table(readings)}")
-    return course
+    return result
 
 
-def as_text(course: Course) -> str:
+def as_text(result: Result) -> str:
     """For people."""
     return "\n\n".join(
         [
-            charts.chart(course.samples, [FUNCTION]),
-            table(course.readings),
-            f"{course.availability}.\n"
-            f"{FUNCTION} went from {course.least} to {course.most} instances and back; its target is "
-            f"{course.target} % cpu.",
+            charts.chart(result.samples, [FUNCTION]),
+            table(result.readings),
+            f"{result.availability}.\n"
+            f"{FUNCTION} went from {result.least} to {result.most} instances and back; its target is "
+            f"{result.target} % cpu.",
         ]
     )
 
 
-def figures(course: Course) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """For machines; times are seconds."""
     return {
         "function": FUNCTION,
-        "targetPercent": course.target,
-        "load": asdict(course.load) | asdict(course.availability),
-        "mostReplicas": course.most,
-        "readings": [asdict(reading) for reading in course.readings],
+        "targetPercent": result.target,
+        "load": asdict(result.load) | asdict(result.availability),
+        "mostReplicas": result.most,
+        "readings": [asdict(reading) for reading in result.readings],
     }
 
 
@@ -134,7 +134,7 @@ def _stretch(readings: list[Reading]) -> tuple[object, ...]:
 def _follow(
     namespace: Namespace, until: Callable[[Reading], bool], after: float = 0.0, within: float = QUIET_WITHIN
 ) -> list[Reading]:
-    """What the autoscaler said until then, once a second. Raises DemoFailed after `within` seconds."""
+    """The autoscaler's status until then, once a second. Raises DemoFailed after `within` seconds."""
     began = time.monotonic()
     readings: list[Reading] = []
     while not (readings and until(readings[-1])):

@@ -25,10 +25,10 @@ DATA = data_folder.DATA
 PAUSE = 0.25
 STARTED_WITHIN = 60.0
 GRACE = 60.0
-"""Seconds until a laptop that was told to end is killed: its functions finish their calls first."""
+"""Seconds until a laptop that was asked to end is killed: its functions finish their calls first."""
 
 STATES: dict[str, State] = {"starting": "starting", "awake": "ready", "stopping": "leaving"}
-"""What laptop/scale_to_zero.py calls them, but for `asleep`."""
+"""What laptop/lifecycle.py calls them, but for `asleep`."""
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def started(window: str | None = None, *settings: str) -> Iterator[RunningAirlin
 
 
 def instances(state: dict[str, Any]) -> list[Instance]:
-    """The processes that state.json tells of; each start of a function is an instance of its own."""
+    """The processes in state.json; each start of a function is a separate instance."""
     return [
         Instance(
             name,
@@ -74,7 +74,7 @@ def _began(service: dict[str, Any]) -> float | None:
 
 def _running(data: Path) -> RunningAirline:
     state = _state(data)
-    # the gateway is no function: it stays awake, and is not among the services
+    # the gateway is not a function: it stays awake, and is not among the services
     sleepers = frozenset(state["services"])
     return RunningAirline(
         f"laptop, data in {data}", state["gateway"], None, sleepers, lambda: instances(_state(data)), PAUSE

@@ -35,7 +35,7 @@ EVERY = 1.0
 """Seconds from one saga to the next."""
 CLIENTS = 8
 SEATS = 10_000
-"""More than are asked for: nobody is told that there are none."""
+"""More than are wanted, so nobody is refused."""
 ROUND = 20
 """Seconds of a further round of load, where the rollout takes longer."""
 ROLLED_AT = "demo/rolled-at"
@@ -43,7 +43,7 @@ ROLLED_AT = "demo/rolled-at"
 
 
 @dataclass(frozen=True)
-class Wish:
+class Order:
     """One customer's saga: asked for over HTTP or by an event, and canceled at once or not."""
 
     customer: int
@@ -52,20 +52,20 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Course:
+class Result:
     """How it went; times are seconds since the load began, the rollout being one stretch of it."""
 
     availability: Availability
     rolled: list[str]
     began: float
     ended: float
-    wishes: list[Wish]
+    orders: list[Order]
     statuses: Counter[str]
     laws: list[str]
     samples: list[Sample]
 
 
-def run(running: RunningAirline, namespace: Namespace, wanted: Load, say: Callable[[str], None]) -> Course:
+def run(running: RunningAirline, namespace: Namespace, wanted: Load, say: Callable[[str], None]) -> Result:
     """Raises DemoFailed, or an error of the command line, if anything fails, is lost or doubled. The load lasts as long
     as is wanted, and until the rollout is over."""
     airline = running.connect()
@@ -88,43 +88,43 @@ def run(running: RunningAirline, namespace: Namespace, wanted: Load, say: Callab
         say(f"{availability}. Waiting for the end of {len(placed)} sagas ...")
         customers.await_ends(airline, flight, placed)
     samples = [Sample(sample.at - start, sample.instances) for sample in watch.samples]
-    asked = wishes(len(placed))
-    sold = sum(not wish.canceled for wish in asked)
+    asked = orders(len(placed))
+    sold = sum(not order.canceled for order in asked)
     statuses = checks.check_flight(airline, flight, SEATS, [one.reservation for one in placed], sold)
     laws = checks.check_laws(airline)
     checks.check_letters(airline, letters)
     if availability.failed:
         raise DemoFailed(f"readers were turned away: {availability}")
-    return Course(availability, rolled, began, ended, asked, statuses, laws, samples)
+    return Result(availability, rolled, began, ended, asked, statuses, laws, samples)
 
 
-def as_text(course: Course) -> str:
+def as_text(result: Result) -> str:
     """For people."""
-    events = sum(wish.by_event for wish in course.wishes)
+    events = sum(order.by_event for order in result.orders)
     return "\n\n".join(
         [
-            charts.chart(course.samples, sorted(charts.functions_seen(course.samples))),
-            f"New revisions of {len(course.rolled)} Services, all Ready from second {course.began:.0f} to "
-            f"{course.ended:.0f} of the load.\n"
-            f"Readers of /flights, {course.availability}.\n"
-            f"{len(course.wishes)} sagas, {events} of them by events: {dict(course.statuses)}.\n"
-            f"None lost, none doubled; all {len(course.laws)} laws hold, no dead letter.",
+            charts.chart(result.samples, sorted(charts.functions_seen(result.samples))),
+            f"New revisions of {len(result.rolled)} Services, all Ready from second {result.began:.0f} to "
+            f"{result.ended:.0f} of the load.\n"
+            f"Readers of /flights, {result.availability}.\n"
+            f"{len(result.orders)} sagas, {events} of them by events: {dict(result.statuses)}.\n"
+            f"None lost, none doubled; all {len(result.laws)} laws hold, no dead letter.",
         ]
     )
 
 
-def figures(course: Course) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """For machines; times are seconds."""
     return {
-        "readers": asdict(course.availability),
-        "rolled": course.rolled,
-        "rolloutBegan": round(course.began, 1),
-        "rolloutEnded": round(course.ended, 1),
-        "sagas": len(course.wishes),
-        "sagasByEvent": sum(wish.by_event for wish in course.wishes),
-        "ended": dict(course.statuses),
-        "laws": course.laws,
-        "samples": [asdict(sample) for sample in course.samples],
+        "readers": asdict(result.availability),
+        "rolled": result.rolled,
+        "rolloutBegan": round(result.began, 1),
+        "rolloutEnded": round(result.ended, 1),
+        "sagas": len(result.orders),
+        "sagasByEvent": sum(order.by_event for order in result.orders),
+        "ended": dict(result.statuses),
+        "laws": result.laws,
+        "samples": [asdict(sample) for sample in result.samples],
     }
 
 
@@ -151,15 +151,15 @@ def _roll(namespace: Namespace, name: str) -> None:
         time.sleep(0.5)
 
 
-def wishes(number: int) -> list[Wish]:
+def orders(number: int) -> list[Order]:
     """Over HTTP, by event, over HTTP and canceled, by event and canceled, and again."""
-    return [wish(customer) for customer in range(1, number + 1)]
+    return [order(customer) for customer in range(1, number + 1)]
 
 
-def wish(customer: int) -> Wish:
+def order(customer: int) -> Order:
     """What this customer wants; customers are numbered from 1."""
     kinds = ((False, False), (True, False), (False, True), (True, True))
-    return Wish(customer, *kinds[customer % len(kinds)])
+    return Order(customer, *kinds[customer % len(kinds)])
 
 
 def _services(namespace: Namespace) -> list[str]:
@@ -186,18 +186,18 @@ def _sagas(running: RunningAirline, flight: int, seconds: float, over: threading
         under_way: list[Future[Placed]] = []
         while (now := time.monotonic() - began) < seconds or not over.is_set():
             time.sleep(max(0.0, len(under_way) * EVERY - now))
-            under_way.append(clients.submit(_saga, running, flight, wish(len(under_way) + 1)))
+            under_way.append(clients.submit(_saga, running, flight, order(len(under_way) + 1)))
         return [one.result() for one in under_way]
 
 
-def _saga(running: RunningAirline, flight: int, wish: Wish) -> Placed:
+def _saga(running: RunningAirline, flight: int, order: Order) -> Placed:
     airline = running.connect()
     try:
-        placed = (_by_event if wish.by_event else customers.place)(airline, flight, wish.customer)
-        if wish.canceled:
-            _cancel(airline, placed.reservation, wish.by_event)
+        placed = (_by_event if order.by_event else customers.place)(airline, flight, order.customer)
+        if order.canceled:
+            _cancel(airline, placed.reservation, order.by_event)
     except ClientError as error:
-        raise DemoFailed(f"the command of customer {wish.customer} failed: {error}") from error
+        raise DemoFailed(f"the command of customer {order.customer} failed: {error}") from error
     return placed
 
 

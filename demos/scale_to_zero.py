@@ -1,6 +1,6 @@
 """All functions asleep: one reservation, then a burst of them, everything answered and right, and asleep again.
 
-The burst is larger than the flight: those who come too late must be told so, and no seat may be sold twice. Afterwards
+The burst is larger than the flight: those who come too late must be refused, and no seat may be sold twice. Afterwards
 a few reservations one after the other show what the same steps take when the functions are awake.
 """
 
@@ -27,7 +27,7 @@ WARM: int = DEFINITION["oneByOne"]
 
 
 @dataclass(frozen=True)
-class Wish:
+class Burst:
     """How many customers come at once, and how many seats there are for them."""
 
     customers: int = DEFINITION["customers"]
@@ -44,10 +44,10 @@ class Sagas:
 
 
 @dataclass(frozen=True)
-class Course:
+class Result:
     """How it went. `instances`: those that the calls woke; `asleep_after`: seconds since the last call."""
 
-    wish: Wish
+    burst: Burst
     alone: Alone
     cold: Sagas
     warm: Sagas
@@ -58,11 +58,11 @@ class Course:
     asleep_after: float
 
 
-def run(running: RunningAirline, wish: Wish, say: Callable[[str], None]) -> Course:
+def run(running: RunningAirline, burst: Burst, say: Callable[[str], None]) -> Result:
     """Raises DemoFailed, or an error of the command line, where the airline does not do what it should."""
     airline = running.connect()
     with running.watch() as watch:
-        flight, spare = customers.add_flight(airline, wish.seats), customers.add_flight(airline, WARM + 1)
+        flight, spare = customers.add_flight(airline, burst.seats), customers.add_flight(airline, WARM + 1)
         letters = checks.open_letters(airline)
         say("Waiting until all functions are asleep ...")
         watch.until_asleep(running.sleepers, SLEEP_WITHIN)
@@ -70,11 +70,11 @@ def run(running: RunningAirline, wish: Wish, say: Callable[[str], None]) -> Cour
         single = alone.reserve(running, watch, spare)
         say(f"It is SUCCEED after {single.ended_in:.2f} s. Waiting until all functions are asleep ...")
         began = watch.until_asleep(running.sleepers, SLEEP_WITHIN).at
-        say(f"Asleep. {wish.customers} customers want a seat at the same moment, there are {wish.seats} ...")
-        cold = _burst(running, airline, flight, wish.customers)
+        say(f"Asleep. {burst.customers} customers want a seat at the same moment, there are {burst.seats} ...")
+        cold = _burst(running, airline, flight, burst.customers)
         warm = _one_by_one(airline, spare)
-        placed, sold = [one.reservation for one in cold.placed], min(wish.seats, wish.customers)
-        statuses = checks.check_flight(airline, flight, wish.seats, placed, sold)
+        placed, sold = [one.reservation for one in cold.placed], min(burst.seats, burst.customers)
+        statuses = checks.check_flight(airline, flight, burst.seats, placed, sold)
         laws = checks.check_laws(airline)
         checks.check_letters(airline, letters)
         called = watch.now
@@ -83,7 +83,7 @@ def run(running: RunningAirline, wish: Wish, say: Callable[[str], None]) -> Cour
     samples = [Sample(sample.at - began, sample.instances) for sample in watch.samples if sample.at >= began]
     leaving = {one.name for one in samples[0].instances}
     woken = [one for one in watch.instances(began) if one.name not in leaving]
-    return Course(wish, single, cold, warm, statuses, laws, samples, woken, asleep_after)
+    return Result(burst, single, cold, warm, statuses, laws, samples, woken, asleep_after)
 
 
 def one_alone(running: RunningAirline) -> Alone:
@@ -94,36 +94,36 @@ def one_alone(running: RunningAirline) -> Alone:
         return alone.reserve(running, watch, flight)
 
 
-def as_text(course: Course) -> str:
+def as_text(result: Result) -> str:
     """For people."""
-    shown = sorted(charts.functions_seen(course.samples))
+    shown = sorted(charts.functions_seen(result.samples))
     return "\n\n".join(
         [
-            alone.as_text({"one reservation, functions asleep": course.alone}),
-            charts.chart(course.samples, shown),
-            _answers({"burst, functions asleep": course.cold, "one by one, awake": course.warm}),
-            _steps_table(course),
-            _starts_table(course.instances),
-            f"Of {course.wish.customers} reservations {_listed(course.statuses)}: none lost, none doubled. "
-            f"All {len(course.laws)} laws hold, no dead letter.\n"
-            f"All functions were asleep again {course.asleep_after:.0f} s after the last call.",
+            alone.as_text({"one reservation, functions asleep": result.alone}),
+            charts.chart(result.samples, shown),
+            _answers({"burst, functions asleep": result.cold, "one by one, awake": result.warm}),
+            _steps_table(result),
+            _starts_table(result.instances),
+            f"Of {result.burst.customers} reservations {_listed(result.statuses)}: none lost, none doubled. "
+            f"All {len(result.laws)} laws hold, no dead letter.\n"
+            f"All functions were asleep again {result.asleep_after:.0f} s after the last call.",
         ]
     )
 
 
-def figures(course: Course) -> dict[str, Any]:
+def figures(result: Result) -> dict[str, Any]:
     """For machines; times are seconds."""
     return {
-        "customers": course.wish.customers,
-        "seats": course.wish.seats,
-        "alone": alone.figures(course.alone),
-        "ended": dict(course.statuses),
-        "laws": course.laws,
-        "asleepAfter": round(course.asleep_after, 1),
-        "burst": _times(course.cold),
-        "oneByOne": _times(course.warm),
-        "starts": {function: spread(times) for function, times in _starts(course.instances).items()},
-        "samples": [asdict(sample) for sample in course.samples],
+        "customers": result.burst.customers,
+        "seats": result.burst.seats,
+        "alone": alone.figures(result.alone),
+        "ended": dict(result.statuses),
+        "laws": result.laws,
+        "asleepAfter": round(result.asleep_after, 1),
+        "burst": _times(result.cold),
+        "oneByOne": _times(result.warm),
+        "starts": {function: spread(times) for function, times in _starts(result.instances).items()},
+        "samples": [asdict(sample) for sample in result.samples],
     }
 
 
@@ -156,8 +156,8 @@ def _answers(kinds: dict[str, Sagas]) -> str:
     return plain(tables.table(headings, rows))
 
 
-def _steps_table(course: Course) -> str:
-    cold, warm = _by_step(course.cold.steps), _by_step(course.warm.steps)
+def _steps_table(result: Result) -> str:
+    cold, warm = _by_step(result.cold.steps), _by_step(result.warm.steps)
     rows = [
         (function, event, len(times), *map(charts.seconds, (spread(times)["median"], max(times))),
          charts.seconds(spread(warm.get((function, event), [])).get("median")))

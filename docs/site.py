@@ -23,7 +23,7 @@ LINK = re.compile(r"(?<!`)\]\(([^)\s]+)\)")
 
 
 def lay_out(project: Path, folder: Path) -> None:
-    """Writes the pages below `folder`/pages and the builder's configuration beside them; what was there is gone.
+    """Writes the pages below `folder`/pages and the builder's configuration next to them; replaces what was there.
 
     Raises FileNotFoundError for a link to a file that does not exist.
     """

@@ -3,7 +3,7 @@
 NAME is a folder of functions, or `migrations`. Each step is a layer of its own:
 
     dependencies   ROOT/app/site-packages, from the hashed lists in requirements/
-    code           ROOT/app/choreography and airline, and beside them the function, or the migrations of every folder
+    code           ROOT/app/choreography and airline, and next to them the function, or the migrations of every folder
     gateway        for an image without Python: ROOT/usr/bin/caddy, which NAME is, with its Caddyfile and the pages
 
 The Dockerfile and `make image-tree` both run these steps, so both lay out the same bytes. Only the standard library is

@@ -3,7 +3,7 @@
     python3 knative/rollback.py remember     after a smoke test that passed: what runs now is good
     python3 knative/rollback.py back         after one that failed: traffic by name to what was good
 
-What was good stands in the ConfigMap `good-revisions` of the namespace, so that any machine with a kubeconfig can go
+The good revisions are in the ConfigMap `good-revisions` of the namespace, so that any machine with a kubeconfig can go
 back. Serving keeps these revisions, however few old ones config-gc allows: they carry `serving.knative.dev/no-gc` until
 others are remembered. Standard library and kubectl only, as a deploy job has nothing else. Why so, and what does not go
 back with the revisions: docs/decisions/2026-11-25-back-to-revisions-by-name.md.
@@ -83,13 +83,13 @@ def remember(cluster: Cluster) -> dict[str, str]:
 def back(cluster: Cluster, within: float) -> dict[str, tuple[str | None, str]]:
     """Sends all traffic to the good revisions and waits until it goes there; by Service, from where and to where.
 
-    Raises Refused before anything is changed if one of them is gone: half a release is a release that nobody tried.
+    Raises Refused before anything is changed if one of them is gone: nobody has tried half a release.
     """
     good = cluster.good()
     services = cluster.services()
     lost = sorted({*good.values()} - cluster.revisions()) + sorted({*good} - {*services})
     if not good:
-        raise Refused("Nothing was ever remembered here: there is no release to go back to.")
+        raise Refused("No release was remembered here, so there is none to go back to.")
     if lost:
         raise Refused(f"Nothing changed: {', '.join(lost)} no longer exist.")
     moves = {name: (serving(services[name]), revision) for name, revision in good.items()}
@@ -117,9 +117,9 @@ def is_true(service: dict[str, Any], condition: str) -> bool:
 
 
 def _send(cluster: Cluster, service: str, revision: str) -> str | None:
-    """None: told. A sentence: why not; the other Services go back all the same.
+    """None if it was done, or a sentence why not; the other Services still go back.
 
-    Told even where the good revision still serves: a newer one that is not Ready yet would take over when it is.
+    Done even if the good revision still serves: a newer one that is not Ready yet would take over when it is.
     """
     patch = {"spec": {"traffic": [{"revisionName": revision, "percent": WHOLE}]}}
     try:

@@ -106,13 +106,13 @@ def _folder(option: str, text: str) -> Path:
 
 
 def _system(options: argparse.Namespace) -> Options:
-    """The options that nobody has given: of the system of this checkout, or of the folder that --system names."""
+    """The defaults of all options: those of this checkout's system, or of the folder that --system names."""
     return of_system(options.system.resolve()) if options.system else Options()
 
 
 def _disturbance(spec: str) -> str:
     """Looked at here as well, or a mistake in it would show only as a broker that does not start."""
-    from broker.embedded.disturbance import read_disturbance  # noqa: PLC0415 - nobody else needs it
+    from broker.embedded.disturbance import read_disturbance  # noqa: PLC0415 - only needed here
 
     try:
         read_disturbance(spec)

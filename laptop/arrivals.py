@@ -2,8 +2,8 @@
 
 The function accepts; the supervisor only watches the same socket. It watches for one event at a time and looks away
 until it cares again, so that traffic costs it one wake-up a second at most. An awake function often accepts faster than
-the supervisor looks, and the kernel reports only what still waits: that arrival goes unnoticed. Whoever wants to know
-whether a function is idle must look at its log, too. A sleeping function accepts nothing: its first is seen.
+the supervisor looks, and the kernel reports only what still waits: that arrival goes unnoticed. A caller that wants to
+know whether a function is idle must look at its log, too. A sleeping function accepts nothing: its first is seen.
 """
 
 import asyncio

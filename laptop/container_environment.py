@@ -60,7 +60,7 @@ def database_url(variable: str, folder: str, data: Path) -> str:
 
 
 def database_name(variable: str) -> str:
-    """PROVIDER_DATABASE_URL is that of "provider", DATABASE_URL of nobody but the folder."""
+    """PROVIDER_DATABASE_URL is that of "provider", DATABASE_URL that of the folder itself."""
     return variable.removesuffix("DATABASE_URL").rstrip("_").lower().replace("_", "-")
 
 

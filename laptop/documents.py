@@ -34,7 +34,7 @@ def read_documents(paths: Iterable[Path]) -> Documents:
     documents: list[Manifest] = []
     for path in paths:
         if not path.exists():
-            raise ManifestError(f"{path}: there are no manifests here")
+            raise ManifestError(f"{path} has no manifests")
         documents += _read_folder(path) if path.is_dir() else _read_file(path)
     for document in documents:
         document["metadata"].setdefault("namespace", "default")

@@ -1,7 +1,7 @@
 """What can stop the laptop from starting.
 
 LaptopError            one line for the terminal, exit code 1
-├── ManifestError      the manifests cannot be run on a laptop as they stand
+├── ManifestError      the manifests cannot be run on a laptop as they are
 ├── PortTaken          a port that a manifest or the command line asks for is in use
 └── AlreadyRunning     another `run` holds the data folder
 """
@@ -12,7 +12,7 @@ class LaptopError(Exception):
 
 
 class ManifestError(LaptopError):
-    """The manifests cannot be run on a laptop as they stand."""
+    """The manifests cannot be run on a laptop as they are."""
 
 
 class PortTaken(LaptopError):

@@ -1,7 +1,7 @@
 """Ends what a killed supervisor left: `python -m laptop.guard DATA`. Needs the standard library only.
 
 Its input is a pipe whose other end only the supervisor has, so that it ends with the supervisor, however that ended. A
-supervisor that ended in order has said so before. One that did not leaves functions behind that nobody knows; they are
+supervisor that ended in order has said so before. One that did not leaves unknown functions behind; they are
 found by their locks, as at the next start.
 """
 

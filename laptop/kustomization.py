@@ -3,7 +3,7 @@
 Of a `kustomization.yaml` these change what is in its folder, in kustomize's own order:
 
     patches     each with a `target` (group, kind, labelSelector) and a `patch`, a list of JSON Patch operations
-                (RFC 6902), of which only `add` is known
+                (RFC 6902), with `add` as the only operation
     namespace   of everything
     labels      `pairs`, on everything
 
@@ -24,7 +24,7 @@ from laptop.yaml_text import Manifest, parse
 
 _READ = {"apiVersion", "kind", "resources", "configMapGenerator", "patches", "namespace", "labels"}
 _TARGET = {"group", "kind", "labelSelector"}
-# Kubernetes, "Labels and Selectors": requirements between commas, which stand between the values of a set, too.
+# Kubernetes, "Labels and Selectors": commas separate requirements, but also the values of a set.
 _BETWEEN_REQUIREMENTS = re.compile(r",\s*(?![^(]*\))")
 _EQUALITY = re.compile(r"([\w./-]+)\s*(=|==|!=)\s*([\w.-]+)")
 _SET = re.compile(r"([\w./-]+)\s+(in|notin)\s+\(([\w.,\s-]*)\)")
@@ -48,7 +48,7 @@ class Patch:
 
 
 def kustomize(file: Path, manifests: Iterable[Manifest]) -> None:
-    """Changes the manifests as the `kustomization.yaml` beside them says. Raises ManifestError."""
+    """Changes the manifests as the `kustomization.yaml` in their folder says. Raises ManifestError."""
     content: Mapping[str, Any] = next(iter(parse(file)), {})
     _refuse(file, content.keys() - _READ)
     patches = [_patch(file, entry) for entry in content.get("patches", [])]

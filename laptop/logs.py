@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-LIMIT = 10_000_000  # bytes per log file; one older part is kept beside it
+LIMIT = 10_000_000  # bytes per log file; one older part is kept
 _SHOWN = ("WARNING", "ERROR", "CRITICAL", "FATAL", "PANIC")  # Caddy's "warn" is about its own start: left out
 _AT_ONCE = 20  # lines; a storm of errors is in the file
 _READ_AT_ONCE = 1_000_000  # bytes
@@ -56,7 +56,7 @@ class Log:
             self._cut()
 
     def quiet_for(self) -> float:
-        """Seconds since the last line was written. A clock that is put back makes nobody wait for it to catch up."""
+        """Seconds since the last line was written. A clock that is set back does not delay anything."""
         found = self._stat()
         if found.st_size != self._size:
             age = max(0.0, time.time() - found.st_mtime)
@@ -66,7 +66,7 @@ class Log:
     def show_crash(self, status: int) -> None:
         """Says that the process ended without being asked to, and what it wrote last."""
         how = f"signal {-status}" if status < 0 else f"exit code {status}"
-        say(self.name, f"ended by itself ({how}); the end of {self.path}:")
+        say(self.name, f"ended unexpectedly ({how}); the end of {self.path}:")
         for line in self.last_lines():
             say(self.name, f"  {line}")
 

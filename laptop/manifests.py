@@ -46,7 +46,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Gateway:
-    """The Knative Service that is no function: Caddy."""
+    """The Knative Service that is not a function: Caddy."""
 
     name: str
     environment: Mapping[str, Value]

@@ -23,14 +23,14 @@ class Options:
     data: Path = DATA
     functions: Path = ROOT / "functions"
     code: tuple[Path, ...] = (ROOT / "airline", ROOT / "choreography")
-    """What functions import besides what is in their own folders."""
+    """What functions import in addition to their own folders."""
     welcome: Path = ROOT / "gateway" / "welcome.txt"
-    """What can be typed, a line each; {gateway}, {broker} (the Broker) and {ingress} (its server) stand for addresses,
-    without http://127.0.0.1."""
+    """What people can type, a line each; {gateway}, {broker} (the Broker) and {ingress} (its server) are replaced by
+    addresses, without http://127.0.0.1."""
     status: str = "make status"
-    """How people see who is awake."""
+    """The command that shows who is awake."""
     kept: str = "bin/airline dead-letters kept list; kept replay delivers them again"
-    """Where events that nobody took are found."""
+    """Where to find events that nobody took."""
     ports: Mapping[str, int] = field(default_factory=dict)
     free_ports: bool = False
     window: float | None = None
@@ -63,7 +63,7 @@ class Options:
 
 
 def of_system(folder: Path) -> Options:
-    """What stands in the folder of a system: manifests/, functions/ and welcome.txt. Its data are in .data there."""
+    """A system in its own folder: manifests/, functions/ and welcome.txt. Its data are in .data there."""
     return Options(
         manifests=(folder / "manifests",),
         functions=folder / "functions",

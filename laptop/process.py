@@ -31,7 +31,7 @@ class Program:
     """What to run, under which name, with which environment, where its output goes, and in which folder.
 
     `explained_by` are arguments that make a program say why it does not start, for one that ends without a word.
-    One that is `on_demand` is started by the first connection and ends by itself.
+    One that is `on_demand` is started by the first connection and ends on its own.
     """
 
     name: str

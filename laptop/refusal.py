@@ -25,7 +25,7 @@ async def refuse_connections(listener: socket.socket, reason: str, duration: flo
         if await connection_arrives(listener, timeout=left):
             try:
                 connection, _ = listener.accept()
-            except OSError:  # the caller is gone, or no descriptors are left: whoever waits goes on waiting
+            except OSError:  # the caller is gone, or no descriptors are left: those that wait go on waiting
                 await asyncio.sleep(_PAUSE)
                 continue
             refusal = asyncio.create_task(_refuse(connection, answer))
@@ -45,7 +45,7 @@ async def _refuse(connection: socket.socket, answer: bytes) -> None:
         writer.write(answer)
         await writer.drain()
     except (TimeoutError, OSError, EOFError, ValueError, asyncio.LimitOverrunError):
-        return  # the caller went away or said nothing that is HTTP: nobody is left to answer
+        return  # the caller went away or did not send HTTP: there is nobody to answer
     finally:
         writer.close()
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from laptop.addresses import BROKER, Addresses
+from laptop.lifecycle import STURDY, Lifecycle, backoff
 from laptop.logs import Log, say
 from laptop.manifests import System
 from laptop.options import Options
 from laptop.process import Children
 from laptop.runtime import RuntimeFolder
-from laptop.scale_to_zero import STURDY, Life, backoff
 from laptop.sources import Sources
 from laptop.state import write_state
 
@@ -30,9 +30,9 @@ class Run:
     addresses: Addresses
     children: Children
     runtime: RuntimeFolder
-    lives: dict[str, Life] = field(default_factory=dict)
+    lifecycles: dict[str, Lifecycle] = field(default_factory=dict)
     residents: dict[str, int] = field(default_factory=dict)  # broker and gateway: process ids
-    falls: dict[str, asyncio.Future[str]] = field(default_factory=dict)  # of these: why the first one ended by itself
+    falls: dict[str, asyncio.Future[str]] = field(default_factory=dict)  # why the first of these ended unexpectedly
     logs: dict[str, Log] = field(default_factory=dict)
     gates: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -44,7 +44,7 @@ class Run:
         self.sources = Sources((self.options.functions, *self.options.code))
 
     def spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Starts work that lasts as long as the run. A failure in it is said and it begins again; the rest goes on."""
+        """Starts work that lasts as long as the run. After a failure, which is reported, it starts again."""
         self.tasks.add(asyncio.create_task(_again_and_again(name, work)))
 
     def log(self, name: str) -> Log:
@@ -60,7 +60,7 @@ class Run:
             asyncio.get_running_loop().call_later(STATE_DELAY, self.write)
 
     def write(self) -> None:
-        """Writes state.json, later again where that is not possible: a full disk ends nobody."""
+        """Writes state.json, or tries again later: a full disk must not end anything."""
         self.state_due = False
         try:
             write_state(self.options.data, self.state())
@@ -81,7 +81,7 @@ class Run:
             "broker": f"{broker}/{self.system.brokers[0]}" if broker else None,
             "brokerStatus": f"{broker}/-/status" if broker else None,
             "brokerPid": self.residents.get(BROKER),
-            "services": {name: _life(life) for name, life in self.lives.items()},
+            "services": {name: _written(lifecycle) for name, lifecycle in self.lifecycles.items()},
         }
 
 
@@ -97,15 +97,17 @@ async def _again_and_again(name: str, work: Callable[[], Coroutine[Any, Any, Non
         await asyncio.sleep(backoff(failures))
 
 
-def _life(life: Life) -> dict[str, Any]:
+def _written(lifecycle: Lifecycle) -> dict[str, Any]:
     return {
-        "url": life.url,
-        "folder": life.folder,
-        "state": life.state,
-        "since": datetime.fromtimestamp(life.since, UTC).isoformat(timespec="milliseconds"),
-        "pid": life.pid,
-        "starts": life.starts,
-        "coldStarts": list(life.cold_starts),
-        "wakings": [{"at": datetime.fromtimestamp(at, UTC).isoformat(), "seconds": took} for at, took in life.wakings],
-        "triggers": list(life.triggers),
+        "url": lifecycle.url,
+        "folder": lifecycle.folder,
+        "state": lifecycle.state,
+        "since": datetime.fromtimestamp(lifecycle.since, UTC).isoformat(timespec="milliseconds"),
+        "pid": lifecycle.pid,
+        "starts": lifecycle.starts,
+        "coldStarts": list(lifecycle.cold_starts),
+        "wakings": [
+            {"at": datetime.fromtimestamp(at, UTC).isoformat(), "seconds": took} for at, took in lifecycle.wakings
+        ],
+        "triggers": list(lifecycle.triggers),
     }

@@ -1,6 +1,6 @@
 """PingSources: a CloudEvent at every tick of a schedule (Knative: pkg/adapter/mtping/runner.go).
 
-A tick that was missed, because the machine slept, is not made up for: whatever listens catches up by itself.
+A tick that was missed, because the machine slept, is not repeated: whoever listens catches up at the next one.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ def _zone(ping: Ping) -> tzinfo:
 
 
 def check_schedule(ping: Ping) -> None:
-    """Raises ManifestError for a schedule or a time zone that nobody understands."""
+    """Raises ManifestError for an invalid schedule or time zone."""
     ticks(ping, datetime.now(UTC))
 
 

@@ -75,7 +75,7 @@ def _broker(url: str | None) -> dict[str, Any]:
 
 
 def _memory() -> dict[int, int]:
-    """Resident bytes of each process group; empty where there is no `ps`, or one that does not know these options."""
+    """Resident bytes of each process group; empty if there is no `ps`, or it lacks these options."""
     try:
         listing = subprocess.run(["ps", "-axo", "pgid=,rss="], capture_output=True, text=True, check=True).stdout
     except (FileNotFoundError, subprocess.CalledProcessError):

@@ -15,6 +15,7 @@ from laptop.data_folder import only_run
 from laptop.errors import LaptopError
 from laptop.guard import guarded
 from laptop.leftovers import end_leftovers
+from laptop.lifecycle import GRACE, STURDY, Lifecycle, Needs, backoff, run_lifecycle
 from laptop.logs import say
 from laptop.manifests import Function, System, read_system, with_settings
 from laptop.options import ROOT, Options
@@ -22,7 +23,6 @@ from laptop.process import Child, Children, Program, allow_open_files
 from laptop.programs import board_program, broker_program, function_program, gateway_program, migrations_program
 from laptop.run import Run
 from laptop.runtime import RuntimeFolder, runtime_folder
-from laptop.scale_to_zero import GRACE, STURDY, Life, Means, backoff, live
 from laptop.schedule import check_schedule, keep_pinging
 from laptop.sources import PAUSE, mistakes
 from laptop.state import write_triggers
@@ -89,7 +89,7 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
 
 async def _start(this: Run) -> None:
     for function in this.system.functions:
-        _begin_life(this, function)
+        _begin_lifecycle(this, function)
     if BROKER in this.addresses.listeners:
         write_triggers(this.options.triggers, this.system.eventing)
         _begin_residence(this, broker_program(this.options, this.addresses))
@@ -107,14 +107,14 @@ async def _start(this: Run) -> None:
     say_welcome(this.state(), this.system, this.options)
 
 
-def _begin_life(this: Run, function: Function) -> None:
+def _begin_lifecycle(this: Run, function: Function) -> None:
     program = function_program(function, this.options, this.addresses)
     listener = this.addresses.listeners[function.name]
 
     def launch(notify: Path) -> Child:
         # gunicorn puts its control socket into XDG_RUNTIME_DIR, or else into the user's home, one for all functions.
         _look_at_sources(this)
-        life.outdated.clear()
+        lifecycle.outdated.clear()
         told = {"NOTIFY_SOCKET": str(notify), "XDG_RUNTIME_DIR": str(notify.parent)}
         return this.children.start(replace(program, environment={**program.environment, **told}), listener)
 
@@ -122,12 +122,12 @@ def _begin_life(this: Run, function: Function) -> None:
         return this.runtime.of(function.name) / "notify"
 
     url = this.addresses.services[function.name]
-    life = this.lives[function.name] = Life(url, function.triggers, function.folder)
-    means = Means(listener, launch, notify, this.log(function.name), this.changed, this.gates)
+    lifecycle = this.lifecycles[function.name] = Lifecycle(url, function.triggers, function.folder)
+    needs = Needs(listener, launch, notify, this.log(function.name), this.changed, this.gates)
 
     async def live_on() -> None:
-        await this.children.end({function.name}, GRACE)  # of a life that failed
-        await live(function, life, means)
+        await this.children.end({function.name}, GRACE)  # of a lifecycle that failed
+        await run_lifecycle(function, lifecycle, needs)
 
     this.spawn(function.name, live_on)
 
@@ -202,7 +202,7 @@ async def _answers(this: Run, name: str, url: str) -> None:
 
 async def _follow_logs(this: Run) -> None:
     while True:
-        awake = any(life.pid for life in this.lives.values())
+        awake = any(lifecycle.pid for lifecycle in this.lifecycles.values())
         await asyncio.sleep(READ_LOGS_AWAKE if awake else READ_LOGS_ASLEEP)
         for log in this.logs.values():
             log.show_news()
@@ -211,12 +211,12 @@ async def _follow_logs(this: Run) -> None:
 async def _watch_sources(this: Run) -> None:
     while True:
         await asyncio.sleep(PAUSE)
-        if any(life.pid or life.quick_deaths for life in this.lives.values()):
+        if any(lifecycle.pid or lifecycle.quick_deaths for lifecycle in this.lifecycles.values()):
             _look_at_sources(this)
 
 
 def _look_at_sources(this: Run) -> None:
-    """Has begun again, gracefully, whoever is made of a file that has changed."""
+    """Restarts, gracefully, each function that is made of a changed file."""
     changed = this.sources.changes()
     if not changed:
         return
@@ -226,8 +226,8 @@ def _look_at_sources(this: Run) -> None:
     for function in this.system.functions:
         own = this.options.functions / function.folder
         if any(path.is_relative_to(folder) for path in changed for folder in (own, *this.options.code)):
-            this.lives[function.name].outdated.set()
-    awake = sorted(name for name, life in this.lives.items() if life.pid and life.outdated.is_set())
+            this.lifecycles[function.name].outdated.set()
+    awake = sorted(name for name, lifecycle in this.lifecycles.items() if lifecycle.pid and lifecycle.outdated.is_set())
     names = ", ".join(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path) for path in changed)
     again = f", and {', '.join(awake)} begin again" if awake else ""
     say("laptop", f"changed: {names}; the next call runs it{again}")
@@ -239,7 +239,7 @@ async def _end(this: Run) -> None:
     for task in this.tasks:
         task.cancel()
     await asyncio.gather(*this.tasks, return_exceptions=True)
-    await this.children.end(set(this.lives) | {"migrations", BOARD}, FUNCTIONS_GRACE)
+    await this.children.end(set(this.lifecycles) | {"migrations", BOARD}, FUNCTIONS_GRACE)
     await this.children.end(set(this.residents), REST_GRACE)
 
 

@@ -1,1 +1,1 @@
-"""What a change would otherwise have to write by hand: lists that follow from knative/base, and new policies."""
+"""What you would otherwise have to write by hand: lists that follow from knative/base, and new policies."""

@@ -27,14 +27,14 @@ def main(root: Path) -> int:
     print("\n".join(f"  {path}" for path in written))
     print("Made from them (make lists contracts):")
     print("\n".join(f"  {path}" for path in lists.write(root)), flush=True)
-    # by a process of its own: this one has the glossary and the saga as they were
+    # in another process: this one has loaded the old glossary and saga
     subprocess.run([sys.executable, "-m", "contracts"], cwd=root, check=True)
-    print(f"Next: functions/{policy.folder}/{policy.module}.py, for what {policy.name} is to do; then make run.")
+    print(f"Next: functions/{policy.folder}/{policy.module}.py, to write what {policy.name} does; then make run.")
     return 0
 
 
 def tidy(paths: list[str], root: Path) -> None:
-    """In the order and width that `make lint` asks for, whatever the length of the names."""
+    """Formats imports and lines as `make lint` requires, whatever the length of the names."""
     for words in (("check", "--quiet", "--select", "I", "--fix"), ("format", "--quiet")):
         subprocess.run([sys.executable, "-m", "ruff", *words, *paths], cwd=root, check=True)
 

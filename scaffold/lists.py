@@ -1,7 +1,7 @@
 """Lists that follow from knative/base and functions/, written into the files that need them: `make lists`.
 
-kustomize cannot derive one list from another, so they are committed, and a test compares them. An entry that is there
-stays where it is; new ones come after it, and what is gone goes.
+kustomize cannot derive one list from another, so they are committed, and a test compares them. Existing entries stay
+where they are; new ones are added after them, and outdated ones are removed.
 """
 
 import re
@@ -15,7 +15,7 @@ from scaffold.system import Database, System, read_system
 
 
 class Stale(NamedTuple):
-    """A file that lacks entries, or has some too many."""
+    """A file that lacks entries, or has too many."""
 
     file: Path
     missing: tuple[str, ...]
@@ -29,7 +29,7 @@ class Stale(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """A list in a file. `entry` is a pattern of one entry, line ends included; nothing stands between two entries."""
+    """A list in a file. `entry` is a pattern of one entry, line ends included; nothing is between two entries."""
 
     file: str
     entry: str
@@ -37,7 +37,7 @@ class Listing:
     """What must be listed; the second argument is the text of the file."""
 
     def block(self, text: str) -> re.Match[str]:
-        """Where the list stands. Raises ValueError where the file has none."""
+        """The list in the text. Raises ValueError if there is none."""
         found = re.search(f"(?:{self.entry})+", text, re.MULTILINE)
         if not found:
             raise ValueError(f"{self.file}: the list is not where it was")

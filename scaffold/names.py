@@ -17,12 +17,12 @@ from scaffold.system import function_folders
 USAGE = "make policy NAME=thank-customer FOLDER=loyalty HEARS=ReservationConfirmed SAYS=LetterSent"
 WORDS = {
     "NAME": "what the policy does, as its Service is called",
-    "FOLDER": "the folder below functions/ that it is in, new or there already",
+    "FOLDER": "its folder below functions/, new or existing",
     "HEARS": "the event that its Trigger delivers",
     "SAYS": "the new event that it answers with",
 }
 LONGEST_NAME = 27
-"""Of a longer one, the identity of its Trigger would not begin with the whole name: see tests/unit/test_oidc.py."""
+"""With a longer one, the identity of its Trigger would not begin with the whole name: see tests/unit/test_oidc.py."""
 LONGEST_TYPE = 40
 """What the dashboard keeps of an event's type."""
 OTHER_IMAGES = {"gateway", "migrations"}
@@ -64,7 +64,7 @@ def kebab(name: str) -> str:
 
 
 def read_policy(words: Mapping[str, str], root: Path) -> Policy:
-    """The policy that is asked for. Raises Refused."""
+    """The requested policy. Raises Refused."""
     missing = [f"{word} is {meaning}" for word, meaning in WORDS.items() if not words.get(word)]
     if missing:
         raise Refused(f"Missing: {'; '.join(missing)}. As in: {USAGE}")
@@ -82,7 +82,7 @@ def _check_name(name: str, root: Path) -> None:
         raise Refused(f"NAME={name} has {len(name)} characters and may have {LONGEST_NAME}.")
     if (root / "knative" / "base" / f"{name}.yaml").exists():
         raise Refused(
-            f"NAME={name}: knative/base/{name}.yaml is there already. Nothing was written; choose another name."
+            f"NAME={name}: knative/base/{name}.yaml exists already. Nothing was written; choose another name."
         )
 
 
@@ -91,7 +91,7 @@ def _check_folder(folder: str, root: Path) -> None:
     if folder in function_folders(root):
         return
     if (root / "functions" / folder).exists():
-        raise Refused(f"FOLDER={folder}: functions/{folder} is there, but it has no main.py. Choose another folder.")
+        raise Refused(f"FOLDER={folder}: functions/{folder} exists, but has no main.py. Choose another folder.")
     if folder in OTHER_IMAGES:
         raise Refused(f"FOLDER={folder}: an image of ours has that name already. Choose another folder.")
     if snake(folder) in OF_SQL:
@@ -109,7 +109,7 @@ def _check_hears(hears: str) -> None:
         raise Refused(f"HEARS={hears} is not an event of airline/events.py. There are: {', '.join(events.BY_TYPE)}.")
     if "reservation_id" not in get_type_hints(event):
         heard = ", ".join(events.OF_SAGAS)
-        raise Refused(f"HEARS={hears} has no reservation_id, by which a repeat would be known. These have: {heard}.")
+        raise Refused(f"HEARS={hears} has no reservation_id, by which a repeat is recognized. These have one: {heard}.")
 
 
 def _check_says(policy: Policy, root: Path) -> None:

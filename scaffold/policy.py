@@ -1,6 +1,6 @@
 """Writes a new policy from `templates/`, which is a real one: thank-customer in frequent-flyers.
 
-New files are copies under the new names. In files that are there already, a piece is put where it belongs.
+New files are copies under the new names. In existing files, a piece is inserted where it belongs.
 """
 
 import re
@@ -14,7 +14,7 @@ from scaffold.names import Policy, Refused, kebab, snake
 
 TEMPLATES = Path(__file__).with_name("templates")
 SUFFIX = ".template"
-"""Without it they would be taken for modules and tests of this project."""
+"""Without it they would count as modules and tests of this project."""
 EXAMPLE = Policy("thank-customer", "frequent-flyers", "ReservationConfirmed", "LetterSent")
 FOLDER = f"functions/{EXAMPLE.folder}"
 MANIFEST, TEST = f"knative/base/{EXAMPLE.name}.yaml", f"tests/unit/test_{EXAMPLE.target}.py"
@@ -33,7 +33,7 @@ def files(policy: Policy, root: Path) -> dict[Path, str]:
 
 
 def _founded(policy: Policy, root: Path) -> Iterator[tuple[Path, str]]:
-    """A folder with a database of its own."""
+    """A new folder with its own database."""
     for path in sorted((TEMPLATES / FOLDER).rglob(f"*{SUFFIX}")):
         name = str(path.relative_to(TEMPLATES)).removesuffix(SUFFIX)
         yield Path(_named(name, policy)), _copy(name, policy)
@@ -47,7 +47,7 @@ def _founded(policy: Policy, root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _extended(policy: Policy, root: Path) -> Iterator[tuple[Path, str]]:
-    """A rule, its target and its Service beside others; tests/unit/test_repeats.py tests it, as all policies."""
+    """A rule, its target and its Service in an existing folder; test_repeats.py tests it, as all policies."""
     folder = Path("functions") / policy.folder
     rules = _module_with_source(root / folder)
     rule = _copy("functions/existing/letter_sent.py", policy)

@@ -1,4 +1,4 @@
-"""What knative/base and functions/ say of the system, as far as lists follow from it."""
+"""What knative/base and functions/ say about the system, as far as lists follow from it."""
 
 import ast
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SETTINGS, URL = "-settings", "DATABASE_URL"
 
 @dataclass(frozen=True)
 class Database:
-    """Its role has its name, too. `owner`, such as FLIGHT_SEATS_, begins its variables in Jobs and Secrets.
+    """Its role has the same name. `owner`, such as FLIGHT_SEATS_, begins its variables in Jobs and Secrets.
 
     `folder` below functions/ has its migrations; `key` is that of its URL in the ConfigMap.
     """

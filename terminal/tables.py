@@ -35,7 +35,7 @@ def cell(value: object) -> Text:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> Table:
-    """A table; numbers, and what is a number with its unit, stand on the right."""
+    """A table; numbers, with or without a unit, are aligned to the right."""
     cells = [list(row) for row in rows]
     drawn = Table(box=None, pad_edge=False, caption=caption or None, caption_justify="left", header_style="bold")
     for number, name in enumerate(columns):

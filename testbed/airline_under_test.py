@@ -1,6 +1,6 @@
 """The vocabulary of whole-saga tests: what a customer does and what becomes of it, against any base URL.
 
-It asks by itself and not by client/: what is tested must not be what tests it.
+It sends its own requests instead of using client/: what is tested must not be what tests it.
 """
 
 from collections.abc import Callable
@@ -76,7 +76,7 @@ class AirlineUnderTest:
         return self.ask("POST", "/events", json=event, headers=headers)
 
     def reservation(self, reservation: str) -> Any:
-        """The reservation as it is now; None while nobody has heard of it."""
+        """The reservation as it is now; None while it is unknown."""
         answer = self.ask("GET", f"/reservations/{reservation}")
         return answer.json() if answer.ok else None
 
@@ -99,7 +99,7 @@ class AirlineUnderTest:
         return self.eventually(canceled, f"reservation {reservation} is canceled")
 
     def eventually_remaining(self, flight: int, seats: int) -> None:
-        """Waits until the flight has so many seats left."""
+        """Waits until the flight has this many seats left."""
         self.eventually(lambda: self.get(f"/flights/{flight}")["remainingSeatsCount"] == seats, f"{seats} seats remain")
 
     def eventually_compensated(self, reservation: str) -> None:
@@ -135,7 +135,7 @@ class AirlineUnderTest:
         return sum(taken)
 
     def customer(self, number: int) -> Any:
-        """What the dashboard says of a customer; None before it has heard of them."""
+        """What the dashboard says about a customer; None before it has heard of them."""
         answer = self.ask("GET", f"/customerInfos/{number}")
         return answer.json() if answer.ok else None
 

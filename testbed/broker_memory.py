@@ -1,4 +1,4 @@
-"""What the embedded broker's memory is with a small and with a large backlog; nobody answers its deliveries."""
+"""The embedded broker's memory with a small and with a large backlog; nobody answers its deliveries."""
 
 import asyncio
 import sys

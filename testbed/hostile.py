@@ -1,4 +1,4 @@
-"""CloudEvents as nobody should send them: Hypothesis strategies of raw HTTP requests, in both modes and in neither.
+"""Malformed CloudEvents: Hypothesis strategies of raw HTTP requests, in both modes and in neither.
 
 They begin with an event of the glossary, so that most get past the first check, and spoil a few things of it.
 """
@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 Event = dict[str, Any]
 
 MARKED = "<nested or long>"
-"""Stands in JSON for what Python's own writer would not write."""
+"""A placeholder in JSON for what Python's own writer would not write."""
 MOST_MEANT = 3
-"""So many things are spoilt of one event."""
+"""The number of things that are wrong in one event."""
 
 
 @dataclass(frozen=True)

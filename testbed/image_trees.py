@@ -48,7 +48,7 @@ class Started:
 def started(tree: Path, folder: str, work: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The process of an image whose /app is in `tree`: its environment and nothing of this one; and its port.
 
-    Errors are in `work/errors`, and with the settings PROFILED what Python tells of its imports.
+    Errors are in `work/errors`, and with the settings PROFILED what Python reports about its imports.
     """
     config = config_of(folder)
     image = dict(entry.split("=", 1) for entry in config["Env"])

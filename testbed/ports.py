@@ -5,7 +5,7 @@ import socket
 from contextlib import suppress
 
 BELOW_EPHEMERAL = range(10_000, 32_000)
-"""The kernel gives none of these to who asks for any port, so nobody takes one before its server listens."""
+"""The kernel never hands these out as free ports, so nobody takes one before its server listens."""
 
 
 def free_port() -> int:

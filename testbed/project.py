@@ -28,7 +28,7 @@ SOURCES = "sources.knative.dev/v1"
 
 @dataclass(frozen=True)
 class Manifest:
-    """One YAML document and the file it stands in."""
+    """One YAML document and its file."""
 
     file: Path
     content: dict[str, Any]
@@ -146,7 +146,7 @@ class Wiring:
 
 
 def wiring(service: Manifest) -> Wiring | None:
-    """How a target is wired; None: not by choreography/policy.py, so it speaks HTTP."""
+    """How a target is wired; None: not by choreography/policy.py, so it is an HTTP API."""
     target = targets(folder_of(service))[env(service)["FUNCTION_TARGET"]]
     calls = [node for node in ast.walk(target) if isinstance(node, ast.Call)]
     wrapped = [call for call in calls if ast.unparse(call.func).startswith("policy.")]
@@ -191,7 +191,7 @@ class EventRow:
 
 
 def documented_events() -> dict[str, EventRow]:
-    """The README's event table, the one with the columns event, said by, heard by; names stand in backticks."""
+    """The README's event table, the one with the columns event, said by, heard by; names are in backticks."""
     lines = iter((ROOT / "README.md").read_text().splitlines())
     columns = next(
         (head for line in lines if {"event", "said by", "heard by"} <= set(head := _cells(line.lower()))), None

@@ -1,4 +1,4 @@
-"""A broker that only listens: it records what is sent to it and answers as it is told."""
+"""A broker that only records what is sent to it, and answers as configured."""
 
 import json
 import socket
@@ -15,7 +15,7 @@ from testbed.listening import Quiet, listening
 
 @dataclass
 class RecordingBroker:
-    """`accepted` are the events it said 202 to, `shown` what each POST had as Authorization.
+    """`accepted` are the events it answered with 202, `shown` the Authorization of each POST.
 
     `refusals` maps an event type to the status it gets instead; `refuses_all` is what every event gets.
     """
@@ -65,7 +65,7 @@ def recording_broker() -> Iterator[RecordingBroker]:
 
 @contextmanager
 def nobody_listens() -> Iterator[str]:
-    """An ingress URL that refuses connections; its port stays ours, so nobody else can open it meanwhile."""
+    """An ingress URL that refuses connections; its port stays reserved, so nobody else can open it meanwhile."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{closed.getsockname()[1]}/airline/airline"

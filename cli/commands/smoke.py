@@ -33,7 +33,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Course:
+class Result:
     """How it went; `events` as the timeline gives them."""
 
     reservation: str
@@ -50,11 +50,11 @@ def smoke(
     """One whole saga: reserve, SUCCEED, cancel, seats and money back, with the time of each event."""
     if not invocation.as_json:
         note(f"smoke test of {invocation.airline.url}")
-    course = _saga(invocation.airline, flight, timeout)
-    answer(invocation, asdict(course), lambda: _drawn(course))
+    result = _saga(invocation.airline, flight, timeout)
+    answer(invocation, asdict(result), lambda: _drawn(result))
 
 
-def _saga(airline: Airline, flight: int | None, within: float) -> Course:
+def _saga(airline: Airline, flight: int | None, within: float) -> Result:
     """The saga on that flight, or on one of its own that is removed afterwards. Raises Broken."""
     steps: list[Step] = []
 
@@ -66,8 +66,8 @@ def _saga(airline: Airline, flight: int | None, within: float) -> Course:
 
     on = step("look at the flight", lambda: _flight(airline, flight))
     number = on["flightId"]
-    wish = {"customerId": CUSTOMER, "flightId": number, "seatQty": SEATS}
-    placed = step("reserve", lambda: gateway.send(airline, "POST", "/reservations", wish))["reservationId"]
+    order = {"customerId": CUSTOMER, "flightId": number, "seatQty": SEATS}
+    placed = step("reserve", lambda: gateway.send(airline, "POST", "/reservations", order))["reservationId"]
     ended = step("until it ended", lambda: waiting.outcome(airline, placed, within))
     if ended["status"] != "SUCCEED":
         raise Broken(f"Reservation {placed} is {ended['status']}: {ended['reason']}.")
@@ -80,7 +80,7 @@ def _saga(airline: Airline, flight: int | None, within: float) -> Course:
     events = step("until the timeline is whole", lambda: _timeline(airline, placed, within))
     if flight is None:
         step("remove the flight", lambda: gateway.send(airline, "DELETE", f"/flights/{number}"))
-    return Course(placed, number, steps, events)
+    return Result(placed, number, steps, events)
 
 
 def _flight(airline: Airline, number: int | None) -> Any:
@@ -117,9 +117,9 @@ def _timeline(airline: Airline, reservation: str, within: float) -> Any:
     return waiting.until(look, f"the timeline of {reservation} is whole", within)
 
 
-def _drawn(course: Course) -> RenderableType:
-    steps = tables.table(["step", "took"], [(step.what, tables.seconds(step.seconds)) for step in course.steps])
+def _drawn(result: Result) -> RenderableType:
+    steps = tables.table(["step", "took"], [(step.what, tables.seconds(step.seconds)) for step in result.steps])
     columns = ["event", "said by", "time", "after its cause"]
-    rows = [(event["type"], event["source"], event["time"], tables.seconds(event["after"])) for event in course.events]
-    title = f"reservation {course.reservation} on flight {course.flight}: everything came back"
+    rows = [(event["type"], event["source"], event["time"], tables.seconds(event["after"])) for event in result.events]
+    title = f"reservation {result.reservation} on flight {result.flight}: everything came back"
     return Group(tables.cell(title), "", steps, "", tables.table(columns, rows))

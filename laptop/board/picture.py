@@ -13,7 +13,7 @@ MOST_MOMENTS = 600  # of how many functions were awake
 Document = dict[str, Any]
 
 _STATES = {"starting": "waking"}
-"""As people call them; the other names are those of laptop/scale_to_zero.py."""
+"""As people call them; the other names are those of laptop/lifecycle.py."""
 
 
 class Picture:

@@ -56,14 +56,14 @@ def change(system: RunningSystem, database: str, statement: str, *values: object
 def test_smoke_goes_through_a_whole_saga_and_leaves_no_flight_behind(
     typed: Typed, system: RunningSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    course = said(typed("smoke", "--json"))
-    types = {event["type"] for event in course["events"]}
+    result = said(typed("smoke", "--json"))
+    types = {event["type"] for event in result["events"]}
     assert {"ReservationPlaced", "Paid", "ReservationConfirmed", "RemainingSeatsIncreased", "PaymentRefunded"} <= types
     flights = said(typed("flights", "list", "--json"))["flights"]
-    assert course["flight"] not in [flight["flightId"] for flight in flights]
+    assert result["flight"] not in [flight["flightId"] for flight in flights]
     # nobody had called these functions before
     monkeypatch.setattr(here, "DATA", system.data)
-    woken = saga.known(gateway.connect(system.gateway), course["reservation"])["woken"]
+    woken = saga.known(gateway.connect(system.gateway), result["reservation"])["woken"]
     assert {"decrease-seats", "charge-payment", "restore-seats"} <= {one["function"] for one in woken}
 
 

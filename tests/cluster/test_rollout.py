@@ -6,7 +6,7 @@ from tests.cluster.installation import Installation
 
 
 def test_a_rollout_under_load_turns_nobody_away_and_loses_and_doubles_nothing(installation: Installation) -> None:
-    course = rollout.run(installation.running, installation.namespace, Load(clients=1, seconds=60, delay=1), print)
-    assert course.availability.availability == 100
-    assert {"gateway", "decrease-seats", "project-dashboard"} <= {*course.rolled}
-    installation.figures["a rollout under load"] = "\n" + rollout.as_text(course)
+    result = rollout.run(installation.running, installation.namespace, Load(clients=1, seconds=60, delay=1), print)
+    assert result.availability.availability == 100
+    assert {"gateway", "decrease-seats", "project-dashboard"} <= {*result.rolled}
+    installation.figures["a rollout under load"] = "\n" + rollout.as_text(result)

@@ -170,7 +170,7 @@ def test_where_nothing_was_good_there_is_no_way_back(town: Town, capsys: pytest.
     town.release(1, "reserve")
 
     assert rollback.main(["back"]) == 1
-    assert "Nothing was ever remembered" in capsys.readouterr().err
+    assert "No release was remembered" in capsys.readouterr().err
 
 
 def test_one_service_that_refuses_does_not_keep_the_others(town: Town, capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,7 +95,7 @@ def test_a_function_that_crashed_is_asleep_and_the_next_call_wakes_it(system: Ru
     with pytest.raises(requests.ConnectionError):
         requests.get(system.url("crashing") + "/crash", timeout=30)
     assert call(system, "crashing")["pid"]
-    eventually(lambda: "crashing  ended by itself (signal 9)" in system.said(), "the crash is on the terminal")
+    eventually(lambda: "crashing  ended unexpectedly (signal 9)" in system.said(), "the crash is on the terminal")
 
 
 def test_a_function_that_does_not_start_answers_503_with_the_reason(system: RunningSystem) -> None:

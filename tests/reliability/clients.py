@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from tests.reliability.laws_in_sql import ACKNOWLEDGED
-from tests.reliability.plan import Cancel, Wish
+from tests.reliability.plan import Cancel, Order
 from tests.reliability.restartable_laptop import RestartableLaptop
 
 TIMEOUT = 40.0  # seconds; the gateway gives up after 35
@@ -27,7 +27,7 @@ Send = Callable[[str, float], requests.Response]
 class Acknowledged:
     """What clients were told, and nothing else; shared by all of them."""
 
-    placed: dict[str, Wish] = field(default_factory=dict)
+    placed: dict[str, Order] = field(default_factory=dict)
     canceled: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Acknowledged:
 
     @property
     def finished(self) -> int:
-        """Wishes that were acknowledged or given up."""
+        """Orders that were acknowledged or given up."""
         return self.counts["acknowledged"] + self.counts["given up"]
 
     def count(self, what: str) -> None:
@@ -47,7 +47,7 @@ class Acknowledged:
         """As acknowledged.db, for the laws."""
         path = data / "acknowledged.db"
         path.unlink(missing_ok=True)
-        rows = [(identity, wish.customer, flights[wish.flight], wish.seats) for identity, wish in self.placed.items()]
+        rows = [(key, order.customer, flights[order.flight], order.seats) for key, order in self.placed.items()]
         with closing(sqlite3.connect(path)) as connection:
             connection.executescript(ACKNOWLEDGED)
             connection.executemany("INSERT INTO placed VALUES (?, ?, ?, ?)", rows)
@@ -56,32 +56,32 @@ class Acknowledged:
 
 
 class Client(threading.Thread):
-    """Takes wishes from the common queue until it is empty, and cancels what is due in between."""
+    """Takes orders from the common queue until it is empty, and cancels what is due in between."""
 
     def __init__(
         self,
         laptop: RestartableLaptop,
         flights: list[int],
-        wishes: deque[Wish],
+        orders: deque[Order],
         acknowledged: Acknowledged,
         patience: float,
     ) -> None:
         super().__init__(daemon=True)  # a run that breaks off waits for nobody
         self._laptop = laptop
         self._flights = flights
-        self._wishes = wishes
+        self._orders = orders
         self._record = acknowledged
         self._patience = patience
         self._session = requests.Session()
-        self._due: list[tuple[float, int, str, Wish, Cancel]] = []
-        self._order = itertools.count()
+        self._due: list[tuple[float, int, str, Order, Cancel]] = []
+        self._sequence = itertools.count()
 
     def run(self) -> None:
-        while self._wishes or self._due:
+        while self._orders or self._due:
             if self._due and self._due[0][0] <= time.monotonic():
-                _, number, identity, wish, cancel = heapq.heappop(self._due)
-                self._cancel(number, identity, wish, cancel)
-            elif self._wishes and self._may_place():
+                _, number, identity, order, cancel = heapq.heappop(self._due)
+                self._cancel(number, identity, order, cancel)
+            elif self._orders and self._may_place():
                 self._take()
             else:
                 time.sleep(0.05)
@@ -92,47 +92,47 @@ class Client(threading.Thread):
 
     def _take(self) -> None:
         try:
-            wish = self._wishes.popleft()
+            order = self._orders.popleft()
         except IndexError:
             return  # another client was faster
-        answer = self._until_answered(self._placing(wish), once=wish.road == "POST once", hasty=wish.hasty)
+        answer = self._until_answered(self._placing(order), once=order.road == "POST once", hasty=order.hasty)
         if answer is None:
             self._record.count("given up")
         elif answer.status_code in {201, 202}:
-            self._acknowledged(wish, str(answer.json()["reservationId"]))
-            if wish.hasty and wish.road != "POST once":
-                self._compare(wish, answer)
+            self._acknowledged(order, str(answer.json()["reservationId"]))
+            if order.hasty and order.road != "POST once":
+                self._compare(order, answer)
         else:
-            self._record.faults.append(f"{wish} was answered {answer.status_code}: {answer.text[:300]}")
+            self._record.faults.append(f"{order} was answered {answer.status_code}: {answer.text[:300]}")
             self._record.count("given up")
 
-    def _compare(self, wish: Wish, first: requests.Response) -> None:
+    def _compare(self, order: Order, first: requests.Response) -> None:
         """Asked once more with the same key, the answer is the same."""
-        second = self._until_answered(self._placing(wish))
+        second = self._until_answered(self._placing(order))
         self._record.count("same answer again")
         if second is not None and second.json()["reservationId"] != first.json()["reservationId"]:
-            self._record.faults.append(f"{wish} was answered {first.text} and then {second.text}")
+            self._record.faults.append(f"{order} was answered {first.text} and then {second.text}")
 
-    def _acknowledged(self, wish: Wish, identity: str) -> None:
+    def _acknowledged(self, order: Order, identity: str) -> None:
         with self._record.lock:
-            self._record.placed[identity] = wish
+            self._record.placed[identity] = order
             self._record.counts["acknowledged"] += 1
-            self._record.counts[f"by {wish.road}"] += 1
-        for cancel in wish.cancels:
+            self._record.counts[f"by {order.road}"] += 1
+        for cancel in order.cancels:
             due = time.monotonic() + cancel.after
-            heapq.heappush(self._due, (due, next(self._order), identity, wish, cancel))
+            heapq.heappush(self._due, (due, next(self._sequence), identity, order, cancel))
 
-    def _placing(self, wish: Wish) -> Send:
+    def _placing(self, order: Order) -> Send:
         data = {
-            "customerId": wish.customer,
-            "flightId": self._flights[wish.flight],
-            "seatQty": wish.seats,
-            "reserveDate": wish.day,
-            "paymentMethod": wish.method,
+            "customerId": order.customer,
+            "flightId": self._flights[order.flight],
+            "seatQty": order.seats,
+            "reserveDate": order.day,
+            "paymentMethod": order.method,
         }
-        if wish.road == "event":
-            return self._event("ReservationRequested", wish.key, data)
-        headers = {} if wish.road == "POST once" else {"Idempotency-Key": wish.key}
+        if order.road == "event":
+            return self._event("ReservationRequested", order.key, data)
+        headers = {} if order.road == "POST once" else {"Idempotency-Key": order.key}
         return lambda gateway, timeout: self._session.post(
             f"{gateway}/reservations", json=data, headers=headers, timeout=timeout
         )
@@ -144,10 +144,10 @@ class Client(threading.Thread):
             f"{gateway}/events", json=event, headers=headers, timeout=timeout
         )
 
-    def _cancel(self, number: int, identity: str, wish: Wish, cancel: Cancel) -> None:
+    def _cancel(self, number: int, identity: str, order: Order, cancel: Cancel) -> None:
         # a reservation that was asked for by an event may not be there yet; one that was posted must be
-        not_yet = {404} if wish.road == "event" else set()
-        answer = self._until_answered(self._canceling(number, identity, wish, cancel), again=not_yet)
+        not_yet = {404} if order.road == "event" else set()
+        answer = self._until_answered(self._canceling(number, identity, order, cancel), again=not_yet)
         if answer is None:
             self._record.count("cancels given up")
         elif answer.ok:
@@ -157,9 +157,9 @@ class Client(threading.Thread):
         else:
             self._record.faults.append(f"{cancel} of {identity} was answered {answer.status_code}: {answer.text[:300]}")
 
-    def _canceling(self, number: int, identity: str, wish: Wish, cancel: Cancel) -> Send:
+    def _canceling(self, number: int, identity: str, order: Order, cancel: Cancel) -> Send:
         if cancel.road == "event":
-            return self._event("CancellationRequested", f"{wish.key}-cancel-{number}", {"reservationId": identity})
+            return self._event("CancellationRequested", f"{order.key}-cancel-{number}", {"reservationId": identity})
         body = {"status": "CANCELED", "reason": "thought better of it"} if cancel.road == "PATCH" else None
         return lambda gateway, timeout: self._session.request(
             cancel.road, f"{gateway}/reservations/{identity}", json=body, timeout=timeout

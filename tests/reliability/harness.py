@@ -23,13 +23,13 @@ from testbed.running_system import ROOT, eventually
 from tests.reliability import figures, laws_in_sql
 from tests.reliability.away import away, every_part, is_delivered_to, known, sources_with_a_switch
 from tests.reliability.clients import Acknowledged, Client
-from tests.reliability.plan import Strike, Wish, strikes, wishes
+from tests.reliability.plan import Order, Strike, orders, strikes
 from tests.reliability.restartable_laptop import RestartableLaptop, hurried_manifests
 from tests.reliability.settling import Settled, latest_event, settle, waiting
 from tests.reliability.strikes import Striker
 
 FLIGHTS = 20
-SEATS_WANTED = 2.3  # by an average wish
+SEATS_WANTED = 2.3  # by an average order
 DEFAULT_KILLS = 60
 LONGER_THAN_EXPIRY = 5.0  # seconds for housekeeping to cancel what has expired while the part is away
 WINDOW = "6s"  # short, so that functions fall asleep and wake up in between
@@ -86,7 +86,7 @@ def run(asked: argparse.Namespace, data: Path, part: str) -> bool:
 
 def _left_undone(asked: argparse.Namespace, acknowledged: Acknowledged, settled: Settled, part: str) -> Iterator[str]:
     if acknowledged.finished < asked.reservations:
-        yield f"only {acknowledged.finished} wishes were answered or given up"
+        yield f"only {acknowledged.finished} orders were answered or given up"
     if settled.not_at_rest:
         yield f"not at rest within {asked.settle_within:.0f} s: {settled.not_at_rest}"
     if part and is_delivered_to(part) and not settled.letters:
@@ -94,7 +94,7 @@ def _left_undone(asked: argparse.Namespace, acknowledged: Acknowledged, settled:
 
 
 def add_flights(laptop: RestartableLaptop, asked: argparse.Namespace) -> list[int]:
-    """Flights with seats for two thirds of all wishes."""
+    """Flights with seats for two thirds of all orders."""
     dice = Random(f"flights {asked.seed}")
     seats = max(4, int(asked.reservations * SEATS_WANTED * 2 / 3 / FLIGHTS))
     return [_add_flight(laptop, f"ACE{number}", seats, dice.randint(50, 900) * 1000) for number in range(FLIGHTS)]
@@ -104,7 +104,7 @@ def storm(
     asked: argparse.Namespace, laptop: RestartableLaptop, acknowledged: Acknowledged, flights: list[int]
 ) -> Counter[str]:
     """Clients and strikes; ends when all clients are through and everything was struck. What was hit, and how often."""
-    queue = deque(wishes(asked.seed, asked.reservations, FLIGHTS))
+    queue = deque(orders(asked.seed, asked.reservations, FLIGHTS))
     clients = _clients(asked, laptop, acknowledged, flights, queue)
     striker = Striker(laptop, asked.seed, lambda: _place_a_slow_one(laptop, acknowledged, flights, striker))
     began = time.monotonic()
@@ -125,7 +125,7 @@ def outage(
     asked: argparse.Namespace, laptop: RestartableLaptop, acknowledged: Acknowledged, flights: list[int], part: str
 ) -> Counter[str]:
     """Clients, and a part that is away in their midst until all that needed it was given up, and all expired."""
-    every = list(wishes(asked.seed, asked.reservations, FLIGHTS))
+    every = list(orders(asked.seed, asked.reservations, FLIGHTS))
     before, after = deque(every[: len(every) * 4 // 5]), deque(every[len(every) * 4 // 5 :])
     clients = _clients(asked, laptop, acknowledged, flights, before)
     began = time.monotonic()
@@ -151,9 +151,9 @@ def _clients(
     laptop: RestartableLaptop,
     acknowledged: Acknowledged,
     flights: list[int],
-    queue: deque[Wish],
+    queue: deque[Order],
 ) -> list[Client]:
-    """Clients at work on the wishes in the queue."""
+    """Clients at work on the orders in the queue."""
     clients = [Client(laptop, flights, queue, acknowledged, asked.patience) for _ in range(asked.clients)]
     for client in clients:
         client.start()
@@ -204,8 +204,8 @@ def _place_a_slow_one(
 ) -> None:
     """One more reservation, so that the provider is being asked when its caller is killed."""
     key = f"slow-{striker.done.total()}"
-    wish = Wish(key, "POST", False, 1, FLIGHTS - 1, 1, "2027-01-01", "slow", ())
-    queue = deque([wish])
+    order = Order(key, "POST", False, 1, FLIGHTS - 1, 1, "2027-01-01", "slow", ())
+    queue = deque([order])
     client = Client(laptop, flights, queue, acknowledged, patience=75)
     client.start()
     client.join()

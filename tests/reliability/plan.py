@@ -1,4 +1,4 @@
-"""What a run is going to do, drawn from its seed: who wishes what, when they cancel it, what is struck when."""
+"""What a run is going to do, drawn from its seed: who orders what, when they cancel it, what is struck when."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ class Cancel:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Order:
     """road: POST (with Idempotency-Key), POST once (without, never repeated) or event; hasty: goes away, asks again."""
 
     key: str
@@ -59,11 +59,11 @@ class Strike:
         return f"{self.after}: {self.what} {self.how}{f' {self.seconds:.1f} s' if self.seconds else ''}"
 
 
-def wishes(seed: int, count: int, flights: int) -> Iterator[Wish]:
-    """So many reservations; about every fourth is canceled by its customer."""
-    dice = Random(f"wishes {seed}")
+def orders(seed: int, count: int, flights: int) -> Iterator[Order]:
+    """`count` reservations; about every fourth is canceled by its customer."""
+    dice = Random(f"wishes {seed}")  # a known seed still draws the same
     for number in range(count):
-        yield Wish(
+        yield Order(
             key=f"{seed}-{number}",
             road=dice.choices(("POST", "POST once", "event"), (70, 10, 20))[0],
             hasty=dice.random() < 0.03,

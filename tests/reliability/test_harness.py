@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability import harness
-from tests.reliability.plan import Strike, Wish, strikes, wishes
+from tests.reliability.plan import Order, Strike, orders, strikes
 
 SHORT = [
     "--seed=3",
@@ -66,9 +66,9 @@ def test_a_run_that_cannot_be_meant_is_refused(typed: list[str]) -> None:
         harness.main(typed)
 
 
-def test_a_seed_repeats_the_wishes_and_the_strikes_and_another_one_does_not() -> None:
-    def drawn(seed: int) -> tuple[Sequence[Wish], Sequence[Strike]]:
-        return list(wishes(seed, 50, 20)), strikes(seed, 50, 20, broker_away=1, database_away=1)
+def test_a_seed_repeats_the_orders_and_the_strikes_and_another_one_does_not() -> None:
+    def drawn(seed: int) -> tuple[Sequence[Order], Sequence[Strike]]:
+        return list(orders(seed, 50, 20)), strikes(seed, 50, 20, broker_away=1, database_away=1)
 
     assert drawn(7) == drawn(7)
     assert drawn(7)[0] != drawn(8)[0]

@@ -1,6 +1,7 @@
 """What is made from the code is what the code says now."""
 
 import re
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from airline import saga
 from airline.events import BY_TYPE
 from choreography.events import schema_of
 from contracts import __main__ as contracts
-from contracts import diagram
+from contracts import compatibility, diagram, openapi, openapi_compatibility
 from testbed.project import EVENTING, ROOT, of_kind
 
 ONE_ORDER = (ROOT / "docs" / "one-order.md").read_text("utf-8")
@@ -53,6 +54,20 @@ def test_one_order_is_drawn_as_the_saga_goes() -> None:
         assert (policy.name, cause) in heard
 
 
+def test_a_release_records_what_there_is_now_and_nothing_that_is_gone(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "contracts" / "events", tmp_path / "contracts" / "events")
+    (tmp_path / "functions").symlink_to(ROOT / "functions")
+    schemas, documents = tmp_path / compatibility.RELEASED, tmp_path / openapi_compatibility.RELEASED
+    for folder in (schemas, documents):
+        folder.mkdir(parents=True)
+        (folder / "Forgotten.json").write_text("{}", encoding="utf-8")
+
+    contracts.release(tmp_path)
+
+    assert {path.stem for path in schemas.iterdir()} == {*BY_TYPE}
+    assert {path.name for path in documents.iterdir()} == {path.name for path, _ in openapi.made(ROOT)}
+
+
 @pytest.mark.parametrize(
     ("what", "without"), [("the diagram", r"<!-- end -->"), ("the table of events", r"(?m)^\| `\w+` \|.*\n")]
 )
@@ -88,7 +103,7 @@ def test_a_file_that_is_old_is_named_with_the_command_that_mends_it(
     monkeypatch.setattr(contracts, "made", lambda: {Path("docs/asyncapi.yaml"): "other"})
 
     assert contracts.main(["--check"]) == 1
-    assert "docs/asyncapi.yaml is not what the code says: run `make contracts`" in capsys.readouterr().err
+    assert "docs/asyncapi.yaml differs from the code: run `make contracts`" in capsys.readouterr().err
     assert contracts.write(tmp_path) == ["docs/asyncapi.yaml"]
     assert contracts.old(tmp_path) == []
 

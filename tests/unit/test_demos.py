@@ -354,10 +354,10 @@ def test_of_the_autoscaler_only_what_changed_is_told_with_the_greatest_load_mean
 
 
 def test_half_of_the_sagas_of_a_rollout_come_by_event_and_half_are_canceled() -> None:
-    wishes = rollout.wishes(8)
-    assert len({wish.customer for wish in wishes}) == 8
-    assert [sum(wish.by_event for wish in wishes), sum(wish.canceled for wish in wishes)] == [4, 4]
-    assert sum(wish.by_event and wish.canceled for wish in wishes) == 2
+    orders = rollout.orders(8)
+    assert len({order.customer for order in orders}) == 8
+    assert [sum(order.by_event for order in orders), sum(order.canceled for order in orders)] == [4, 4]
+    assert sum(order.by_event and order.canceled for order in orders) == 2
 
 
 def test_rounds_of_load_are_one_load() -> None:

@@ -70,8 +70,8 @@ def test_kn_is_asked_for_what_the_manifest_says(command: Command) -> None:
 
 
 @pytest.mark.parametrize("kind", UNSAID)
-def test_the_page_names_what_kn_cannot_say(kind: str) -> None:
-    sentences = re.findall(r"What `kn` cannot say of .*?\.", PAGE.read_text(), re.DOTALL)
+def test_the_page_names_what_kn_cannot_set(kind: str) -> None:
+    sentences = re.findall(r"What `kn` cannot set in .*?\.", PAGE.read_text(), re.DOTALL)
 
     missing = {path.rpartition(".")[2] for path in UNSAID[kind]} - set(re.findall(r"\w+", " ".join(sentences)))
     assert not missing

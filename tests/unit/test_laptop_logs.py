@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from laptop import logs
+from laptop.lifecycle import backoff
 from laptop.logs import Log
-from laptop.scale_to_zero import backoff
 
 
 def test_warnings_errors_and_gunicorns_complaints_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

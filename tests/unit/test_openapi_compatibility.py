@@ -60,7 +60,7 @@ def test_an_operation_that_is_gone_is_named(name: str) -> None:
         for method in verbs:
             found = after(name, without("paths", path, method))
 
-            assert found == [f"{method.upper()} {path} is gone, but clients call it: keep it beside the new one."]
+            assert found == [f"{method.upper()} {path} is gone, but clients call it: keep it too."]
 
 
 @documents

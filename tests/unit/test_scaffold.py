@@ -81,7 +81,7 @@ def test_what_it_wrote_is_as_make_lint_wants_it_however_long_the_names_are(folde
         ({"NAME": "../../etc"}, "NAME=../../etc must be small letters"),
         ({"NAME": "class"}, "NAME=class must be small letters"),
         ({"NAME": "a" * (LONGEST_NAME + 1)}, f"may have {LONGEST_NAME}"),
-        ({"NAME": "decrease-seats"}, "knative/base/decrease-seats.yaml is there already"),
+        ({"NAME": "decrease-seats"}, "knative/base/decrease-seats.yaml exists already"),
         ({"FOLDER": "Loyalty"}, "FOLDER=Loyalty must be small letters"),
         ({"FOLDER": "gateway"}, "an image of ours has that name already"),
         ({"FOLDER": "order"}, "which means something in SQL"),
@@ -117,7 +117,7 @@ def test_a_second_run_overwrites_nothing(
 
     assert main(tmp_path) == 2
 
-    assert "knative/base/thank-customer.yaml is there already. Nothing was written" in capsys.readouterr().err
+    assert "knative/base/thank-customer.yaml exists already. Nothing was written" in capsys.readouterr().err
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [manifest]
     assert manifest.read_text("utf-8") == "# mine\n"
 
@@ -125,5 +125,5 @@ def test_a_second_run_overwrites_nothing(
 def test_a_folder_that_is_no_service_is_refused(tmp_path: Path) -> None:
     (tmp_path / "functions" / "loyalty").mkdir(parents=True)
 
-    with pytest.raises(Refused, match=r"functions/loyalty is there, but it has no main\.py"):
+    with pytest.raises(Refused, match=r"functions/loyalty exists, but has no main\.py"):
         read_policy(LOYALTY, tmp_path)

@@ -12,7 +12,7 @@ FROM_AGE = {"Steppenwolf": 16}
 
 
 def lend(waiting: BookSetAside, _: Connection) -> BookLent | LoanRefused:
-    """Lends the copy to whoever is old enough for the book."""
+    """Lends the copy if the reader is old enough for the book."""
     lent = waiting.age >= FROM_AGE.get(waiting.book, 0)
     return BookLent(**vars(waiting)) if lent else LoanRefused(**vars(waiting))
 

@@ -1,4 +1,4 @@
-"""The shelf has the copies. A loan is one row, which remembers what was said: a repeat gets the same answer."""
+"""The shelf has the copies. A loan is one row, which remembers its event: a repeat gets the same answer."""
 
 import functions_framework
 from flask import Request, Response

@@ -1,4 +1,4 @@
-"""The life of a function: asleep, started by the first connection, awake while connections come, asleep again.
+"""The lifecycle of a function: asleep, started by the first connection, awake while connections come, asleep again.
 
     asleep --connection--> starting --READY--> awake --window without a connection--> stopping --exited--> asleep
                                                  awake --a file of it has changed-----> stopping
@@ -30,7 +30,7 @@ REFUSE_AFTER = 3  # quick deaths in a row until callers are told instead of kept
 
 
 @dataclass
-class Life:
+class Lifecycle:
     """What is known about one function; written to state.json."""
 
     url: str
@@ -50,8 +50,8 @@ class Life:
 
 
 @dataclass(frozen=True)
-class Means:
-    """What a life needs from the supervisor. `launch` starts the process that tells `notify()` when it is ready."""
+class Needs:
+    """What a lifecycle needs from the supervisor. `launch` starts the process that reports to `notify()`."""
 
     listener: socket
     launch: Callable[[Path], Child]
@@ -61,57 +61,57 @@ class Means:
     gates: asyncio.Event  # open once the databases are there
 
 
-async def live(function: Function, life: Life, means: Means) -> None:
+async def run_lifecycle(function: Function, lifecycle: Lifecycle, needs: Needs) -> None:
     """Runs until cancelled."""
     while True:
         if not function.min_scale:
-            await connection_arrives(means.listener)
-        await means.gates.wait()
+            await connection_arrives(needs.listener)
+        await needs.gates.wait()
         began = time.monotonic()
         try:
-            child = await _start(life, means)
+            child = await _start(lifecycle, needs)
         except OSError as error:  # no memory, no processes, no descriptors, a folder that somebody has removed
-            await _cannot_start(function, life, means, error)
+            await _cannot_start(function, lifecycle, needs, error)
             continue
-        ready = life.state == "awake"
+        ready = lifecycle.state == "awake"
         if ready:
-            await _unless_outdated(life, _stay_awake(function, means, child))
+            await _unless_outdated(lifecycle, _stay_awake(function, needs, child))
             if not child.exited.done():
-                _become(life, means, "stopping", child.pid)
+                _become(lifecycle, needs, "stopping", child.pid)
         await child.end(GRACE)
-        _become(life, means, "asleep", None)
+        _become(lifecycle, needs, "asleep", None)
         if child.crashed or not ready:
             lived = time.monotonic() - began if ready else 0.0  # however long a slow machine took to fail
-            await _recover(function, life, means, child, lived)
+            await _recover(function, lifecycle, needs, child, lived)
         else:
-            life.quick_deaths = 0
+            lifecycle.quick_deaths = 0
             say(function.name, "asleep again")
 
 
-async def _start(life: Life, means: Means) -> Child:
+async def _start(lifecycle: Lifecycle, needs: Needs) -> Child:
     """A cold start is measured from the connection noticed (or the wish to be awake) to READY.
 
     Raises OSError where the machine gives no process.
     """
     began, at = time.monotonic(), time.time()
-    notify = means.notify()
+    notify = needs.notify()
     with Readiness(notify) as ready:
-        child = means.launch(notify)
-        life.starts += 1
-        _become(life, means, "starting", child.pid)
+        child = needs.launch(notify)
+        lifecycle.starts += 1
+        _become(lifecycle, needs, "starting", child.pid)
         waited_for: set[asyncio.Future[None] | asyncio.Future[int]] = {ready, child.exited}
         await asyncio.wait(waited_for, timeout=START_DEADLINE, return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
-            life.cold_starts.append(round(time.monotonic() - began, 4))
-            life.wakings.append((at, life.cold_starts[-1]))
-            say(means.log.name, f"woke in {life.cold_starts[-1]:.2f} s")
-            _become(life, means, "awake", child.pid)
+            lifecycle.cold_starts.append(round(time.monotonic() - began, 4))
+            lifecycle.wakings.append((at, lifecycle.cold_starts[-1]))
+            say(needs.log.name, f"woke in {lifecycle.cold_starts[-1]:.2f} s")
+            _become(lifecycle, needs, "awake", child.pid)
         elif not child.exited.done():
-            say(means.log.name, f"not ready after {START_DEADLINE:.0f} s: ended")
+            say(needs.log.name, f"not ready after {START_DEADLINE:.0f} s: ended")
     return child
 
 
-async def _stay_awake(function: Function, means: Means, child: Child) -> None:
+async def _stay_awake(function: Function, needs: Needs, child: Child) -> None:
     """Until the window has passed without a connection and without a line in the log, or the process has ended."""
     if function.min_scale:
         await asyncio.wait({child.exited})
@@ -119,23 +119,23 @@ async def _stay_awake(function: Function, means: Means, child: Child) -> None:
     pause = min(LOOK_AGAIN, function.window / 5)
     quiet_left = function.window
     while quiet_left > 0 and not child.exited.done():
-        if await connection_arrives(means.listener, unless=child.exited, timeout=quiet_left):
+        if await connection_arrives(needs.listener, unless=child.exited, timeout=quiet_left):
             await asyncio.wait({child.exited}, timeout=pause)
             quiet_left = function.window
         else:
-            quiet_left = function.window - means.log.quiet_for()
+            quiet_left = function.window - needs.log.quiet_for()
 
 
-async def _recover(function: Function, life: Life, means: Means, child: Child, lived: float) -> None:
+async def _recover(function: Function, lifecycle: Lifecycle, needs: Needs, child: Child, lived: float) -> None:
     """Tells what happened; waits before the next start the longer the more often it died quickly."""
-    means.log.show_crash(child.exited.result())
-    life.quick_deaths = life.quick_deaths + 1 if lived < STURDY else 0
-    await _pause(function, life, means, means.log.last_word)
+    needs.log.show_crash(child.exited.result())
+    lifecycle.quick_deaths = lifecycle.quick_deaths + 1 if lived < STURDY else 0
+    await _pause(function, lifecycle, needs, needs.log.last_word)
 
 
-async def _unless_outdated(life: Life, work: Coroutine[Any, Any, None]) -> bool:
+async def _unless_outdated(lifecycle: Lifecycle, work: Coroutine[Any, Any, None]) -> bool:
     """Does the work, until it is done or other code is to be run. Returns whether it is the latter."""
-    done, outdated = asyncio.ensure_future(work), asyncio.ensure_future(life.outdated.wait())
+    done, outdated = asyncio.ensure_future(work), asyncio.ensure_future(lifecycle.outdated.wait())
     waited_for: set[asyncio.Future[Any]] = {done, outdated}
     try:
         await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
@@ -145,25 +145,25 @@ async def _unless_outdated(life: Life, work: Coroutine[Any, Any, None]) -> bool:
         await asyncio.gather(*waited_for, return_exceptions=True)
     if not done.cancelled():
         done.result()  # its error, if it has failed
-    return life.outdated.is_set()
+    return lifecycle.outdated.is_set()
 
 
-async def _cannot_start(function: Function, life: Life, means: Means, error: OSError) -> None:
+async def _cannot_start(function: Function, lifecycle: Lifecycle, needs: Needs, error: OSError) -> None:
     reason = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
     say(function.name, f"could not be started ({reason}); it is tried again, everything else goes on")
-    life.quick_deaths += 1
-    await _pause(function, life, means, lambda: reason)
+    lifecycle.quick_deaths += 1
+    await _pause(function, lifecycle, needs, lambda: reason)
 
 
-async def _pause(function: Function, life: Life, means: Means, reason: Callable[[], str]) -> None:
-    pause = backoff(life.quick_deaths)
-    if life.quick_deaths >= REFUSE_AFTER:
-        refusing = refuse_connections(means.listener, f"{function.name} does not start: {reason()}", pause)
-        mended = await _unless_outdated(life, refusing)
+async def _pause(function: Function, lifecycle: Lifecycle, needs: Needs, reason: Callable[[], str]) -> None:
+    pause = backoff(lifecycle.quick_deaths)
+    if lifecycle.quick_deaths >= REFUSE_AFTER:
+        refusing = refuse_connections(needs.listener, f"{function.name} does not start: {reason()}", pause)
+        mended = await _unless_outdated(lifecycle, refusing)
     else:
-        mended = await _unless_outdated(life, asyncio.sleep(pause))
+        mended = await _unless_outdated(lifecycle, asyncio.sleep(pause))
     if mended:
-        life.quick_deaths = 0
+        lifecycle.quick_deaths = 0
 
 
 def backoff(quick_deaths: int) -> float:
@@ -171,6 +171,6 @@ def backoff(quick_deaths: int) -> float:
     return min(10.0, 0.125 * 2**quick_deaths) if quick_deaths else 0.0
 
 
-def _become(life: Life, means: Means, state: str, pid: int | None) -> None:
-    life.state, life.pid, life.since = state, pid, time.time()
-    means.changed()
+def _become(lifecycle: Lifecycle, needs: Needs, state: str, pid: int | None) -> None:
+    lifecycle.state, lifecycle.pid, lifecycle.since = state, pid, time.time()
+    needs.changed()
