@@ -13,7 +13,7 @@ from demos import scale_to_zero
 from demos.alone import Alone, Woken
 from demos.customers import Ended, Placed, Step
 from demos.instances import Instance
-from demos.scale_to_zero import Course, Sagas, Wish
+from demos.scale_to_zero import Burst, Result, Sagas
 from testbed.running_system import RunningSystem, eventually
 from tests.browser.conftest import Screen, asleep, in_both_languages, kill_gateway, stopped
 
@@ -163,13 +163,13 @@ def test_the_figures_of_the_demo_on_the_board_are_those_of_the_command(screen: S
     statuses = Counter(one.status for one in cold.ended)
     instances = [Instance("reserve", "reserve-1", "ready", 2.5), Instance("payment", "payment-1", "ready", 0.75)]
     single = Alone(0.51234, 3.25, (Woken("reserve", 0.0, 0.5), Woken("decrease-seats", 0.25, 1.75)))
-    course = Course(Wish(3, 2), single, cold, warm, statuses, [], [], instances, 31.26)
+    result = Result(Burst(3, 2), single, cold, warm, statuses, [], [], instances, 31.26)
 
     screen.open("/live")
     shown = screen.page.evaluate(
-        """async (course) => {
+        """async (result) => {
             const definition = await (await fetch("/board/scale-to-zero.json")).json();
-            return (await import("/board/figures.js")).figures(definition, course);
+            return (await import("/board/figures.js")).figures(definition, result);
         }""",
         {
             "customers": 3,
@@ -189,7 +189,7 @@ def test_the_figures_of_the_demo_on_the_board_are_those_of_the_command(screen: S
         },
     )
 
-    said = scale_to_zero.figures(course)
+    said = scale_to_zero.figures(result)
     assert shown == {name: json.loads(json.dumps(said[name])) for name in shown}
     assert said.keys() - shown.keys() == {"laws", "samples"}
 
