@@ -22,6 +22,17 @@ FAULTS = ROOT / "docs" / "faults.md"
 TOLD_TO_MAKE = ("Makefile", "knative/render", "knative/deploy", "knative/undeploy", "tests/cluster/README.md")
 
 
+IN_KOREAN = {"README.ko.md": "README.md"} | {
+    f"docs/ko/{page.name}": f"docs/{page.name}" for page in ROOT.glob("docs/ko/*.md")
+}
+
+
+def numbers_in(page: str) -> set[str]:
+    """Its numbers, without those in the addresses of links and in names."""
+    text = re.sub(r"\]\([^)]*\)", "", (ROOT / page).read_text("utf-8"))
+    return set(re.findall(r"(?<![\w.])(?:\d[\d,.]*\d|\d(?!\w*[a-z]))", text))
+
+
 def pins_in(file: Path) -> set[str]:
     """The names of its tests; none where there is no such file."""
     return set(re.findall(r"^def (test_\w+)\(", file.read_text(), re.MULTILINE)) if file.exists() else set()
@@ -87,3 +98,23 @@ def test_every_command_of_the_operators_desk_exists(page: Path) -> None:
 
     assert known
     assert set(re.findall(r"\bbin/airline ([a-z][a-z-]+)", typed(page))) <= known
+
+
+@pytest.mark.parametrize("page", IN_KOREAN)
+def test_a_page_in_korean_has_no_number_that_the_page_in_english_has_not(page: str) -> None:
+    assert numbers_in(page)
+    assert numbers_in(page) - numbers_in(IN_KOREAN[page]) == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/one-order.md"])
+def test_a_page_that_is_complete_in_korean_has_the_same_numbers_there(page: str) -> None:
+    (in_korean,) = [korean for korean, english in IN_KOREAN.items() if english == page]
+
+    assert numbers_in(in_korean) == numbers_in(page)
+
+
+def test_one_order_names_the_same_steps_in_korean() -> None:
+    def code_in(page: str) -> set[str]:
+        return set(re.findall(r"`([^`\n]+)`", (ROOT / page).read_text("utf-8")))
+
+    assert code_in("docs/ko/one-order.md") == code_in("docs/one-order.md")
