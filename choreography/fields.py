@@ -221,8 +221,13 @@ def into(cls: Callable[..., T], data: object) -> T:
     return cls(**{name: values[json] for name, json in _names(cls).items()})
 
 
+_AS_THEY_ARE = {str, int, bool, type(None)}
+
+
 def plain(value: object) -> object:
     """A typed value as JSON has it."""
+    if value.__class__ in _AS_THEY_ARE:
+        return value
     if isinstance(value, datetime):
         return clock.text(value)
     if isinstance(value, date):

@@ -68,8 +68,6 @@ def read(headers: Mapping[str, str] | Headers, body: bytes) -> Envelope:
     """The CloudEvent of an HTTP request, binary or structured; data that is not JSON stays bytes. Raises Malformed."""
     try:
         found, data = _parsed(headers, body)
-        for name, value in found.items():
-            attributes.as_text(name, value)  # an event without an id could not be repeated
     except Exception as error:  # from_http lets JSON, base64 and type errors of many classes out
         raise Malformed(f"This is not a CloudEvent: {error}") from error
     if found.get("specversion") != "1.0":
@@ -89,7 +87,8 @@ def read(headers: Mapping[str, str] | Headers, body: bytes) -> Envelope:
 
 def _parsed(headers: Mapping[str, str] | Headers, body: bytes) -> tuple[dict[str, Any], Any]:
     """The attributes, and the data as they came. Raises whatever is wrong."""
-    content_type, sent = "", {}
+    content_type = ""
+    sent: dict[str, Any] = {}
     for header, value in headers.items():
         name = header.lower()
         if name.startswith("ce-"):
@@ -98,7 +97,8 @@ def _parsed(headers: Mapping[str, str] | Headers, body: bytes) -> tuple[dict[str
             content_type = value
     if content_type.lower().startswith(CLOUD_EVENTS):  # decides, whatever else is there (3.1)
         return _structured(content_type, body)
-    found = {name: _decoded(name, value) for name, value in sent.items()}
+    plain = attributes.are_plain(sent.values())  # as nearly all are
+    found = sent if plain else {name: _decoded(name, value) for name, value in sent.items()}
     found.pop("data", None)  # no attribute: the body is the data
     if not found.keys() >= _REQUIRED:
         return _structured(content_type, body)
@@ -108,7 +108,10 @@ def _parsed(headers: Mapping[str, str] | Headers, body: bytes) -> tuple[dict[str
 
 def _structured(content_type: str, body: bytes) -> tuple[dict[str, Any], Any]:
     event = conversion.from_http(_AsSent, {"content-type": content_type}, body, data_unmarshaller=lambda data: data)
-    return {name: value for name, value in event.get_attributes().items() if value is not None}, event.get_data()
+    found = {name: value for name, value in event.get_attributes().items() if value is not None}
+    for name, value in found.items():
+        attributes.as_text(name, value)  # an event without an id could not be repeated
+    return found, event.get_data()
 
 
 def _decoded(name: str, value: str) -> str:
