@@ -14,6 +14,8 @@ REGISTRY ?= dev.local/airline
 TAG ?= dev
 PUSH ?=
 BUILD_ARGS ?=
+# bench: the folder with the same saga on DBOS and Restate, and its driver
+PEERS ?=
 FUNCTION ?= reserve
 DIR ?= $(FUNCTION)-image
 # clusters: the settings of knative/render go with it
@@ -22,7 +24,7 @@ OVERLAY ?= kafka
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run status test check lint format types tests lock policy lists images image image-names image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
+.PHONY: help run status bench test check lint format types tests lock policy lists images image image-names image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
   demo-scale-to-zero demo-hpa demo-rollout test-cluster docs contracts clean
 
 # What a person has set for other programs; no recipe may behave differently because of it.
@@ -87,6 +89,9 @@ tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for
 	set -o pipefail; env -u KUBECONFIG $(VENV)/bin/python -u -m pytest -n $(WORKERS) --cov --cov-report= --durations=20 $(ARGS) | tee $(VENV)/pytest.log
 	@$(IN_VENV) coverage report --skip-covered --skip-empty
 	@tail -n 1 $(VENV)/pytest.log
+
+bench: $(VENV)/.dev ## what a saga costs: prints a table and writes benchmarks/results/; PEERS=folder compares with DBOS and Restate
+	@PEERS="$(PEERS)" $(IN_VENV) benchmarks.table $(ARGS)
 
 policy: $(VENV)/.dev ## a new policy: NAME=thank-customer FOLDER=loyalty HEARS=ReservationConfirmed SAYS=LetterSent
 	@NAME="$(NAME)" FOLDER="$(FOLDER)" HEARS="$(HEARS)" SAYS="$(SAYS)" $(IN_VENV) scaffold

@@ -170,12 +170,18 @@ def _answer(request: Request, respond: Callable[[Envelope], Response], sagas: Gl
     callers.refuse_strangers(request)
     callers.refuse_forms(request)
     tokens.verify(request.headers)
-    envelope = wire.read(request.headers, bodies.whole(request))
+    envelope = wire.read(_headers(request), bodies.whole(request))
     saga = sagas.about(wire.saga_of(envelope, sagas)) if sagas else {}
     logs.note(**saga, eventId=envelope.id, traceId=wire.trace_id(envelope.traceparent))
     response = _nothing() if sagas and ahead.only_wakes(envelope, sagas) else respond(envelope)
     log.info("handled %s", envelope.type, extra={"fields": {"status": response.status_code}})
     return response
+
+
+def _headers(request: Request) -> dict[str, str]:
+    # not request.headers, which writes each name anew as it was before WSGI made HTTP_CE_ID of it
+    sent = {name[5:].replace("_", "-"): value for name, value in request.environ.items() if name.startswith("HTTP_")}
+    return sent | {"content-type": request.environ.get("CONTENT_TYPE", "")}
 
 
 def _glossary(rule: Rule) -> Glossary:

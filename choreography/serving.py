@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gunicorn import config, util
+from gunicorn.config import Config
+from gunicorn.workers.base import Worker
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own in it
 """Where gunicorn keeps the file that a worker touches at each call; on a disk, each fsync would write its times."""
@@ -40,8 +42,15 @@ def close_after_each_answer() -> None:
     """
     config.Keepalive.default = 0
     util.close_graceful = _close  # gunicorn calls it by this name
+    config.PostWorkerInit.default = staticmethod(_keep_configuration)
     if os.access(IN_MEMORY, os.W_OK):
         config.WorkerTmpDir.default = str(IN_MEMORY)
+
+
+def _keep_configuration(worker: Worker) -> None:
+    """gunicorn looks up some thirty of its settings for each request, each by three calls; none of them changes."""
+    found = worker.cfg.settings.items()
+    vars(worker.cfg).update({name: setting.get() for name, setting in found if not hasattr(Config, name)})
 
 
 def _close(connection: socket.socket) -> None:
