@@ -13,6 +13,11 @@ class LongText(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[str]:
+        """What a value is; SQLAlchemy knows it of its own types only."""
+        return str
+
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """In MySQL up to 16 MiB."""
         if dialect.name not in ("mysql", "mariadb"):
@@ -30,6 +35,11 @@ class Instant(TypeDecorator[datetime]):
 
     impl = DateTime
     cache_ok = True
+
+    @property
+    def python_type(self) -> type[datetime]:
+        """What a value is; SQLAlchemy knows it of its own types only."""
+        return datetime
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """MySQL drops the milliseconds of a plain DATETIME."""

@@ -11,7 +11,7 @@ from flask import Request, Response
 
 from choreography.errors import Malformed
 from choreography.fields import plain
-from choreography.paging import Page
+from choreography.paging import Found, Page
 from choreography.settings import settings
 
 HAL_JSON = "application/hal+json"
@@ -83,26 +83,34 @@ def created(body: Mapping[str, Any]) -> Response:
     return answer(body, 201, body["_links"]["self"]["href"])
 
 
-def collection(request: Request, name: str, items: Iterable[Mapping[str, Any]], page: Page, total: int) -> Response:
-    """A page of a collection, with links to its neighbours; an empty one keeps its empty list."""
-    pages = -(-total // page.size)
-    body = {
-        "_embedded": {name: list(items)},
-        "_links": _links(request, page, pages),
-        "page": {"size": page.size, "totalElements": total, "totalPages": pages, "number": page.number},
+def collection(request: Request, name: str, items: Iterable[Mapping[str, Any]], page: Page, found: Found) -> Response:
+    """A page of a collection, with links to its neighbours; an empty one keeps its empty list.
+
+    `totalIsLeast` is there, and true, where the list has at least `totalElements`. Such a list has no link `last`.
+    """
+    pages = -(-found.total // page.size)
+    places: dict[str, object] = {
+        "size": page.size,
+        "totalElements": found.total,
+        "totalPages": pages,
+        "number": page.number,
     }
-    return answer(body)
+    if found.total_is_least:
+        places["totalIsLeast"] = True
+    return answer({"_embedded": {name: list(items)}, "_links": _links(request, page, pages, found), "page": places})
 
 
-def _links(request: Request, page: Page, pages: int) -> dict[str, dict[str, str]]:
+def _links(request: Request, page: Page, pages: int, found: Found) -> dict[str, dict[str, str]]:
     here = base_url(request) + request.path
     query = quote(request.query_string, safe=_IN_QUERY)  # a client may send bytes that no address may have
     links = {"self": {"href": f"{here}?{query}" if query else here}}
     if pages <= 1 and page.number == 0:
         return links
-    numbers = {"first": 0, "prev": page.number - 1, "next": page.number + 1, "last": max(pages - 1, 0)}
-    asked = [(key, value) for key, value in request.args.items(multi=True) if key != "page"]
-    for relation, number in numbers.items():
-        if 0 <= number < max(pages, 1):
-            links[relation] = {"href": f"{here}?{urlencode([('page', number), *asked])}"}
-    return links
+    asked = [(key, value) for key, value in request.args.items(multi=True) if key not in ("page", "after")]
+    numbers = {"first": 0, "prev": page.number - 1} | ({} if found.total_is_least else {"last": max(pages - 1, 0)})
+    places: dict[str, tuple[str, object]] = {
+        relation: ("page", number) for relation, number in numbers.items() if 0 <= number < max(pages, 1)
+    }
+    if found.next:
+        places["next"] = ("after", found.next)
+    return links | {relation: {"href": f"{here}?{urlencode([place, *asked])}"} for relation, place in places.items()}

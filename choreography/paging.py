@@ -1,4 +1,8 @@
-"""`page`, `size` and `sort` of a collection, and the query that they make."""
+"""`page`, `after`, `size` and `sort` of a collection, and the query that they make.
+
+A list may have a million rows. So its `next` links name the last row of a page (cursors.py), and its rows are counted
+up to MOST_COUNTED only. A page that is asked for by its number is found by going through all rows before it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,37 +12,66 @@ from flask import Request
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 from werkzeug.datastructures import MultiDict
 
-from choreography import fields
+from choreography import cursors, fields
+from choreography.cursors import Cursor, Order
 from choreography.errors import Invalid
 
 DEFAULT_SIZE = 20
 LARGEST_SIZE = 1000
 LARGEST_PAGE = 1_000_000
 MOST_SORTS = 16
+MOST_COUNTED = 10_000
+"""Rows: of a longer list it is only said that it has at least so many."""
+LONGEST_CURSOR = 2000
 
 TABLE = {
     "page": fields.Field(fields.integer(0, LARGEST_PAGE), 0, "Which page, from 0."),
     "size": fields.Field(fields.integer(1, LARGEST_SIZE), DEFAULT_SIZE, "How many items a page has."),
+    "after": fields.Field(
+        fields.text(1, LONGEST_CURSOR),
+        None,
+        "Where the page begins, from a `next` link, and with its `sort`; then `page` is ignored.",
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which rows are asked for: `number` from 0, `size` rows each, `sort` as (JSON name, descending)."""
+    """Which rows are asked for: `number` from 0, `size` rows each, in this order; `after`: behind that row."""
 
     number: int
     size: int
-    sort: tuple[tuple[str, bool], ...]
+    order: tuple[Order, ...]
+    after: Cursor | None = None
 
 
-def asked(request: Request, sortable: Mapping[str, Any]) -> Page:
-    """The page a client asks for. Raises Invalid; `sortable` holds the names it may sort by."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows of a page, and what there is besides them.
+
+    `total` rows are in the list, or more where `total_is_least`; `next` is where the next page begins, if there is one.
+    """
+
+    rows: list[Row[Any]]
+    total: int
+    total_is_least: bool
+    next: str | None
+
+
+def asked(request: Request, sortable: Mapping[str, ColumnElement[Any]]) -> Page:
+    """The page a client asks for. Raises Invalid.
+
+    `sortable` has what it may sort by; the last must be unique, it ends every tie.
+    """
     values = fields.read(request.args, TABLE)
-    return Page(values["page"], values["size"], tuple(_sorts(request.args, sortable)))
+    order = tuple(Order(sortable[name], descending) for name, descending in _sorts(request.args, sortable))
+    whole = (*order, Order(list(sortable.values())[-1]))
+    after = cursors.read(values["after"], whole) if values["after"] else None
+    return Page(after.number if after else values["page"], values["size"], whole, after)
 
 
 def _sorts(args: "MultiDict[str, str]", sortable: Mapping[str, Any]) -> list[tuple[str, bool]]:
-    sorts = []
+    sorts: dict[str, bool] = {}
     asked = args.getlist("sort")
     if len(asked) > MOST_SORTS:
         wrong = f"must be there at most {MOST_SORTS} times"
@@ -49,15 +82,33 @@ def _sorts(args: "MultiDict[str, str]", sortable: Mapping[str, Any]) -> list[tup
             choices = ", ".join(sortable)
             wrong = f"must be one of {choices}, optionally followed by ,asc or ,desc"
             raise Invalid(f"sort {wrong}", {"sort": wrong})
-        sorts.append((name, direction.lower() == "desc"))
-    return sorts
+        if name not in sorts:  # a second time it changes nothing
+            sorts[name] = direction.lower() == "desc"
+    return list(sorts.items())
 
 
-def rows(
-    connection: Connection, query: Select[Any], page: Page, sortable: Mapping[str, ColumnElement[Any]]
-) -> tuple[list[Row[Any]], int]:
-    """The rows of the page and how many there are in all; the last of `sortable` must be unique, it ends every tie."""
-    total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
-    order = [sortable[name].desc() if descending else sortable[name].asc() for name, descending in page.sort]
-    ordered = query.order_by(*order, list(sortable.values())[-1].asc())
-    return list(connection.execute(ordered.limit(page.size).offset(page.number * page.size))), total
+def rows(connection: Connection, query: Select[Any], page: Page) -> Found:
+    """The rows of the page and how many there are in all."""
+    total = _counted(connection, query.with_only_columns(page.order[-1].column))
+    there = list(connection.execute(_from(connection, query, page).limit(page.size + 1)))
+    following = text(page, there[page.size - 1]) if len(there) > page.size else None
+    return Found(there[: page.size], min(total, MOST_COUNTED), total > MOST_COUNTED, following)
+
+
+def text(page: Page, last: Row[Any]) -> str:
+    """The cursor of the page behind this one, of which that is the last row."""
+    values = tuple(last._mapping[one.column] for one in page.order)
+    return cursors.text(Cursor(page.number + 1, values))
+
+
+def _counted(connection: Connection, query: Select[Any]) -> int:
+    some = query.limit(MOST_COUNTED + 1).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _from(connection: Connection, query: Select[Any], page: Page) -> Select[Any]:
+    ordered = query.order_by(*(one.column.desc() if one.descending else one.column.asc() for one in page.order))
+    if page.after is None:
+        return ordered.offset(page.number * page.size)
+    nulls_last = connection.dialect.name == "postgresql"
+    return ordered.where(cursors.behind(page.order, page.after.values, nulls_last))

@@ -101,12 +101,12 @@ def listed(
 
     `show` makes one item of a row, where `shown` is not all of it.
     """
-    page, sortable = paging.asked(request, resource.sortable), resource.sortable
+    page = paging.asked(request, resource.sortable)
     narrowed = query.where(*_conditions(request, resource))
     with reading() as connection:
-        rows, total = paging.rows(connection, narrowed, page, sortable)
+        found = paging.rows(connection, narrowed, page)
     show = show or (lambda row: shown(request, resource, row))
-    return hal.collection(request, resource.plural, map(show, rows), page, total)
+    return hal.collection(request, resource.plural, map(show, found.rows), page, found)
 
 
 def read_columns(resource: Resource, body: object, table: Mapping[str, Field]) -> dict[str, Any]:

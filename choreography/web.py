@@ -21,6 +21,7 @@ from choreography.errors import Invalid, Malformed, NotFound, Problem, Unsupport
 from choreography.events import Glossary
 from choreography.fields import LARGEST_ID
 from choreography.logs import log
+from choreography.paging import LONGEST_CURSOR
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a request body; those of most commands have a few hundred."""
@@ -134,8 +135,9 @@ def _refuse_too_much() -> None:
     if request.query_string.count(b"&") >= MOST_PARAMETERS:
         raise Malformed(f"More than {MOST_PARAMETERS} parameters are not read.")
     for name, values in request.args.lists():
-        if max(len(name), *map(len, values)) > LONGEST_PARAMETER:
-            raise Malformed(f"The name and the value of a parameter have at most {LONGEST_PARAMETER} characters each.")
+        longest = LONGEST_CURSOR if name == "after" else LONGEST_PARAMETER
+        if max(len(name), *map(len, values)) > longest:
+            raise Malformed(f"The name and the value of a parameter have at most {longest} characters each.")
         if len(values) > 1 and name not in REPEATABLE:
             raise Malformed(f"The parameter {name} is there {len(values)} times; give it once.")
 

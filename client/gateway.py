@@ -6,7 +6,7 @@ from http import HTTPStatus
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 from uuid import uuid4
 
 import requests
@@ -128,20 +128,21 @@ def pages(
 ) -> Iterator[list[Any]]:
     """A collection, page by page.
 
-    Rows that are never removed and never leave the filter are never missed; one may come twice while others are
-    added before it.
+    Rows that are never removed and never leave the filter are never missed, and come once. Of a long list `progress`
+    gets the least number of rows that it can have.
     """
-    number = done = 0
+    done = 0
+    query = {"size": PAGE, **query}
     while True:
-        page = get(airline, path, **{"size": PAGE, **query, "page": number})
+        page = get(airline, path, **query)
         items = _items(page, path, name)
         done += len(items)
         if progress:
-            progress(done, page["page"]["totalElements"])
+            progress(done, max(done, page["page"]["totalElements"]))
         yield items
-        number += 1
-        if number >= page["page"]["totalPages"]:
+        if (following := page.get("_links", {}).get("next")) is None:
             return
+        query = parse_qs(urlsplit(following["href"]).query)
 
 
 def some(airline: Airline, path: str, name: str, limit: int, **query: Any) -> tuple[list[Any], int]:
@@ -160,9 +161,11 @@ def some(airline: Airline, path: str, name: str, limit: int, **query: Any) -> tu
     return items[:limit], total
 
 
-def count(airline: Airline, path: str, **query: Any) -> int:
-    """How many items a collection has."""
-    return int(get(airline, path, size=1, **query)["page"]["totalElements"])
+def count(airline: Airline, path: str, **query: Any) -> int | str:
+    """How many items a collection has, or "10000+" for one that has at least so many."""
+    page = get(airline, path, size=1, **query)["page"]
+    total = int(page["totalElements"])
+    return f"{total}+" if page.get("totalIsLeast") else total
 
 
 def segment(identity: str) -> str:

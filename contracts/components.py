@@ -94,6 +94,10 @@ SCHEMAS: dict[str, Json] = {
             "totalElements": _PLACES,
             "totalPages": _PLACES,
             "number": _PLACES,
+            "totalIsLeast": {
+                "const": True,
+                "description": f"The list is longer than {paging.MOST_COUNTED}: it has at least `totalElements`.",
+            },
         },
     },
     "Problem": {

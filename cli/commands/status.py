@@ -44,10 +44,10 @@ def _services(airline: Airline) -> dict[str, ClientError | None]:
     return _side_by_side({name: describe(name) for name in SERVICES})
 
 
-def _counts(airline: Airline) -> dict[str, int | ClientError]:
+def _counts(airline: Airline) -> dict[str, int | str | ClientError]:
     """How many of what there are."""
 
-    def of(path: str, **query: str) -> Callable[[], int]:
+    def of(path: str, **query: str) -> Callable[[], int | str]:
         return lambda: gateway.count(airline, path, **query)
 
     def unsent(name: str) -> Callable[[], int]:

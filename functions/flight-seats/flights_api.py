@@ -14,7 +14,7 @@ from airline.values import CAPACITY, SEATS
 from choreography import conditions, contract, fields, hal, idempotency, resources, store, web
 from choreography.contract import Body, Collection, Document, Operation, Parameter, Shape, Shown
 from choreography.fields import Field
-from choreography.paging import Page
+from choreography.paging import Found, Page
 from choreography.resources import Filter, Resource
 from flights import FLIGHTS, HOLDS
 
@@ -195,8 +195,9 @@ def list_holds() -> Response:
 def list_promotions() -> Response:
     """The promotions: the text files of a folder, as they are at this moment"""
     found = promotions.read(settings().promotions_folder)
-    everything = Page(number=0, size=promotions.MOST, sort=())
-    return hal.collection(request, "promotions", (one._asdict() for one in found), everything, len(found))
+    everything = Page(number=0, size=promotions.MOST, order=())
+    counted = Found([], total=len(found), total_is_least=False, next=None)
+    return hal.collection(request, "promotions", (one._asdict() for one in found), everything, counted)
 
 
 def _as_resource(flight: Row[Any]) -> dict[str, Any]:

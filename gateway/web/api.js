@@ -50,6 +50,11 @@ export async function call(method, path, { body, key, signal, onWaking = () => {
 
 export const get = (path, options) => call("GET", path, options);
 
+// Where the page behind a page of a list begins; null behind the last one.
+export function behind({ _links }) {
+  return _links.next ? new URL(_links.next.href, location.href).searchParams.get("after") : null;
+}
+
 // Sends a command until there is an answer; the key makes all of them one command. What no repetition mends is thrown.
 export async function command(method, path, { onAgain = () => {}, ...options }) {
   const until = Date.now() + PATIENCE;

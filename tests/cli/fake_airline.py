@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
@@ -130,7 +131,8 @@ def _page(name: str, items: list[dict[str, Any]], query: Mapping[str, str]) -> d
     found = [item for item in items if all(str(item[key]) == value for key, value in filters.items())]
     pages = -(-len(found) // size)
     page = {"size": size, "number": number, "totalElements": len(found), "totalPages": pages}
-    return {"_embedded": {name: found[number * size : (number + 1) * size]}, "page": page}
+    links = {"next": {"href": f"/{name}?{urlencode({**query, 'page': number + 1})}"}} if number + 1 < pages else {}
+    return {"_embedded": {name: found[number * size : (number + 1) * size]}, "_links": links, "page": page}
 
 
 def _problem(status: int, detail: str) -> tuple[Response, int]:

@@ -1,9 +1,11 @@
 """Every collection is read on every database, in every order that it offers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select
 
 import flights
 import letters
@@ -11,6 +13,9 @@ import payments
 import projection
 import provider
 import reservations
+from choreography import cursors, paging
+from choreography.cursors import Order
+from choreography.paging import Page
 from testbed.hosting import Function, HostedAirline, isolated
 from tests.databases.conftest import Make
 from tests.integration.test_bad_input import COLLECTIONS
@@ -48,3 +53,37 @@ def test_a_collection_comes_in_every_order_that_it_offers(function: Function, pa
     assert "id" in orders or "customerId" in orders
     for order in orders:
         assert function.get(f"{path}?sort={order},desc").status_code == 200, order
+
+
+def test_the_rows_behind_any_row_are_found_in_every_order(databases: Make) -> None:
+    engine = databases(flights.metadata)
+    rows = [{"reservation_id": f"{number}", **row} for number, row in enumerate(HELD)]
+    with engine.begin() as connection:
+        connection.execute(flights.HOLDS.insert(), rows)
+    columns = flights.HOLDS.c
+    for one in (columns.flight_id, columns.amount, columns.status):
+        for descending in (False, True):
+            page = Page(0, 1, (Order(one, descending), Order(columns.reservation_id)))
+            with engine.connect() as connection:
+                assert following(connection, page) == whole(connection, page), (one, descending)
+
+
+HELD = [
+    {"flight_id": flight, "seat_qty": 1, "status": status, "amount": amount}
+    for flight, status, amount in [(1, "HELD", 200), (2, "REFUSED", None), (1, "REFUSED", None), (2, "HELD", 100)]
+]
+
+
+def whole(connection: Connection, page: Page) -> list[str]:
+    found = paging.rows(connection, select(flights.HOLDS), replace(page, size=len(HELD)))
+    return [row.reservation_id for row in found.rows]
+
+
+def following(connection: Connection, page: Page) -> list[str]:
+    found = paging.rows(connection, select(flights.HOLDS), page)
+    seen = [row.reservation_id for row in found.rows]
+    while found.next:
+        after = cursors.read(found.next, page.order)
+        found = paging.rows(connection, select(flights.HOLDS), replace(page, after=after))
+        seen += [row.reservation_id for row in found.rows]
+    return seen

@@ -1,7 +1,7 @@
 // Search and results. The search is kept in the address, so it can be sent to somebody and come back to.
 
 import { html, nothing } from "/vendor/lit.js";
-import { get } from "/api.js";
+import { behind, get } from "/api.js";
 import { day, money } from "/format.js";
 import { failure, heading, onScreen, status, waking } from "/parts.js";
 import { t } from "/words.js";
@@ -17,18 +17,17 @@ export default function start({ main, query, go }) {
   const state = { flights: [], promotions: [], more: null, error: null, waking: null, loading: false, invalid: {} };
   const { draw, options, leave } = onScreen(main, state, () => view());
 
-  async function load(page) {
+  async function load(after) {
     Object.assign(state, { loading: true, error: null });
     draw();
     try {
-      const answer = await get(`/flights?${parameters(search, page)}`, options);
-      const { number, totalPages } = answer.page;
+      const answer = await get(`/flights?${parameters(search, after)}`, options);
       state.flights.push(...answer._embedded.flights);
-      state.more = number + 1 < totalPages ? number + 1 : null;
+      state.more = behind(answer);
       state.total = answer.page.totalElements;
     } catch (error) {
       state.error = error;
-      state.retry = () => load(page);
+      state.retry = () => load(after);
     }
     state.loading = false;
     draw();
@@ -103,7 +102,7 @@ export default function start({ main, query, go }) {
   state.invalid = asked ? invalid(search) : {};
   draw();
   if (asked && !Object.keys(state.invalid).length) {
-    load(0);
+    load(null);
     offers();
   }
   return leave;
@@ -125,8 +124,9 @@ function invalid({ date, code, passengers }) {
   return wrong;
 }
 
-function parameters({ date, code, passengers, sort, available }, page) {
-  const values = { size: SIZE, page, sort: SORTS[sort] };
+function parameters({ date, code, passengers, sort, available }, after) {
+  const values = { size: SIZE, sort: SORTS[sort] };
+  if (after) values.after = after;
   if (date) values.takeoffDate = date;
   if (code) values.flightCode = code;
   if (available) values.minSeats = passengers;

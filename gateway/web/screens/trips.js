@@ -1,7 +1,7 @@
 // The reservations of one customer, newest first.
 
 import { html, nothing } from "/vendor/lit.js";
-import { get } from "/api.js";
+import { behind, get } from "/api.js";
 import { customerForm } from "/customer-form.js";
 import { moment } from "/format.js";
 import { failure, heading, isNumber, onScreen, remembered, status, waking } from "/parts.js";
@@ -12,18 +12,18 @@ export default function start({ main, query, go }) {
   const state = { trips: [], more: null, loaded: false, error: null, waking: null, invalid: false };
   const { draw, options, leave } = onScreen(main, state, () => view());
 
-  async function load(page) {
+  async function load(after) {
     state.error = null;
     draw();
     try {
-      const parameters = new URLSearchParams({ customerId: customer, sort: "createdAt,desc", page });
+      const parameters = new URLSearchParams({ customerId: customer, sort: "createdAt,desc", ...(after && { after }) });
       const answer = await get(`/reservations?${parameters}`, options);
       state.trips.push(...answer._embedded.reservations);
-      state.more = page + 1 < answer.page.totalPages ? page + 1 : null;
+      state.more = behind(answer);
       state.loaded = true;
     } catch (error) {
       state.error = error;
-      state.retry = () => load(page);
+      state.retry = () => load(after);
     }
     draw();
   }
@@ -45,7 +45,7 @@ export default function start({ main, query, go }) {
   };
 
   draw();
-  if (isNumber(customer)) load(0);
+  if (isNumber(customer)) load(null);
   return leave;
 }
 

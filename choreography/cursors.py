@@ -1,0 +1,114 @@
+"""Where a page of a list goes on: behind the last row of the page before it, and not at a count of rows.
+
+The database finds that place in an index, so the thousandth page costs as much as the first, and rows that are added or
+removed before it neither repeat nor hide any. A cursor is opaque to clients: base64url of a JSON array with the number
+of its page and the values of that row, in the order of the list.
+"""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, false, or_, true
+
+from choreography.errors import Invalid
+
+LARGEST = 2**63 - 1
+"""What every database takes as a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One column that a list is sorted by, and its direction."""
+
+    column: ColumnElement[Any]
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The number of the page that it begins, and the values of the row before that page."""
+
+    number: int
+    values: tuple[Any, ...]
+
+
+def text(cursor: Cursor) -> str:
+    """The cursor as the value of a parameter."""
+    written = json.dumps([cursor.number, *map(_plain, cursor.values)], separators=(",", ":"), ensure_ascii=False)
+    return urlsafe_b64encode(written.encode()).decode().rstrip("=")
+
+
+def read(value: str, order: Sequence[Order]) -> Cursor:
+    """The cursor that `text` wrote for a list in this order. Raises Invalid."""
+    try:
+        number, *values = json.loads(urlsafe_b64decode(value + "=" * (-len(value) % 4)))
+        pairs = zip(order, values, strict=True)
+        return Cursor(_number(number), tuple(_typed(one.column, plain) for one, plain in pairs))
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        wrong = "must be taken unchanged from a `next` link, with the `sort` of that link"
+        raise Invalid(f"after {wrong}", {"after": wrong}) from error
+
+
+def behind(order: Sequence[Order], values: Sequence[Any], nulls_last: bool) -> ColumnElement[bool]:
+    """The rows that come after those values.
+
+    `nulls_last`: where this database sorts NULL in ascending order.
+    """
+    found: ColumnElement[bool] = false()
+    for one, value in reversed(list(zip(order, values, strict=True))):
+        same = one.column.is_(None) if value is None else one.column == value
+        found = or_(_beyond(one, value, nulls_last), and_(same, found))
+    return and_(_not_before(order[0], values[0], nulls_last), found)
+
+
+def _beyond(one: Order, value: Any, nulls_last: bool) -> ColumnElement[bool]:
+    nulls_come_later = nulls_last != one.descending
+    if value is None:
+        return false() if nulls_come_later else one.column.is_not(None)
+    later: ColumnElement[bool] = one.column < value if one.descending else one.column > value
+    return or_(later, one.column.is_(None)) if nulls_come_later and _nullable(one.column) else later
+
+
+def _not_before(one: Order, value: Any, nulls_last: bool) -> ColumnElement[bool]:
+    # says nothing new, but a database finds the place in an index by it, and not by an OR
+    if value is None or (nulls_last != one.descending and _nullable(one.column)):
+        return true()
+    reached: ColumnElement[bool] = one.column <= value if one.descending else one.column >= value
+    return reached
+
+
+def _nullable(column: ColumnElement[Any]) -> bool:
+    return bool(getattr(column, "nullable", True))
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _typed(column: ColumnElement[Any], plain: Any) -> Any:
+    if plain is None and _nullable(column):
+        return None
+    wanted = column.type.python_type
+    if issubclass(wanted, date):  # a datetime is one
+        return _zoned(datetime.fromisoformat(plain)) if wanted is datetime else date.fromisoformat(plain)
+    if wanted is int:
+        return _number(plain, -LARGEST)
+    if type(plain) is not wanted or (wanted is str and "\0" in plain):
+        raise ValueError(plain)
+    return plain.encode().decode() if wanted is str else plain  # half a surrogate pair raises ValueError
+
+
+def _number(plain: Any, least: int = 1) -> int:
+    if type(plain) is not int or not least <= plain <= LARGEST:
+        raise ValueError(plain)
+    return plain
+
+
+def _zoned(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError(moment)
+    return moment.astimezone(UTC)

@@ -1,0 +1,114 @@
+"""Long lists: a page goes on behind the last row of the page before it, and rows are counted up to a bound."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from choreography import paging
+from testbed.hosting import Function, HostedAirline
+from testbed.vocabulary import body_of, href, place
+
+
+@pytest.fixture
+def reserve(airline: HostedAirline) -> Function:
+    return airline.function("reserve")
+
+
+def placed(airline: HostedAirline, count: int) -> list[str]:
+    return [place(airline, customerId=1 + number % 2)["reservationId"] for number in range(count)]
+
+
+def ids(page: dict[str, Any]) -> list[str]:
+    return [shown["reservationId"] for shown in page["_embedded"]["reservations"]]
+
+
+def cursor(*values: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def test_a_reservation_placed_before_the_next_page_is_read_repeats_none(
+    airline: HostedAirline, reserve: Function
+) -> None:
+    older = placed(airline, 4)
+    first = body_of(reserve.get("/reservations?size=2&sort=createdAt,desc"))
+    placed(airline, 3)
+
+    second = body_of(reserve.get(href(first, "next")))
+
+    assert sorted(ids(first) + ids(second)) == sorted(older)
+    assert second["page"]["number"] == 1
+
+
+@pytest.mark.parametrize("order", ["createdAt", "createdAt,desc", "customerId", "customerId,desc", "reserveDate", "id"])
+def test_every_reservation_comes_once_though_many_are_equal_in_that_order(
+    airline: HostedAirline, reserve: Function, order: str
+) -> None:
+    all_of_them = placed(airline, 5)
+
+    page = body_of(reserve.get(f"/reservations?size=2&sort={order}"))
+    seen = ids(page)
+    while "next" in page["_links"]:
+        page = body_of(reserve.get(href(page, "next")))
+        seen += ids(page)
+
+    assert sorted(seen) == sorted(all_of_them)
+
+
+def test_the_pages_of_a_filtered_list_stay_filtered(airline: HostedAirline, reserve: Function) -> None:
+    placed(airline, 6)
+
+    first = body_of(reserve.get("/reservations?size=2&customerId=1"))
+    second = body_of(reserve.get(href(first, "next")))
+
+    assert [shown["customerId"] for shown in second["_embedded"]["reservations"]] == [1]
+    assert "next" not in second["_links"]
+
+
+def test_a_list_longer_than_the_bound_says_that_it_has_at_least_so_many(
+    airline: HostedAirline, reserve: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "MOST_COUNTED", 3)
+    placed(airline, 5)
+
+    page = body_of(reserve.get("/reservations?size=2"))
+
+    assert page["page"] == {"size": 2, "totalElements": 3, "totalPages": 2, "number": 0, "totalIsLeast": True}
+    assert set(page["_links"]) == {"self", "first", "next"}
+    last = body_of(reserve.get(href(body_of(reserve.get(href(page, "next"))), "next")))
+    assert (len(ids(last)), "next" in last["_links"]) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("order", "after"),
+    [
+        ("id", "x"),
+        ("id", "ab.cd"),
+        ("id", cursor()),
+        ("id", cursor(1)),
+        ("id", cursor(0, "7Q2M9XW4TBCK")),
+        ("id", cursor("1", "7Q2M9XW4TBCK")),
+        ("id", cursor(1, None)),
+        ("id", cursor(1, 7)),
+        ("id", cursor(1, "\0")),
+        ("id", cursor(1, "\ud800")),
+        ("id", cursor(1, "7Q2M9XW4TBCK", 2)),
+        ("id", cursor(2**70, "7Q2M9XW4TBCK")),
+        ("id", cursor(1, ["7Q2M9XW4TBCK"])),
+        ("customerId", cursor(1, 2**70, "7Q2M9XW4TBCK")),
+        ("customerId", cursor(1, True, "7Q2M9XW4TBCK")),
+        ("createdAt", cursor(1, "yesterday", "7Q2M9XW4TBCK")),
+        ("createdAt", cursor(1, "2026-01-01T00:00:00", "7Q2M9XW4TBCK")),
+        ("createdAt", cursor(1, "0001-01-01T00:00:00+23:59", "7Q2M9XW4TBCK")),
+        ("createdAt", cursor(1, 5, "7Q2M9XW4TBCK")),
+        ("reserveDate", cursor(1, "2026-02-31", "7Q2M9XW4TBCK")),
+        ("id", base64.urlsafe_b64encode(b"[" * 1400).decode()),
+    ],
+)
+def test_a_cursor_that_no_link_had_is_refused_with_the_reason(reserve: Function, order: str, after: str) -> None:
+    refused = reserve.get(f"/reservations?sort={order}&after={after}")
+
+    assert refused.status_code == 422
+    assert refused.content_type == "application/problem+json"
+    assert [error["field"] for error in body_of(refused)["errors"]] == ["after"]
