@@ -19,7 +19,8 @@ PATIENCE = 60.0
 
 def open_letters(airline: Airline) -> int:
     """How many dead letters wait for somebody."""
-    return gateway.count(airline, "/dead-letters", status="OPEN")
+    page = gateway.get(airline, "/dead-letters", status="OPEN", size=1)["page"]
+    return int(page["totalElements"])
 
 
 def check_letters(airline: Airline, before: int) -> None:
