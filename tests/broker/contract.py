@@ -1,6 +1,6 @@
 """What the contract suite says: publish an event with a script, look at what came where, and what each class promises.
 
-The classes differ; every difference that a test meets stands in EXPECTED, with what was seen on clusters.
+The classes differ; EXPECTED lists every difference that matters to a test, as seen on clusters.
 """
 
 import base64
@@ -149,13 +149,13 @@ class Contract:
         return requests.post(self.broker_url, headers=headers, data=body, timeout=120)
 
     def deliveries(self, event_id: str, place: str, at_least: int, within: float = PATIENCE) -> list[Delivery]:
-        """What came so far; waits until there are so many."""
+        """What came so far; waits until there are this many."""
         found = self._ask(event_id, place, at_least, within)
         assert len(found) >= at_least, f"{len(found)} deliveries at {place}, expected {at_least}"
         return found
 
     def only_deliveries(self, event_id: str, place: str, exactly: int, quiet: float = 0) -> list[Delivery]:
-        """Waits for so many deliveries, and quiet seconds to see that no more come.
+        """Waits for this many deliveries, and quiet seconds to see that no more come.
 
         No quiet is needed where something that was seen already ends the deliveries.
         """

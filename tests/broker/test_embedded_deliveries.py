@@ -39,7 +39,7 @@ def settled(broker: EmbeddedBroker, state: str) -> Any:
         ([422], "dead-lettered", ["status 422", None]),
     ],
 )
-def test_attempts_and_the_end_of_a_delivery_are_told(
+def test_attempts_and_the_end_of_a_delivery_are_reported(
     embedded: Start, recorder_url: str, answers: list[int], state: str, failures: list[str | None]
 ) -> None:
     broker = embedded(recorder_url, trigger("seats", AGAIN))
@@ -53,7 +53,7 @@ def test_attempts_and_the_end_of_a_delivery_are_told(
     assert broker.figures("airline-contract/seats")["retries"] == (503 in answers)
 
 
-def test_an_event_that_nobody_took_is_told_as_kept(embedded: Start, recorder_url: str) -> None:
+def test_an_event_that_nobody_took_is_reported_as_kept(embedded: Start, recorder_url: str) -> None:
     broker = embedded(recorder_url, trigger("seats", AGAIN), trigger("lonely", QUICK))
     refuse = [{"status": 422}]
     script = {"seats": refuse, "sink": refuse, "lonely": refuse}
@@ -69,7 +69,7 @@ def test_an_event_that_nobody_took_is_told_as_kept(embedded: Start, recorder_url
     assert [attempt["to"] for attempt in deliveries["lonely"]["attempts"]] == ["subscriber"]
 
 
-def test_a_retry_says_when_it_is_due_and_is_still_told_after_a_kill(embedded: Start, recorder_url: str) -> None:
+def test_a_retry_says_when_it_is_due_and_is_still_reported_after_a_kill(embedded: Start, recorder_url: str) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     slow = {"retry": 1, "backoffPolicy": "linear", "backoffDelay": "PT10M", "timeout": "PT5S"}
     broker = embedded(nobody, trigger("seats", slow))
@@ -85,7 +85,7 @@ def test_a_retry_says_when_it_is_due_and_is_still_told_after_a_kill(embedded: St
     assert settled(broker, "delivered")["attempts"] == [attempt]
 
 
-def test_an_event_taken_twice_is_told_twice(embedded: Start, recorder_url: str) -> None:
+def test_an_event_taken_twice_is_reported_twice(embedded: Start, recorder_url: str) -> None:
     broker = embedded(recorder_url, trigger("seats", QUICK))
     event = {"specversion": "1.0", "id": "once", "source": "/agency", "type": "t", "correlationid": SAGA}
     for _ in range(2):
@@ -143,7 +143,7 @@ def test_any_value_may_be_asked_for(embedded: Start, recorder_url: str, value: s
     ("method", "path", "status"),
     [("GET", "/-/nothing", 404), ("POST", "/-/status", 405), ("GET", "/-/kept/1/replay", 405)],
 )
-def test_what_the_broker_does_not_tell_is_answered_with_a_problem_document(
+def test_what_the_broker_does_not_report_is_answered_with_a_problem_document(
     embedded: Start, recorder_url: str, method: str, path: str, status: int
 ) -> None:
     answer = requests.request(method, embedded(recorder_url).url(path), timeout=10)

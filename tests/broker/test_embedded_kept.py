@@ -34,7 +34,7 @@ def replay(broker: EmbeddedBroker, number: int) -> requests.Response:
 
 
 def given_up(broker: EmbeddedBroker, contract: Contract, times: int = 1) -> str:
-    """The id of an event that gives-up has refused so many times in a row; it takes the next one."""
+    """The id of an event that gives-up has refused this many times in a row; it takes the next one."""
     event_id = contract.publish("contract.plain", {"gives-up": [REFUSED] * times + [TAKEN]})
     eventually(lambda: kept(broker), "the event is kept")
     return event_id

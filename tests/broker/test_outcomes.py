@@ -88,7 +88,7 @@ def test_an_empty_2xx_ends_the_delivery(contract: Contract, event_of: EventOf, a
 
 
 @pytest.mark.parametrize("answer", BAD_REPLIES)
-def test_a_2xx_that_is_no_event_is_a_failure(contract: Contract, event_of: EventOf, answer: str) -> None:
+def test_a_2xx_that_is_not_an_event_is_a_failure(contract: Contract, event_of: EventOf, answer: str) -> None:
     event_id = event_of(f"bad reply: {answer}")
 
     letter = dead_letter(contract, event_id)
@@ -105,7 +105,7 @@ def test_a_reply_that_lacks_attributes_is_dead_lettered_at_once(contract: Contra
     assert set(letter.error_extensions) == contract.expected.incomplete_reply_extensions
 
 
-def test_a_reply_that_lacks_attributes_and_a_body_is_no_reply_where_the_class_says_so(
+def test_a_reply_without_attributes_and_body_is_not_a_reply_where_the_class_says_so(
     contract: Contract, event_of: EventOf
 ) -> None:
     event_id = event_of("incomplete reply without a body")
@@ -173,7 +173,7 @@ def test_a_sink_that_answers_text_is_not_asked_again(contract: Contract, event_o
     contract.only_deliveries(event_of("sink answers text"), "sink", 1)
 
 
-def test_a_publisher_hears_of_an_event_nobody_takes_where_the_class_answers_last(contract: Contract) -> None:
+def test_a_publisher_learns_of_an_event_that_nobody_takes_where_the_class_answers_last(contract: Contract) -> None:
     script = json.dumps({"attempts": [{"status": 422}], "sink": [{"status": 422}]}).encode()
 
     answer = contract.post(binary_headers(uuid.uuid4().hex, "contract.attempts"), script)

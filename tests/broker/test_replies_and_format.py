@@ -126,8 +126,8 @@ def test_structured_data_of_no_type_arrive_as_the_class_types_them(contract: Con
     assert json.loads(delivery.body) == {"a": 1}
 
 
-def test_base64_data_may_stand_before_their_type_where_the_class_reads_so(contract: Contract) -> None:
-    # Class MT stumbles over the space that stands between the name and the data.
+def test_base64_data_may_come_before_their_type_where_the_class_reads_so(contract: Contract) -> None:
+    # Class MT stumbles over the space between the name and the data.
     event_id = uuid.uuid4().hex
     event = structured(event_id, "contract.plain", data_base64="AP8=", datacontenttype="a/b")
 

@@ -136,7 +136,7 @@ def stopped(system: RunningSystem, function: str) -> Iterator[None]:
 
 
 def kill_gateway(system: RunningSystem) -> None:
-    """Whoever waits for an answer gets none; the laptop starts another gateway at once."""
+    """Callers that wait for an answer get none; the laptop starts another gateway at once."""
     for child in psutil.Process(system.process.pid).children(recursive=True):
         if "caddy" in child.name():
             child.kill()

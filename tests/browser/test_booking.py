@@ -50,7 +50,7 @@ def test_a_booking_without_an_answer_is_sent_again_and_is_one_reservation(screen
     screen.find("customer").fill("7")
     with stopped(screen.system, "reserve"):
         screen.find("book").click()
-        screen.status(re.compile("reserve"))  # it was sent, and nobody has answered yet
+        screen.status(re.compile("reserve"))  # it was sent, and there is no answer yet
         eventually(lambda: killed_until_noticed(screen), "the page says that it sends again", 60, pause=1)
 
     screen.page.wait_for_url("**/trips/*")
@@ -58,7 +58,7 @@ def test_a_booking_without_an_answer_is_sent_again_and_is_one_reservation(screen
 
 
 def killed_until_noticed(screen: Screen) -> bool:
-    """A browser sends a request again by itself where a connection that was used before breaks, but not twice."""
+    """A browser repeats a request on its own if a reused connection breaks, but only once."""
     kill_gateway(screen.system)
     return bool(re.search("sent again|다시 보내", screen.find("status").text_content() or ""))
 
@@ -88,7 +88,7 @@ def test_a_customer_number_is_asked_for_before_anything_is_sent(screen: Screen) 
     assert reservations_of(screen, flight) == 0
 
 
-def test_a_flight_that_does_not_exist_is_said_so(screen: Screen) -> None:
+def test_a_flight_that_does_not_exist_is_shown_as_missing(screen: Screen) -> None:
     screen.open("/book?flight=999999&passengers=1")
 
     expect(screen.find("missing")).to_be_visible()

@@ -24,7 +24,7 @@ def test_a_customer_sees_what_was_booked_before_the_newest_first(screen: Screen)
     screen.phase("succeeded")
 
 
-def test_a_customer_without_reservations_is_said_so(screen: Screen) -> None:
+def test_a_customer_without_reservations_sees_that_there_are_none(screen: Screen) -> None:
     screen.open("/trips?customer=4002")
     screen.status(re.compile("no reservations|예약이 없습니다"))
 

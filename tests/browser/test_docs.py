@@ -68,7 +68,7 @@ def test_the_asyncapi_document_itself_can_be_had(screen: Screen) -> None:
     assert answer.text() == (ROOT / "docs" / "asyncapi.yaml").read_text("utf-8")
 
 
-def test_a_document_that_does_not_exist_is_said_so(screen: Screen) -> None:
+def test_a_document_that_does_not_exist_is_shown_as_missing(screen: Screen) -> None:
     screen.open("/docs?document=nothing")
 
     expect(screen.find("failure")).to_be_visible()

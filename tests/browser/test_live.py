@@ -55,7 +55,7 @@ def test_a_function_is_seen_asleep_waking_and_awake(screen: Screen) -> None:
     expect(node).to_contain_text(re.compile("1 instance|인스턴스 1개"))
 
 
-def test_an_event_is_on_the_board_when_it_was_said_and_its_saga_is_highlighted(screen: Screen) -> None:
+def test_an_event_is_on_the_board_at_once_and_its_saga_is_highlighted(screen: Screen) -> None:
     open_board(screen)
 
     trip = screen.airline.place_reservation(screen.airline.add_flight(seats=5), seats=1, customer=7)
@@ -96,7 +96,7 @@ def test_a_retry_is_seen_with_what_had_failed(screen: Screen) -> None:
 
 
 @in_both_languages
-def test_a_lost_feed_is_said_and_mended(screen: Screen) -> None:
+def test_a_lost_feed_is_shown_and_restored(screen: Screen) -> None:
     open_board(screen)
 
     kill_gateway(screen.system)

@@ -140,7 +140,7 @@ def test_a_search_that_fails_can_be_tried_again(screen: Screen) -> None:
     expect(screen.find("flight").first).to_be_visible()
 
 
-def test_promotions_stand_above_the_search_and_are_hidden_where_there_are_none(screen: Screen) -> None:
+def test_promotions_are_above_the_search_and_hidden_where_there_are_none(screen: Screen) -> None:
     folder = screen.system.data / "promotions"
     screen.open("/?passengers=1")
     expect(screen.find("flight").first).to_be_visible()

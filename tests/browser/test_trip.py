@@ -32,7 +32,7 @@ def test_seats_are_held_while_the_payment_is_under_way(screen: Screen) -> None:
     screen.phase("succeeded")
 
 
-def test_a_step_that_takes_long_is_said_to_be_slow(screen: Screen) -> None:
+def test_a_step_that_takes_long_is_shown_as_slow(screen: Screen) -> None:
     screen.page.clock.install()
     with stopped(screen.system, "charge-payment"):
         screen.book(screen.airline.add_flight(seats=5), passengers=1)
@@ -111,7 +111,7 @@ def test_a_reservation_that_ran_out_of_time_says_so(screen: Screen) -> None:
     screen.phase("expired")
 
 
-def test_a_lost_connection_is_said_and_found_again(screen: Screen) -> None:
+def test_a_lost_connection_is_shown_and_restored(screen: Screen) -> None:
     with stopped(screen.system, "charge-payment"):
         screen.book(screen.airline.add_flight(seats=5), passengers=1)
         screen.phase("held", final=False)
@@ -123,7 +123,7 @@ def test_a_lost_connection_is_said_and_found_again(screen: Screen) -> None:
     screen.phase("succeeded")
 
 
-def test_a_reservation_that_nobody_made_is_not_found(screen: Screen) -> None:
+def test_a_reservation_that_was_never_made_is_not_found(screen: Screen) -> None:
     screen.open("/trips/NOBODYSTRIP1")
 
     expect(screen.find("not-found")).to_contain_text("NOBODYSTRIP1")

@@ -16,7 +16,7 @@ from tests.cli.sample_books import sound
 
 @dataclass(frozen=True)
 class Output:
-    """How a command ended and what it said."""
+    """How a command ended and what it printed."""
 
     code: int
     out: str

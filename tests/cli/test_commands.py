@@ -109,7 +109,7 @@ def test_the_same_key_adds_a_flight_once(typed: Typed, fake: FakeAirline) -> Non
     assert len(fake.lists["flights"]) == 2
 
 
-def test_a_flight_is_changed_by_its_number_and_what_is_not_said_stays(typed: Typed, fake: FakeAirline) -> None:
+def test_a_flight_is_changed_by_its_number_and_what_is_not_given_stays(typed: Typed, fake: FakeAirline) -> None:
     fake.answers["flights/1"] = (200, flight() | {"capacity": 9})
 
     changed = typed("flights", "change", "1", "--capacity", "9", "--json")
@@ -151,7 +151,7 @@ def attempt(number: int, failure: str | None, to: str = "subscriber") -> dict[st
     return {"number": number, "to": to, "at": at, "seconds": 0.012, "failure": failure, "nextAt": None}
 
 
-def test_a_saga_shows_who_took_an_event_who_is_tried_again_and_what_was_said_twice(
+def test_a_saga_shows_who_took_an_event_what_is_retried_and_what_was_repeated(
     typed: Typed, story: None, fake: FakeAirline
 ) -> None:
     taken = {"trigger": "airline/project-dashboard-on-all", "state": "delivered", "attempts": []}
@@ -230,7 +230,7 @@ def test_a_saga_is_followed_past_an_end_that_the_dashboard_has_not_heard_of(
     assert len(typed("saga", "show", "GOOD", "--follow", "--json").json["events"]) == 3
 
 
-def test_a_saga_that_nobody_has_heard_of_is_refused(typed: Typed) -> None:
+def test_an_unknown_saga_is_refused(typed: Typed) -> None:
     said = typed("saga", "show", "NEVER")
     assert (said.code, said.out) == (3, "")
     assert "Nothing has been heard of reservation NEVER" in said.err
@@ -257,7 +257,7 @@ def test_a_replay_that_does_not_get_on_ends(typed: Typed, fake: FakeAirline) -> 
 
 
 @pytest.mark.parametrize("words", [(), ("4f", "--all"), ("--all", "--type", "Paid")])
-def test_a_replay_must_be_told_what(typed: Typed, fake: FakeAirline, words: tuple[str, ...]) -> None:
+def test_a_replay_needs_to_know_what(typed: Typed, fake: FakeAirline, words: tuple[str, ...]) -> None:
     assert typed("dead-letters", "replay", *words).code == 64
     assert fake.asked == []
 
@@ -301,7 +301,7 @@ def test_status_says_which_service_is_away(typed: Typed, fake: FakeAirline) -> N
     assert "Not to be reached: payment." in said.err
 
 
-def test_an_airline_that_is_not_there_is_told_and_has_its_own_exit_code(typed: Typed) -> None:
+def test_an_airline_that_is_not_there_is_reported_with_its_own_exit_code(typed: Typed) -> None:
     with nobody_listens() as url:
         said = typed("flights", "list", "--url", url, "--json")
     assert (said.code, said.out) == (2, "")
@@ -317,7 +317,7 @@ def test_a_command_whose_end_is_unknown_names_its_key(typed: Typed, fake: FakeAi
 
 @pytest.mark.parametrize("identity", ["", ".", ".."])
 @pytest.mark.parametrize("words", [("saga", "show"), ("dead-letters", "show"), ("dead-letters", "replay"), ("cancel",)])
-def test_what_would_be_the_path_of_all_of_them_is_no_id(
+def test_what_would_be_the_path_of_all_of_them_is_not_an_id(
     typed: Typed, fake: FakeAirline, words: tuple[str, ...], identity: str
 ) -> None:
     said = typed(*words, identity)
@@ -362,7 +362,7 @@ def test_who_closes_the_answer_still_learns_how_it_ended(fake: FakeAirline) -> N
 
 
 @pytest.mark.parametrize("form", [["--json"], []])
-def test_a_reader_that_went_away_is_no_error(fake: FakeAirline, form: list[str]) -> None:
+def test_a_reader_that_went_away_is_not_an_error(fake: FakeAirline, form: list[str]) -> None:
     command = [sys.executable, "-m", "cli", "flights", "list", *form, "--url", fake.url]
     read, write = os.pipe()
     os.close(read)
@@ -399,7 +399,7 @@ def test_the_host_header_is_sent_where_no_dns_knows_the_gateway(typed: Typed, fa
     assert fake.hosts == {"airline.example"}
 
 
-def test_an_answer_that_is_no_airlines_is_not_taken_for_one(typed: Typed, fake: FakeAirline) -> None:
+def test_an_answer_from_another_server_is_not_taken_for_an_airlines(typed: Typed, fake: FakeAirline) -> None:
     fake.answers["flights"] = (200, ["something else"])
     assert typed("flights", "list").code == 2
 
@@ -416,7 +416,7 @@ def test_the_airline_of_this_checkout_is_found_by_its_state(tmp_path: Path) -> N
     assert connect("http://elsewhere/", data=tmp_path).url == "http://elsewhere"
 
 
-def test_where_nothing_runs_nobody_speaks_to_the_airline_of_another_folder(
+def test_where_nothing_runs_the_airline_of_another_folder_is_not_called(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "state.json").write_text(json.dumps({"gateway": "http://127.0.0.1:4711"}))  # of a run that was killed

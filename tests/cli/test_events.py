@@ -42,7 +42,7 @@ def offsets(said: Output) -> list[int]:
     return [json.loads(line)["offset"] for line in said.out.splitlines()]
 
 
-def test_the_newest_events_are_listed_once_the_broker_has_told_them(fake: FakeAirline, typed: Typed) -> None:
+def test_the_newest_events_are_listed_once_the_broker_has_reported_them(fake: FakeAirline, typed: Typed) -> None:
     fake.feeds = [[snapshot(broker=False), snapshot(1, 2), change(3)]]
 
     said = typed("events", "--json")
@@ -61,7 +61,7 @@ def test_a_feed_that_breaks_off_is_followed_further_and_no_event_is_printed_twic
     assert said.code == 2  # in the end nobody feeds any more
 
 
-def test_a_line_says_when_what_of_which_reservation_and_who_hears_it(fake: FakeAirline, typed: Typed) -> None:
+def test_a_line_shows_time_event_reservation_and_who_hears_it(fake: FakeAirline, typed: Typed) -> None:
     about = event(1, data={"seatQty": 2, "name": "민수"})
     fake.feeds = [
         [{"kind": "snapshot", "broker": True, "events": [about, {**event(2), "triggers": [], "dataBytes": 9000}]}]

@@ -35,7 +35,7 @@ def test_every_line_becomes_a_flight_once_however_often_it_is_imported(
     assert len(fake.lists["flights"]) == 4
 
 
-def test_bad_lines_are_told_with_number_and_reason_and_the_others_are_taken(
+def test_bad_lines_are_reported_with_number_and_reason_and_the_others_are_imported(
     typed: Typed, fake: FakeAirline, csv: Callable[[str], str]
 ) -> None:
     said = typed(
@@ -50,7 +50,9 @@ def test_bad_lines_are_told_with_number_and_reason_and_the_others_are_taken(
     assert len(fake.lists["flights"]) == 2
 
 
-def test_columns_may_stand_in_any_order_after_a_spreadsheets_mark(typed: Typed, csv: Callable[..., str]) -> None:
+def test_columns_may_be_in_any_order_after_a_spreadsheets_byte_order_mark(
+    typed: Typed, csv: Callable[..., str]
+) -> None:
     file = csv('"5",9,2027-01-01,"KE1",x\n', "\ufeffcost,remainingSeatsCount,takeoffDate,flightCode,remark\n")
     assert typed("flights", "import", file, "--json").json["flights"][0]["flightCode"] == "KE1"
 
@@ -113,7 +115,7 @@ def test_an_open_quote_takes_its_own_line_and_not_the_rest_of_the_file(
 
 
 @pytest.mark.parametrize("first", ["sep=;", '"SEP=;"'])
-def test_the_line_that_excel_writes_before_the_header_is_no_header(
+def test_the_line_that_excel_writes_before_the_header_is_not_the_header(
     typed: Typed, csv: Callable[..., str], first: str
 ) -> None:
     header = HEADER.replace(",", ";")

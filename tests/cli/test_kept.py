@@ -60,7 +60,7 @@ def test_one_those_of_a_trigger_or_all_are_replayed(
     assert replays(fake) == asked
 
 
-def test_what_cannot_be_replayed_is_told_and_keeps_no_other_waiting(typed: Typed, fake: FakeAirline) -> None:
+def test_what_cannot_be_replayed_is_reported_and_holds_up_no_other(typed: Typed, fake: FakeAirline) -> None:
     fake.answers["kept/1/replay"] = (404, {"detail": "the Trigger airline/restore-seats is gone"})
     said = typed("dead-letters", "kept", "replay", "--all", "--json")
     assert (said.code, said.json["replayed"]) == (3, 2)
@@ -76,7 +76,7 @@ def test_a_replay_that_does_not_say_of_what_is_typed_wrong(
     assert replays(fake) == []
 
 
-def test_a_broker_that_keeps_nothing_is_said_to_be_one(typed: Typed, fake: FakeAirline) -> None:
+def test_a_broker_that_keeps_nothing_is_reported_as_such(typed: Typed, fake: FakeAirline) -> None:
     fake.kept = None
     for words in (("list",), ("replay", "--all")):
         said = typed("dead-letters", "kept", *words)

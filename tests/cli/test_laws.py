@@ -131,7 +131,7 @@ def test_a_payment_that_is_on_its_way_may_differ_from_the_ledger(status: str) ->
     assert "payments = the provider's ledger" not in dict(broken(books(payments=[payment(status=status)], ledger=[])))
 
 
-def test_a_new_row_in_an_outbox_is_no_fault() -> None:
+def test_a_new_row_in_an_outbox_is_not_a_fault() -> None:
     assert broken(books(outboxes={"payment": {"unsent": 1, "oldest": JUST_NOW}})) == []
 
 

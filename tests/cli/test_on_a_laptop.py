@@ -72,7 +72,7 @@ def test_smoke_can_use_a_flight_that_is_there(typed: Typed) -> None:
     assert typed("smoke", "--flight", "4711").returncode == 3
 
 
-def test_a_reservation_is_placed_awaited_and_told(typed: Typed) -> None:
+def test_a_reservation_is_placed_awaited_and_shown(typed: Typed) -> None:
     made = said(typed("reserve", "--customer", "3", "--flight", "1001", "--seats", "2", "--wait", "--json"))
     assert made["status"] == "SUCCEED"
     story = said(typed("saga", "show", made["reservationId"], "--follow", "--json"))

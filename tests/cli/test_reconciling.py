@@ -1,4 +1,4 @@
-"""Reconcile against live books: what stays wrong is told, what only passes by is not."""
+"""Reconcile against live data: what stays wrong is reported, what is only temporary is not."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ def test_sound_books_end_well(typed: Typed) -> None:
         ("customerInfos", [customer(placed=3)], "dashboard = reservations"),
     ],
 )
-def test_a_broken_law_is_told(typed: Typed, fake: FakeAirline, resource: str, items: list[Any], law: str) -> None:
+def test_a_broken_law_is_reported(typed: Typed, fake: FakeAirline, resource: str, items: list[Any], law: str) -> None:
     fake.lists[resource] = items
     said = typed(*NOW)
     assert (said.code, said.json["holds"]) == (1, False)
@@ -49,7 +49,7 @@ def test_how_long_something_may_be_owed_is_for_the_operator_to_say(typed: Typed,
     assert typed(*NOW, "--owed-minutes", "99999999").code == 0
 
 
-def test_a_second_reservation_for_a_command_is_told_with_the_first(typed: Typed, fake: FakeAirline) -> None:
+def test_a_second_reservation_for_a_command_is_reported_with_the_first(typed: Typed, fake: FakeAirline) -> None:
     first, second = fake.lists["reservations"]
     second["requestedBy"] = {"source": "/agency/7", "id": first["requestedBy"]["id"].replace(" ", "%20")}
     said = typed(*NOW)
@@ -61,7 +61,9 @@ def test_unsent_events_break_a_law(typed: Typed, fake: FakeAirline) -> None:
     assert typed(*NOW).json["laws"]["outboxes are empty"][0]["outbox"] == "payment"
 
 
-def test_a_difference_that_vanishes_was_none(typed: Typed, fake: FakeAirline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_difference_that_vanishes_is_not_reported(
+    typed: Typed, fake: FakeAirline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake.lists["flights"] = [flight(remaining=6)]
     look = reading.again
 
@@ -74,7 +76,7 @@ def test_a_difference_that_vanishes_was_none(typed: Typed, fake: FakeAirline, mo
     assert (said.code, said.json["suspected"], said.json["holds"]) == (0, 1, True)
 
 
-def test_what_moves_at_every_look_is_told_as_busy_and_breaks_nothing(typed: Typed, fake: FakeAirline) -> None:
+def test_what_changes_at_every_look_is_reported_as_busy_and_breaks_no_law(typed: Typed, fake: FakeAirline) -> None:
     fake.lists["customerInfos"] = [customer(placed=3)]
     fake.lists["reservations"][0]["status"] = "PENDING"
     fake.lists["reservations"][0]["expiresAt"] = "2999-01-01T00:00:00Z"

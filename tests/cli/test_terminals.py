@@ -84,7 +84,7 @@ def test_before_an_installation_it_says_how_to_get_one(fake: FakeAirline, tmp_pa
     assert f"nothing is installed in {tmp_path} yet; `make run` there" in before.stderr.decode()
 
 
-def test_an_installation_that_was_broken_off_is_said_in_words(fake: FakeAirline, tmp_path: Path) -> None:
+def test_an_interrupted_installation_is_explained_in_words(fake: FakeAirline, tmp_path: Path) -> None:
     for room in ("cli", "client", "laptop", "terminal"):
         (tmp_path / room).symlink_to(ROOT / room)
     (tmp_path / "bin").mkdir()
@@ -97,7 +97,7 @@ def test_an_installation_that_was_broken_off_is_said_in_words(fake: FakeAirline,
     assert b"Traceback" not in halfway.stderr
 
 
-def test_a_full_disk_behind_the_answer_is_said_without_a_traceback(fake: FakeAirline) -> None:
+def test_a_full_disk_behind_the_answer_is_reported_without_a_traceback(fake: FakeAirline) -> None:
     fake.lists["flights"].append(flight(77))
     with Path("/dev/full").open("wb") as full:
         environment = {"PATH": os.environ["PATH"], "AIRLINE_URL": fake.url}

@@ -33,7 +33,7 @@ def answered_by(namespace: Namespace, path: str, revisions: list[str]) -> Counte
     return Counter({revision: log.count(f'"GET {path}"') for revision, log in logs.items()})
 
 
-def test_a_tenth_of_the_calls_goes_to_the_canary_and_none_after_it_was_taken_back(
+def test_a_tenth_of_the_calls_goes_to_the_canary_and_none_after_its_rollback(
     installation: Installation, airline: AirlineUnderTest
 ) -> None:
     old = service(installation)["status"]["latestReadyRevisionName"]

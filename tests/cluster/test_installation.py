@@ -26,7 +26,7 @@ def test_the_first_revision_of_every_function_that_publishes_knows_the_brokers_a
     assert [name for name in bound if "K_SINK" not in environment(namespace, f"{name}-00001")] == []
 
 
-def test_serving_is_told_to_keep_the_revisions_that_are_good(installation: Installation) -> None:
+def test_serving_keeps_the_revisions_that_are_good(installation: Installation) -> None:
     good = rollback.remember(rollback.Cluster(installation.namespace.name))
     kept: dict[str, Any] = {
         one["metadata"]["name"]: one["metadata"]["annotations"].get(rollback.KEPT)

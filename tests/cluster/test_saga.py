@@ -16,7 +16,7 @@ def test_a_reservation_is_paid_and_succeeds(airline: AirlineUnderTest) -> None:
     assert airline.outcome(reservation)["status"] == "SUCCEED"
     airline.eventually_remaining(flight, 2)
     assert airline.payment(reservation)["amount"] == 600_000
-    airline.eventually(lambda: (airline.customer(31) or {}).get("confirmedCount") == 1, "the dashboard knows of it")
+    airline.eventually(lambda: (airline.customer(31) or {}).get("confirmedCount") == 1, "the dashboard knows it")
 
 
 def test_a_flight_with_too_few_seats_cancels_with_the_reason(airline: AirlineUnderTest) -> None:

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 THREADS = "16"
-"""Connections of each database, so many can be at it at once."""
+"""Connections of each database: this many can be used at once."""
 FOLDERS = {tables_of(folder): folder for folder in folders_of_databases()}
 EMPTY = {"sqlite": "DELETE FROM {}", "postgresql": "TRUNCATE {} RESTART IDENTITY", "mysql": "TRUNCATE {}"}
 

@@ -1,4 +1,4 @@
-"""A database that is away, and that comes back: the one who asked is told to try again, and nobody restarts."""
+"""A database that is away, and comes back: callers are asked to try again, and no function restarts."""
 
 import signal
 

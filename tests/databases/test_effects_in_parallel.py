@@ -173,7 +173,7 @@ def test_of_many_commands_by_one_key_of_which_the_first_ones_fail_one_is_carried
 
 
 @ON_A_SERVER
-def test_a_second_request_is_told_that_the_first_is_still_at_work(in_reserve: Service) -> None:
+def test_a_second_request_learns_that_the_first_is_still_running(in_reserve: Service) -> None:
     def second(_: Connection) -> tuple[Response, None]:
         raise AssertionError("the first one is at work")
 

@@ -1,4 +1,4 @@
-"""A function that is told to end, as a process of its own on a real server: it finishes its call and lets go of all."""
+"""A function that is terminated, in its own process on a real server: it finishes its call and releases everything."""
 
 import json
 import os
@@ -32,7 +32,7 @@ ABANDONED = "SELECT sessions_abandoned FROM pg_stat_database WHERE datname = cur
 
 @pytest.fixture
 def url(server: Server, request: pytest.FixtureRequest) -> URL:
-    """A migrated database of flight-seats, which nobody is connected to."""
+    """A migrated database of flight-seats, without connections."""
     made = server.database(f"ends_{abs(hash(request.node.name))}")
     migrations.upgrade(FUNCTIONS / "flight-seats", made)
     store.engine(made).dispose()
@@ -74,7 +74,7 @@ def eventually(condition: Callable[[], object]) -> None:
 
 
 def answers(port: int) -> int | None:
-    """The status of the probe; None while nobody listens."""
+    """The status of the probe; None while nothing listens."""
     connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
     try:
         connection.request("GET", "/healthz")
@@ -86,7 +86,7 @@ def answers(port: int) -> int | None:
 
 
 def tell(port: int) -> HTTPConnection:
-    """Sends ReservationPlaced, without waiting for what is said to it."""
+    """Sends ReservationPlaced, without waiting for the answer."""
     connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
     connection.request("POST", "/", json.dumps(event("ReservationPlaced")), CLOUD_EVENT)
     return connection
@@ -94,7 +94,7 @@ def tell(port: int) -> HTTPConnection:
 
 @ON_POSTGRESQL
 @pytest.mark.parametrize("threads", [1, 4])
-def test_a_function_told_to_end_answers_the_call_at_hand_and_leaves_no_session(
+def test_a_function_that_ends_answers_the_current_call_and_leaves_no_session(
     url: URL, tmp_path: Path, threads: int
 ) -> None:
     watching = create_engine(url, isolation_level="AUTOCOMMIT")

@@ -1,4 +1,4 @@
-"""A database that is there and says nothing: who asked is told to try again, before the broker gives up on them.
+"""A database that is there but does not answer: callers are asked to try again, before the broker gives up on them.
 
 Frozen (SIGSTOP), or behind a network that takes connections and answers nothing. Nothing here waits for a time: each of
 these calls would never come back if nobody gave up.

@@ -45,7 +45,7 @@ def test_a_row_that_is_there_is_locked_until_the_end(
 
 
 @ON_A_SERVER
-def test_a_cancel_that_meets_a_charge_under_way_cannot_be_overtaken_by_the_outcome(
+def test_a_cancel_during_a_charge_cannot_be_overtaken_by_the_outcome(
     server: Server, payment_service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment_service.run(payments.begin_charge, decreased())

@@ -19,7 +19,7 @@ SAGAS = [f"R{number}" for number in range(30)]
 
 
 def late(identity: str) -> list[Event]:
-    """What is said of a reservation while the projection is rebuilt."""
+    """The events of a reservation while the projection is rebuilt."""
     paid = Paid(payment_id=1, reservation_id=identity, customer_id=7, amount=600)
     return [decreased(identity), paid, canceled(identity)]
 
@@ -49,7 +49,7 @@ def test_an_event_that_is_not_committed_yet_is_waited_for_or_waits(dashboard_ser
         project(envelope(decreased(identity)), transaction)
         project(envelope(canceled(identity)), transaction)
 
-    for identity in SAGAS[:10]:  # an event that comes a second time changes nothing and would race nobody
+    for identity in SAGAS[:10]:  # an event that comes a second time changes nothing and would race with nothing
         hear(dashboard_service, placed(identity))
         dashboard_service.run(corrupt_all)
         at_once(

@@ -46,7 +46,7 @@ def event(identity: str, **data: object) -> dict[str, Any]:
     return {"source": AGENCY, "id": identity, "type": "CancellationRequested", "data": data}
 
 
-def test_commands_are_said_again_until_they_are_done_and_then_forgotten(
+def test_commands_are_repeated_until_they_are_done_and_then_forgotten(
     in_reserve: Service, said: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_reserve.run(reservations.place_reservation, REQUESTED)

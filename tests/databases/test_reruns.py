@@ -1,4 +1,4 @@
-"""Deadlocks and serialization failures are rerun inside; whoever loses every time is told to try again."""
+"""Deadlocks and serialization failures are rerun inside; a caller that loses every time is asked to try again."""
 
 import itertools
 import threading

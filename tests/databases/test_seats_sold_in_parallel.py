@@ -24,7 +24,7 @@ BUYERS = 60
 
 
 def on_sale(engine: Engine, capacities: list[int]) -> Engine:
-    """Flights from 1 on, of so many seats."""
+    """Flights from 1 on, with this many seats."""
 
     def work(transaction: Connection) -> None:
         for number, seats in enumerate(capacities, 1):
@@ -69,7 +69,7 @@ def errors_of(engine: Engine) -> Iterator[list[BaseException | None]]:
 
 
 @pytest.mark.parametrize("capacities", [[20], [4] * 5], ids=["one hot flight", "spread over five"])
-def test_every_seat_is_sold_once_and_the_others_are_told_so(database: Database, capacities: list[int]) -> None:
+def test_every_seat_is_sold_once_and_the_others_are_refused(database: Database, capacities: list[int]) -> None:
     engine = on_sale(database(flights.metadata), capacities)
     said = at_once([buyer(engine, number, flight=1 + number % len(capacities)) for number in range(BUYERS)])
     assert Counter(map(type, said)) == {RemainingSeatsDecreased: 20, SeatsSoldOut: BUYERS - 20}

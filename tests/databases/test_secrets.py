@@ -1,4 +1,4 @@
-"""What a function was told in confidence is in no log line and in no answer, whatever fails."""
+"""Passwords and secrets of a function are in no log line and in no answer, whatever fails."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ HEARD = event("ReservationPlaced", flightId=1001)
 AWAY = {
     "nobody listens": f"postgresql+psycopg://airline:{PASSWORD}@127.0.0.1:1/x",
     "no such host": f"postgresql+psycopg://airline:{PASSWORD}@nowhere.invalid/x",
-    "an option that is none": f"postgresql+psycopg://airline:{PASSWORD}@127.0.0.1:1/x?connect_timeout=soon",
+    "an invalid option": f"postgresql+psycopg://airline:{PASSWORD}@127.0.0.1:1/x?connect_timeout=soon",
     "no such option": f"postgresql+psycopg://airline:{PASSWORD}@127.0.0.1:1/x?colour=red",
     "MySQL, nobody listens": f"mysql+pymysql://airline:{PASSWORD}@127.0.0.1:1/x",
     "no such folder": "sqlite:////nowhere/x.db",
@@ -53,7 +53,7 @@ def assert_nothing_is_told(*texts: str) -> None:
 
 
 def fails(airline: HostedAirline, capfd: pytest.CaptureFixture[str]) -> list[int]:
-    """Lets a policy and a probe fail, and looks at all that was said; the statuses."""
+    """Lets a policy and a probe fail, and looks at all output; returns the statuses."""
     function = airline.function(SERVICE)
     answers = [function.hear(HEARD), function.get("/healthz")]
     logged = capfd.readouterr()

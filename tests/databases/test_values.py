@@ -89,7 +89,7 @@ def test_keys_that_are_not_the_same_are_different(database: Database, other: str
 
 
 @pytest.mark.parametrize("other", ["ABC", "äbc"])
-def test_the_provider_tells_keys_apart_as_well(database: Database, other: str) -> None:
+def test_the_provider_distinguishes_keys_as_well(database: Database, other: str) -> None:
     provider_service = database(provider.metadata)
     row = {"kind": "charge", "accepted": True, "amount": 1, "at": NOON}
     assert added(provider_service, provider.LEDGER, key="abc", **row)
@@ -136,7 +136,7 @@ def test_a_row_is_inserted_once_and_stays_as_it_was(database: Database) -> None:
     assert kept(payment_service, payments.PAYMENTS.c.id, payments.PAYMENTS.c.amount) == [(1, 1)]
 
 
-def test_an_update_tells_the_row_that_it_changed_or_that_there_was_none(database: Database) -> None:
+def test_an_update_returns_the_row_that_it_changed_or_that_there_was_none(database: Database) -> None:
     engine = database(flights.metadata)
     added(engine, flights.FLIGHTS, **FLIGHT, remaining_seats_count=5)
     wanted = {"flight": 1, "seats": 2, "earliest": date.min}

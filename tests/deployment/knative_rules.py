@@ -1,6 +1,6 @@
 """What Knative and Kubernetes demand of rendered manifests, and what we demand: a rule says what is wrong, if anything.
 
-Knative's own rules are not in its API schemas: they stand in the sources named beside them.
+Knative's own rules are not in its API schemas: each names the source that it comes from.
 """
 
 import json
@@ -152,7 +152,7 @@ def who_is_scaled_by_cpu_never_sleeps_and_the_policies_do(rendering: Rendering) 
 def names_can_be_dns_labels(rendering: Rendering) -> Complaints:
     for service in services_of(rendering).values():
         if not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", service.name):
-            yield f"{service}: is no DNS label"
+            yield f"{service}: is not a DNS label"
 
 
 def every_delivery_is_whole(rendering: Rendering) -> Complaints:
@@ -240,7 +240,7 @@ def policies_of_the_network_select_what_there_is(rendering: Rendering) -> Compla
     pods = [labels_of_pods(workload) for workload in workloads(rendering)]
     for policy in of(rendering, "NetworkPolicy").values():
         if not any(_selects(policy.spec["podSelector"], labels) for labels in pods):
-            yield f"{policy}: selects nobody"
+            yield f"{policy}: selects no pod"
         for peer in _peers(policy):
             selector = peer.get("namespaceSelector")
             if selector and not any(_selects(selector, {NAME_OF_A_NAMESPACE: name}) for name in OF_KNATIVE):

@@ -74,12 +74,12 @@ def test_with_passwords_of_ones_own_it_goes_on(path: str, tmp_path: Path) -> Non
     assert REACHED in deploy("azure", PATH=path, SECRETS=str(secrets), KAFKA="kafka.example:9092").stdout
 
 
-def test_a_database_for_trying_out_needs_none(path: str) -> None:
+def test_a_database_for_trying_out_needs_no_secrets(path: str) -> None:
     assert REACHED in deploy("in-memory", PATH=path).stdout
 
 
 def installed(folder: Path, overlay: str) -> tuple[list[str], str]:
-    """What was applied, in this order, and what was said."""
+    """What was applied, in this order, and what was printed."""
     done = deploy(overlay, PATH=f"{folder}:{os.environ['PATH']}", KAFKA="kafka.example:9092")
     assert done.returncode == 0, done.stderr
     return (folder / "applied").read_text().splitlines(), done.stdout
@@ -103,7 +103,7 @@ def test_a_broker_that_is_there_keeps_its_dead_letter_sink_all_the_time(empty: P
     assert applied.index("broker") < applied.index("functions")
 
 
-def test_a_topic_left_over_with_one_partition_is_told_at_the_end(empty: Path) -> None:
+def test_a_topic_left_over_with_one_partition_is_reported_at_the_end(empty: Path) -> None:
     (empty / "topic").write_text("The topic knative-broker-airline-airline has 1 partition, ...\n")
 
     applied, said = installed(empty, "kafka")

@@ -69,7 +69,9 @@ def test_the_tunnel_ends_with_the_command_whose_exit_code_counts(environment: di
     ("wrong", "said"),
     [({"BROKEN": "kourier-internal"}, '"kourier-internal" not found'), ({"URL": ""}, "it is not Ready")],
 )
-def test_why_there_is_no_tunnel_is_said(environment: dict[str, str], wrong: dict[str, str], said: str) -> None:
+def test_the_reason_for_a_missing_tunnel_is_shown(
+    environment: dict[str, str], wrong: dict[str, str], said: str
+) -> None:
     done = reach(environment | wrong, "sh", "-c", SHOW)
 
     assert done.returncode == 1

@@ -41,7 +41,7 @@ class Town:
             state["services"] |= {name: service(name, number) for name in names}
 
     def collect_garbage(self) -> None:
-        """As Serving does with config-gc at 0: revisions without traffic go, but for those that are to be kept."""
+        """As Serving does with config-gc at 0: revisions without traffic are deleted, except those to be kept."""
         with self.changed() as state:
             state["revisions"] = sorted({str(name) for name in self.serving().values()} | {*state["kept"]})
 
@@ -109,7 +109,7 @@ def test_only_the_revisions_that_were_good_last_are_kept(town: Town) -> None:
     assert town.state["kept"] == ["gateway-00001", "reserve-00002"]
 
 
-def test_a_formerly_good_revision_that_somebody_deleted_is_no_obstacle(town: Town) -> None:
+def test_a_formerly_good_revision_that_was_deleted_does_not_block_the_rollback(town: Town) -> None:
     town.release(1, "reserve")
     rollback.main(["remember"])
     town.release(2, "reserve")

@@ -19,7 +19,7 @@ FRAMEWORK |= {"click", "gunicorn", "packaging", "cloudevents", "deprecation"}
 NEEDED = FRAMEWORK | {"sqlalchemy", "typing_extensions"}
 """Of all that is installed in an image. Of a driver there is none here, as SQLite needs none."""
 DIALECTS = {"sqlalchemy.dialects.mysql", "sqlalchemy.dialects.sqlite"}
-"""The one that is spoken, and the one whose column types the tables name."""
+"""The one in use, and the one whose column types the tables name."""
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ def airline_without_broker(tmp_path: Path, migrated: Path) -> Iterator[HostedAir
 
 @pytest.fixture
 def broker() -> Iterator[RecordingBroker]:
-    """A broker that says 202 until it is told otherwise."""
+    """A broker that answers 202 until a test changes that."""
     with recording_broker() as broker:
         yield broker
 

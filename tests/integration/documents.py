@@ -20,7 +20,7 @@ FILES = {
     "dead-letters": "dead-letters/letters.openapi.json",
 }
 EXAMPLES = 50
-"""How many requests are made up for each operation, beside those that cover each constraint; always the same ones."""
+"""How many requests are generated for each operation, in addition to those for each constraint; always the same."""
 
 
 def _read(file: str) -> BaseSchema:
@@ -33,7 +33,7 @@ DOCUMENTED = {service: _read(file) for service, file in FILES.items()}
 
 
 def paths_of(service: str) -> dict[str, Json]:
-    """By path, what a document says of each method."""
+    """By path, what a document says about each method."""
     paths: dict[str, Json] = DOCUMENTED[service].raw_schema["paths"]
     return paths
 

@@ -21,7 +21,7 @@ def keep_house(airline: HostedAirline) -> None:
 
 
 def command(airline: HostedAirline, number: int) -> str:
-    """The id that is promised to a command; nobody but the broker hears of it."""
+    """The id that is promised to a command; only the broker gets it."""
     said = {"specversion": "1.0", "id": f"order-{number}", "source": "/agency", "type": "ReservationRequested"}
     sent = json.dumps(said | {"data": WISH})
     answer = airline.function("reserve-commands").post("/events", data=sent, headers={"Content-Type": CLOUD_EVENT_JSON})
@@ -44,7 +44,7 @@ def about(said: list[dict[str, Any]]) -> set[str]:
 
 @pytest.fixture
 def weekend(airline: HostedAirline, held_clock: Clock) -> Any:
-    """Lets a weekend pass in which nobody hears what is said again."""
+    """Lets a weekend pass in which nobody hears the repeats."""
 
     def passes() -> None:
         for _ in range(60):
@@ -71,7 +71,7 @@ def test_each_tick_tries_one_of_those_that_wait_longest_and_no_more(
     assert set().union(*map(about, tried)) == owed
 
 
-def test_as_soon_as_one_is_settled_that_was_said_again_all_the_others_are_said_at_the_next_tick(
+def test_as_soon_as_one_repeated_reservation_is_settled_all_others_are_repeated_at_the_next_tick(
     airline: HostedAirline, broker: RecordingBroker, held_clock: Clock, weekend: Any
 ) -> None:
     owed = {place(airline)["reservationId"] for _ in range(4)}
@@ -97,7 +97,7 @@ def test_one_that_is_settled_at_once_says_nothing_of_those_that_wait(
     assert len(about(said_at_the_next_tick(airline, broker, held_clock, "ReservationCanceled"))) == 1
 
 
-def test_as_soon_as_one_command_is_done_that_was_said_again_all_the_others_are_said_at_the_next_tick(
+def test_as_soon_as_one_repeated_command_is_done_all_others_are_repeated_at_the_next_tick(
     airline: HostedAirline, broker: RecordingBroker, held_clock: Clock, weekend: Any
 ) -> None:
     promised = {command(airline, number) for number in range(4)}

@@ -209,7 +209,7 @@ TOO_MUCH = {
     "a long name": "n" * 256 + "=1",
     "a long value": "reservationId=" + "x" * 256,
     "two pages": "page=1&page=2",
-    "two of what nobody knows": "x=1&x=2",
+    "two of an unknown parameter": "x=1&x=2",
 }
 NO_HOSTS = [
     *(

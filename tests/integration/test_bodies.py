@@ -1,4 +1,4 @@
-"""Bodies that do not come: said to be the sender's fault, and not waited for again by whoever reads after us."""
+"""Bodies that do not arrive: the sender's fault, and no later reader waits for them again."""
 
 import pytest
 
@@ -26,7 +26,7 @@ class Fails:
 @pytest.mark.parametrize(
     ("error", "status"),
     [(BlockingIOError(11, "silence"), 408), (OSError("no more data"), 408), (ArithmeticError("zz"), 400)],
-    ids=["silence", "the sender is gone", "a chunk that is none"],
+    ids=["silence", "the sender is gone", "a malformed chunk"],
 )
 def test_a_body_that_fails_is_refused_and_not_asked_for_again(
     airline: HostedAirline, way: tuple[str, str], error: Exception, status: int
@@ -39,7 +39,7 @@ def test_a_body_that_fails_is_refused_and_not_asked_for_again(
 
 
 @each_way
-def test_a_body_that_is_shorter_than_it_is_said_to_be_is_refused(airline: HostedAirline, way: tuple[str, str]) -> None:
+def test_a_body_shorter_than_its_content_length_is_refused(airline: HostedAirline, way: tuple[str, str]) -> None:
     (service, path), given = way, {"wsgi.input_terminated": True, "CONTENT_LENGTH": "50"}
 
     answer = airline.function(service).open("POST", path, data=b"{}", environ_overrides=given)
@@ -48,7 +48,7 @@ def test_a_body_that_is_shorter_than_it_is_said_to_be_is_refused(airline: Hosted
 
 
 @pytest.mark.parametrize("host", ["[", "x:99999", "x:y"])
-def test_nothing_is_done_for_a_host_that_is_none(airline: HostedAirline, host: str) -> None:
+def test_nothing_is_done_for_a_malformed_host(airline: HostedAirline, host: str) -> None:
     reserve = airline.function("reserve")
 
     answer = reserve.open("POST", "/reservations", json={}, headers={"X-Forwarded-Host": host})

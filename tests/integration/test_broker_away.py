@@ -1,4 +1,4 @@
-"""A broker that is away takes nobody with it: requests go past it, and what waits is sent when it is back."""
+"""A broker that is away stops nobody else: requests are answered without it, and what waits is sent when it is back."""
 
 import socket
 import threading
@@ -249,7 +249,7 @@ def test_an_event_that_waited_does_not_wait_for_the_202_of_the_one_before_it(
     assert (outbox.drain(), waiting(airline)) == (5, 0)
 
 
-def test_two_processes_that_meet_at_the_same_events_do_not_send_all_the_rest_twice(
+def test_two_processes_that_reach_the_same_events_do_not_send_all_the_rest_twice(
     airline: HostedAirline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     airline.function("reserve")
@@ -327,7 +327,7 @@ def test_nothing_that_happens_after_the_commit_changes_the_answer(
     assert len(kept | {said["id"] for said in broker.accepted}) == 3
 
 
-def test_a_broker_of_which_nothing_is_known_is_away_and_nothing_is_lost(airline: HostedAirline) -> None:
+def test_an_unknown_broker_counts_as_away_and_nothing_is_lost(airline: HostedAirline) -> None:
     airline.settings["K_SINK"] = ""
 
     place(airline)
@@ -338,7 +338,7 @@ def test_a_broker_of_which_nothing_is_known_is_away_and_nothing_is_lost(airline:
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_a_function_that_is_told_to_end_while_the_broker_does_not_answer_ends_in_order(
+def test_a_function_that_is_terminated_while_the_broker_does_not_answer_ends_cleanly(
     airline: HostedAirline, tmp_path: Path, threads: int
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -1,4 +1,4 @@
-"""Commands as CloudEvents from outside: judged, cleaned, remembered before the 202, and said until they are done."""
+"""Commands as CloudEvents from outside: checked, cleaned, stored before the 202, and repeated until they are done."""
 
 import json
 from datetime import timedelta
@@ -121,7 +121,7 @@ def test_the_promised_id_is_the_one_that_is_placed(airline: HostedAirline, broke
     assert broker.accepted[1]["causationid"] == "order-1"
 
 
-def test_a_reservation_tells_the_command_that_asked_for_it(airline: HostedAirline, broker: RecordingBroker) -> None:
+def test_a_reservation_names_the_command_that_asked_for_it(airline: HostedAirline, broker: RecordingBroker) -> None:
     promised = body_of(structured(airline, request()))["reservationId"]
     airline.function("place-reservation").hear(broker.accepted[0])
     straight = request(id="주문-1", data={"customerId": 7, "flightId": 1001, "seatQty": 3})
@@ -154,7 +154,7 @@ def test_another_command_is_another_reservation(airline: HostedAirline, other: C
 
 @in_both_modes
 @pytest.mark.parametrize("source", OURS)
-def test_nobody_outside_speaks_as_the_airline(
+def test_nobody_outside_can_send_as_the_airline(
     airline: HostedAirline, broker: RecordingBroker, send: Any, source: str
 ) -> None:
     assert_refused(send(airline, request(source=source)), 403)
@@ -163,7 +163,9 @@ def test_nobody_outside_speaks_as_the_airline(
 
 @in_both_modes
 @pytest.mark.parametrize("type_", [*sorted(set(DATA) - {"ReservationRequested", "CancellationRequested"}), "paid", "X"])
-def test_what_is_no_command_is_refused(airline: HostedAirline, broker: RecordingBroker, send: Any, type_: str) -> None:
+def test_what_is_not_a_command_is_refused(
+    airline: HostedAirline, broker: RecordingBroker, send: Any, type_: str
+) -> None:
     assert_refused(send(airline, request(type_, DATA.get(type_, {}))), 403)
     assert broker.accepted == []
 
@@ -196,7 +198,7 @@ def test_fields_that_are_ours_do_not_travel_on(airline: HostedAirline, broker: R
 
 
 @pytest.mark.parametrize("status", [404, 429, 500, 503])
-def test_a_command_is_accepted_while_the_broker_refuses_it_and_is_said_later(
+def test_a_command_is_accepted_while_the_broker_refuses_it_and_sent_later(
     airline: HostedAirline, broker: RecordingBroker, status: int
 ) -> None:
     broker.refusals["ReservationRequested"] = status
@@ -209,8 +211,8 @@ def test_a_command_is_accepted_while_the_broker_refuses_it_and_is_said_later(
     assert {said["data"]["reservationId"] for said in broker.accepted} == {promised}
 
 
-@pytest.mark.parametrize("sink", ["", None], ids=["nobody said where it is", "away"])
-def test_a_command_is_accepted_without_the_broker_and_said_later(
+@pytest.mark.parametrize("sink", ["", None], ids=["the broker is not configured", "away"])
+def test_a_command_is_accepted_without_the_broker_and_sent_later(
     airline_without_broker: HostedAirline, broker: RecordingBroker, sink: str | None
 ) -> None:
     airline = airline_without_broker
@@ -232,7 +234,7 @@ def test_a_command_is_not_accepted_where_it_cannot_be_remembered(
     assert broker.accepted == []
 
 
-def test_a_command_is_said_again_until_its_reservation_is_there(
+def test_a_command_is_repeated_until_its_reservation_is_there(
     airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
 ) -> None:
     structured(airline, request())
@@ -252,7 +254,7 @@ def test_a_command_is_said_again_until_its_reservation_is_there(
     assert commands_heard(broker) == ["ReservationRequested"]
 
 
-def test_a_cancellation_is_said_again_until_its_reservation_is_canceled(
+def test_a_cancellation_is_repeated_until_its_reservation_is_canceled(
     airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
 ) -> None:
     placed = place(airline)["reservationId"]
@@ -384,7 +386,7 @@ BROKEN: dict[str, tuple[bytes, dict[str, str]]] = {
     "a number for an id": (json.dumps(request(id=1)).encode(), CLOUD_EVENT),
     "an empty id": (json.dumps(request(id="")).encode(), CLOUD_EVENT),
     "a plain command": (json.dumps(WISH).encode(), {"Content-Type": "application/json"}),
-    "data that is no JSON": (
+    "data that is not JSON": (
         b"seatQty=3",
         {"ce-specversion": "1.0", "ce-id": "1", "ce-source": AGENCY, "ce-type": "ReservationRequested"},
     ),
@@ -585,7 +587,7 @@ def straight(type_: str, data: dict[str, Any], **attributes: object) -> Command:
     return STRAIGHT | {"type": type_, "data": data} | attributes
 
 
-def test_a_cancellation_of_what_nobody_has_placed_is_remembered_and_not_retried(
+def test_a_cancellation_of_what_was_never_placed_is_remembered_and_not_retried(
     airline: HostedAirline, broker: RecordingBroker
 ) -> None:
     early = event("CancellationRequested", AGENCY)

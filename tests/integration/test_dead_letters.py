@@ -35,7 +35,7 @@ def kept(airline: HostedAirline, query: str = "") -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("answer", [PROBLEM.encode(), PROBLEM], ids=["base64", "plain"])
-def test_a_letter_tells_who_failed_on_what_and_why(airline: HostedAirline, answer: bytes | str) -> None:
+def test_a_letter_says_who_failed_on_what_and_why(airline: HostedAirline, answer: bytes | str) -> None:
     letter = dead(event("RemainingSeatsDecreased"), answer)
 
     keep(airline, letter)
@@ -153,7 +153,7 @@ def test_a_strangers_letter_is_kept_with_its_data(airline: HostedAirline, body: 
         ("", ""),
     ],
 )
-def test_a_function_has_its_short_name_where_it_can_be_told(
+def test_a_function_has_its_short_name_where_it_is_known(
     airline: HostedAirline, destination: str, function: str
 ) -> None:
     keep(airline, dead(event("Paid"), by=destination))

@@ -62,7 +62,7 @@ SAYS = {word: name for name, found in SPEAKING.items() for word in policy.says(r
 
 
 def replies(service: str) -> bool:
-    """Whether what a policy says is its reply; else it is announced, or there is nothing to say."""
+    """Whether a policy's event is its reply; otherwise it is announced, or there is none."""
     return SPEAKING[service].wrapper != "announce" and bool(policy.says(rule(SPEAKING[service].rules[-1])))
 
 
@@ -183,7 +183,7 @@ def test_who_observes_or_keeps_house_never_replies(airline: HostedAirline, servi
 
 @pytest.mark.parametrize("service", WIRED)
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000, b"\xff", b'{"specversion": "1.0"}'])
-def test_what_is_no_event_is_refused_for_good(airline: HostedAirline, service: str, body: bytes) -> None:
+def test_what_is_not_an_event_is_refused_for_good(airline: HostedAirline, service: str, body: bytes) -> None:
     answer = airline.function(service).post("/", data=body, headers={"Content-Type": "application/cloudevents+json"})
 
     assert_refused(answer, 400)
@@ -191,7 +191,7 @@ def test_what_is_no_event_is_refused_for_good(airline: HostedAirline, service: s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterSent:
-    """A word that nobody has added to the glossary."""
+    """An event that is not in the glossary."""
 
     reservation_id: ReservationId
 

@@ -80,7 +80,7 @@ def test_setting_the_remaining_seats_changes_the_capacity_by_as_much(airline: Ho
     assert body_of(flights.get("/flights/1001"))["remainingSeatsCount"] == 13
 
 
-def test_a_flight_that_nobody_is_booked_on_can_be_removed(airline: HostedAirline) -> None:
+def test_a_flight_without_bookings_can_be_removed(airline: HostedAirline) -> None:
     flights = airline.function("flight-seats")
 
     assert (answer := flights.delete("/flights/1005")).status_code == 204
@@ -107,7 +107,7 @@ def test_an_unknown_flight_is_not_found(airline: HostedAirline, method: str, num
     assert_refused(airline.function("flight-seats").open(method, f"/flights/{number}", **wish), 404)
 
 
-def test_holds_tell_what_each_reservation_has_got(airline: HostedAirline) -> None:
+def test_holds_show_what_each_reservation_has(airline: HostedAirline) -> None:
     decrease, restore = airline.function("decrease-seats"), airline.function("restore-seats")
     for identity, seats in [("000000000001", 2), ("000000000002", 3), ("000000000003", 900)]:
         decrease.hear(event("ReservationPlaced", reservationId=identity, seatQty=seats))

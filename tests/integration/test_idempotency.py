@@ -127,7 +127,9 @@ def test_a_second_request_waits_for_the_first_one_that_is_at_work(
     assert answers[0].data == answers[1].data
 
 
-def test_who_waits_for_too_long_is_told_to_try_again(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_that_waits_for_too_long_is_asked_to_try_again(
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(store, "TURN_SECONDS", 0.05)
     other = os.open(f"{airline.database('reserve')}-writer", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(other, fcntl.LOCK_EX)

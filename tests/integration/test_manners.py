@@ -46,7 +46,7 @@ def allowed(header: str) -> str:
 
 @each_resource
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "BREW"])
-def test_a_method_that_is_not_spoken_is_answered_with_those_that_are(
+def test_a_method_that_is_not_allowed_is_answered_with_those_that_are(
     airline: HostedAirline, service: str, path: str, methods: str, method: str
 ) -> None:
     answer = airline.function(service).open(method, path)
@@ -56,7 +56,7 @@ def test_a_method_that_is_not_spoken_is_answered_with_those_that_are(
 
 
 @each_resource
-def test_a_client_may_ask_which_methods_are_spoken(
+def test_a_client_may_ask_which_methods_are_allowed(
     airline: HostedAirline, service: str, path: str, methods: str
 ) -> None:
     answer = airline.function(service).open("OPTIONS", path)

@@ -35,7 +35,7 @@ MODULES = {
 }
 SERVICE_OF = {schema.raw_schema["info"]["title"]: service for service, schema in DOCUMENTED.items()}
 SINK = "/"
-"""Where only the broker posts; there is nothing else at this path, and main.py leads there."""
+"""Where only the broker posts; nothing else is at this path, which main.py serves."""
 ANSWERS = [
     not_a_server_error,
     status_code_conformance,

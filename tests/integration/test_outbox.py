@@ -1,4 +1,4 @@
-"""What was decided is said, sooner or later: the outbox, and the housekeeping after it."""
+"""What was decided is sent, sooner or later: by the outbox, or later by housekeeping."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def say_nothing_again(airline: HostedAirline) -> None:
     airline.settings["OWED_AFTER"] = str(timedelta(days=7) // timedelta(seconds=1))
 
 
-def test_a_reservation_is_placed_while_the_broker_is_away_and_told_later(
+def test_a_reservation_is_placed_while_the_broker_is_away_and_announced_later(
     airline_without_broker: HostedAirline, broker: RecordingBroker
 ) -> None:
     airline = airline_without_broker
@@ -128,7 +128,7 @@ def test_a_tick_that_comes_twice_expires_once(
     assert broker.heard() == ["ReservationPlaced", "ReservationCanceled"]
 
 
-def test_a_charge_that_was_left_half_done_is_finished_and_told(
+def test_a_charge_that_was_left_half_done_is_finished_and_announced(
     airline: HostedAirline, broker: RecordingBroker, held_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(*_: object) -> None:

@@ -59,12 +59,12 @@ def test_without_a_volume_there_are_no_promotions(airline: HostedAirline, folder
     assert offered(airline) == {}
 
 
-def test_a_volume_that_cannot_be_read_is_said_so(airline: HostedAirline, folder: Path) -> None:
+def test_a_volume_that_cannot_be_read_is_reported(airline: HostedAirline, folder: Path) -> None:
     airline.settings["PROMOTIONS_FOLDER"] = str(folder / "summer-event.txt")
     assert_refused(airline.function("flight-seats").get("/promotions"), 503)
 
 
-def test_what_is_no_short_text_is_left_out_and_the_others_are_read(
+def test_what_is_not_a_short_text_is_left_out_and_the_others_are_read(
     airline: HostedAirline, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\xff")
@@ -117,6 +117,6 @@ def test_the_answer_is_bounded_however_much_there_is(airline: HostedAirline, fol
     assert names == [f"offer-{number:03}" for number in range(promotions.MOST)]
 
 
-def test_a_name_that_is_no_text_does_no_harm(airline: HostedAirline, folder: Path) -> None:
+def test_a_name_that_is_not_text_does_no_harm(airline: HostedAirline, folder: Path) -> None:
     Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9")).write_text("coffee")
     assert offered(airline)["caf?"] == "coffee"

@@ -1,4 +1,4 @@
-"""Payments, customerInfos and the story of a reservation: what events have told, over HTTP."""
+"""Payments, customerInfos and the history of a reservation: what follows from events, over HTTP."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ COLLECTIONS = [
 
 
 @pytest.mark.parametrize(("service", "path", "name"), COLLECTIONS)
-def test_a_collection_that_nothing_was_told_of_is_an_empty_list(
+def test_a_collection_without_events_is_an_empty_list(
     airline: HostedAirline, service: str, path: str, name: str
 ) -> None:
     page = body_of(airline.function(service).get(path))
@@ -108,7 +108,7 @@ def test_a_payment_is_read_by_number_and_by_reservation(airline: HostedAirline) 
     assert body_of(payment.get("/payments?reservationId=ANOTHER"))["page"]["totalElements"] == 0
 
 
-def test_a_cancel_that_came_before_its_charge_is_no_payment(airline: HostedAirline) -> None:
+def test_a_cancel_that_came_before_its_charge_is_not_a_payment(airline: HostedAirline) -> None:
     airline.function("refund-payment").hear(event("ReservationCanceled"))
     payment = airline.function("payment")
 
@@ -116,7 +116,7 @@ def test_a_cancel_that_came_before_its_charge_is_no_payment(airline: HostedAirli
     assert_refused(payment.get("/payments/1"), 404)
 
 
-def test_a_saga_tells_what_it_waits_for_and_how_long_each_step_took(airline: HostedAirline, held_clock: Clock) -> None:
+def test_a_saga_shows_what_it_waits_for_and_how_long_each_step_took(airline: HostedAirline, held_clock: Clock) -> None:
     placed = event("ReservationPlaced")
     held = event("RemainingSeatsDecreased") | {"causationid": placed["id"], "time": "2026-03-01T12:00:01.500Z"}
     for told in (held, placed):

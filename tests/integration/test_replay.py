@@ -172,7 +172,7 @@ def test_a_broker_that_does_not_take_it_leaves_the_letter_open(
     assert only(airline)["status"] == "OPEN"
 
 
-def test_a_function_that_was_not_told_of_a_broker_says_so(airline_without_broker: HostedAirline) -> None:
+def test_a_function_without_a_broker_says_so(airline_without_broker: HostedAirline) -> None:
     airline_without_broker.sink = ""
     keep(airline_without_broker, dead(event("Paid")))
 

@@ -26,7 +26,7 @@ in_any_order = pytest.mark.parametrize("order", [once, twice_and_backwards])
 
 
 def tell(airline: HostedAirline, broker: RecordingBroker, order: Callable[[list[Event]], list[Event]]) -> None:
-    """Delivers what the broker accepted and what it is told in reply; whoever answers 503 or 404 is told again."""
+    """Delivers what the broker accepted and the replies; what is answered with 503 or 404 is delivered again."""
     waiting = [(event, service) for event in order(broker.accepted) for service in hearers(event["type"])]
     broker.accepted.clear()
     again = [(event, service) for event, service in waiting if not told(airline, broker, event, service)]
@@ -115,7 +115,7 @@ def test_canceling_before_anybody_heard_takes_neither_seats_nor_money(
     ("wish", "reason"),
     [({"paymentMethod": "decline"}, "declined by the provider"), ({"flightId": 9}, "unknown flight")],
 )
-def test_who_cannot_fly_is_told_why(
+def test_a_customer_who_cannot_fly_learns_why(
     airline: HostedAirline, broker: RecordingBroker, order: Any, wish: Event, reason: str
 ) -> None:
     airline.function("flight-seats").post("/flights", json=FLIGHT)

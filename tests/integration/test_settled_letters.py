@@ -1,4 +1,4 @@
-"""Dead letters that need nobody any more: settled by the end of their saga, bounded for strangers, pruned when old."""
+"""Dead letters that need no work: settled by the end of their saga, limited for strangers, pruned when old."""
 
 import base64
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ def test_a_letter_is_settled_by_the_end_of_its_saga_whichever_comes_first(
 
 
 @pytest.mark.parametrize("letters_first", [True, False])
-def test_what_is_said_of_a_cancel_is_settled_by_the_end_of_the_cancel_only(
+def test_letters_about_a_cancel_are_settled_by_the_end_of_the_cancel_only(
     airline: HostedAirline, letters_first: bool
 ) -> None:
     keep_all(airline, OF_A_CANCEL if letters_first else ())
@@ -63,7 +63,7 @@ def test_what_is_said_of_a_cancel_is_settled_by_the_end_of_the_cancel_only(
     assert shown(airline) == dict.fromkeys(OF_A_CANCEL, "OPEN")
 
     settle(airline, "CANCELED")
-    settle(airline, "SUCCEED")  # said before, delivered late
+    settle(airline, "SUCCEED")  # sent before, delivered late
 
     assert shown(airline) == dict.fromkeys(OF_A_CANCEL, "SETTLED")
     keep(airline, dead(event("ReservationCanceled"), code="503", by="http://another"))
@@ -213,7 +213,7 @@ def test_that_old_letters_cannot_be_removed_changes_no_answer(
     assert len(failed) == 2
 
 
-def test_strangers_fill_only_so_many_letters_and_the_rest_are_counted(
+def test_strangers_fill_a_limited_number_of_letters_and_the_rest_are_counted(
     airline: HostedAirline, broker: RecordingBroker
 ) -> None:
     airline.settings["DEAD_LETTERS_FROM_OUTSIDE"] = "3"

@@ -13,7 +13,7 @@ CANCELED = ("ReservationPlaced", "ReservationCanceled", "SeatsNotHeld", "Payment
 
 
 def ended(airline: HostedAirline, end: str) -> dict[str, Any]:
-    """A reservation that ended so, of which the dashboard has heard everything."""
+    """A reservation that ended this way, with all of its events on the dashboard."""
     reservation = place(airline)
     identity = reservation["reservationId"]
     if end == "SUCCEED":

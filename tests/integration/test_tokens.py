@@ -1,4 +1,4 @@
-"""Deliveries with bearer tokens: who is let in, who is not, and what is shown to the Broker."""
+"""Deliveries with bearer tokens: who is accepted, who is not, and what is presented to the Broker."""
 
 import base64
 import hashlib
@@ -75,7 +75,7 @@ def deliver_paid(airline: HostedAirline, token: str | None) -> TestResponse:
 
 
 def assert_let_in(answer: TestResponse) -> None:
-    """The token was good: the policy itself answered, that nobody has placed the reservation."""
+    """The token was good: the policy itself answered that the reservation was never placed."""
     assert_refused(answer, 422)
     assert "was never placed" in answer.text
 
@@ -231,7 +231,7 @@ DEEP = base64.urlsafe_b64encode(b"[" * 6000).decode()
 @pytest.mark.parametrize(
     "garbage", ["", "x", "a.b.c", "..", "\xff\xfe", "é.é.é", "a b", f"{DEEP}.e30.AA", "e30.e30.AA"]
 )
-def test_garbage_is_no_token(airline: HostedAirline, issuer: TokenIssuer, garbage: str) -> None:
+def test_garbage_is_not_a_token(airline: HostedAirline, issuer: TokenIssuer, garbage: str) -> None:
     assert_refused(deliver_paid(airline, garbage), 401)
 
 

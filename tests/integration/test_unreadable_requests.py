@@ -13,7 +13,7 @@ REQUESTS = {
     "letters that no address has": (GET.format(path="/flights?sort=가격", headers=""), (400, 422)),
     "a blank in the address": (GET.format(path="/flights?a b", headers=""), (400,)),
     "a line break in a number": (GET.format(path="/flights/1%0a", headers=""), (404,)),
-    "a host that is none": (GET.format(path="/flights", headers="X-Forwarded-Host: a..b c\r\n"), (400,)),
+    "a malformed host": (GET.format(path="/flights", headers="X-Forwarded-Host: a..b c\r\n"), (400,)),
     "a very long cookie": (GET.format(path="/flights", headers=f"Cookie: {'c' * 8250}\r\n"), (431, 400)),
     "a very long address": (GET.format(path=f"/{'x' * 5000}", headers=""), (404, 414)),
     "very many headers": (GET.format(path="/flights", headers="".join(f"x{n}: 1\r\n" for n in range(120))), (431,)),
@@ -23,7 +23,7 @@ REQUESTS = {
         "Content-Length: 2\r\n\r\n{}",
         (400, 415),
     ),
-    "a transfer coding that nobody speaks": (
+    "an unknown transfer coding": (
         GET.format(path="/flights", headers="Transfer-Encoding: x\r\n"),
         (501, 400),
     ),

@@ -26,12 +26,12 @@ ADDED: dict[str, Any] = {"luggage": 2, "seatNumbers": ["12A", "12B"], "fare": {"
 
 
 def of_tomorrow(word: str) -> dict[str, Any]:
-    """The same event with fields that nobody knows yet, and the schema that has them."""
+    """The same event with fields that are not known yet, and the schema that has them."""
     return event(word, **ADDED) | {"dataschema": f"{AIRLINE.schemas}{word}/2", "tenant": "tomorrow"}
 
 
 def said(answer: Any, broker: RecordingBroker) -> list[tuple[str, Any]]:
-    """What a policy has said since this was asked the last time, by its reply or through the outbox."""
+    """The events of a policy since the last call of this, by its reply or through the outbox."""
     all_of_it = [*([body_of(answer)] if answer.data else []), *broker.accepted]
     broker.accepted.clear()
     return [(one["id"], one["data"]) for one in all_of_it]
@@ -68,7 +68,7 @@ def test_the_dashboard_of_yesterday_keeps_what_only_that_of_tomorrow_will_unders
 
 
 @pytest.mark.parametrize("added", ["x" * 20_000, float("nan")], ids=["too long", "no JSON"])
-def test_the_dashboard_keeps_what_it_knows_of_an_event_with_fields_that_nobody_can_keep(
+def test_the_dashboard_keeps_what_it_knows_of_an_event_with_fields_that_cannot_be_kept(
     airline: HostedAirline, added: object
 ) -> None:
     assert airline.function("project-dashboard").hear(event("Paid", note=added)).status_code == 204
@@ -135,7 +135,7 @@ def test_a_policy_of_today_hears_an_event_of_yesterday(airline: HostedAirline, s
 
 
 @each_policy
-def test_consumers_of_yesterday_can_read_what_is_said_today(
+def test_consumers_of_yesterday_can_read_the_events_of_today(
     airline: HostedAirline, broker: RecordingBroker, service: str, word: str
 ) -> None:
     prepare(airline, service)

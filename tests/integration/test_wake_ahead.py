@@ -126,7 +126,7 @@ def test_nobody_is_woken_ahead_where_it_is_turned_off(
     assert [said["type"] for said in broker.accepted] == ["ReservationPlaced"]
 
 
-def test_a_reservation_is_answered_while_the_broker_is_away_and_nobody_is_tried_to_be_woken(
+def test_a_reservation_is_answered_while_the_broker_is_away_without_waking_anybody(
     airline_without_broker: HostedAirline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     airline_without_broker.settings["WAKE_AHEAD"] = "15"

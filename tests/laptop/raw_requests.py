@@ -53,7 +53,7 @@ class Heard:
 
     @property
     def taken(self) -> int:
-        """How many events it said yes to."""
+        """How many events it accepted."""
         return sum(status < 300 for status in self.statuses)
 
 
@@ -84,7 +84,7 @@ def listen(connection: socket.socket, request: bytes, *, leaves: bool = False, w
         except (ConnectionError, BrokenPipeError):
             left = memoryview(b"")
             if not readable:
-                continue  # nobody listens any more, but may have said why
+                continue  # the server no longer listens, but may have sent an answer
             return Heard(_statuses(answers), ended=True)
     return Heard(_statuses(answers), ended=False)
 
@@ -167,14 +167,14 @@ Requests = dict[str, Callable[[Endpoint], bytes]]
 WHOLE: Requests = {
     "an order": good,
     "an order in chunks": lambda endpoint: chunked(endpoint, chunks(endpoint.order())),
-    "an order of which the length is said twice": lambda endpoint: _twice(endpoint, endpoint.order(), 0),
-    "an order of which two lengths are said": lambda endpoint: _twice(endpoint, endpoint.order(), 5),
+    "an order with its length twice": lambda endpoint: _twice(endpoint, endpoint.order(), 0),
+    "an order with two lengths": lambda endpoint: _twice(endpoint, endpoint.order(), 5),
     **{f"a length of {length!r}": _said_to_be(length) for length in (b"-1", b"+5", b"0x10", b"1e3", b"1_0", b"", b"a")},
     **{f"a length of {length!r}": _said_to_be(length) for length in (b"5, 5", b"\xef\xbc\x95", b"0")},
     "less than there is": lambda endpoint: post(endpoint, CLOSE, _length(50), body=endpoint.order()),
     "no length at all": lambda endpoint: post(endpoint, CLOSE, body=endpoint.order()),
     **{
-        f"chunks that are none: {body[:12]!r}": _in_chunks(body)
+        f"malformed chunks: {body[:12]!r}": _in_chunks(body)
         for body in (
             *(b"zz\r\nabc\r\n0\r\n\r\n", b"-5\r\nabcde\r\n0\r\n\r\n", b"3\r\nabcXX0\r\n\r\n", b"\r\n\r\n"),
             *(b"0\r\nno trailer\r\n\r\n", b"5;" + b"a" * 20 * KILO + b"\r\nabcde\r\n0\r\n\r\n"),
@@ -185,7 +185,7 @@ WHOLE: Requests = {
         f"a body that is {name!r}": _bare(b"Transfer-Encoding: " + name)
         for name in (b"gzip", b"xchunked", b"identity", b"chunked, identity")
     },
-    "chunks that are said twice": lambda endpoint: chunked(endpoint, chunks(endpoint.order()), CHUNKED),
+    "chunks declared twice": lambda endpoint: chunked(endpoint, chunks(endpoint.order()), CHUNKED),
     "chunks in HTTP/1.0": lambda endpoint: post(endpoint, CHUNKED, version=b"1.0", body=chunks(endpoint.order())),
     "a header of 100 KB": _with(b"X: " + b"y" * 100 * KILO),
     "1,000 headers": _with(b"\r\n".join(b"X-%d: y" % number for number in range(1000))),
@@ -211,7 +211,7 @@ WHOLE: Requests = {
     "no host": lambda endpoint: good(endpoint).replace(HOST + b"\r\n", b""),
     "two hosts": _with(b"Host: y"),
     **{f"a host {host!r}": _at(host) for host in (b"[", b":x", b"x:99999", b"a b/\xff")},
-    "a forwarded host that is none": _with(b"X-Forwarded-Host: ["),
+    "a malformed forwarded host": _with(b"X-Forwarded-Host: ["),
     **{
         f"a target {target[:20]!r}": _to(target)
         for target in (
@@ -241,7 +241,7 @@ SMUGGLED: Requests = {
     "in what is too much for its length": lambda endpoint: (
         post(endpoint, CHUNKED, _length(4), body=chunks(endpoint.order())) + good(endpoint)
     ),
-    "behind chunks that have a length besides": lambda endpoint: post(
+    "behind chunks that also have a length": lambda endpoint: post(
         endpoint, _length(len(good(endpoint)) + 5), CHUNKED, body=b"0\r\n\r\n" + good(endpoint)
     ),
     "behind chunks with a blank in their name": lambda endpoint: post(
@@ -272,7 +272,7 @@ BROKEN_OFF: Requests = {
     "a request line of 100 KB without end": _just(b"POST /" + b"a" * 100 * KILO),
     "headers without end": lambda endpoint: post(endpoint)[:-2] + b"X: y\r\n" * 100_000,
     "a length of thirty digits": _said_to_be(b"9" * 30),
-    "chunks of which the last is missing": lambda endpoint: chunked(endpoint, chunks(endpoint.order())[:-5]),
+    "chunks without the last one": lambda endpoint: chunked(endpoint, chunks(endpoint.order())[:-5]),
     "a chunk larger than anything": _in_chunks(b"ffffffffffffffff\r\nabc"),
     "chunks that end with LF alone": _in_chunks(b"3\nabc\n0\n\n"),
     "HTTP/0.9 without a blank line": lambda endpoint: b"GET %s\r\n" % endpoint.path,

@@ -32,7 +32,7 @@ def ask(library: RunningSystem, loan: str, book: str, age: int) -> None:
 
 
 def said(library: RunningSystem, loan: str) -> set[tuple[str, str]]:
-    """Type and id of every event that was said of a loan, those that were said again once."""
+    """Type and id of every event of a loan, repeated ones once."""
     ingress = library.broker.removesuffix("/library/lending")
     found = requests.get(f"{ingress}/-/deliveries", params={"correlationid": loan}, timeout=10).json()
     return {(event["type"], event["id"]) for event in found["events"]}
@@ -96,7 +96,7 @@ def test_no_book_is_lent_twice_or_lost_however_many_readers_want_it(library: Run
     assert lent == {True: COPIES, False: len(loans) - COPIES}
     assert copies(library)["Momo"] == 0
     for loan in loans:
-        assert len(said(library, loan)) == len(types(library, loan)), "what is said again has the same id"
+        assert len(said(library, loan)) == len(types(library, loan)), "a repeat has the same id"
         assert "BookPutBack" not in types(library, loan), "nothing was set aside for who was refused at the shelf"
 
 

@@ -81,15 +81,15 @@ REFUSED = {
     "no host in HTTP/1.0": b"GET /flights HTTP/1.0\r\n\r\n",
     "a host that is not ours": asked("GET /flights", host="evil.example"),
     "nothing there": asked("GET /nowhere"),
-    "a method that nobody knows": asked("BREW /flights"),
-    "a method that nobody knows, of no path": asked("BREW /"),
+    "an unknown method": asked("BREW /flights"),
+    "an unknown method, without a path": asked("BREW /"),
 }
 TAKEN = {
     "a cookie of 8,250 bytes": asked("GET /flights", "Cookie: a=" + "b" * 8250),
     "50 cookies": asked("GET /flights", *["Cookie: a=" + "b" * 250] * 50),
     "80 headers": asked("GET /flights", *(f"X-{number}: y" for number in range(80))),
-    "a wish to speak another protocol": asked("GET /flights", "Upgrade: websocket").replace(b": close", b": Upgrade"),
-    "a wish for HTTP/2": asked("GET /flights", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
+    "an upgrade to another protocol": asked("GET /flights", "Upgrade: websocket").replace(b": close", b": Upgrade"),
+    "an upgrade to HTTP/2": asked("GET /flights", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
     "HTTP/1.0 with a host": b"GET /flights HTTP/1.0\r\nHost: localhost\r\n\r\n",
 }
 
@@ -117,7 +117,7 @@ def test_a_slash_at_the_end_makes_no_difference(system: RunningSystem, method: s
     )
     assert (plain.status_code, plain.headers["content-type"]) == (slashed.status_code, slashed.headers["content-type"])
     assert plain.json().keys() == slashed.json().keys()
-    # that there is no such thing is another 404 than that there is no such path
+    # a missing resource is a different 404 from a missing path
     assert plain.json().get("detail") == slashed.json().get("detail")
 
 

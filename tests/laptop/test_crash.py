@@ -21,7 +21,7 @@ def impatient_manifests(folder: Path) -> Path:
 
 
 def spoil_the_hold(system: RunningSystem, reservation: str) -> None:
-    """What the hold has to say again is no JSON any more: a defect that no handler expects."""
+    """The stored event of the hold is not JSON any more: a defect that no handler expects."""
     with sqlite3.connect(system.data / "flight-seats.db") as database:
         database.execute("UPDATE holds SET said = '{' WHERE reservation_id = ?", (reservation,))
 

@@ -105,7 +105,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     stubs = {name: ThreadingHTTPServer(("127.0.0.1", 0), Stub) for name in SERVICES if name != "PAYMENT"}
     for stub in stubs.values():
         threading.Thread(target=stub.serve_forever, daemon=True).start()
-    # Nobody listens for payments: bound, not listening, so that the port stays ours and refuses.
+    # Nothing listens for payments: the port is bound but not listening, so it stays ours and refuses.
     with socket.socket() as refusing:
         refusing.bind(("127.0.0.1", 0))
         ports = {name: stub.server_port for name, stub in stubs.items()} | {"PAYMENT": refusing.getsockname()[1]}
@@ -198,7 +198,7 @@ def test_everything_that_the_api_page_offers_leads_to_the_function_that_describe
         assert (answer.json()["service"], answer.json()["path"]) == (gateway.ports[service], own)
 
 
-def test_a_broker_that_tells_nothing_of_its_deliveries_is_said_to_be_one(tmp_path: Path) -> None:
+def test_a_broker_that_does_not_report_its_deliveries_is_answered_as_such(tmp_path: Path) -> None:
     with caddy(tmp_path, dict.fromkeys(SERVICES[:-1], 9)) as url:
         answer = requests.get(f"{url}/deliveries?correlationid=4F7K", timeout=30)
         kept = requests.get(f"{url}/kept", timeout=30)
@@ -235,7 +235,7 @@ def test_no_connection_to_a_function_is_used_twice(gateway: Gateway) -> None:
 )
 def test_an_unknown_path_is_a_404_problem(gateway: Gateway, path: str) -> None:
     prepared = requests.Request("GET", gateway.url).prepare()
-    prepared.url = gateway.url + path  # as it stands: requests would clean it
+    prepared.url = gateway.url + path  # unchanged: requests would clean it
     with requests.Session() as session:
         answer = session.send(prepared, timeout=30)
     assert_problem(answer, 404)
@@ -414,7 +414,7 @@ def test_the_start_page_and_its_style_are_served(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     "body", [b"zz\r\n", b"3\r\nabcXX\r\n", b"f" * 20_000, b"3\nabc\n", b"\r\n", b"0\r\nnone\r\n\r\n"]
 )
-def test_a_body_in_chunks_that_are_none_is_the_senders_fault(gateway: Gateway, body: bytes) -> None:
+def test_a_body_in_malformed_chunks_is_the_senders_fault(gateway: Gateway, body: bytes) -> None:
     with socket.create_connection(("127.0.0.1", urlsplit(gateway.url).port or 0), timeout=10) as connection:
         connection.sendall(b"POST /events HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
         assert connection.recv(64).startswith(b"HTTP/1.1 400 ")
@@ -453,7 +453,7 @@ def test_nothing_else_can_be_written_to_dead_letters(gateway: Gateway, method: s
         "TRACE /nope",
     ],
 )
-def test_whatever_is_wrong_is_said_as_a_problem(gateway: Gateway, request_line: str) -> None:
+def test_every_error_is_a_problem_document(gateway: Gateway, request_line: str) -> None:
     head = f"{request_line} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     status, content_type, body = gateway.send(head.encode() + b"Connection: close\r\n\r\n")
 

@@ -24,7 +24,7 @@ EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "40"))
 SEATS = 500
 ENDPOINTS = ["function", "broker", "gateway"]
 DOCUMENTED = {
-    "function": {501},  # a transfer coding that is not spoken (RFC 9112, section 6.1)
+    "function": {501},  # an unsupported transfer coding (RFC 9112, section 6.1)
     "broker": {503},  # too large, as class Kafka
     "gateway": {501, 505},  # and a version of HTTP that is not
 }

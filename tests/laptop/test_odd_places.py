@@ -1,4 +1,4 @@
-"""The whole airline in a folder and an environment that nobody would choose, but somebody has."""
+"""The whole airline in an unusual folder and environment, as somebody may have."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A changed file is what the next call runs; a mistake in it is shown, and ends nobody."""
+"""A changed file is what the next call runs; a mistake in it is shown, and ends no function."""
 
 import re
 import shutil
@@ -39,7 +39,7 @@ class Edited:
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Iterator[Edited]:
-    """Nobody falls asleep in it by itself."""
+    """No function falls asleep in it on its own."""
     functions = tmp_path / "functions"
     shutil.copytree(FIXTURES / "functions", functions, ignore=shutil.ignore_patterns("__pycache__"))
     arguments = ("--manifests", str(FIXTURES / "manifests"), "--functions", str(functions), "--window", "300s")
@@ -99,7 +99,7 @@ def test_a_mistake_is_shown_with_its_line_and_what_is_awake_goes_on_until_it_is_
 
 def test_a_function_that_could_not_start_is_tried_again_at_once_when_its_file_is_mended(edited: Edited) -> None:
     edited.source.write_text("import there_is_no_such_module\n", "utf-8")
-    eventually(lambda: "report does not start" in edited.answer().text, "callers are told", 60)
+    eventually(lambda: "report does not start" in edited.answer().text, "callers are refused", 60)
     assert "there_is_no_such_module" in edited.system.said()
 
     edited.edit("mended")

@@ -49,7 +49,7 @@ def test_what_a_killed_supervisor_leaves_behind_ends_with_it(tmp_path: Path) -> 
         left = [system.service("single")["pid"], system.state["brokerPid"]]
         system.end(signal.SIGKILL)
         eventually(lambda: not any(map(is_alive, left)), "the strays are gone")
-        eventually(lambda: not (tmp_path / "state.json").exists(), "nobody is sent to the dead one")
+        eventually(lambda: not (tmp_path / "state.json").exists(), "no call goes to the dead one")
         assert re.search(r"was killed; ended what it left: .*\bbroker\b.*\bsingle\b", system.said())
 
 
@@ -137,14 +137,14 @@ def test_all_taken_ports_are_named_at_once_with_their_services_and_the_way_out(t
         (["--data", "/dev/null/here"], "cannot be written to (Not a directory): choose another folder with --data"),
     ],
 )
-def test_a_mistake_on_the_command_line_is_said_in_one_line(tmp_path: Path, words: list[str], said: str) -> None:
+def test_a_mistake_on_the_command_line_is_reported_in_one_line(tmp_path: Path, words: list[str], said: str) -> None:
     refused = run_to_its_end("--data", str(tmp_path), "--free-ports", *SAMPLE, *words)
     assert refused.returncode == 1
     assert len(refused.stderr.splitlines()) == 1
     assert said in refused.stderr
 
 
-def test_the_embedded_broker_is_told_to_bound_functions_and_comes_back_when_it_dies(tmp_path: Path) -> None:
+def test_the_embedded_broker_gets_the_bound_functions_and_comes_back_when_it_dies(tmp_path: Path) -> None:
     with running_system(tmp_path, *SAMPLE, *EVENTS) as system:
         environment = requests.get(system.url("single"), timeout=30).json()["environment"]
         assert environment["K_SINK"] == system.broker

@@ -22,7 +22,7 @@ class Crossings:
 
     A transaction that has changed no row and asked `store.insert_if_absent` for none holds no lock, so whatever
     another one commits between two of its statements is seen by the second. All connections to a database in memory
-    are the same one, and here that is of use: what has changed nothing loses nothing by a commit of the other.
+    are the same one, and here that is of use: a session without changes loses nothing by a commit of the other.
     `met` counts the times that it happened.
     """
 

@@ -1,8 +1,8 @@
-"""What must hold in the simulated airline: after every step, and at rest, when all is done and said.
+"""What must hold in the simulated airline: after every step, and at rest, when everything is done.
 
-The laws stand three times on purpose, each an oracle for the others: here, read from the tables of the simulation; in
-tests/reliability/laws_in_sql.py, as SQL over the files of a run that ended; in client/laws.py, over HTTP for operators.
-Whoever changes a law changes it in all three, and none of them imports another.
+The laws are written three times on purpose, each an oracle for the others: here, read from the tables of the
+simulation; in tests/reliability/laws_in_sql.py, as SQL over the files of a run that ended; in client/laws.py, over HTTP
+for operators. Change a law in all three; none of them imports another.
 """
 
 from collections import Counter
@@ -99,7 +99,7 @@ def at_rest(simulation: Simulation, unwanted: set[str]) -> None:
     assert not simulation.reserve_service.read("SELECT id FROM outbox") + simulation.payment_service.read(
         "SELECT id FROM outbox"
     )
-    assert owed(simulation) == [], "nobody knows that it is settled"
+    assert owed(simulation) == [], "it is not known to be settled"
     rows = simulation.reserve_service.rows(reservations.RESERVATIONS)
     succeeded = {row.id for row in rows if row.status == "SUCCEED"}
     _everything_ended(rows, unwanted, simulation)
@@ -172,7 +172,7 @@ def _the_history_is_whole(simulation: Simulation, canceled: set[str]) -> None:
     assert kept <= said
     for event in (simulation.said[key] for key in said - kept):
         assert event["id"] in simulation.unheard
-        # what is undone is not said again: that seats were held is not, once they are back
+        # what is undone is not repeated: not that seats were held, once they are back
         assert event["correlationid"] in canceled
         assert event["type"] not in SAID_UNTIL_HEARD
 

@@ -17,7 +17,7 @@ from tests.model.model_laws import commands_owed, owed
 from tests.model.simulation import HOUSEKEEPING, Delivery, Expiry, Handling, Mishap, Simulation, Task
 
 ROUNDS = 20
-"""Of deliveries and housekeeping, each 20 minutes: after so many of them everything must have come to rest."""
+"""Of deliveries and housekeeping, each 20 minutes: after this many, everything must be at rest."""
 RESTLESS = 4
 
 
@@ -81,7 +81,7 @@ class Scenario:
         return [*self.simulation.working, *(found for found in self.simulation.pending if found.module != "projection")]
 
     def rivals(self) -> list[tuple[Task, Task]]:
-        """Any two that the same service may be told of the same reservation at the same time, in both orders."""
+        """Any two events of the same reservation that a service may get at the same time, in both orders."""
         told: dict[tuple[str, str], list[Task]] = {}
         for task in [*self.tasks(), *self.overdue()]:
             for reservation in task.about:
@@ -112,12 +112,12 @@ class Scenario:
         self.simulation.pending.append(replace(found))
 
     def may_be_given_up(self) -> list[Delivery]:
-        """Everything that nobody is at work on."""
+        """Everything that is not being worked on."""
         at_work = [handling.delivery for handling in self.simulation.working]
         return [found for found in self.simulation.pending if found not in at_work]
 
     def give_up(self, which: int) -> None:
-        """The broker gives up a delivery, and nobody replays the dead letter."""
+        """The broker gives up a delivery, and the dead letter is never replayed."""
         candidates = self.may_be_given_up()
         self.simulation.give_up(candidates[which % len(candidates)])
 

@@ -213,7 +213,7 @@ class Simulation:
     def publish(self, event: CloudEvent) -> None:
         """The broker has taken an event: it will be delivered to all who hear it."""
         known = self.said.setdefault(event["id"], event)
-        assert known["data"] == event["data"], f"{event['type']} was said with other data"
+        assert known["data"] == event["data"], f"{event['type']} was published with other data"
         envelope = Envelope({name: value for name, value in event.items() if name != "data"}, event["data"])
         heard = [hearer for hearer in hearers(envelope.type) if hearer.module in self.services]
         self.pending += [Delivery(envelope, hearer) for hearer in heard]
@@ -226,7 +226,7 @@ class Simulation:
         return handling
 
     def go_on(self, handling: Handling, steps: int = 9) -> None:
-        """So many steps more of a handling. One that is refused leaves its delivery to be tried again."""
+        """This many more steps of a handling. One that is refused leaves its delivery to be tried again."""
         with self.at(handling.module):
             try:
                 for _ in range(steps):
@@ -239,7 +239,7 @@ class Simulation:
         self.go_on(self.start(delivery))
 
     def give_up(self, delivery: Delivery) -> None:
-        """The broker gives up a delivery. It becomes a dead letter, and nobody replays it."""
+        """The broker gives up a delivery. It becomes a dead letter that is never replayed."""
         self.pending.remove(delivery)
         if delivery.module == "projection":
             self.unheard.add(delivery.envelope.id)

@@ -41,7 +41,7 @@ class AirlineWithOneFlight:
         self.simulation.deliver(self.on_its_way(type_, policy))
 
     def gives_up(self, policy: str) -> None:
-        """The broker gives up the latest delivery to that policy, and nobody replays it."""
+        """The broker gives up the latest delivery to that policy, and it is never replayed."""
         self.simulation.give_up(self.on_its_way(None, policy))
 
     def rests(self) -> None:
@@ -317,7 +317,7 @@ def test_a_provider_that_is_away_until_the_reservation_expired_never_charges_it(
 
 
 @pytest.mark.parametrize("housekeeping", ["reservations", "payments"])
-def test_a_charge_that_nobody_finished_in_time_is_not_made_whichever_housekeeping_comes_first(
+def test_a_charge_that_was_not_finished_in_time_is_not_made_whichever_housekeeping_comes_first(
     airline: AirlineWithOneFlight, housekeeping: str
 ) -> None:
     late = airline.books()
@@ -368,7 +368,7 @@ def test_money_that_the_provider_took_without_an_answer_goes_back_once_after_a_c
     ]
 
 
-def test_a_cancel_that_meets_a_charge_of_unknown_outcome_is_remembered_at_once(airline: AirlineWithOneFlight) -> None:
+def test_a_cancel_during_a_charge_of_unknown_outcome_is_remembered_at_once(airline: AirlineWithOneFlight) -> None:
     unwanted = airline.books()
     airline.hears("decrease-seats", "ReservationPlaced")
     airline.simulation.away.add(PROVIDER)
@@ -438,7 +438,7 @@ def test_a_compensation_that_was_given_up_is_asked_for_again_and_finished(
     assert airline.outcome(unwanted) == ("CANCELED", "RELEASED", "REFUNDED" if paid else "CANCELED", 0)
 
 
-def test_nobody_is_charged_for_what_is_canceled_when_reserve_says_it_again(airline: AirlineWithOneFlight) -> None:
+def test_nobody_is_charged_for_what_is_canceled_when_reserve_repeats_it(airline: AirlineWithOneFlight) -> None:
     unwanted = airline.books()
     airline.hears("decrease-seats")
     airline.gives_up("charge-payment")

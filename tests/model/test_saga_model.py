@@ -46,7 +46,7 @@ BATCH = settings(
 )
 UNREST = Unrest(slow=0.3, died=0.2, crossed=0.3, canceled=0.05, late=0.02)
 AGAIN = 0.3
-"""In how many scenarios, of 1, every event is said again after the end."""
+"""The share of scenarios, of 1, in which every event is repeated after the end."""
 
 ANY = st.integers(0, 999)
 """Which one of those that are there."""

@@ -6,7 +6,7 @@
 | `broker` | the same with its log: it cannot start |
 | `<function>` | its source ends the start |
 
-Whoever uses the part is killed first, or it would go on with what it has open. `A+B` are away together.
+Processes that use the part are killed first, or they would go on with what they have open. `A+B` are away together.
 """
 
 import shutil
@@ -24,7 +24,7 @@ from tests.reliability.restartable_laptop import RestartableLaptop, kill_group
 
 DATABASES = function_folders()
 LETTERS_ARISE = "decrease-seats"
-"""Away together with what takes dead letters: without a letter nobody would miss it."""
+"""Away together with what takes dead letters: it is needed only when there is a letter."""
 _SWITCH = """import os, sys
 if os.path.exists({folder!r} + "/" + os.environ["K_SERVICE"]):
     sys.exit("this function cannot start, as the run wants it")

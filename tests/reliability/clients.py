@@ -25,7 +25,7 @@ Send = Callable[[str, float], requests.Response]
 
 @dataclass
 class Acknowledged:
-    """What clients were told, and nothing else; shared by all of them."""
+    """The answers that clients got, and nothing else; shared by all of them."""
 
     placed: dict[str, Order] = field(default_factory=dict)
     canceled: set[str] = field(default_factory=set)
@@ -168,7 +168,7 @@ class Client(threading.Thread):
     def _until_answered(
         self, send: Send, *, once: bool = False, hasty: bool = False, again: Iterable[int] = ()
     ) -> requests.Response | None:
-        """The first answer that is no failure and none of `again`; None when patience has run out."""
+        """The first answer that is not a failure and not in `again`; None when patience has run out."""
         deadline = time.monotonic() + self._patience
         while True:
             answer = self._answer(send, 0.02 if hasty else TIMEOUT)

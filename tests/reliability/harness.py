@@ -1,9 +1,9 @@
 """Proves under load that nothing is lost and nothing doubled: python -m tests.reliability.harness --help
 
 Starts the whole system of `make run` in a folder of its own, disturbs it, and checks laws_in_sql.py when it has
-come to rest. What clients do and what is struck follows the seed; who is hit depends on the machine's timing as well.
-With --long-outage nothing is killed at random: one part after the other is away for longer than all retries, each in a
-run of its own. Exit code 1 if a law is broken or something does not come to rest; then the folder is kept.
+come to rest. What clients do and what is struck follows the seed; which process is hit also depends on the machine's
+timing. With --long-outage nothing is killed at random: one part after the other is away for longer than all retries,
+each in a run of its own. Exit code 1 if a law is broken or something does not come to rest; then the folder is kept.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _verdict(asked: argparse.Namespace, data: Path, part: str, typed: Sequence[str]) -> bool:
-    """One run, and its folder removed if nobody needs it."""
+    """One run; its folder is removed if it is not needed."""
     what = f"{part} away, letters {'sent again' if asked.replay else 'left alone'}" if part else f"{asked.kills} kills"
     say(f"seed {asked.seed}: {asked.reservations} reservations, {what}, --disturb {asked.disturb}")
     say(f"data in {data}")
@@ -251,7 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--broker-away", type=float, default=0, metavar="SECONDS", help="stop the broker once, in the middle")
     add("--database-away", type=float, default=0, metavar="SECONDS", help="hold a database's write lock once")
     add("--long-outage", type=_parts, default=[], metavar="PART,...", help="all, or names as in away.py; + joins them")
-    add("--no-replay", dest="replay", action="store_false", help="nobody sends dead letters or kept events again")
+    add("--no-replay", dest="replay", action="store_false", help="dead letters and kept events are not sent again")
     add("--patience", type=float, default=75, metavar="SECONDS", help="how long a client asks again")
     add("--settle-within", type=float, default=600, metavar="SECONDS")
     add("--calm", type=float, default=4, metavar="SECONDS", help="how long nothing may happen to be called rest")

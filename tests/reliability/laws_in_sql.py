@@ -2,8 +2,9 @@
 
     python -m tests.reliability.laws_in_sql FOLDER        checks the data folder of a laptop run that has ended
 
-The laws stand three times on purpose, each an oracle for the others; tests/model/model_laws.py says where. Each law
-here is a query for what breaks it. `acknowledged` is what clients were told: a harness keeps it in acknowledged.db.
+The laws are written three times on purpose, each an oracle for the others; tests/model/model_laws.py says where. Each
+law here is a query for what breaks it. `acknowledged` is what clients were promised: a harness keeps it in
+acknowledged.db.
 """
 
 import sqlite3

@@ -83,7 +83,7 @@ def _cancels(dice: Random) -> Iterator[Cancel]:
 
 
 def strikes(seed: int, reservations: int, kills: int, broker_away: float, database_away: float) -> Sequence[Strike]:
-    """So many kills all over the run, and in its middle a broker and a database that are away."""
+    """This many kills all over the run, and in its middle a broker and a database that are away."""
     dice = Random(f"strikes {seed}")
     names = {"broker": max(2, kills // 10), "gateway": max(1, kills // 25)}
     names |= {"provider's call": max(1, kills // 12), "supervisor": max(1, kills // 40)}

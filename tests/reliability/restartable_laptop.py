@@ -51,7 +51,7 @@ class RestartableLaptop:
         self.names |= {service["url"]: name for name, service in self.system.state["services"].items()}
 
     def end(self) -> None:
-        """Ends the system in order, or what a killed supervisor has left."""
+        """Ends the system cleanly, or what a killed supervisor has left."""
         if self._system is not None and self._system.process.poll() is None:
             self._system.end()
         if (self.data / "run").exists():
@@ -89,7 +89,7 @@ def kill_group(pid: int) -> None:
 
 
 def hurried_manifests(folder: Path, schedule: str, settings: Mapping[str, object], retry: int = 10) -> Path:
-    """knative/base in a hurry: housekeeping follows this schedule, Triggers give up after so many retries, and each of
+    """knative/base in a hurry: housekeeping follows this schedule, Triggers give up after `retry` retries, and each of
     the settings has another value in whatever ConfigMap has it."""
     folder.mkdir(parents=True)
     documents = read_documents([ROOT / "knative" / "base"]).all

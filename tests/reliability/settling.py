@@ -1,4 +1,4 @@
-"""After the storm: everything comes to rest by itself. Dead letters are sent again only where the run says so."""
+"""After the disturbances: everything comes to rest. Dead letters are replayed only if the run asks for it."""
 
 import json
 import time

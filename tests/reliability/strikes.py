@@ -29,7 +29,7 @@ class Striker:
         self._keep_the_provider_busy = keep_the_provider_busy
 
     def strike(self, strike: Strike) -> str:
-        """Does it and says what was hit; `nothing` if nobody was there."""
+        """Does it and returns what was hit; `nothing` if nothing was there."""
         hit = self._hit(strike)
         self.done[hit] += 1
         return hit
@@ -97,7 +97,7 @@ class Striker:
         return "broker away"
 
     def _take_database_away(self, name: str, seconds: float) -> str:
-        """A transaction that does not end: whoever wants to write waits his time and is told so with 503."""
+        """A transaction that does not end: other writers wait for their timeout and get a 503."""
         with closing(sqlite3.connect(self._laptop.data / f"{name}.db", timeout=60, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             time.sleep(seconds)

@@ -11,7 +11,7 @@ DONE = Response(204, (), b"")
 
 
 def deliveries(how: Disturbance, count: int) -> tuple[list[str], list[str]]:
-    """What a subscriber gets of so many deliveries, in its order, and whose answers were thrown away."""
+    """What a subscriber gets of this many deliveries, in its order, and which answers were thrown away."""
 
     async def deliver_all() -> tuple[list[str], list[str]]:
         arrived: list[str] = []
@@ -33,7 +33,7 @@ def deliveries(how: Disturbance, count: int) -> tuple[list[str], list[str]]:
     return asyncio.run(deliver_all())
 
 
-def test_twins_arrive_besides_and_nothing_else_happens() -> None:
+def test_twins_arrive_in_addition_and_nothing_else_happens() -> None:
     arrived, lost = deliveries(Disturbance(seed=1, twice=0.5, latest=0.01), 100)
     assert set(arrived) == {str(number) for number in range(100)}
     assert 130 < len(arrived) < 170
@@ -65,6 +65,6 @@ def test_a_specification_is_read_in_any_order_and_with_gaps() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "often=1", "twice=2", "late=-0.1", "lost=nan", "seed=x", "latest=inf", "twice"])
-def test_a_specification_that_nobody_can_mean_is_refused(text: str) -> None:
+def test_a_specification_without_a_meaning_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the message is argparse's matter
         read_disturbance(text)

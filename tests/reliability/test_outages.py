@@ -52,7 +52,7 @@ def stopped(laptop: RestartableLaptop, name: str) -> Iterator[None]:
 
 @contextmanager
 def read_only(laptop: RestartableLaptop, database: str) -> Iterator[None]:
-    """A transaction that does not end: whoever wants to write waits."""
+    """A transaction that does not end: other writers wait."""
     with closing(sqlite3.connect(laptop.data / f"{database}.db", timeout=60, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield
@@ -74,7 +74,9 @@ def test_reservations_are_taken_while_the_broker_is_away_and_housekeeping_sends_
     assert airline.get(f"/flights/{SAMPLE_FLIGHT}")["remainingSeatsCount"] == 177
 
 
-def test_a_database_that_is_away_is_told_with_503_and_its_events_are_delivered_once_it_is_back(started: Start) -> None:
+def test_a_database_that_is_away_is_answered_with_503_and_its_events_are_delivered_once_it_is_back(
+    started: Start,
+) -> None:
     laptop, airline = started()
     with out_of_reach(laptop.data / "flight-seats.db"):
         placed = airline.place_reservation(SAMPLE_FLIGHT, 3)

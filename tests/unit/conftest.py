@@ -52,7 +52,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
-    """The clock stands at noon."""
+    """It is always noon."""
     monkeypatch.setattr(clock, "now", lambda: NOON)
     return NOON
 

@@ -41,7 +41,7 @@ def through_two_embedded_brokers(event: CloudEvent) -> CloudEvent:
 def through_kafka(event: CloudEvent) -> CloudEvent:
     """Knative's Kafka broker passes headers on, and writes the attributes of a structured event unencoded into headers.
 
-    What is beyond Latin-1 becomes a question mark there, which is why nobody of ours says it in that mode.
+    Characters beyond Latin-1 become a question mark there, which is why our functions do not use that mode for them.
     """
     headers, body = wire.message(event)
     if "Content-Type" in headers:

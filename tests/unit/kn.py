@@ -43,7 +43,7 @@ class Command:
         return value
 
     def pairs(self, flag: str) -> dict[str, str]:
-        """What stands in `--flag key=value`, also `key=value,key=value`."""
+        """The pairs of `--flag key=value`, also `key=value,key=value`."""
         return dict(pair.split("=", 1) for value in self.flags.get(flag, []) for pair in value.split(","))
 
     def __str__(self) -> str:

@@ -72,7 +72,7 @@ def test_whoever_asks_for_something_else_gets_a_problem_and_no_feed(
     assert method == "HEAD" or json.loads(body)["status"] == status
 
 
-def test_one_watcher_too_many_is_told_to_come_later() -> None:
+def test_one_watcher_too_many_is_asked_to_come_later() -> None:
     async def ask() -> int:
         feed = Feed(dict)
         streams = [feed.watching() for _ in range(MOST_WATCHERS)]

@@ -27,7 +27,7 @@ def found(type_: str, schema: dict[str, Any]) -> str:
     return sentence
 
 
-def test_nothing_that_is_said_now_breaks_consumers_of_the_last_release() -> None:
+def test_no_event_of_today_breaks_consumers_of_the_last_release() -> None:
     assert compatibility.released(ROOT)
     assert compatibility.breaks(compatibility.released(ROOT), NOW) == []
 

@@ -88,7 +88,7 @@ def test_a_table_has_words_on_the_left_and_numbers_on_the_right() -> None:
     ]
 
 
-def test_of_many_times_the_least_the_median_and_the_greatest_are_told() -> None:
+def test_of_many_times_the_least_the_median_and_the_greatest_are_shown() -> None:
     assert charts.spread([3.0, 1.0, 1.5]) == {"least": 1.0, "median": 1.5, "greatest": 3.0}
     assert charts.spread([]) == {}
     assert (charts.seconds(1.234), charts.seconds(None)) == ("1.23 s", "")
@@ -196,7 +196,7 @@ def test_our_own_clients_count_whom_the_gateway_turned_away(airline: tuple[str, 
     assert {*asked} == {"gateway.airline.example.com"}
 
 
-def test_nobody_at_the_address_is_no_availability() -> None:
+def test_nobody_at_the_address_means_no_availability() -> None:
     found = load.by_ourselves(Target("http://127.0.0.1:9/flights"), Load(clients=1, seconds=1, delay=0.2))
     assert (found.transactions, found.availability) == (0, 0.0)
 
@@ -331,14 +331,14 @@ def test_after_a_rollback_the_revision_that_has_the_traffic_is_watched(
     assert [one["metadata"]["name"] for one in hpa.autoscalers(Rolled("airline", percent))] == watched
 
 
-def test_a_function_without_traffic_or_autoscaler_is_said_to_be_so() -> None:
+def test_a_function_without_traffic_or_autoscaler_is_reported() -> None:
     with pytest.raises(DemoFailed, match="not Ready"):
         hpa.autoscalers(Rolled("airline", {}))
     with pytest.raises(DemoFailed, match="flight-seats-00003 in airline: the overlay needs components/hpa"):
         hpa.autoscalers(Rolled("airline", {"flight-seats-00003": 100}))
 
 
-def test_of_the_autoscaler_only_what_changed_is_told_with_the_greatest_load_meanwhile() -> None:
+def test_of_the_autoscaler_only_changes_are_shown_with_the_greatest_load_meanwhile() -> None:
     readings = [
         Reading(0, 1, 1, None),
         Reading(1, 1, 1, 20),

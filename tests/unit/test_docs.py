@@ -1,4 +1,4 @@
-"""What the pages tell a reader to type and to open is there."""
+"""What the pages ask a reader to type and to open exists."""
 
 import re
 from pathlib import Path
@@ -34,12 +34,12 @@ def numbers_in(page: str) -> set[str]:
 
 
 def pins_in(file: Path) -> set[str]:
-    """The names of its tests; none where there is no such file."""
+    """The names of its tests; empty if there is no such file."""
     return set(re.findall(r"^def (test_\w+)\(", file.read_text(), re.MULTILINE)) if file.exists() else set()
 
 
 def typed(page: Path) -> str:
-    """Its code: blocks, indented lines, and what stands in backticks; the comments of a shell left out."""
+    """Its code: blocks, indented lines, and text in backticks; without the comments of a shell."""
     text = page.read_text()
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     indented = re.findall(r"^    \S.*$", text, re.MULTILINE)
@@ -77,7 +77,7 @@ def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
     assert [link for link in inside if not (page.parent / link).exists()] == []
 
 
-def test_every_test_that_is_said_to_pin_a_fault_exists() -> None:
+def test_every_test_that_pins_a_fault_exists() -> None:
     named = re.findall(r"\]\(\.\./(tests/[^)\s]+\.py)\)::(\w+)", FAULTS.read_text())
 
     assert named

@@ -70,7 +70,7 @@ def test_only_finished_events_are_pruned_and_the_newest_stays(tmp_path: Path) ->
     assert log.stored_events == 1
 
 
-def test_finished_events_stay_for_a_while_but_not_more_than_so_many(tmp_path: Path) -> None:
+def test_finished_events_stay_for_a_while_up_to_a_limit(tmp_path: Path) -> None:
     log, _ = filled(tmp_path / "log.db", 10)
 
     log.prune(older_than_ms=60_000, more_than=100, at_most=100)

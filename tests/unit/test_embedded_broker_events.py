@@ -128,7 +128,7 @@ def test_numbers_and_booleans_become_text() -> None:
     assert event.attributes == {**PLAIN, "count": "3", "first": "true"}
 
 
-def test_an_empty_answer_is_no_reply_and_a_text_is_an_error() -> None:
+def test_an_empty_answer_is_not_a_reply_and_a_text_is_an_error() -> None:
     assert parse_reply([("content-type", "text/html")], b"") is None
     assert parse_reply(HEADERS[:2], b"") is None
     with pytest.raises(NotAnEvent):

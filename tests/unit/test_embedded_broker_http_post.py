@@ -41,7 +41,7 @@ def test_header_names_are_lowered_and_values_stripped() -> None:
 
 
 @pytest.mark.parametrize("received", [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", b"HTTP/1.1 200", b""])
-def test_an_answer_that_breaks_off_is_none(received: bytes) -> None:
+def test_an_answer_that_breaks_off_does_not_count(received: bytes) -> None:
     assert parse_response(bytearray(received), ended=True) is None
 
 

@@ -1,4 +1,4 @@
-"""What the embedded broker tells of its deliveries, and how it stays bounded."""
+"""What the embedded broker reports about its deliveries, and how it stays bounded."""
 
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ def test_events_are_found_by_any_attributes_and_a_repeat_is_there_twice(book: Bo
     assert ids() == ["a", "b", "b", "c"]
 
 
-def test_only_the_newest_events_are_told(book: Book) -> None:
+def test_only_the_newest_events_are_reported(book: Book) -> None:
     book.log.begin()
     for number in range(MOST_EVENTS + 1):
         book.log.append(Event({"specversion": "1.0", "id": str(number), "source": "/s", "type": "t"}, None), [])

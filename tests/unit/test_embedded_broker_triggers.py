@@ -134,7 +134,7 @@ def test_manifests_without_a_broker_are_refused(tmp_path: Path) -> None:
         read(tmp_path, trigger())
 
 
-def test_a_file_that_is_no_yaml_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_file_that_is_not_yaml_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("{")
 
     with pytest.raises(TriggerError, match=r"broken\.yaml"):

@@ -1,4 +1,4 @@
-"""The feed of the broker and of the live board: what a watcher gets, and what one who is slow costs."""
+"""The feed of the broker and of the live board: what a watcher gets, and what a slow one costs."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ def test_a_quiet_feed_says_that_it_is_alive() -> None:
     assert asyncio.run(watch()) == b":\n\n"
 
 
-def test_only_so_many_watch_at_once_and_who_leaves_makes_room() -> None:
+def test_a_limited_number_watch_at_once_and_one_who_leaves_makes_room() -> None:
     feed = Feed(dict)
     streams = [feed.watching() for _ in range(MOST_WATCHERS)]
     for stream in streams:
@@ -101,7 +101,7 @@ async def told(happenings: Happenings, happen: Any) -> dict[str, Any]:
         return await next_of(messages)
 
 
-def test_an_event_is_told_with_who_said_it_and_who_wants_it() -> None:
+def test_an_event_is_reported_with_its_source_and_its_triggers() -> None:
     async def watch() -> dict[str, Any]:
         happenings = Happenings(figures)
         return await told(
@@ -117,7 +117,7 @@ def test_an_event_is_told_with_who_said_it_and_who_wants_it() -> None:
     assert change["events"][0]["event"]["data"] == {"seats": 2}
 
 
-def test_a_retry_is_told_with_its_reason_and_the_next_attempt() -> None:
+def test_a_retry_is_reported_with_its_reason_and_the_next_attempt() -> None:
     async def watch() -> dict[str, Any]:
         happenings = Happenings(figures)
         attempt = Attempt(2, to_sink=False, began_at=1.0, ended_at=2.0, failure="status 500", next_at=60.0)
@@ -171,7 +171,7 @@ def service(state: str, pid: int | None) -> Mapping[str, Any]:
     return {**known, "state": state, "pid": pid}
 
 
-def test_the_picture_counts_who_is_awake_and_tells_only_what_has_changed() -> None:
+def test_the_picture_counts_who_is_awake_and_sends_only_what_has_changed() -> None:
     picture = Picture()
 
     picture.services({"reserve": service("asleep", None), "payment": service("asleep", None)})

@@ -20,7 +20,7 @@ def test_a_number_may_be_written_as_text(written: Any) -> None:
 @pytest.mark.parametrize(
     "written", [True, None, 3.5, "3.5", "three", "", "٣", [3], {}, "9" * 21, float("nan"), float("inf")]
 )
-def test_what_is_no_whole_number_is_refused(written: Any) -> None:
+def test_what_is_not_a_whole_number_is_refused(written: Any) -> None:
     with pytest.raises(ValueError, match="whole number"):
         SEATS(written)
 
@@ -39,7 +39,7 @@ def test_a_day_is_the_day_that_is_written(written: str) -> None:
 @pytest.mark.parametrize(
     "written", ["", "2025-13-01", "2025-02-30", "25.12.2025", "20251225", 20251225, None, "tomorrow"]
 )
-def test_what_is_no_day_is_refused(written: Any) -> None:
+def test_what_is_not_a_day_is_refused(written: Any) -> None:
     with pytest.raises(ValueError, match="must be a date"):
         fields.day(written)
 
@@ -52,13 +52,13 @@ def test_an_instant_is_kept_in_utc(written: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["2026-05-01", "2026-05-01T12:00:00", "0001-01-01T00:00:00+23:59", 1, None])
-def test_what_is_no_instant_is_refused(written: Any) -> None:
+def test_what_is_not_an_instant_is_refused(written: Any) -> None:
     with pytest.raises(ValueError, match="must be an instant"):
         fields.instant(written)
 
 
 @pytest.mark.parametrize("written", ["", "x" * 201, "a\x00b", "\ud800", 5, None])
-def test_what_is_no_text_is_refused(written: Any) -> None:
+def test_what_is_not_text_is_refused(written: Any) -> None:
     with pytest.raises(ValueError, match="must"):
         fields.text()(written)
 

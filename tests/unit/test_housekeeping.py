@@ -168,7 +168,7 @@ def test_a_reservation_that_cannot_expire_stops_neither_the_others_nor_the_outbo
     assert unsent(airline) == []
 
 
-def test_a_reservation_of_which_nothing_can_be_said_again_stops_neither_the_others_nor_the_outbox(
+def test_a_reservation_that_cannot_be_repeated_stops_neither_the_others_nor_the_outbox(
     airline: AirlineWithOneFlight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison, other = booked(airline), booked(airline)

@@ -25,7 +25,7 @@ def test_a_derived_id_stays_the_same_for_ever() -> None:
     assert ids.derived_reservation_id("secret", "/agency/7", "order-1") == "SCMT1ZNYDVHG"
 
 
-def test_what_is_too_short_or_too_long_or_has_other_letters_is_no_reservation_id() -> None:
+def test_what_is_too_short_or_too_long_or_has_other_letters_is_not_a_reservation_id() -> None:
     assert ids.is_reservation_id("ABCDEFGH0123")
     assert not ids.is_reservation_id("ABCDEFGH012")
     assert not ids.is_reservation_id("ABCDEFGH01234")

@@ -61,7 +61,7 @@ def test_a_layout_finds_in_the_build_what_it_finds_here() -> None:
 
 
 @pytest.mark.parametrize("name", [*function_folders(), "migrations", "gateway"])
-def test_an_image_runs_as_nobody_in_particular(name: str) -> None:
+def test_an_image_runs_as_an_unprivileged_user(name: str) -> None:
     assert config_of(name)["User"] == f"{USER}:{USER}"
 
 
@@ -75,7 +75,7 @@ def test_every_base_image_is_known_by_its_digest() -> None:
         assert all(re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image) for image in foreign)
 
 
-def test_the_digests_are_renewed_wherever_they_stand(tmp_path: Path) -> None:
+def test_the_digests_are_renewed_wherever_they_are(tmp_path: Path) -> None:
     files = (
         "Dockerfile",
         "gateway/Dockerfile",

@@ -43,7 +43,7 @@ def test_a_laptop_runs_exactly_the_manifests_that_a_cluster_gets(folder: Path) -
 
 
 def test_a_file_says_only_what_is_special_about_its_service() -> None:
-    # what all Services of a kind have in common stands once, in kustomization.yaml
+    # what all Services of a kind have in common is written once, in kustomization.yaml
     files = {file.name: file.read_text("utf-8").partition("\n---\n")[0] for file in BASE.glob("*.yaml")}
     long = {name: len(text.splitlines()) for name, text in files.items() if "\nkind: Service\n" in text}
 

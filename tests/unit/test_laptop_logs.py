@@ -85,7 +85,7 @@ def test_a_log_that_somebody_removed_is_made_again(tmp_path: Path, capsys: pytes
     assert "no database" in capsys.readouterr().err
 
 
-def test_a_terminal_that_is_gone_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_that_is_gone_ends_no_function(monkeypatch: pytest.MonkeyPatch) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         monkeypatch.setattr(sys, "stderr", full)
         logs.say("reserve", "nobody reads this")

@@ -76,7 +76,7 @@ def test_a_missing_config_map_is_named(tmp_path: Path) -> None:
         read_system(written(tmp_path, service))
 
 
-def test_an_empty_folder_and_broken_yaml_are_said_clearly(tmp_path: Path) -> None:
+def test_an_empty_folder_and_broken_yaml_are_reported_clearly(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="no Knative Service with FUNCTION_TARGET"):
         read_system([tmp_path])
     (tmp_path / "broken.yaml").write_text("a: [", "utf-8")
@@ -92,7 +92,7 @@ def test_durations_are_gos(text: str, expected: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "6", "s", "6s!", "PT6S"])
-def test_anything_else_is_no_duration(text: str) -> None:
+def test_anything_else_is_not_a_duration(text: str) -> None:
     with pytest.raises(ManifestError, match="is not a duration"):
         seconds(text)
 
@@ -160,7 +160,7 @@ def test_a_schedule_has_five_fields_or_six_with_seconds() -> None:
 
 
 @pytest.mark.parametrize(("schedule", "zone"), [("every day", "UTC"), ("* * * * *", "Mars/Base")])
-def test_a_schedule_that_nobody_understands_is_refused(schedule: str, zone: str) -> None:
+def test_an_invalid_schedule_is_refused(schedule: str, zone: str) -> None:
     with pytest.raises(ManifestError, match="PingSource wrong"):
         check_schedule(Ping("wrong", "airline", schedule, zone, b"", "", Sink()))
 

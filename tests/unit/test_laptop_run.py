@@ -92,7 +92,7 @@ def test_a_state_that_a_full_disk_refuses_is_written_later(
     assert capsys.readouterr().err.count("cannot be written (No space left on device); trying again") == 1
 
 
-def test_a_damaged_file_of_secrets_is_said_and_not_replaced(tmp_path: Path) -> None:
+def test_a_damaged_file_of_secrets_is_reported_and_not_replaced(tmp_path: Path) -> None:
     key = SecretKey("airline-secrets", "PASSWORD")
     first = kept.kept_secret(tmp_path, key)
     assert kept.kept_secret(tmp_path, key) == first

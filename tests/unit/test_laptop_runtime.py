@@ -41,7 +41,7 @@ def test_a_folder_that_was_cleaned_away_is_made_again_and_none_is_left_behind() 
     assert not runtime.path.exists()
 
 
-def test_without_any_place_for_sockets_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_place_for_sockets_the_reason_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "mkdtemp", _full)
     with (
         pytest.raises(LaptopError, match=r"no folder for sockets: .*/var/tmp: No space left on device"),

@@ -1,4 +1,4 @@
-"""Which files of the functions have changed, and which of them are no Python."""
+"""Which files of the functions have changed, and which of them are not Python."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `make status` says beside its table."""
+"""What `make status` prints in addition to its table."""
 
 from typing import Any
 
@@ -16,5 +16,5 @@ def test_events_that_nobody_took_are_shown_with_the_way_to_deliver_them_again() 
     assert "bin/airline dead-letters kept list" in shown
 
 
-def test_nothing_is_said_of_kept_events_where_there_are_none() -> None:
+def test_kept_events_are_not_mentioned_where_there_are_none() -> None:
     assert "kept" not in table(state(kept=0), Options().kept)

@@ -91,7 +91,7 @@ def test_everything_in_the_base_is_in_the_namespace_airline() -> None:
     assert not elsewhere
 
 
-def test_a_service_stands_in_the_file_of_its_name_with_what_feeds_it() -> None:
+def test_a_service_is_in_the_file_of_its_name_with_what_feeds_it() -> None:
     misplaced = {
         manifest.name: manifest.file.name
         for manifest in manifests()
@@ -398,7 +398,7 @@ class StrictLoader(yaml.CSafeLoader):
 
 
 def _feeds(manifest: Manifest) -> str | None:
-    """The Service in whose file a manifest belongs; None: it stands elsewhere."""
+    """The Service whose file a manifest belongs in; None: it is elsewhere."""
     if manifest.is_a("Service", SERVING) or manifest.is_a("PingSource", SOURCES):
         return manifest.name
     return heard_by(manifest) if manifest.is_a("Trigger", EVENTING) else None

@@ -1,4 +1,4 @@
-"""The component `oidc`: every token is meant for the one who gets it, and only those who speak are let in."""
+"""The component `oidc`: every token is for the service that gets it, and only known senders are accepted."""
 
 import re
 from typing import Any
@@ -84,7 +84,7 @@ def test_the_dead_letters_of_a_trigger_without_a_delivery_of_its_own_get_a_token
 
 
 @pytest.mark.parametrize("service", functions().values(), ids=str)
-def test_whoever_hears_events_verifies_tokens_and_nobody_else(service: Manifest) -> None:
+def test_only_functions_that_hear_events_verify_tokens(service: Manifest) -> None:
     fed = {heard_by(trigger) for trigger in triggers().values()} | set(pings) | {"dead-letters"}
     template = "/spec/template/spec"
     assert set(made(service)) == (

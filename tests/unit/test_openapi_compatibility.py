@@ -174,7 +174,7 @@ def assert_found(name: str, place: str, change: Change, part: Json) -> None:
     kept = list(containers(part))
     try:
         change(part)
-        assert breaks(old, new), f"{place} was changed, and nothing was said of it"
+        assert breaks(old, new), f"{place} was changed without a complaint"
     finally:
         for container, content in kept:
             container.clear()

@@ -87,11 +87,11 @@ def test_a_repeated_cancel_keeps_what_is_owed_as_old_as_it_is(
     [(0, 600), (600, 600), (1800, 900), (7200, 3600), (3 * 86_400, 3600)],
     ids=["at once", "ten minutes", "half an hour", "two hours", "a weekend"],
 )
-def test_the_longer_it_is_owed_the_rarer_it_is_said_but_once_an_hour(age: int, silence: int) -> None:
+def test_the_longer_it_is_owed_the_rarer_it_is_repeated_but_once_an_hour(age: int, silence: int) -> None:
     assert owed.silence(timedelta(seconds=age)) == timedelta(seconds=silence)
 
 
-def test_a_tick_speaks_once_of_each_however_slow_the_broker_and_however_soon_it_is_due_again(
+def test_a_tick_repeats_each_once_however_slow_the_broker_and_however_soon_it_is_due_again(
     requested: Service,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Rules of payment: nobody is charged twice, everybody is refunded once, whatever crosses and whoever dies."""
+"""Rules of payment: nobody is charged twice, everybody is refunded once, whatever crosses and whatever dies."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -185,7 +185,7 @@ def test_what_is_heard_of_past_its_expiry_is_not_charged(payment_service: Servic
     assert payment_service.rows(payments.PAYMENTS) == []
 
 
-def test_a_payment_that_was_made_in_time_is_said_again_past_its_expiry(
+def test_a_payment_that_was_made_in_time_is_repeated_past_its_expiry(
     payment_service: Service, provider_service: Service
 ) -> None:
     charge(payment_service, decreased())

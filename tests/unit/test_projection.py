@@ -56,7 +56,7 @@ def test_a_confirmed_reservation_counts_as_confirmed_until_it_is_canceled(dashbo
     assert customers(dashboard_service)[0][3:] == (0, 1)
 
 
-def test_a_reservation_nobody_placed_yet_is_nobodys(dashboard_service: Service) -> None:
+def test_a_reservation_that_is_not_placed_yet_has_no_customer(dashboard_service: Service) -> None:
     hear(dashboard_service, CONFIRMED)
     assert customers(dashboard_service) == []
 
@@ -108,7 +108,7 @@ def owed(dashboard_service: Service) -> list[str]:
     return found
 
 
-def test_a_history_is_told_in_order(dashboard_service: Service) -> None:
+def test_a_history_is_in_order(dashboard_service: Service) -> None:
     story: list[Event] = [placed("R1"), decreased("R1"), CONFIRMED, canceled("R1")]
     heard = []
     for second, event in enumerate(story):

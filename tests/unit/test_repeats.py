@@ -24,7 +24,7 @@ CASES = [(one, type_) for one in REPLYING for type_ in policy.hears(one.rules[0]
 
 
 def said(service: Service, rule: Rule, heard: Any, source: str) -> Any:
-    """The event of the answer as it goes over the wire, or what the broker is told instead."""
+    """The event of the answer as it goes over the wire, or what the broker gets instead."""
     try:
         event = service.run(rule, heard)
     except Problem as error:

@@ -91,7 +91,7 @@ def test_a_paid_reservation_succeeds_and_says_so_as_often_as_asked(requested: Se
     [(SOLD_OUT, "not enough seats left: 2 remain"), (FAILED, "declined"), (UNWANTED, "changed my mind")],
     ids=["no seats", "no money", "no wish"],
 )
-def test_a_canceled_reservation_tells_why(requested: Service, cause: Any, reason: str) -> None:
+def test_a_canceled_reservation_says_why(requested: Service, cause: Any, reason: str) -> None:
     said = requested.run(reservations.cancel_reservation, cause)
     assert said == ReservationCanceled(reservation_id="R1", customer_id=7, flight_id=1, seat_qty=3, reason=reason)
     assert status(requested) == ("CANCELED", reason)
@@ -142,7 +142,7 @@ def test_a_request_that_leaves_the_day_open_is_the_same_on_another_day(
 
 
 @pytest.mark.parametrize("of_ours", [PAID, SOLD_OUT, FAILED], ids=lambda said: type(said).__name__)
-def test_what_is_said_of_a_reservation_that_nobody_placed_is_refused_for_good(
+def test_an_event_about_a_reservation_that_was_never_placed_is_refused_for_good(
     reserve_service: Service, of_ours: Any
 ) -> None:
     rule = reservations.confirm_reservation if of_ours is PAID else reservations.cancel_reservation

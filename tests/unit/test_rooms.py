@@ -73,7 +73,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def permitted(path: Path, room: str) -> frozenset[str]:
-    """What a file of a room may import of this project: what is beside it, and what the table says."""
+    """What a file of a room may import of this project: its own room, and what the table says."""
     if room != IN_FUNCTIONS:
         return allowed()[room] | {room}
     return allowed()[room] | {near.stem for near in (ROOT / Path(*path.parts[:2])).glob("*")}

@@ -122,7 +122,7 @@ def test_a_second_run_overwrites_nothing(
     assert manifest.read_text("utf-8") == "# mine\n"
 
 
-def test_a_folder_that_is_no_service_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_service_is_refused(tmp_path: Path) -> None:
     (tmp_path / "functions" / "loyalty").mkdir(parents=True)
 
     with pytest.raises(Refused, match=r"functions/loyalty exists, but has no main\.py"):

@@ -59,7 +59,7 @@ def test_an_unknown_flight_has_no_seats(seats: Service) -> None:
     assert (said.reason, said.remaining_seats_count) == (flights.UNKNOWN_FLIGHT, 0)
 
 
-def test_a_departed_flight_still_sells_unless_it_is_told_not_to(
+def test_a_departed_flight_still_sells_unless_the_setting_forbids_it(
     seats: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clock, "today", lambda: date(2026, 1, 1))
@@ -152,7 +152,7 @@ def test_seats_given_back_to_a_removed_flight_do_no_harm(seats: Service) -> None
     assert [hold.status for hold in seats.rows(flights.HOLDS)] == ["RELEASED"]
 
 
-def test_a_cancel_of_a_flight_that_nobody_knows_has_nothing_to_give_back(seats: Service) -> None:
+def test_a_cancel_of_an_unknown_flight_has_nothing_to_give_back(seats: Service) -> None:
     seats.run(flights.decrease_remaining_seats, placed(flight=99))
     assert seats.run(flights.restore_seats, canceled(flight=99)) == replace(NOT_HELD, flight_id=99)
 

@@ -1,4 +1,4 @@
-"""What the dashboard reports as settled: sagas that are over, of which everything has been heard."""
+"""What the dashboard reports as settled: sagas that have ended, with all their events heard."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,7 +37,7 @@ MONEY = (
 
 
 def unreported(dashboard_service: Service) -> dict[str, list[str]]:
-    """By their end, the reservations that are to be reported."""
+    """By their end, the reservations to report."""
     found = {status: list(dashboard_service.run(settlement.unreported, status, "")) for status in settlement.SETTLED}
     return {status: identities for status, identities in found.items() if identities}
 
@@ -65,7 +65,7 @@ def test_a_cancel_is_settled_when_both_compensations_have_answered(
     assert unreported(dashboard_service) == {"CANCELED": ["R1"]}
 
 
-def test_a_reservation_that_nobody_heard_being_placed_is_not_settled(dashboard_service: Service) -> None:
+def test_a_reservation_whose_placement_was_not_heard_is_not_settled(dashboard_service: Service) -> None:
     hear(dashboard_service, canceled(), *SEATS[1:], *MONEY[1:])
     assert unreported(dashboard_service) == {}
     hear(dashboard_service, placed())

@@ -1,4 +1,4 @@
-"""Transactions: one effect, whoever else is at it, and a clear word when the database is away."""
+"""Transactions: one effect, whoever else tries, and a clear answer when the database is away."""
 
 import gc
 import os
@@ -158,7 +158,7 @@ def test_a_statement_that_no_database_takes_is_a_defect_and_not_an_outage(
     ],
     ids=["too many terms", "too deep a tree", "a column that is not there"],
 )
-def test_sqlite_itself_tells_such_a_statement_from_an_outage(engine: Engine, statement: str) -> None:
+def test_sqlite_itself_distinguishes_such_a_statement_from_an_outage(engine: Engine, statement: str) -> None:
     with pytest.raises(OperationalError), store.reading(engine) as connection:
         connection.exec_driver_sql(statement)
 
@@ -197,7 +197,7 @@ def test_a_thread_that_has_sold_seats_leaves_no_file_open(engine: Engine) -> Non
     assert opened.count(f"{engine.url.database}-writer") == 1
 
 
-def test_no_dialect_is_loaded_before_it_is_known_which_one_is_spoken() -> None:
+def test_no_dialect_is_loaded_before_it_is_known_which_one_is_used() -> None:
     program = (
         "import sys, choreography.columns; print([name for name in sys.modules if 'sqlalchemy.dialects.' in name])"
     )

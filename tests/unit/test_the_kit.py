@@ -1,4 +1,4 @@
-"""The kit, the laptop and its broker are for any system: there is no word of an airline in them."""
+"""The kit, the laptop and its broker are for any system: they contain no word of an airline."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ from testbed.project import ROOT
 KIT = sorted(path for path in (ROOT / "choreography").rglob("*") if path.suffix in {".py", ".mako"})
 RUNTIME = sorted(path for room in ("broker/embedded", "laptop", "terminal") for path in (ROOT / room).glob("*.py"))
 DEFAULTS = ROOT / "laptop" / "options.py"
-"""The one place of the laptop that says which system it runs where nobody names another one."""
+"""The one place of the laptop that says which system it runs by default."""
 STEMS = (
     *("airline", "flight", "seat", "reserv", "passenger", "ticket", "takeoff", "departed"),
     *("pay", "paid", "refund", "money", "charge", "price", "cost", "provider", "customer", "agency"),

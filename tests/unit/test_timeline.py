@@ -1,4 +1,4 @@
-"""What a saga waits for follows from what was said, and how long each word took from its cause."""
+"""What a saga waits for, and how long each event came after its cause, follow from its events."""
 
 from datetime import datetime, timedelta
 
@@ -51,7 +51,7 @@ def said(*types: str) -> dict[str, datetime]:
     ],
     ids=" ".join,
 )
-def test_what_a_saga_waits_for_follows_from_what_was_said(story: list[str], functions: list[str]) -> None:
+def test_what_a_saga_waits_for_follows_from_its_events(story: list[str], functions: list[str]) -> None:
     assert [wait.function for wait in saga.waits(said(*story))] == functions
     assert [wait.function for wait in saga.waits(dict(reversed(said(*story).items())))] == functions
 
@@ -67,7 +67,7 @@ def test_compensation_waits_since_the_cancel(story: tuple[str, str]) -> None:
     assert restore.since == refund.since == said(*story)[CANCELED]
 
 
-def test_each_event_tells_how_long_after_its_cause_it_was_said(dashboard_service: Service) -> None:
+def test_each_event_shows_how_long_after_its_cause_it_came(dashboard_service: Service) -> None:
     first = envelope(placed())
     second = envelope(canceled())
     at = {"time": "2026-05-01T12:00:00Z"}, {"time": "2026-05-01T12:00:01.25Z", "causationid": first.id}
@@ -89,7 +89,7 @@ def test_a_cause_that_is_not_in_the_history_has_no_time(dashboard_service: Servi
     assert [(event["causationId"], event["after"]) for event in events] == [("a command", None)]
 
 
-def test_it_tells_for_how_many_seconds_it_waits(dashboard_service: Service, noon: datetime) -> None:
+def test_it_shows_for_how_many_seconds_it_waits(dashboard_service: Service, noon: datetime) -> None:
     hear(dashboard_service, placed())
 
     _, waiting = dashboard_service.run(

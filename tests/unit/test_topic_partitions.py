@@ -45,7 +45,7 @@ def kafka(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
 
 
 def nobody() -> str:
-    """An address at which nobody listens."""
+    """An address at which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"127.0.0.1:{server.getsockname()[1]}"
 
@@ -67,7 +67,9 @@ def verdict(servers: str) -> tuple[int, str]:
         (metadata(10)[:40], 1, "could not be counted"),
     ],
 )
-def test_a_topic_with_other_partitions_than_the_broker_asks_for_is_told(answer: bytes, code: int, said: str) -> None:
+def test_a_topic_with_other_partitions_than_the_broker_asks_for_is_reported(
+    answer: bytes, code: int, said: str
+) -> None:
     with kafka(answer) as (address, _):
         found = verdict(address)
 

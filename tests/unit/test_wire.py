@@ -77,7 +77,7 @@ def test_data_of_too_many_levels_are_bytes_or_no_event() -> None:
     + [structured(id="").replace(b'""', b"null")]
     + [structured(id=""), structured(id=7), structured(type=["T"]), structured(data=None, data_base64=7)],
 )
-def test_what_is_no_cloud_event_is_malformed(body: bytes) -> None:
+def test_what_is_not_a_cloud_event_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed, match="not a CloudEvent"):
         wire.read({"content-type": "application/cloudevents+json"}, body)
 
@@ -88,14 +88,14 @@ def test_every_wrong_field_of_an_event_is_named() -> None:
     assert set(refused.value.fields) >= {"customerId", "seatQty", "expiresAt"}
 
 
-def test_what_is_said_can_be_heard() -> None:
+def test_what_is_written_can_be_read() -> None:
     cloud_event = wire.say(placed(), "/airline/reserve")
     heard = wire.read({"content-type": wire.CLOUD_EVENT_JSON}, wire.pack(cloud_event))
     assert wire.event_of(heard, ReservationPlaced) == placed()
     assert placed().expires_at == IN_TIME
 
 
-def test_what_is_said_names_its_saga_its_cause_and_its_trace() -> None:
+def test_an_event_names_its_saga_its_cause_and_its_trace() -> None:
     cause = wire.Envelope(
         {"id": "cause", "type": "T", "source": "/s", "traceparent": TRACE, "knativearrivaltime": "x"}, {}
     )
@@ -117,7 +117,7 @@ def test_a_broken_trace_begins_a_new_one(broken: str) -> None:
     assert made not in {"0" * 32, wire.trace_id(TRACE)}
 
 
-def test_what_is_said_of_many_sagas_belongs_to_none_of_them_and_its_repeat_is_recognisable() -> None:
+def test_an_event_about_many_sagas_belongs_to_none_of_them_and_its_repeat_is_recognisable() -> None:
     settled = SagasSettled(status="SUCCEED", reservation_ids=("R1", "R2"))
     said, again = wire.say(settled, "/airline/dashboard-projector"), wire.say(settled, "/airline/dashboard-projector")
     assert said["data"] == {"status": "SUCCEED", "reservationIds": ["R1", "R2"]}
@@ -128,7 +128,7 @@ def test_what_is_said_of_many_sagas_belongs_to_none_of_them_and_its_repeat_is_re
     assert said["id"] not in {wire.say(other, "/airline/dashboard-projector")["id"] for other in others}
 
 
-def test_what_is_said_of_many_sagas_is_read_as_it_was_said() -> None:
+def test_an_event_about_many_sagas_is_read_as_it_was_written() -> None:
     settled = SagasSettled(status="CANCELED", reservation_ids=("R1", "R2"))
     said = wire.say(settled, "/airline/dashboard-projector")
     assert wire.event_of(wire.Envelope({}, said["data"]), SagasSettled) == settled

@@ -1,7 +1,7 @@
-"""The function that the contract suite hangs behind every Trigger: it records what it gets and answers as it is told.
+"""The function that the contract suite puts behind every Trigger: it records what it gets, and answers as asked.
 
     POST /<place>       one delivery. The event's data may hold {"<place>": [answer, ...]}: the first delivery of this
-                        event at this place gets the first answer, and so on; the last one stands for all later ones.
+                        event at this place gets the first answer, and so on; the last one is used for all later ones.
                         answer: {"status": 204, "headers": {}, "body": "", "times": 1, "delay": seconds}, where times
                         repeats the body. Without an answer: 204.
     GET  /deliveries?id=ID[&place=PLACE][&count=N&wait=S]
