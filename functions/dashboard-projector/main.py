@@ -1,5 +1,10 @@
 """The functions of dashboard-projector: wiring only. What events mean for it is in projection.py."""
 
+from choreography import serving
+
+serving.begin()
+# ruff: noqa: E402 - what follows is most of a start
+
 import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue
@@ -8,7 +13,7 @@ import housekeeping
 import projection
 from airline.events import AIRLINE
 from airline.settings import settings
-from choreography import policy, serving
+from choreography import policy
 
 serving.prepare(settings)
 

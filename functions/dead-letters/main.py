@@ -1,5 +1,10 @@
 """The functions of dead-letters: wiring only. letters.py has what is kept, replay.py sends it again."""
 
+from choreography import serving
+
+serving.begin()
+# ruff: noqa: E402 - what follows is most of a start
+
 from http import HTTPStatus
 
 import functions_framework
@@ -11,7 +16,7 @@ import settled_letters
 import sink
 from airline.events import AIRLINE
 from airline.settings import settings
-from choreography import policy, serving
+from choreography import policy
 
 serving.prepare(settings)
 

@@ -1,12 +1,17 @@
 """The functions of flight-seats: wiring only. The rules are in flights.py."""
 
+from choreography import serving
+
+serving.begin()
+# ruff: noqa: E402 - what follows is most of a start
+
 import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue
 
 import flights
 from airline.settings import settings
-from choreography import policy, serving
+from choreography import policy
 
 serving.prepare(settings)
 

@@ -1,5 +1,10 @@
 """The functions of payment: wiring only. The rules are in payments.py, the provider's in provider/."""
 
+from choreography import serving
+
+serving.begin()
+# ruff: noqa: E402 - what follows is most of a start
+
 import functions_framework
 from flask import Request
 from flask.typing import ResponseReturnValue
@@ -7,7 +12,7 @@ from flask.typing import ResponseReturnValue
 import housekeeping
 import payments
 from airline.settings import settings
-from choreography import policy, serving
+from choreography import policy
 
 serving.prepare(settings)
 

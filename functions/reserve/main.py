@@ -1,9 +1,10 @@
 """The functions of reserve: wiring only. The rules are in reservations.py."""
 
 from airline.events import saga_expected
-from choreography import ahead
+from choreography import ahead, serving
 
 ahead.at_start(saga_expected, "reserve", "reserve-commands", "place-reservation")
+serving.begin()
 # ruff: noqa: E402 - while the rest is imported, the functions that the saga will need start as well
 
 import functions_framework
@@ -13,7 +14,7 @@ from flask.typing import ResponseReturnValue
 import housekeeping
 import reservations
 from airline.settings import settings
-from choreography import policy, serving
+from choreography import policy
 
 serving.prepare(settings)
 
