@@ -118,7 +118,7 @@ class ReservationCanceled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemainingSeatsIncreased(Event):
-    """The seats of a canceled reservation are back. Said only if they had been held."""
+    """The seats of a canceled reservation are back. Only if they had been held."""
 
     reservation_id: ReservationId
     flight_id: Number
@@ -136,7 +136,7 @@ class SeatsNotHeld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRefunded(Event):
-    """The money of a canceled reservation went back. Said only if it had been taken."""
+    """The money of a canceled reservation went back. Only if it had been taken."""
 
     payment_id: Number
     reservation_id: ReservationId
@@ -170,7 +170,7 @@ class SagasSettled(Event):
 class SagaExpected(Event):
     """A reservation is about to be placed. It only wakes the functions that will be needed then: they do nothing else.
 
-    Nobody keeps it, and losing or doubling it changes nothing.
+    It is not stored, and losing or doubling it changes nothing.
     """
 
     batch: ClassVar[tuple[str, ...]] = ("expected_by", "expected_at")

@@ -40,7 +40,7 @@ class _Process:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def takes_turn(self, pause: float) -> bool:
-        """Whether it was not said within the pause; then it counts as said now."""
+        """Whether it was not sent within the pause; then it counts as sent now."""
         with self.lock:
             now = time.monotonic()
             if self.said_at is not None and now - self.said_at < pause:

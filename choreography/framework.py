@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CHUNK = 65_536
 OF_THE_FRAMEWORK = ("/robots.txt", "/favicon.ico")
-"""Paths that functions-framework answers by itself (functions_framework/__init__.py, `_configure_app`)."""
+"""Paths that functions-framework itself answers (functions_framework/__init__.py, `_configure_app`)."""
 
 
 def host() -> None:
@@ -79,7 +79,7 @@ def _answer(app: Flask, request: Request) -> Response:
 
 def _read_the_rest(environ: "WSGIEnvironment") -> None:
     # what is left unread resets the connection, maybe before its other end has read the answer
-    with suppress(OSError, ParseException):  # the answer stands, and the connection ends with it
+    with suppress(OSError, ParseException):  # the answer stays as it is, and the connection ends with it
         while environ["wsgi.input"].read(CHUNK):
             pass
 

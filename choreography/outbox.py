@@ -62,7 +62,7 @@ def commit(
 ) -> T:
     """Runs `work` in one transaction that also stores its events; then sends them and returns the rest.
 
-    `work` returns its result, and what is to be said. Raises what `work` and `store.commit` raise, and nothing after
+    `work` returns its result and its events. Raises what `work` and `store.commit` raise, and nothing after
     the commit: what goes wrong then is logged.
     """
 

@@ -109,5 +109,5 @@ def _place(name: str, compiled: SQLCompiler, dialect: Dialect) -> tuple[str | No
 
 def _constant(name: str, default: object) -> object:
     if not isinstance(default, ScalarElementColumnDefault):
-        raise TypeError(f"The default of {name} is no constant: give the value.")
+        raise TypeError(f"The default of {name} is not a constant: give the value.")
     return default.arg

@@ -324,7 +324,7 @@ _REACHABLE = _Reachable()
 
 
 def _told(error: BaseException) -> Exception | None:
-    """What is to be raised instead, if anything."""
+    """The error to raise instead, if any."""
     if isinstance(error, (PoolTimeout, OSError)):
         return TryAgain("The database is too busy or its folder is away; try again.")
     if isinstance(error, (DataError, UnicodeEncodeError)):  # the latter of half a surrogate pair, by every driver

@@ -19,7 +19,7 @@ TRIES = 5
 
 
 def messages(airline: Airline) -> Iterator[dict[str, Any]]:
-    """The messages, for ever: one that says how everything stands, then each change, and so again after a break.
+    """The messages, for ever: one with the state of everything, then each change, and the same again after a break.
 
     Raises Refused where nothing feeds a board, and Unreachable.
     """
@@ -39,7 +39,7 @@ def messages(airline: Airline) -> Iterator[dict[str, Any]]:
 def _stream(airline: Airline) -> Iterator[dict[str, Any]]:
     with answered(airline, "GET", PATH, {}, stream=True, headers={"Accept": "text/event-stream"}) as answer:
         if answer.status_code != HTTPStatus.OK:
-            raise Refused(f"{PATH} is no feed.", answer.status_code)
+            raise Refused(f"{PATH} is not a feed.", answer.status_code)
         try:
             for line in answer.iter_lines(chunk_size=None):
                 if line.startswith(b"data: "):

@@ -190,7 +190,7 @@ def _ask(airline: Airline, method: str, path: str, query: dict[str, Any], **requ
 
 
 def answered(airline: Airline, method: str, path: str, query: Mapping[str, Any], **request: Any) -> requests.Response:
-    """The answer, which is no refusal. Raises Unreachable and Refused."""
+    """The answer, unless it is a refusal. Raises Unreachable and Refused."""
     asked = {name: value for name, value in query.items() if value is not None}
     try:
         answer = airline.session.request(

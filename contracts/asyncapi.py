@@ -23,7 +23,7 @@ ENVELOPE = {
     "required": ["specversion", "id", "source", "type", "time", "datacontenttype", "dataschema", "data"],
     "properties": {
         "specversion": {"const": "1.0"},
-        "id": TEXT | {"description": "The same fact has the same id, however often it is said."},
+        "id": TEXT | {"description": "The same fact has the same id, however often it is sent."},
         "source": TEXT,
         "type": TEXT,
         "subject": TEXT,

@@ -1,4 +1,4 @@
-"""One reservation that meets sleeping functions: when each of them was woken, and when it ended."""
+"""One reservation while all functions sleep: when each of them was woken, and when it ended."""
 
 import time
 from collections.abc import Mapping

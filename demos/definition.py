@@ -5,5 +5,5 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).resolve().parent.parent / "gateway" / "web" / "board" / "scale-to-zero.json"
-"""Beside the page, which can read nothing else."""
+"""In the folder of the page, which can read nothing else."""
 DEFINITION: dict[str, Any] = json.loads(FILE.read_text("utf-8"))

@@ -26,7 +26,7 @@ LOOK_AGAIN = 1.0  # seconds between two looks at the socket of an awake function
 START_DEADLINE = 60.0
 GRACE = 35.0  # seconds to finish calls when put to sleep; gunicorn itself gives up after 30
 STURDY = 5.0  # seconds; what lived longer has not "died quickly"
-REFUSE_AFTER = 3  # quick deaths in a row until callers are told instead of kept waiting
+REFUSE_AFTER = 3  # quick deaths in a row until callers are refused instead of kept waiting
 
 
 @dataclass
@@ -134,7 +134,7 @@ async def _recover(function: Function, lifecycle: Lifecycle, needs: Needs, child
 
 
 async def _unless_outdated(lifecycle: Lifecycle, work: Coroutine[Any, Any, None]) -> bool:
-    """Does the work, until it is done or other code is to be run. Returns whether it is the latter."""
+    """Does the work, until it is done or other code must run. Returns whether it is the latter."""
     done, outdated = asyncio.ensure_future(work), asyncio.ensure_future(lifecycle.outdated.wait())
     waited_for: set[asyncio.Future[Any]] = {done, outdated}
     try:

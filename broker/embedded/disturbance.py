@@ -10,7 +10,7 @@ Each delivery may be hit, each fault with its own probability, several at once:
 
 `latest` bounds in seconds how long something is held back. Nothing here may happen that at-least-once delivery without
 order forbids: every event still gets its answer. The dice are thrown in the order of the deliveries, so the same seed
-throws the same dice; who is hit depends on timing as well. Every hit is a line in the log.
+throws the same dice; which delivery is hit also depends on timing. Every hit is a line in the log.
 """
 
 import asyncio

@@ -36,7 +36,7 @@ class _Watcher:
 
 
 class Feed:
-    """snapshot: makes the document that says how everything stands now. All on the thread of the loop."""
+    """snapshot: makes the document with the current state of everything. All on the thread of the loop."""
 
     def __init__(self, snapshot: Callable[[], Document], heartbeat: float = HEARTBEAT) -> None:
         self._snapshot = snapshot

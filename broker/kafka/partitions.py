@@ -47,7 +47,7 @@ class Answer:
 
 
 def partitions(servers: str, topic: str) -> int | None:
-    """How many the topic has; None: there is no such topic. Raises NoAnswer if none of the servers says so."""
+    """How many the topic has; None: the topic does not exist. Raises NoAnswer if no server answers that."""
     failures = []
     for server in servers.split(","):
         host, _, port = server.strip().rpartition(":")

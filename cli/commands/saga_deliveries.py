@@ -12,7 +12,7 @@ STYLES = {"waiting": "yellow", "retrying": "yellow", "delivered": "green", "dead
 
 def lines(stored: Mapping[str, Any], again: bool) -> list[Text]:
     """One event of the broker, as `/deliveries` gives it; `again`: this event was shown before."""
-    shown = [tables.line("said again", f"{stored['type']}, {stored['storedAt']}", "yellow")] if again else []
+    shown = [tables.line("repeated", f"{stored['type']}, {stored['storedAt']}", "yellow")] if again else []
     at_once = [_name(each) for each in stored["deliveries"] if each["state"] == "delivered" and not each["attempts"]]
     if at_once:
         shown.append(Text.assemble("taken by ", tables.cell(", ".join(at_once)), style="dim"))

@@ -21,7 +21,7 @@ serving.prepare(settings)
 @functions_framework.http
 def dashboard(request: Request) -> ResponseReturnValue:
     """HTTP: customerInfos, their rebuild, and the story of a reservation."""
-    import dashboard_api  # noqa: PLC0415 - of which the policies are spared at their start
+    import dashboard_api  # noqa: PLC0415 - which the policies need not import at their start
     from choreography import web  # noqa: PLC0415 - as above
 
     return web.serve(dashboard_api.app, request)

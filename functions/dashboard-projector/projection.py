@@ -62,7 +62,7 @@ EVENTS = Table(
     Column("source", String(255), nullable=False),
     Column("causation_id", String(LONGEST_CAUSE)),
     Column("said_at", Instant, nullable=False, index=True),
-    Column("customer_id", Integer),  # what reservations copy of it, so that rows can be made anew in SQL
+    Column("customer_id", Integer),  # what reservations copy of it, so that rows can be rebuilt in SQL
     Column("reserve_date", Date),
     Column("data", Text, nullable=False),
 )
@@ -89,7 +89,7 @@ RESERVATIONS = Table(
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What an event says of its reservation: a flag to set, and fields of its data to copy."""
+    """What an event says about its reservation: a flag to set, and fields of its data to copy."""
 
     flag: str
     copied: tuple[str, ...] = ()
@@ -120,7 +120,7 @@ OWED = ~and_(*(or_(*map(heard, policy.says)) for policy in saga.COMPENSATION))
 
 
 def project(envelope: Envelope, transaction: Connection) -> None:
-    """Merges one event of a saga; what is no word of the glossary, or only a command, is not kept."""
+    """Merges one event of a saga; what is not in the glossary, or only a command, is not kept."""
     if envelope.type not in OF_SAGAS or not envelope.source.startswith(AIRLINE.sources):
         return
     event = wire.event_of(envelope, OF_SAGAS[envelope.type])
@@ -205,7 +205,7 @@ def uncompensated(before: datetime, connection: Connection) -> list[str]:
 def _data(envelope: Envelope, event: SagaEvent) -> str:
     """What an event says, with the fields that only a later version knows, which may rebuild rows from them.
 
-    Without these where they are too long, or are no JSON (NaN).
+    Without these if they are too long, or are not JSON (NaN).
     """
     known = fields.as_json(event)
     try:

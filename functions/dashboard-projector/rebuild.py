@@ -1,4 +1,4 @@
-"""The projection made anew from the history of events, and compared with the live one.
+"""The projection rebuilt from the history of events, and compared with the live one.
 
 The fresh projection is one aggregating SELECT over the events, not a replay: facts are dates and flags that are only
 ever set, so the greatest of each is the fact. Only rows that differ are written, one by one: each is locked, and made
@@ -61,7 +61,7 @@ def compare(connection: Connection) -> Comparison:
 
 
 def repair(identity: str, transaction: Connection) -> bool:
-    """Makes one row from its events; False where the history cannot tell."""
+    """Makes one row from its events; False if the history is not enough."""
     row = RESERVATIONS.c.reservation_id == identity
     # a row to lock, where there is none; on SQLite this write is what locks
     store.insert_if_absent(transaction, RESERVATIONS, reservation_id=identity)

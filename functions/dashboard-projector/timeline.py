@@ -1,4 +1,4 @@
-"""The story of one reservation: how long after its cause each event was said, and what the saga waits for now."""
+"""The history of one reservation: how long after its cause each event came, and what the saga waits for now."""
 
 import json
 from collections.abc import Sequence

@@ -26,7 +26,7 @@ def dead_letters(request: Request) -> ResponseReturnValue:
     """The dead-letter sink (POST /), always answered with an empty 204; and HTTP for those who decide."""
     if request.method == "POST" and request.path == "/":
         return _pruned(policy.observe(request, sink.keep, sagas=AIRLINE))
-    import letters_api  # noqa: PLC0415 - of which the policies are spared at their start
+    import letters_api  # noqa: PLC0415 - which the policies need not import at their start
     from choreography import web  # noqa: PLC0415 - as above
 
     return web.serve(letters_api.app, request)

@@ -19,7 +19,7 @@ serving.prepare(settings)
 @functions_framework.http
 def flight_seats(request: Request) -> ResponseReturnValue:
     """HTTP: the resource flights."""
-    import flights_api  # noqa: PLC0415 - of which the policies are spared at their start
+    import flights_api  # noqa: PLC0415 - which the policies need not import at their start
     from choreography import web  # noqa: PLC0415 - as above
 
     return web.serve(flights_api.app, request)

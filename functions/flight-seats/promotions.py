@@ -28,7 +28,7 @@ class Promotion(NamedTuple):
 
 
 def read(folder: Path | None) -> list[Promotion]:
-    """The promotions in a folder, by name; none where there is no folder. Raises TryAgain."""
+    """The promotions in a folder, by name; empty if there is no folder. Raises TryAgain."""
     if folder is None:
         return []
     try:
@@ -62,7 +62,7 @@ def _text(folder: Path, name: str) -> str:
     # without waiting, as a named pipe would make us
     with open(path, "rb", opener=lambda file, flags: os.open(file, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("is no file")
+            raise ValueError("is not a file")
         content = file.read(LONGEST + 1)
     if len(content) > LONGEST:
         raise ValueError(f"has more than {LONGEST} bytes")

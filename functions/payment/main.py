@@ -20,7 +20,7 @@ serving.prepare(settings)
 @functions_framework.http
 def payment(request: Request) -> ResponseReturnValue:
     """HTTP: the resource payments, read only."""
-    import payments_api  # noqa: PLC0415 - of which the policies are spared at their start
+    import payments_api  # noqa: PLC0415 - which the policies need not import at their start
     from choreography import web  # noqa: PLC0415 - as above
 
     return web.serve(payments_api.app, request)

@@ -175,7 +175,7 @@ def _note_effects(transaction: Connection) -> int:
     if done:
         theirs = ACCEPTED.c.key.in_([row.key for row in done])
         transaction.execute(update(ACCEPTED).where(theirs).values(owed_at=None))
-    if any(row.owed_at > row.accepted_at + first_time for row in done):  # said again, and then it was done
+    if any(row.owed_at > row.accepted_at + first_time for row in done):  # repeated, and then it was done
         transaction.execute(update(ACCEPTED).where(_put_off()).values(owed_at=now))
     return len(done)
 

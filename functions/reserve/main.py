@@ -22,7 +22,7 @@ serving.prepare(settings)
 @functions_framework.http
 def reserve(request: Request) -> ResponseReturnValue:
     """HTTP: the resource reservations."""
-    import reservations_api  # noqa: PLC0415 - of which the others are spared at their start
+    import reservations_api  # noqa: PLC0415 - which the others need not import at their start
     from choreography import web  # noqa: PLC0415 - as above
 
     return web.serve(reservations_api.app, request)

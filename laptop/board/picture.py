@@ -1,4 +1,4 @@
-"""Everything that the board shows, as it stands now: what a watcher gets first."""
+"""Everything that the board shows now: what a watcher gets first."""
 
 import time
 from collections import deque
@@ -27,7 +27,7 @@ class Picture:
         self._broker = False
 
     def snapshot(self) -> Document:
-        """How everything stands."""
+        """The state of everything."""
         return {
             "kind": "snapshot",
             "at": _now(),
@@ -39,7 +39,7 @@ class Picture:
         }
 
     def services(self, services: Mapping[str, Any]) -> Document | None:
-        """What state.json says of the services."""
+        """What state.json says about the services."""
         found = {name: _function(service) for name, service in services.items()}
         changed = {name: function for name, function in found.items() if self._functions.get(name) != function}
         if not changed:

@@ -1,6 +1,6 @@
 """The board's side of HTTP: `GET /board/feed`, for programs and for the gateway of this machine.
 
-421 for a host that is no name of this machine: a page could come by a name that leads here (DNS rebinding).
+421 for a host that is not a name of this machine: a page could come by a name that leads here (DNS rebinding).
 """
 
 from http import HTTPStatus

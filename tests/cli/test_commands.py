@@ -166,12 +166,12 @@ def test_a_saga_shows_who_took_an_event_what_is_retried_and_what_was_repeated(
         "taken by project-dashboard-on-all",
         "retrying Paid to confirm, next at 2026-03-01T12:00",
         "1. 2026-03-01T11:00:01.000+00:00 12 ms, subscriber: status 503",
-        "said again Paid",
+        "repeated Paid",
         "delivered Paid to late",
         "subscriber: taken",
     ):
         assert line in drawn
-    assert (drawn.count("taken by"), drawn.count("said again")) == (2, 1)
+    assert (drawn.count("taken by"), drawn.count("repeated")) == (2, 1)
     assert "which functions woke is known only in the folder where the airline runs" in drawn
     assert typed("saga", "show", "GOOD", "--json").json["deliveries"][0]["deliveries"] == [taken, retried]
 
