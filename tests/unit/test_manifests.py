@@ -284,7 +284,14 @@ def test_no_two_services_want_the_same_port_on_a_laptop() -> None:
 @each_trigger
 def test_a_trigger_states_its_whole_delivery(trigger: Manifest) -> None:
     # Knative takes a Trigger's delivery instead of the Broker's, never field by field
-    assert trigger.spec["delivery"] == (DELIVERY | {"retry": 0} if heard_type(trigger) == WAKES else DELIVERY)
+    assert trigger.spec["delivery"] == (DELIVERY | {"retry": 1} if heard_type(trigger) == WAKES else DELIVERY)
+
+
+def test_a_saga_is_expected_once_in_half_of_the_window_that_functions_stay_awake() -> None:
+    (window,) = {scaling(service)["autoscaling.knative.dev/window"] for service in functions().values()}
+    settings = of_kind("ConfigMap", "v1")["reserve-settings"].content["data"]
+
+    assert f"{2 * int(settings['WAKE_AHEAD'])}s" == window
 
 
 def test_one_dispatcher_of_the_kafka_broker_is_enough_for_all_triggers() -> None:
