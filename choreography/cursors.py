@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, or_, true
+from sqlalchemy import ColumnElement, and_, false, literal, or_, true
 
 from choreography.errors import Invalid
 
@@ -60,7 +60,7 @@ def behind(order: Sequence[Order], values: Sequence[Any], nulls_last: bool) -> C
     """
     found: ColumnElement[bool] = false()
     for one, value in reversed(list(zip(order, values, strict=True))):
-        same = one.column.is_(None) if value is None else one.column == value
+        same = one.column.is_(None) if value is None else one.column == _value(one.column, value)
         found = or_(_beyond(one, value, nulls_last), and_(same, found))
     return and_(_not_before(order[0], values[0], nulls_last), found)
 
@@ -69,7 +69,8 @@ def _beyond(one: Order, value: Any, nulls_last: bool) -> ColumnElement[bool]:
     nulls_come_later = nulls_last != one.descending
     if value is None:
         return false() if nulls_come_later else one.column.is_not(None)
-    later: ColumnElement[bool] = one.column < value if one.descending else one.column > value
+    edge = _value(one.column, value)
+    later = one.column < edge if one.descending else one.column > edge
     return or_(later, one.column.is_(None)) if nulls_come_later and _nullable(one.column) else later
 
 
@@ -77,8 +78,12 @@ def _not_before(one: Order, value: Any, nulls_last: bool) -> ColumnElement[bool]
     # says nothing new, but a database finds the place in an index by it, and not by an OR
     if value is None or (nulls_last != one.descending and _nullable(one.column)):
         return true()
-    reached: ColumnElement[bool] = one.column <= value if one.descending else one.column >= value
-    return reached
+    edge = _value(one.column, value)
+    return one.column <= edge if one.descending else one.column >= edge
+
+
+def _value(column: ColumnElement[Any], value: Any) -> ColumnElement[Any]:
+    return literal(value, column.type)  # SQLAlchemy does not compare a bare True
 
 
 def _nullable(column: ColumnElement[Any]) -> bool:

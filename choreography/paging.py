@@ -4,7 +4,7 @@ A list may have a million rows. So its `next` links name the last row of a page 
 up to MOST_COUNTED only. A page that is asked for by its number is found by going through all rows before it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,14 +58,16 @@ class Found:
     next: str | None
 
 
-def asked(request: Request, sortable: Mapping[str, ColumnElement[Any]]) -> Page:
+def asked(
+    request: Request, sortable: Mapping[str, ColumnElement[Any]], ties: Sequence[ColumnElement[Any]] = ()
+) -> Page:
     """The page a client asks for. Raises Invalid.
 
-    `sortable` has what it may sort by; the last must be unique, it ends every tie.
+    `sortable` has what it may sort by; the last ends every tie, and must be unique together with `ties`.
     """
     values = fields.read(request.args, TABLE)
     order = tuple(Order(sortable[name], descending) for name, descending in _sorts(request.args, sortable))
-    whole = (*order, Order(list(sortable.values())[-1]))
+    whole = (*order, *map(Order, (list(sortable.values())[-1], *ties)))
     after = cursors.read(values["after"], whole) if values["after"] else None
     return Page(after.number if after else values["page"], values["size"], whole, after)
 

@@ -39,7 +39,7 @@ class Resource:
 
     `address` has values of the resource in braces: "/orders/{orderId}". One that has no address of its own has a
     `subject` instead: the relation and the address of what it is about, which is served by another function. `key` is
-    a unique column; lists are sorted by it last, and by the name `id`.
+    a unique column, or one that is together with `ties`; lists are sorted by these last, and by the name `id`.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Resource:
     about: str = ""
     some_links: Sequence[str] = ()
     about_links: str = ""
+    ties: Sequence[ColumnElement[Any]] = ()
 
     @cached_property
     def columns(self) -> dict[str, ColumnElement[Any]]:
@@ -101,7 +102,7 @@ def listed(
 
     `show` makes one item of a row, where `shown` is not all of it.
     """
-    page = paging.asked(request, resource.sortable)
+    page = paging.asked(request, resource.sortable, resource.ties)
     narrowed = query.where(*_conditions(request, resource))
     with reading() as connection:
         found = paging.rows(connection, narrowed, page)

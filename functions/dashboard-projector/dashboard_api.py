@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from flask import Response, request
+from sqlalchemy import select
 
 import projection
 import rebuild
@@ -32,8 +33,9 @@ app = web.api(
     sagas=AIRLINE,
 )
 
-_QUERY = projection.customers()
-_COLUMNS = _QUERY.selected_columns
+_CUSTOMERS = projection.customers().subquery()
+_COLUMNS = _CUSTOMERS.c
+_COLUMNS.customer_id.nullable = False  # of every reservation that was placed
 _CUSTOMER = Resource(
     "customerInfo",
     "customerInfos",
@@ -105,14 +107,14 @@ _EVENTS = Shape(
 @contract.promises(Operation(_CUSTOMER.collection))
 def list_customers() -> Response:
     """A page of customers"""
-    return resources.listed(request, _CUSTOMER, _QUERY)
+    return resources.listed(request, _CUSTOMER, select(_CUSTOMERS))
 
 
 @app.get("/customerInfos/<int:number>")
 @contract.promises(Operation(_CUSTOMER.shape, conditional=True))
 def read_customer(number: int) -> Response:
     """One customer"""
-    query = _QUERY.where(projection.RESERVATIONS.c.customer_id == number)
+    query = select(_CUSTOMERS).where(_COLUMNS.customer_id == number)
     with store.reading() as connection:
         row = connection.execute(query).one_or_none()
     if row is None:

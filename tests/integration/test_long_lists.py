@@ -2,13 +2,23 @@
 
 import base64
 import json
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 
 from choreography import paging
 from testbed.hosting import Function, HostedAirline
-from testbed.vocabulary import body_of, href, place
+from testbed.vocabulary import body_of, event, href, place
+from tests.integration.test_bad_input import COLLECTIONS
+
+FLIGHT = {"flightCode": "ACE890", "takeoffDate": "2027-12-25", "cost": 1000, "remainingSeatsCount": 9}
+HEARD = (
+    ("decrease-seats", "ReservationPlaced"),
+    ("charge-payment", "RemainingSeatsDecreased"),
+    ("refund-payment", "ReservationCanceled"),
+    ("project-dashboard", "ReservationPlaced"),
+)
 
 
 @pytest.fixture
@@ -39,6 +49,43 @@ def test_a_reservation_placed_before_the_next_page_is_read_repeats_none(
 
     assert sorted(ids(first) + ids(second)) == sorted(older)
     assert second["page"]["number"] == 1
+
+
+def read_on(function: Function, path: str, order: str) -> list[Any]:
+    """All items of a list, page by page, one on each."""
+    page = body_of(function.get(f"{path}?size=1&sort={order}"))
+    (items,) = page["_embedded"].values()
+    while "next" in page["_links"]:
+        page = body_of(function.get(href(page, "next")))
+        items += next(iter(page["_embedded"].values()))
+    return items
+
+
+@pytest.mark.parametrize(("path", "service"), COLLECTIONS.items())
+def test_every_list_is_read_to_its_end_in_every_order(airline: HostedAirline, path: str, service: str) -> None:
+    busy(airline)
+    function = airline.function(service)
+    whole = next(iter(body_of(function.get(path))["_embedded"].values()))
+    orders = function.get(f"{path}?sort=nothing").get_json()["detail"].removeprefix("sort must be one of ")
+
+    assert len(whole) > 1
+    for order in orders.split(", optionally")[0].split(", "):
+        for direction in ("asc", "desc"):
+            items = read_on(function, path, f"{order},{direction}")
+            assert sorted(map(str, items)) == sorted(map(str, whole)), (order, direction)
+
+
+def busy(airline: HostedAirline) -> None:
+    """Something is in every list, more than once."""
+    airline.function("flight-seats").post("/flights", json=FLIGHT)
+    airline.function("flight-seats").post("/flights", json=FLIGHT)
+    for number in (1, 2):
+        made = place(airline, customerId=number)
+        about = {"reservationId": made["reservationId"], "customerId": number}
+        for service, type_ in HEARD:
+            assert airline.function(service).hear(event(type_, **about)).status_code < HTTPStatus.BAD_REQUEST
+        lost = event("Paid", amount=-1, **about)
+        assert airline.function("dead-letters").hear(lost).status_code == HTTPStatus.NO_CONTENT
 
 
 @pytest.mark.parametrize("order", ["createdAt", "createdAt,desc", "customerId", "customerId,desc", "reserveDate", "id"])
