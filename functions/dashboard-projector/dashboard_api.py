@@ -1,10 +1,11 @@
 """The read models over HTTP: customerInfos, and the story of one reservation."""
 
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlencode
 
 from flask import Response, request
-from sqlalchemy import select
+from sqlalchemy import Column, select
 
 import projection
 import rebuild
@@ -35,7 +36,7 @@ app = web.api(
 
 _CUSTOMERS = projection.customers().subquery()
 _COLUMNS = _CUSTOMERS.c
-_COLUMNS.customer_id.nullable = False  # of every reservation that was placed
+cast("Column[int]", _COLUMNS.customer_id).nullable = False  # every reservation that was placed has one
 _CUSTOMER = Resource(
     "customerInfo",
     "customerInfos",
