@@ -19,6 +19,7 @@ Item = Mapping[str, Any]
 Kind = Literal["flight", "reservation", "command", "customer", "outbox"]
 
 NO_PAYMENT = ("no payment", 0)
+MONEY = "dashboard = the provider's ledger"
 SAME_COMMAND = " = "
 """Between the reservations of one command."""
 UNDER_WAY = ("CHARGING", "REFUNDING")
@@ -197,6 +198,22 @@ def dashboard(books: Books, _: Moment) -> Iterator[Finding]:
             yield customer, detail, None
 
 
+def money(books: Books, moment: Moment) -> Iterator[Finding]:
+    """Per customer: what the dashboard says was spent and refunded is what the provider took and gave back."""
+    resting = {reservation["reservationId"]: reservation for reservation in books.reservations}
+    unsettled = {one["customerId"] for one in books.reservations if one["owedSince"] or not moment.at_rest(one)}
+    real: dict[int, Counter[str]] = defaultdict(Counter)
+    for entry in books.ledger:
+        if entry["accepted"] and entry["key"] in resting:
+            real[resting[entry["key"]]["customerId"]][entry["kind"]] += entry["amount"]
+    for customer in books.customers:
+        number = customer["customerId"]
+        for name, kind in (("spent", "charge"), ("refunded", "refund")):
+            shown = customer.get(name)  # null where it is not known; an earlier release does not say
+            if shown not in (None, real[number][kind]) and number not in unsettled:
+                yield number, f"{name} {real[number][kind]}; the dashboard shows {shown}", None
+
+
 def outboxes(books: Books, moment: Moment) -> Iterator[Finding]:
     """No event waits to be sent."""
     for name, box in books.outboxes.items():
@@ -225,6 +242,7 @@ LAWS: Mapping[str, tuple[Kind, Law]] = {
     "nothing is owed for long": ("reservation", owed),
     "one reservation for one command": ("command", commands),
     "dashboard = reservations": ("customer", dashboard),
+    MONEY: ("customer", money),
     "outboxes are empty": ("outbox", outboxes),
     "no accepted command is owed for long": ("outbox", promised),
 }

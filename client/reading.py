@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from client import gateway
 from client.gateway import Airline
-from client.laws import SAME_COMMAND, Books, Difference, Item
+from client.laws import MONEY, SAME_COMMAND, Books, Difference, Item
 
 Holds = Callable[[str], list[Item]]
 
@@ -68,7 +68,7 @@ def again(airline: Airline, difference: Difference, holds: Holds) -> Books | Bus
         case "flight":
             return _flight(airline, difference.subject)
         case "customer":
-            return _customer(airline, difference.subject)
+            return _customer(airline, difference.subject, with_ledger=difference.law == MONEY)
         case "outbox":
             return Books(outboxes={difference.subject: outbox(airline, difference.subject)})
         case "command":
@@ -87,13 +87,14 @@ def _flight(airline: Airline, number: str) -> Books | Busy:
     return Books(flights=[before] if before else [], holds=holds)
 
 
-def _customer(airline: Airline, number: str) -> Books | Busy:
+def _customer(airline: Airline, number: str, *, with_ledger: bool) -> Books | Busy:
     before = _of_customer(airline, number)
     customer = gateway.find(airline, f"/customerInfos/{number}")
+    ledger = [entry for one in before if with_ledger for entry in _entries(airline, one["reservationId"])]
     pending = any(reservation["status"] == "PENDING" for reservation in before)
     if pending or _of_customer(airline, number) != before:
         return Busy()
-    return Books(reservations=before, customers=[customer] if customer else [])
+    return Books(reservations=before, customers=[customer] if customer else [], ledger=ledger)
 
 
 def _reservation(airline: Airline, difference: Difference, holds: Holds) -> Books:
@@ -106,8 +107,12 @@ def _reservation(airline: Airline, difference: Difference, holds: Holds) -> Book
         holds=[hold for hold in holds(str(number)) if hold["reservationId"] == identity] if number else [],
         reservations=[reservation] if reservation else [],
         payments=_once("payments", _pages(airline, "payments", reservationId=identity)),
-        ledger=_once("entries", _pages(airline, "entries", key=identity)),
+        ledger=_entries(airline, identity),
     )
+
+
+def _entries(airline: Airline, identity: str) -> list[Item]:
+    return _once("entries", _pages(airline, "entries", key=identity))
 
 
 def _found(airline: Airline, identity: str) -> Any:

@@ -48,6 +48,14 @@ _CUSTOMER = Resource(
         "recentReserveDate": Shown(_COLUMNS.recent_reserve_date, about="The greatest of their dates."),
         "confirmedCount": Shown(_COLUMNS.confirmed_count, COUNT, "Of these, the ones that are SUCCEED."),
         "canceledCount": Shown(_COLUMNS.canceled_count, COUNT, "Of these, the ones that are CANCELED."),
+        "spent": Shown(
+            _COLUMNS.spent,
+            COUNT,
+            "All that the provider took for them, in whole units, also what went back later; null where an amount is "
+            "not known, because the events of a reservation were pruned by a release that kept none.",
+            nullable=True,
+        ),
+        "refunded": Shown(_COLUMNS.refunded, COUNT, "All that went back; null as `spent`.", nullable=True),
     },
     key=_COLUMNS.customer_id,
     address="/customerInfos/{customerId}",

@@ -11,11 +11,12 @@ reservations that ended are pruned when they are older than EVENT_HISTORY_DAYS (
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ColumnElement,
@@ -33,6 +34,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     false,
     func,
     or_,
@@ -64,6 +66,8 @@ EVENTS = Table(
     Column("said_at", Instant, nullable=False, index=True),
     Column("customer_id", Integer),  # what reservations copy of it, so that rows can be rebuilt in SQL
     Column("reserve_date", Date),
+    Column("paid_amount", BigInteger),
+    Column("refunded_amount", BigInteger),
     Column("data", Text, nullable=False),
 )
 RESERVATIONS = Table(
@@ -72,6 +76,8 @@ RESERVATIONS = Table(
     Column("reservation_id", String(12), primary_key=True),
     Column("customer_id", Integer, index=True),
     Column("reserve_date", Date),
+    Column("paid_amount", BigInteger),  # null with `paid`: its history was pruned before amounts were kept
+    Column("refunded_amount", BigInteger),
     Column("placed", Boolean, nullable=False, default=False),
     Column("seats_held", Boolean, nullable=False, default=False),
     Column("seats_returned", Boolean, nullable=False, default=False),
@@ -89,21 +95,21 @@ RESERVATIONS = Table(
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What an event says about its reservation: a flag to set, and fields of its data to copy."""
+    """What an event says about its reservation: a flag to set, and by column the fields of its data to copy."""
 
     flag: str
-    copied: tuple[str, ...] = ()
+    copied: Mapping[str, str] = field(default_factory=dict)
 
 
 CANCELED = saga.ENDS["CANCELED"].__name__
 FACTS: dict[type[Event], Fact] = {
-    events.ReservationPlaced: Fact("placed", ("customer_id", "reserve_date")),
+    events.ReservationPlaced: Fact("placed", {"customer_id": "customer_id", "reserve_date": "reserve_date"}),
     events.RemainingSeatsDecreased: Fact("seats_held"),
-    events.Paid: Fact("paid"),
+    events.Paid: Fact("paid", {"paid_amount": "amount"}),
     events.ReservationConfirmed: Fact("confirmed"),
     events.RemainingSeatsIncreased: Fact("seats_returned"),
     events.SeatsNotHeld: Fact("seats_not_held"),
-    events.PaymentRefunded: Fact("refunded"),
+    events.PaymentRefunded: Fact("refunded", {"refunded_amount": "amount"}),
     events.PaymentNotTaken: Fact("payment_not_taken"),
 }
 """Of the events that say more than when: an event of a saga that is not here is only kept."""
@@ -125,7 +131,8 @@ def project(envelope: Envelope, transaction: Connection) -> None:
         return
     event = wire.event_of(envelope, OF_SAGAS[envelope.type])
     said_at = _said_at(envelope)
-    copied = {name: getattr(event, name) for name in FACTS[type(event)].copied} if type(event) in FACTS else {}
+    fact = FACTS.get(type(event))
+    copied = {column: getattr(event, name) for column, name in fact.copied.items()} if fact else {}
     kept = store.insert_if_absent(
         transaction,
         EVENTS,
@@ -173,7 +180,10 @@ def _setting(names: tuple[str, ...]) -> Update:
 
 
 def customers() -> Select[Any]:
-    """One row per customer: how many reservations were placed, confirmed, canceled; the latest date of one."""
+    """One row per customer: how many reservations were placed, confirmed, canceled; the latest date of one; the money.
+
+    An amount is null where that of one reservation is not known.
+    """
     canceled = RESERVATIONS.c.canceled_at.is_not(None)
     return (
         select(
@@ -182,10 +192,17 @@ def customers() -> Select[Any]:
             func.max(RESERVATIONS.c.reserve_date).label("recent_reserve_date"),
             func.sum(case((and_(RESERVATIONS.c.confirmed, ~canceled), 1), else_=0)).label("confirmed_count"),
             func.sum(case((canceled, 1), else_=0)).label("canceled_count"),
+            _sum(RESERVATIONS.c.paid, RESERVATIONS.c.paid_amount).label("spent"),
+            _sum(RESERVATIONS.c.refunded, RESERVATIONS.c.refunded_amount).label("refunded"),
         )
         .where(RESERVATIONS.c.placed)
         .group_by(RESERVATIONS.c.customer_id)
     )
+
+
+def _sum(there: ColumnElement[bool], amount: ColumnElement[int]) -> ColumnElement[int | None]:
+    unknown = func.sum(case((and_(there, amount.is_(None)), 1), else_=0))
+    return case((unknown == 0, cast(func.coalesce(func.sum(amount), 0), BigInteger)), else_=None)
 
 
 def history(reservation_id: str, connection: Connection) -> list[Row[Any]]:

@@ -48,6 +48,21 @@ def test_the_dashboard_counts_confirmed_and_canceled_and_says_by_which_rule(scre
     expect(screen.find("rule")).not_to_be_empty()
 
 
+def test_the_dashboard_shows_what_was_spent_and_refunded(screen: Screen) -> None:
+    flight, customer = screen.airline.add_flight(seats=9, cost=1500), 40_000 + screen.airline.add_flight(seats=1)
+    kept, canceled = (screen.airline.place_reservation(flight, seats=2, customer=customer) for _ in range(2))
+    for trip in (kept, canceled):
+        screen.airline.outcome(trip, 60)
+    screen.airline.cancel(canceled)
+    screen.airline.eventually_compensated(canceled)
+    eventually(lambda: screen.airline.customer(customer)["refunded"] == 3000, "the refund is heard", 60)
+
+    screen.open(f"/customers?customer={customer}")
+
+    expect(screen.find("spent")).to_contain_text("6,000")
+    expect(screen.find("refunded")).to_contain_text("3,000")
+
+
 def counts_of(screen: Screen, customer: int) -> dict[str, int]:
     answer = requests.get(f"{screen.system.gateway}/customerInfos/{customer}", timeout=60)
     return {name: answer.json().get(name, 0) for name in ("flightCount", "confirmedCount", "canceledCount")}

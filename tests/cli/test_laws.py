@@ -42,6 +42,8 @@ def test_sound_books_break_no_law() -> None:
         ({"customers": [customer(confirmed=2, canceled=0)]}, "dashboard = reservations", "7"),
         ({"customers": []}, "dashboard = reservations", "7"),
         ({"customers": [customer(), customer() | {"customerId": 8}]}, "dashboard = reservations", "8"),
+        ({"customers": [customer() | {"spent": 599, "refunded": 300}]}, "dashboard = the provider's ledger", "7"),
+        ({"customers": [customer() | {"spent": 600, "refunded": 0}]}, "dashboard = the provider's ledger", "7"),
         ({"outboxes": {"payment": {"unsent": 2, "oldest": "2026-03-01T11:00:00Z"}}}, "outboxes are empty", "payment"),
     ],
 )
@@ -98,6 +100,11 @@ def test_a_command_that_was_accepted_and_not_done_for_half_an_hour_breaks_a_law(
     box = {"unsent": 0, "oldest": None, "commands": 2, "oldestCommand": since}
     found = broken(books(outboxes={"reserve": box}))
     assert found == ([("no accepted command is owed for long", "reserve")] if breaks else [])
+
+
+@pytest.mark.parametrize("known", [{"spent": 600, "refunded": 300}, {"spent": None, "refunded": None}, {}])
+def test_the_money_of_a_customer_is_what_the_ledger_says_where_it_is_known(known: dict[str, Any]) -> None:
+    assert broken(books(customers=[customer() | known])) == []
 
 
 def test_an_oversold_flight_breaks_two_laws() -> None:

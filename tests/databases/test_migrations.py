@@ -12,11 +12,28 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import URL, CheckConstraint, Column, Connection, Engine, Integer, MetaData, inspect, make_url, select
+from sqlalchemy import (
+    URL,
+    CheckConstraint,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    TableClause,
+    column,
+    insert,
+    inspect,
+    make_url,
+    select,
+)
+from sqlalchemy import table as table_clause
 
 import flights
+import projection
 import provider
 from choreography import migrations, store
+from choreography.columns import Instant
 from choreography.errors import TryAgain
 from choreography.settings import signed_in
 from testbed.sample_events import NOON
@@ -98,6 +115,31 @@ def test_a_ledger_that_was_made_before_it_had_migrations_keeps_its_entries(url: 
     migrations.upgrade(FOLDERS[provider.metadata], url)
     with engine.connect() as connection:
         assert connection.execute(select(provider.LEDGER.c.amount)).scalars().all() == [9]
+
+
+def test_what_was_paid_before_amounts_were_kept_is_known_from_the_events(url: URL, engine: Engine) -> None:
+    folder = FOLDERS[projection.metadata]
+
+    def begin(transaction: Connection) -> None:
+        command.upgrade(migrations.config(folder, transaction), "dashboard_0003")
+        flags = dict.fromkeys(("placed", "seats_held", "seats_returned", "refunded", "confirmed", "pruned"), False)
+        row = flags | {"reservation_id": "R1", "paid": True}
+        event = {"id": "1", "reservation_id": "R1", "type": "Paid", "source": "/airline/payment", "said_at": NOON}
+        for name, values in (("reservations", row), ("events", event | {"data": '{"amount": 600}'})):
+            transaction.execute(insert(table_of(name, *values)).values(values))
+
+    store.commit(begin, engine)
+    migrations.upgrade(folder, url)
+
+    with engine.connect() as connection:
+        for made in (projection.EVENTS, projection.RESERVATIONS):
+            assert connection.execute(select(made.c.paid_amount, made.c.refunded_amount)).all() == [(600, None)]
+
+
+def table_of(name: str, *columns: str) -> TableClause:
+    """A table as an earlier release knew it."""
+    types = {"said_at": Instant()}
+    return table_clause(name, *(column(one, types.get(one)) for one in columns))
 
 
 @pytest.mark.parametrize("server", ["postgresql"], indirect=True, scope="session")

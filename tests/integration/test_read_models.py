@@ -44,6 +44,8 @@ def test_a_customer_has_counts_and_the_latest_date(airline: HostedAirline) -> No
         "recentReserveDate": "2026-05-05",
         "confirmedCount": 1,
         "canceledCount": 1,
+        "spent": 0,
+        "refunded": 0,
         "_links": {
             "self": {"href": "http://localhost/customerInfos/7"},
             "customerInfo": {"href": "http://localhost/customerInfos/7"},

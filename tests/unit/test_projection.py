@@ -7,9 +7,18 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 import projection
-from airline.events import Event, PaymentNotTaken, RemainingSeatsIncreased, ReservationConfirmed, SeatsNotHeld
+from airline.events import (
+    Event,
+    Paid,
+    PaymentNotTaken,
+    PaymentRefunded,
+    RemainingSeatsIncreased,
+    ReservationConfirmed,
+    SeatsNotHeld,
+)
 from choreography import wire
 from testbed.sample_events import NOON, canceled, decreased, placed
 from tests.unit.conftest import Service
@@ -30,7 +39,8 @@ def hear(dashboard_service: Service, *events: Event) -> None:
 
 
 def customers(dashboard_service: Service) -> list[Any]:
-    return [tuple(row) for row in dashboard_service.run(lambda tx: list(tx.execute(projection.customers())))]
+    """Customer, placed, latest date, confirmed, canceled; the money is asked for by `money`."""
+    return [tuple(row)[:5] for row in dashboard_service.run(lambda tx: list(tx.execute(projection.customers())))]
 
 
 def test_a_customer_is_counted_by_reservations_and_the_greatest_date(dashboard_service: Service) -> None:
@@ -54,6 +64,42 @@ def test_a_confirmed_reservation_counts_as_confirmed_until_it_is_canceled(dashbo
     assert customers(dashboard_service)[0][3:] == (1, 0)
     hear(dashboard_service, canceled("R1"))
     assert customers(dashboard_service)[0][3:] == (0, 1)
+
+
+def money(dashboard_service: Service) -> list[Any]:
+    found: list[Any] = dashboard_service.run(lambda tx: list(tx.execute(projection.customers())))
+    return [(row.spent, row.refunded) for row in found]
+
+
+def test_what_was_paid_and_refunded_is_the_same_in_every_order_and_however_often_it_is_heard(
+    dashboard_service: Service,
+) -> None:
+    story: list[Event] = [
+        placed("R1"),
+        Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600),
+        PaymentRefunded(payment_id=1, reservation_id="R1", customer_id=7, amount=600, reason="ill"),
+        placed("R2"),
+        Paid(payment_id=2, reservation_id="R2", customer_id=7, amount=200),
+    ]
+    for order in itertools.permutations(story):
+        for table in (projection.EVENTS, projection.RESERVATIONS):
+            dashboard_service.run(lambda tx, table=table: tx.execute(table.delete()))
+        hear(dashboard_service, *order, random.Random(1).choice(order))
+        assert money(dashboard_service) == [(800, 600)]
+
+
+def test_who_has_paid_nothing_has_spent_nothing(dashboard_service: Service) -> None:
+    hear(dashboard_service, placed("R1"))
+    assert money(dashboard_service) == [(0, 0)]
+
+
+def test_an_amount_that_an_earlier_release_has_forgotten_is_not_said_to_be_nothing(dashboard_service: Service) -> None:
+    paid = Paid(payment_id=1, reservation_id="R1", customer_id=7, amount=600)
+    hear(dashboard_service, placed("R1"), paid, placed("R2"), replace(paid, reservation_id="R2"))
+    rows = projection.RESERVATIONS
+    forget = update(rows).where(rows.c.reservation_id == "R1").values(paid_amount=None)
+    dashboard_service.run(lambda tx: tx.execute(forget))
+    assert money(dashboard_service) == [(None, 0)]
 
 
 def test_a_reservation_that_is_not_placed_yet_has_no_customer(dashboard_service: Service) -> None:

@@ -28,6 +28,8 @@ CORRUPT: list[dict[str, Any]] = [
     {"customer_id": 8},
     {"customer_id": None},
     {"reserve_date": date(1999, 12, 31)},
+    {"paid_amount": 599},
+    {"refunded_amount": None},
     {"canceled_at": None},
     {"canceled_at": NOON - timedelta(days=1)},
     *({flag: False} for flag in ("placed", "seats_held", "seats_returned", "paid", "refunded", "confirmed")),

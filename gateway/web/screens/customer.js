@@ -3,7 +3,7 @@
 import { html, nothing } from "/vendor/lit.js";
 import { get, Problem } from "/api.js";
 import { customerForm } from "/customer-form.js";
-import { day } from "/format.js";
+import { day, money } from "/format.js";
 import { failure, heading, isNumber, onScreen, remembered, status, waking } from "/parts.js";
 import { t } from "/words.js";
 
@@ -49,4 +49,9 @@ const counts = (info) => html`<dl class="card facts big" data-testid="counts">
   <div><dt>${t("confirmedCount")}</dt><dd data-testid="confirmedCount">${info.confirmedCount}</dd></div>
   <div><dt>${t("canceledCount")}</dt><dd data-testid="canceledCount">${info.canceledCount}</dd></div>
   <div><dt>${t("recentReserveDate")}</dt><dd data-testid="recentReserveDate">${info.recentReserveDate ? day(info.recentReserveDate) : "–"}</dd></div>
+  <div><dt>${t("spent")}</dt><dd data-testid="spent">${amount(info.spent)}</dd></div>
+  <div><dt>${t("refunded")}</dt><dd data-testid="refunded">${amount(info.refunded)}</dd></div>
 </dl>`;
+
+// Not known where an earlier release has forgotten the amount of a reservation.
+const amount = (value) => (typeof value === "number" ? money(value) : t("unknownAmount"));

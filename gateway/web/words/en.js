@@ -2,7 +2,7 @@ const seats = (n) => `${n} ${n === 1 ? "seat" : "seats"}`;
 
 export default {
   name: "Airline", skip: "Skip to content", navigation: "Pages", otherLanguage: "한국어",
-  navSearch: "Flights", navTrips: "My trips", navCustomer: "Dashboard", navDocs: "API",
+  navSearch: "Flights", navTrips: "My trips", navCustomer: "Dashboard", navDocs: "API", navOps: "Operations",
 
   waking: (name) => `Waking ${name} …`, loading: "Loading …", again: "Try again", show: "Show",
   noAnswer: "There was no answer. The network or the gateway may be away.", refused: (why) => `That was refused: ${why}`,
@@ -85,5 +85,6 @@ export default {
   whoAreYou: "Enter your customer number.", noTrips: "This customer has no reservations.",
   tripFacts: (flight, n) => `Flight ${flight}, ${seats(n)}`, status_PENDING: "Pending", status_SUCCEED: "Confirmed", status_CANCELED: "Canceled",
   flightCount: "Reservations", confirmedCount: "Confirmed", canceledCount: "Canceled", recentReserveDate: "Latest date",
-  countRule: "Every reservation that was placed counts, also if it was canceled later; the latest date is that of the newest reserve date.",
+  countRule: "Every reservation that was placed counts, also if it was canceled later; the latest date is that of the newest reserve date. Spent is all that was charged, also what went back later; refunded is what went back.",
+  spent: "Spent", refunded: "Refunded", unknownAmount: "not known",
 };

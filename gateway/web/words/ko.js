@@ -1,6 +1,6 @@
 export default {
   name: "항공 예약", skip: "본문으로 건너뛰기", navigation: "페이지", otherLanguage: "English",
-  navSearch: "항공편", navTrips: "내 예약", navCustomer: "대시보드", navDocs: "API",
+  navSearch: "항공편", navTrips: "내 예약", navCustomer: "대시보드", navDocs: "API", navOps: "운영",
 
   waking: (name) => `${name} 함수를 깨우는 중…`, loading: "불러오는 중…", again: "다시 시도", show: "보기",
   noAnswer: "응답이 없습니다. 네트워크나 게이트웨이에 연결할 수 없습니다.", refused: (why) => `요청이 거절되었습니다: ${why}`,
@@ -83,5 +83,6 @@ export default {
   whoAreYou: "고객 번호를 입력하세요.", noTrips: "이 고객의 예약이 없습니다.",
   tripFacts: (flight, n) => `항공편 ${flight}, ${n}석`, status_PENDING: "진행 중", status_SUCCEED: "확정", status_CANCELED: "취소",
   flightCount: "예약", confirmedCount: "확정", canceledCount: "취소", recentReserveDate: "최근 예약일",
-  countRule: "접수된 모든 예약을 세며, 나중에 취소된 예약도 포함합니다. 최근 예약일은 예약일 가운데 가장 늦은 날짜입니다.",
+  countRule: "접수된 모든 예약을 세며, 나중에 취소된 예약도 포함합니다. 최근 예약일은 예약일 가운데 가장 늦은 날짜입니다. 결제 금액은 나중에 환불된 것까지 결제된 모든 금액이고, 환불 금액은 돌려받은 금액입니다.",
+  spent: "결제 금액", refunded: "환불 금액", unknownAmount: "알 수 없음",
 };
