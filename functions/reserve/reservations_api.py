@@ -80,6 +80,10 @@ _RESERVATION = Resource(
         "customerId": Filter(Field(fields.IDENTITY, None, "Only those of this customer.")),
         "flightId": Filter(Field(fields.IDENTITY, None, "Only those on this flight.")),
         "status": Filter(Field(STATUS, None, "Only those that are so now.")),
+        "owedBefore": Filter(
+            Field(fields.instant, None, "Only those of which something has been under way since before then."),
+            lambda then: RESERVATIONS.c.owed_since < then,
+        ),
     },
     some_links=("events", "alternatives"),
     about_links="`events` tells its story so far; `alternatives`, once CANCELED, are flights with seats for the party.",

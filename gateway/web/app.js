@@ -2,8 +2,8 @@
 
 import { html, nothing, render } from "/vendor/lit.js";
 import { NoAnswer } from "/api.js";
-import { failure, heading } from "/parts.js";
-import { language, preferred, speak, t } from "/words.js";
+import { failure, heading, styled } from "/parts.js";
+import { language, learn, preferred, speak, t } from "/words.js";
 
 const SCREENS = [
   [/^\/$/, () => import("/screens/search.js")],
@@ -13,10 +13,20 @@ const SCREENS = [
   [/^\/customers$/, () => import("/screens/customer.js")],
   [/^\/live$/, () => import("/screens/live.js")],
   [/^\/docs$/, () => import("/screens/docs.js")],
+  [/^\/ops$/, () => operators("letters")],
+  [/^\/ops\/(sagas|outboxes|checks|flights)$/, ([, name]) => operators(name)],
+  [/^\/ops\/sagas\/([^/]+)$/, () => operators("saga")],
 ];
 const LINKS = [
   ["/", "navSearch"], ["/trips", "navTrips"], ["/customers", "navCustomer"], ["/live", "navLive"], ["/docs", "navDocs"],
+  ["/ops", "navOps"],
 ];
+
+// Customers load nothing of it.
+async function operators(name) {
+  const [screen] = await Promise.all([import(`/screens/ops/${name}.js`), styled("/ops.css"), learn("ops")]);
+  return screen;
+}
 
 let leave = () => {};
 let shown = 0;
@@ -27,7 +37,7 @@ async function show({ focus = true } = {}) {
   const [load, found] = screenOf(location.pathname);
   frame();
   const main = document.querySelector("main");
-  const { default: start, wide = false } = (await load().catch(() => null)) ?? { default: lost };
+  const { default: start, wide = false } = (await load(found).catch(() => null)) ?? { default: lost };
   if (turn !== shown) return; // somebody has gone on meanwhile
   render(html``, main);
   main.classList.toggle("wide", wide);
@@ -55,7 +65,7 @@ function go(address, { replace = false } = {}) {
 }
 
 function frame() {
-  const current = (path) => (location.pathname === path ? "page" : nothing);
+  const current = (path) => ((path === "/" ? location.pathname === path : `${location.pathname}/`.startsWith(`${path}/`)) ? "page" : nothing);
   render(
     html`
       <a class="skip" href="#main">${t("skip")}</a>

@@ -28,6 +28,14 @@ export function failure(error, again) {
   </div>`;
 }
 
+// A style sheet of some screens alone; there when the promise is kept.
+export function styled(address) {
+  if (document.querySelector(`link[href="${address}"]`)) return null;
+  return new Promise((resolve, reject) => {
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: address, onload: resolve, onerror: reject }));
+  });
+}
+
 export function remembered(name, fallback = "") {
   return localStorage.getItem(name) ?? fallback;
 }

@@ -16,6 +16,11 @@ export function preferred() {
   return chosen.startsWith("ko") ? "ko" : "en";
 }
 
+// Words that only some screens need.
+export async function learn(room) {
+  words = { ...words, ...(await import(`/words/${room}.${language}.js`)).default };
+}
+
 // The text of a name; some need values.
 export function t(name, ...values) {
   const text = words[name];

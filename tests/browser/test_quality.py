@@ -34,6 +34,12 @@ def addresses(system: RunningSystem) -> dict[str, str]:
         "/docs?document=flight-seats": "openapi",
         "/docs?document=events": "asyncapi",
         "/live": "board",
+        "/ops": "kept-empty",
+        "/ops/sagas": "identity",
+        f"/ops/sagas/{trip}": "event",
+        "/ops/outboxes": "unsent-payment",
+        "/ops/checks": "unchecked",
+        "/ops/flights": "flight",
     }
 
 
@@ -114,15 +120,17 @@ def test_an_address_without_a_screen_leads_back_to_the_search(screen: Screen) ->
     expect(screen.page.locator("main a")).to_have_attribute("href", "/")
 
 
-def test_both_languages_have_the_same_words(screen: Screen) -> None:
+@pytest.mark.parametrize("room", ["", "ops."])
+def test_both_languages_have_the_same_words(screen: Screen, room: str) -> None:
     screen.open("/")
 
     shapes = screen.page.evaluate(
-        """async () => Promise.all(["en", "ko"].map(async (name) => {
+        """async (room) => Promise.all([`${room}en`, `${room}ko`].map(async (name) => {
             const words = (await import(`/words/${name}.js`)).default;
             const shape = (text) => (typeof text === "function" ? text.length : "text");
             return Object.entries(words).map(([key, text]) => `${key}/${shape(text)}`).sort();
-        }))"""
+        }))""",
+        room,
     )
 
     assert shapes[0] == shapes[1]

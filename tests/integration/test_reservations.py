@@ -113,6 +113,15 @@ def test_reservations_are_found_by_flight_and_status(airline: HostedAirline, que
     assert listed["page"]["totalElements"] == found
 
 
+@pytest.mark.parametrize(("before", "found"), [("2099-01-01T00:00:00Z", 1), ("2000-01-01T00:00:00Z", 0)])
+def test_what_has_been_under_way_for_long_is_found(airline: HostedAirline, before: str, found: int) -> None:
+    place(airline)
+
+    page = body_of(airline.function("reserve").get(f"/reservations?owedBefore={before}"))
+
+    assert page["page"]["totalElements"] == found
+
+
 def test_behind_the_gateway_links_lead_to_the_gateway(airline: HostedAirline) -> None:
     reserve = airline.function("reserve")
     gateway = {"X-Forwarded-Host": "airline.example:8088", "X-Forwarded-Proto": "https"}

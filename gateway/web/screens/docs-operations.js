@@ -1,10 +1,12 @@
 // Swagger UI, without its frame: the operations of one OpenAPI document, each to be tried on the system that serves this page.
 
+import { styled } from "/parts.js";
+
 const STYLES = ["/vendor/swagger-ui.css", "/docs.css"];
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 export async function showOperations(document, place, { signal, ...interceptors }) {
-  const [{ SwaggerUI }] = await Promise.all([import("/vendor/swagger-ui.js"), ...STYLES.map(style)]);
+  const [{ SwaggerUI }] = await Promise.all([import("/vendor/swagger-ui.js"), ...STYLES.map(styled)]);
   if (signal.aborted) return;
   delete document.components.parameters?.["Idempotency-Key"]?.example; // filled in, it would make the second try a repeat
   followColors(signal);
@@ -19,13 +21,6 @@ export async function showOperations(document, place, { signal, ...interceptors 
 function frameless({ React, getComponent }) {
   const part = (name) => React.createElement(getComponent(name, true));
   return { components: { Frameless: () => React.createElement("div", { className: "swagger-ui" }, part("operations"), part("Models")) } };
-}
-
-function style(address) {
-  if (document.querySelector(`link[href="${address}"]`)) return null;
-  return new Promise((resolve, reject) => {
-    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: address, onload: resolve, onerror: reject }));
-  });
 }
 
 function followColors(signal) {

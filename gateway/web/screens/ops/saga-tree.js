@@ -1,0 +1,37 @@
+// Which event caused which, and which function woke for a delivery. Pure: no clock, no network.
+
+const AT_ONCE = 1000; // ms after the broker has an event until its first delivery knocks, on a machine that is busy
+
+// The events by the id of their cause; null holds those whose cause is not among them. A circle begins at its first event.
+export function byCause(events) {
+  const known = new Set(events.map(({ id }) => id));
+  const causes = new Map(events.map(({ id, causationId }) => [id, known.has(causationId) ? causationId : null]));
+  for (const { id } of events) if (goesRound(id, causes)) causes.set(id, null);
+  const groups = new Map();
+  for (const event of events) groups.set(causes.get(event.id), [...(groups.get(causes.get(event.id)) ?? []), event]);
+  return groups;
+}
+
+function goesRound(start, causes) {
+  const seen = new Set();
+  let step = start;
+  for (; step !== null && !seen.has(step); step = causes.get(step)) seen.add(step);
+  return step === start;
+}
+
+// Each waking with the first event whose delivery met the function asleep or still starting: eventId, function, seconds.
+export function wakings(functions, events) {
+  const byTrigger = new Map(Object.entries(functions).flatMap(([name, one]) => one.triggers.map((trigger) => [trigger, name])));
+  const known = new Set();
+  return events.flatMap(({ id, storedAt, deliveries }) => deliveries.flatMap(({ trigger }) => {
+    const name = byTrigger.get(trigger);
+    const met = (functions[name]?.wakings ?? []).filter((one) => meets(one, Date.parse(storedAt)) && !known.has(`${name} ${one.at}`));
+    for (const { at } of met) known.add(`${name} ${at}`);
+    return met.map(({ seconds }) => ({ eventId: id, function: name, seconds }));
+  }));
+}
+
+function meets({ at, seconds }, stored) {
+  const began = Date.parse(at);
+  return began <= stored + AT_ONCE && stored <= began + seconds * 1000;
+}

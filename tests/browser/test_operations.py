@@ -1,0 +1,306 @@
+"""The screens of operators: what was given up, what is owed, what can be repaired, and flights."""
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from cli.commands import flights_csv
+from client import laws
+from testbed.running_system import eventually
+from tests.browser.conftest import Screen, asleep, in_both_languages, stopped
+from tests.cli.sample_books import NOW, books, customer, entry, flight, hold, payment, reservation
+
+
+def give_up(screen: Screen, saga: str) -> None:
+    """An event that decrease-seats cannot take becomes a dead letter."""
+    event: dict[str, Any] = {"specversion": "1.0", "id": str(uuid4()), "source": "/airline/reserve"}
+    event |= {"type": "ReservationPlaced", "correlationid": saga, "data": {"reservationId": saga, "seatQty": -10}}
+    headers = {"Content-Type": "application/cloudevents+json"}
+    requests.post(screen.system.broker, data=json.dumps(event), headers=headers, timeout=60).raise_for_status()
+    eventually(lambda: len(screen.airline.dead_letters(reservationId=saga)) == 2, "the letters are there", 60)
+
+
+def execute(screen: Screen, database: str, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(screen.system.data / f"{database}.db", timeout=60)) as connection, connection:
+        connection.execute(statement, values)
+
+
+@in_both_languages
+def test_a_dead_letter_says_why_and_what_is_owed_and_is_replayed_and_discarded_with_a_note(screen: Screen) -> None:
+    saga = f"BROKEN{uuid4().hex[:6].upper()}"
+    give_up(screen, saga)
+    screen.open("/ops")
+    letter = screen.find("letter").filter(has_text=saga).filter(has_text="decrease-seats")
+    expect(letter.get_by_test_id("reason")).to_contain_text("seatQty must be between 1 and 1000")
+    expect(letter.get_by_test_id("owed")).to_contain_text("decrease-seats")
+
+    letter.get_by_test_id("replay").click()
+    screen.status(re.compile("ReservationPlaced"))
+    eventually(lambda: screen.airline.dead_letters(reservationId=saga, status="OPEN", function="decrease-seats")[0]
+               ["times"] == 2, "it was given up again", 60)  # fmt: skip
+    screen.find("reload").click()
+    letter.get_by_test_id("discard").click()
+    letter.get_by_test_id("confirm-discard").click()
+    expect(letter.get_by_test_id("note-error")).not_to_be_empty()
+    letter.get_by_test_id("note").fill("a test of ours")
+    letter.get_by_test_id("confirm-discard").click()
+    expect(letter).to_have_count(0)
+
+    screen.find("status-filter").select_option("DISCARDED")
+    expect(letter.get_by_test_id("note-said")).to_have_text("a test of ours")
+    expect(letter.get_by_test_id("replay")).to_have_count(0)
+
+
+def test_all_open_dead_letters_are_replayed_by_one_button(screen: Screen) -> None:
+    saga = f"BROKEN{uuid4().hex[:6].upper()}"
+    give_up(screen, saga)
+    screen.open("/ops")
+    expect(screen.find("letter").filter(has_text=saga)).to_have_count(2)
+
+    screen.find("replay-all").click()
+
+    eventually(lambda: [one["times"] for one in screen.airline.dead_letters(reservationId=saga)] == [2, 2], "again", 60)
+
+
+def test_where_nothing_was_given_up_the_screen_says_so(screen: Screen) -> None:
+    screen.open("/ops?status=SETTLED")
+
+    expect(screen.find("empty")).to_be_visible()
+    expect(screen.find("kept-empty")).to_be_visible()
+
+
+def test_a_saga_that_is_owed_something_for_long_is_listed_and_its_timeline_says_who_it_waits_for(
+    screen: Screen,
+) -> None:
+    with stopped(screen.system, "charge-payment"):
+        saga = screen.airline.place_reservation(screen.airline.add_flight(seats=5), seats=2)
+        eventually(lambda: len(screen.airline.events(saga)) >= 2, "seats are held", 60)
+        long_ago = "2026-01-01 00:00:00.000000"
+        execute(screen, "reserve", "UPDATE reservations SET owed_since = ? WHERE id = ?", long_ago, saga)
+        screen.open("/ops/sagas?minutes=60")
+
+        screen.find("stuck-saga").filter(has_text=saga).get_by_test_id("saga").click()
+
+        expect(screen.find("waits")).to_contain_text("charge-payment")
+        expect(screen.page.locator("[data-testid=delivery]:not([data-state=delivered])").first).to_contain_text(
+            "charge-payment"
+        )
+
+
+def test_a_timeline_shows_every_event_who_took_it_and_who_woke_for_it(screen: Screen) -> None:
+    flight_id = screen.airline.add_flight(seats=5)
+    asleep(screen.system, "decrease-seats")
+    saga = screen.airline.place_reservation(flight_id, seats=2)
+    screen.airline.outcome(saga, 60)
+    eventually(lambda: len(screen.airline.events(saga)) == 4, "the dashboard has heard everything", 60)
+
+    screen.open("/ops/sagas")
+    screen.find("identity").fill(saga.lower())
+    screen.find("show").click()
+
+    for event in ("ReservationPlaced", "RemainingSeatsDecreased", "Paid", "ReservationConfirmed"):
+        expect(screen.page.locator(f"[data-testid=event][data-type={event}]")).to_have_count(1)
+    expect(screen.find("tree")).to_contain_text("confirm-reservation-on-paid")
+    expect(screen.find("woke").filter(has_text="decrease-seats")).to_be_visible()
+
+
+def test_a_number_that_no_saga_has_is_said_so(screen: Screen) -> None:
+    screen.open("/ops/sagas")
+    screen.find("identity").fill("-")
+    screen.find("show").click()
+    expect(screen.find("identity-error")).not_to_be_empty()
+
+    screen.open("/ops/sagas/NOBODYSSAGA1")
+    expect(screen.find("empty")).to_be_visible()
+
+
+def test_an_outbox_is_awaited_while_its_function_wakes(screen: Screen) -> None:
+    with stopped(screen.system, "payment"):
+        screen.open("/ops/outboxes")
+        screen.status(re.compile("payment"))
+
+    expect(screen.find("unsent-reserve")).to_be_visible()
+    expect(screen.find("unsent-payment")).to_be_visible()
+
+
+def test_what_cannot_be_asked_for_can_be_asked_for_again(screen: Screen) -> None:
+    screen.open("/ops/checks")
+    screen.page.context.set_offline(True)
+    screen.find("compare").click()
+    screen.page.wait_for_timeout(100)
+    screen.page.context.set_offline(False)
+
+    expect(screen.find("rebuilt-differing")).to_be_visible()  # a command goes on by itself
+
+
+def test_a_row_of_the_dashboard_that_differs_from_its_history_is_found_and_repaired(screen: Screen) -> None:
+    saga = screen.airline.place_reservation(screen.airline.add_flight(seats=5), seats=2)
+    screen.airline.outcome(saga, 60)
+    eventually(lambda: len(screen.airline.events(saga)) == 4, "the dashboard has heard everything", 60)
+    execute(screen, "dashboard", "UPDATE reservations SET paid = 0 WHERE reservation_id = ?", saga)
+    screen.open("/ops/checks")
+
+    screen.find("compare").click()
+    expect(screen.find("rebuilt-differing")).to_have_text("1")
+    expect(screen.find("rebuilt")).to_be_visible()
+    screen.find("repair").click()
+    expect(screen.find("rebuilt-repaired")).to_have_text("1")
+    screen.find("compare").click()
+
+    expect(screen.find("rebuilt-differing")).to_have_text("0")
+
+
+def test_a_law_that_is_broken_is_found_in_the_browser_with_its_subject(screen: Screen) -> None:
+    flight_id = screen.airline.add_flight(seats=5)
+    execute(screen, "flight-seats", "UPDATE flights SET remaining_seats_count = 4 WHERE id = ?", flight_id)
+    screen.open("/ops/checks")
+
+    screen.find("reconcile").click()
+    found = screen.find("law-capacity")
+    expect(found).to_have_attribute("data-holds", "false")
+    expect(found).to_contain_text(str(flight_id))
+
+    execute(screen, "flight-seats", "UPDATE flights SET remaining_seats_count = 5 WHERE id = ?", flight_id)
+    screen.find("reconcile").click()
+    expect(found).to_have_attribute("data-holds", "true")
+    expect(screen.find("unchecked")).not_to_be_empty()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"flights": [flight(capacity=2, remaining=0)]},
+        {"flights": [], "holds": [hold(), hold("NOBODY"), hold("BACK")]},
+        {"holds": [hold(seats=2)]},
+        {"ledger": [entry(amount=299), entry("BACK"), entry("NOBODY")]},
+        {"ledger": [], "payments": [payment(status="FAILED"), payment("NOBODY")]},
+        {"payments": [payment(status="CHARGING")], "ledger": []},
+        {"customers": [customer(placed=3), customer() | {"customerId": 8}]},
+        {"reservations": [reservation(status="PENDING"), reservation("OLD") | {"owedSince": "2026-03-01T10:00:00Z"}]},
+        {"reservations": [reservation("ONE") | {"requestedBy": {"source": "/a", "id": "%25EC%25A3%25BC"}},
+                          reservation("TWO") | {"requestedBy": {"source": "/a", "id": "주"}}]},
+        {"outboxes": {"reserve": {"unsent": 2, "oldest": "2026-03-01T11:00:00Z", "commands": 1,
+                                  "oldestCommand": "2026-03-01T11:00:00Z"}}},
+    ],
+)  # fmt: skip
+def test_the_page_and_the_command_line_find_the_same_laws_broken(screen: Screen, other: dict[str, Any]) -> None:
+    screen.open("/docs?document=events")
+    names = {
+        name: re.sub(r"_(\w)", lambda found: found[1].upper(), law.__name__) for name, (_, law) in laws.LAWS.items()
+    }
+    by_python = sorted((names[one.law], one.subject) for one in laws.judge(books(**other), NOW))
+
+    by_page = screen.page.evaluate(
+        """async ([books, now]) => {
+            const { judge, momentOf } = await import("/screens/ops/laws.js");
+            return judge(books, momentOf(now)).map(({ law, subject }) => [law, subject]).sort();
+        }""",
+        [asdict(books(**other)), NOW.now.timestamp() * 1000],
+    )
+
+    assert [tuple(one) for one in by_page] == by_python
+
+
+@in_both_languages
+def test_a_flight_is_added_and_gets_more_seats(screen: Screen) -> None:
+    screen.open("/ops/flights")
+    screen.find("flightCode").fill("OPS100")
+    screen.find("add").click()
+    expect(screen.find("takeoffDate-error")).not_to_be_empty()
+    screen.find("takeoffDate").fill("2027-12-25")
+    screen.find("cost").fill("1000")
+    screen.find("remainingSeatsCount").fill("5")
+    screen.find("add").click()
+    screen.status(re.compile("OPS100"))
+
+    newest = screen.find("flight").first
+    newest.get_by_test_id("capacity").fill("7")
+    newest.get_by_test_id("change").click()
+
+    expect(newest.get_by_test_id("left")).to_contain_text("7")
+
+
+def test_a_flight_cannot_get_fewer_seats_than_are_held_and_the_page_says_so(screen: Screen) -> None:
+    flight_id = screen.airline.add_flight(seats=5)
+    screen.airline.outcome(screen.airline.place_reservation(flight_id, seats=3), 60)
+    screen.open("/ops/flights")
+    row = screen.page.locator(f"[data-flight='{flight_id}']")
+
+    row.get_by_test_id("capacity").fill("2")
+    row.get_by_test_id("change").click()
+
+    expect(row.get_by_test_id("capacity-error")).not_to_be_empty()
+    assert screen.airline.get(f"/flights/{flight_id}")["capacity"] == 5
+
+
+def test_a_file_of_flights_is_imported_once_and_each_bad_line_says_why(screen: Screen) -> None:
+    code = f"CSV{uuid4().hex[:5].upper()}"
+    lines = (
+        f"flightCode;takeoffDate;cost;remainingSeatsCount\n{code};2027-12-25;1000;5\n{code};soon;1000;5\n{code};2027"
+    )
+    screen.open("/ops/flights")
+    file = {"name": "flights.csv", "mimeType": "text/csv", "buffer": lines.encode()}
+    for _ in range(2):  # the same file again adds nothing
+        screen.find("file").set_input_files(file)  # type: ignore[arg-type]
+        screen.find("import").click()
+        expect(screen.find("imported")).to_contain_text("1")
+        expect(screen.find("bad-line")).to_have_count(2)
+        expect(screen.find("import")).to_be_enabled()
+
+    expect(screen.find("bad-line").first).to_contain_text("takeoffDate")
+    assert screen.airline.get(f"/flights?flightCode={code}")["page"]["totalElements"] == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"one,two\n1,2", "flightCode,가".encode("euc-kr")])
+def test_a_file_that_cannot_be_read_is_refused_as_a_whole(screen: Screen, content: bytes) -> None:
+    screen.open("/ops/flights")
+    screen.find("file").set_input_files({"name": "flights.csv", "mimeType": "text/csv", "buffer": content})
+
+    screen.find("import").click()
+
+    expect(screen.find("file-error")).not_to_be_empty()
+
+
+SEPARATED = "flightCode,takeoffDate,cost,remainingSeatsCount"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{SEPARATED}\nA,2027-01-01,1,1\n\nA,2027-01-01,1,1\r\nB,2027-01-01,1\n",
+        f'sep=,\n{SEPARATED}\n"A ""x""", 2027-01-01 ,1,1\n"A,2027-01-01,1,1\nB"x,2027-01-01,1,1\n"B"x,2027-01-01,1,1',
+        f"{SEPARATED.replace(',', ';')};other\nA;2027-01-01;1;1;x\n{SEPARATED.replace(',', ';')};other\n;;;;\n",
+        f"{SEPARATED.replace(',', chr(9))}\nA\t2027-01-01\t1\t1\n,,\n",
+    ],
+)
+def test_the_page_and_the_command_line_take_the_same_lines_of_a_file(screen: Screen, text: str, tmp_path: Any) -> None:
+    file = tmp_path / "flights.csv"
+    file.write_bytes(text.encode())
+    by_python = [[one.number, None if one.reason else dict(one.fields)] for one in flights_csv.read(file)]
+    screen.open("/docs?document=events")
+
+    by_page = screen.page.evaluate(
+        """async (text) => (await import("/screens/ops/csv.js")).linesOf(text)
+            .map(({ number, fields, reason }) => [number, reason ? null : fields])""",
+        text,
+    )
+
+    assert by_page == by_python
+
+
+def test_promotions_are_shown_as_customers_read_them(screen: Screen) -> None:
+    (screen.system.data / "promotions" / "ops.txt").write_text("[OPERATORS] 10% OFF", "utf-8")
+
+    screen.open("/ops/flights")
+
+    expect(screen.find("promotions")).to_contain_text("[OPERATORS] 10% OFF")
+    (screen.system.data / "promotions" / "ops.txt").unlink()
