@@ -25,7 +25,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run status bench test check lint format types tests lock policy lists images image image-names image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
-  demo-scale-to-zero demo-hpa demo-rollout test-cluster docs contracts clean
+  demo-scale-to-zero demo-hpa demo-rollout test-cluster docs screenshots contracts clean
 
 # What a person has set for other programs; no recipe may behave differently because of it.
 unexport BASH_ENV ENV CDPATH GREP_OPTIONS
@@ -110,6 +110,9 @@ lock: $(VENV)/.dev ## write requirements/*.txt anew from *.in; ARGS=--upgrade ta
 
 contracts: $(VENV)/.dev ## write what is made from the code: schemas, AsyncAPI, diagrams; make check compares; ARGS=--release records a release
 	@$(IN_VENV) contracts $(ARGS)
+
+screenshots: $(VENV)/.dev ## the pictures of the page in docs/screenshots; needs chromium
+	@$(IN_VENV) docs.screenshots $(ARGS)
 
 docs: $(VENV)/.dev ## the documentation as a site in .site/html, with every link checked
 	@$(IN_VENV) docs.site .site

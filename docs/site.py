@@ -1,7 +1,8 @@
 """Lays the project out as pages for the documentation site: python -m docs.site FOLDER, which `make docs` builds.
 
 Every Markdown file of the project is a page where it is, so a link between two of them is the same on the site. A file
-or folder that a page links to becomes a page too: the file as highlighted code, the folder as a list of its files.
+or folder that a page links to becomes a page too: the file as highlighted code, the folder as a list of its files;
+a picture stays one.
 The builder (Zensical, --strict) then checks each link and each anchor.
 """
 
@@ -17,6 +18,7 @@ CONFIGURATION = Path(__file__).with_name("zensical.toml")
 LARGEST = 100_000
 """Bytes; a longer file is data that nobody reads on a page."""
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json", ".sql": "sql"}
+PICTURES = {".png"}
 HIDDEN = re.compile(r"[._].*|.*\.pyc|node_modules")
 FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!`)\]\(([^)\s]+)\)")
@@ -33,8 +35,13 @@ def lay_out(project: Path, folder: Path) -> None:
     seen: set[Path] = set()
     while wanted:
         path = wanted.pop()
-        if path not in seen:
-            seen.add(path)
+        if path in seen:
+            continue
+        seen.add(path)
+        if path.suffix in PICTURES:
+            (pages / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(project / path, pages / path)
+        else:
             target, text, linked = _page(project, path)
             (pages / target).parent.mkdir(parents=True, exist_ok=True)
             (pages / target).write_text(text, encoding="utf-8")
@@ -70,6 +77,8 @@ def _linked(project: Path, page: Path, text: str) -> tuple[str, list[Path]]:
             return match[0]
         if not (project / path).exists():
             raise FileNotFoundError(f"{page} links to {target}, which does not exist")
+        if path.suffix in PICTURES:
+            linked.append(path)
         if not _readable(project / path):
             return match[0]
         linked.append(path)

@@ -50,6 +50,17 @@ def test_a_folder_that_a_page_links_to_is_shown_as_a_list_of_its_files(project: 
     assert "- [seats.py](seats.py.md)" in pages["functions/index.md"]
 
 
+def test_a_picture_that_a_page_shows_is_there(project: Path) -> None:
+    picture = b"\x89PNG\r\n\x1a\n\0"
+    (project / "docs" / "search.png").write_bytes(picture)
+    (project / "README.md").write_text("![Search](docs/search.png)\n")
+
+    lay_out(project, project / ".site")
+
+    assert (project / ".site" / "pages" / "docs" / "search.png").read_bytes() == picture
+    assert "![Search](docs/search.png)" in (project / ".site" / "pages" / "README.md").read_text()
+
+
 def test_a_link_inside_of_code_is_left_alone(project: Path) -> None:
     (project / "docs" / "deploy.md").write_text("```\n[a](b.py)\n```\n")
 
