@@ -16,7 +16,7 @@ from testbed.airline_under_test import AirlineUnderTest
 from testbed.running_system import running_system
 
 FOLDER = Path(__file__).with_name("screenshots")
-PHONE: ViewportSize = {"width": 390, "height": 760}
+PHONE: ViewportSize = {"width": 390, "height": 1000}
 DESK: ViewportSize = {"width": 1200, "height": 760}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 120  # seconds until what is shown has happened

@@ -6,9 +6,9 @@ const LONGEST_PAUSE = 8000;
 const UNANSWERED = new Set([500, 502, 503, 504]);
 const OWNERS = [
   [/^\/reservations\/[^/]+\/events/, "dashboard"],
-  [/^\/reservations/, "reserve"],
+  [/^\/(reservations|outbox\/reserve)/, "reserve"],
   [/^\/(flights|promotions|holds)/, "flight-seats"],
-  [/^\/(payments|ledger)/, "payment"],
+  [/^\/(payments|ledger|outbox\/payment)/, "payment"],
   [/^\/customerInfos/, "dashboard"],
   [/^\/dead-letters/, "dead-letters"],
 ];
@@ -33,9 +33,9 @@ function functionOf(path) {
   return OWNERS.find(([pattern]) => pattern.test(path))?.[1] ?? "gateway";
 }
 
-// One request. `onWaking` hears the function's name when the answer is late, and null when it is there.
+// One request. `onWaking` hears the function's name and true when the answer is late, and the name and false when it is there.
 export async function call(method, path, { body, key, signal, onWaking = () => {} } = {}) {
-  const late = setTimeout(() => onWaking(functionOf(path)), LATE);
+  const late = setTimeout(() => onWaking(functionOf(path), true), LATE);
   try {
     const answer = await fetch(path, { method, signal, cache: "no-store", ...sent(body, key) });
     return await read(answer);
@@ -44,7 +44,7 @@ export async function call(method, path, { body, key, signal, onWaking = () => {
     throw new NoAnswer(error.message);
   } finally {
     clearTimeout(late);
-    if (!signal?.aborted) onWaking(null);
+    if (!signal?.aborted) onWaking(functionOf(path), false);
   }
 }
 

@@ -5,11 +5,16 @@ import { t } from "/words.js";
 import { NoAnswer } from "/api.js";
 
 // A way to draw a screen while it is there, what its requests need, and a way to leave it. `view` makes the screen from its
-// state; `state.waking` is the function that a request waits for.
+// state; `state.waking` is a function that a request waits for, the first of them where there are several.
 export function onScreen(main, state, view) {
   const leaving = new AbortController();
   const draw = () => { if (!leaving.signal.aborted) render(view(), main); };
-  const onWaking = (name) => { state.waking = name; draw(); };
+  const late = new Set();
+  const onWaking = (name, isLate) => {
+    late[isLate ? "add" : "delete"](name);
+    state.waking = [...late][0] ?? null;
+    draw();
+  };
   return { draw, options: { signal: leaving.signal, onWaking }, leave: () => leaving.abort() };
 }
 

@@ -9,7 +9,6 @@ from typing import Any
 MOST_EVENTS = 100
 MOST_WAKINGS = 20  # of one function
 MOST_MOMENTS = 600  # of how many functions were awake
-MOST_WAKINGS = 20  # of one function, each with its moment and seconds
 
 Document = dict[str, Any]
 
@@ -80,7 +79,6 @@ def _function(service: Mapping[str, Any]) -> Document:
         "starts": service["starts"],
         "wakings": service["wakings"][-MOST_WAKINGS:],
         "triggers": service["triggers"],
-        "wakings": service["wakings"][-MOST_WAKINGS:],
     }
 
 

@@ -28,6 +28,12 @@ def give_up(screen: Screen, saga: str) -> None:
     eventually(lambda: len(screen.airline.dead_letters(reservationId=saga)) == 2, "the letters are there", 60)
 
 
+def given_up_again(screen: Screen, saga: str) -> list[str]:
+    """The functions whose letter is open again: a replayed event goes to every Trigger that wants it."""
+    found = screen.airline.dead_letters(reservationId=saga, status="OPEN")
+    return sorted(letter["function"] for letter in found if letter["times"] > 1)
+
+
 def execute(screen: Screen, database: str, statement: str, *values: object) -> None:
     with closing(sqlite3.connect(screen.system.data / f"{database}.db", timeout=60)) as connection, connection:
         connection.execute(statement, values)
@@ -44,8 +50,9 @@ def test_a_dead_letter_says_why_and_what_is_owed_and_is_replayed_and_discarded_w
 
     letter.get_by_test_id("replay").click()
     screen.status(re.compile("ReservationPlaced"))
-    eventually(lambda: screen.airline.dead_letters(reservationId=saga, status="OPEN", function="decrease-seats")[0]
-               ["times"] == 2, "it was given up again", 60)  # fmt: skip
+    eventually(
+        lambda: given_up_again(screen, saga) == ["decrease-seats", "project-dashboard"], "both gave up again", 60
+    )
     screen.find("reload").click()
     letter.get_by_test_id("discard").click()
     letter.get_by_test_id("confirm-discard").click()
@@ -67,7 +74,9 @@ def test_all_open_dead_letters_are_replayed_by_one_button(screen: Screen) -> Non
 
     screen.find("replay-all").click()
 
-    eventually(lambda: [one["times"] for one in screen.airline.dead_letters(reservationId=saga)] == [2, 2], "again", 60)
+    eventually(
+        lambda: given_up_again(screen, saga) == ["decrease-seats", "project-dashboard"], "both gave up again", 60
+    )
 
 
 def test_where_nothing_was_given_up_the_screen_says_so(screen: Screen) -> None:
@@ -145,7 +154,7 @@ def test_a_row_of_the_dashboard_that_differs_from_its_history_is_found_and_repai
     saga = screen.airline.place_reservation(screen.airline.add_flight(seats=5), seats=2)
     screen.airline.outcome(saga, 60)
     eventually(lambda: len(screen.airline.events(saga)) == 4, "the dashboard has heard everything", 60)
-    execute(screen, "dashboard", "UPDATE reservations SET paid = 0 WHERE reservation_id = ?", saga)
+    execute(screen, "dashboard-projector", "UPDATE reservations SET paid = 0 WHERE reservation_id = ?", saga)
     screen.open("/ops/checks")
 
     screen.find("compare").click()

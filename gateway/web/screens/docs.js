@@ -40,8 +40,8 @@ export default function start({ main, query }) {
   function lateness() {
     let late = 0;
     return {
-      requestInterceptor: (request) => { late = setTimeout(() => options.onWaking(wanted), LATE); return request; },
-      responseInterceptor: (response) => { clearTimeout(late); options.onWaking(null); return response; },
+      requestInterceptor: (request) => { late = setTimeout(() => options.onWaking(wanted, true), LATE); return request; },
+      responseInterceptor: (response) => { clearTimeout(late); options.onWaking(wanted, false); return response; },
     };
   }
 

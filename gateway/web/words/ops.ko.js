@@ -11,7 +11,7 @@ export default {
   replayedAll: (n) => `이벤트 ${n}개를 브로커에 다시 보냈습니다.`,
   whyDiscard: "더 이상 필요하지 않은 이유", badNote: "이유를 1~500자로 입력하세요.",
   keptTitle: "브로커가 보관 중인 이벤트", keptHint: "데드레터 싱크도 받지 못한 이벤트입니다. 배달되면 사라집니다.", keptEmpty: "보관 중인 이벤트가 없습니다.",
-  keptFor: (trigger) => `대상 ${trigger}`, keptReplayed: (n) => `보관 중인 이벤트 ${n}개를 다시 배달합니다.`,
+  keptReplayed: (n) => `보관 중인 이벤트 ${n}개를 다시 배달합니다.`,
 
   anySaga: "예약 번호로 타임라인 보기", badIdentity: "영문자와 숫자 12자 이내의 예약 번호를 입력하세요.", stuckTitle: "멈춰 있는 사가",
   owedFor: "지연 시간", minutes: (n) => `${n}분 초과`,
@@ -20,7 +20,7 @@ export default {
   owedSince: (time) => `${time}부터 지연`, noStory: "이 예약에 관한 이벤트가 없습니다.", notPlaced: "아직 접수되지 않았습니다.",
   waitsFor: (name, seconds) => `${name} 함수를 ${seconds}초째 기다리고 있습니다.`, letterOf: (type, name, status) => `데드레터(${status}): ${type}, 대상 ${name}.`,
   noDeliveries: "이 브로커는 배달 기록과, 배달 때문에 깨어난 함수를 알려 주지 않습니다.", noWakings: "어떤 함수가 깨어났는지 여기서는 알 수 없습니다.",
-  after: (seconds) => `+${seconds}초`, woke: (name, seconds) => `${name} 깨어남, ${seconds}초`, saidAgain: (time) => `${time}에 다시 발행`,
+  after: (seconds) => `+${seconds}초`, woke: (name, seconds) => `${name} 깨어남, ${seconds}초`, wokeAhead: (name, seconds) => `${name} 미리 깨어남, ${seconds}초`, saidAgain: (time) => `${time}에 다시 발행`,
   delivery_waiting: (name) => `${name} 배달 대기`, delivery_retrying: (name) => `${name} 재시도 중`, delivery_delivered: (name) => `${name} 처리 완료`,
   "delivery_dead-lettered": (name) => `${name} 배달 포기: 데드레터가 됨`, delivery_kept: (name) => `${name} 배달 포기: 브로커가 보관`,
   nextAt: (time) => `다음 시도 ${time}`, attempt: (n, seconds) => `시도 ${n}, ${seconds}초:`, toSink: "데드레터 싱크로:", taken: "처리됨",

@@ -26,10 +26,10 @@ export function keptEvents({ attempt, options }) {
   });
 
   const row = (event, busy) => html`<li class="card" data-testid="kept">
-    <strong>${event.event.type}</strong> ${t("keptFor", event.trigger)}
+    <strong>${event.event.type}</strong>
     <p class="reason">${event.reason}</p>
     <dl class="facts left"><div><dt>${t("reservation")}</dt><dd>${saga(event.event.correlationid)}</dd></div>
-      <div><dt>${t("givenUp")}</dt><dd>${t("times", event.times)}, ${moment(event.keptAt)}</dd></div></dl>
+      <div><dt>${t("givenUp")}</dt><dd>${event.trigger}, ${t("times", event.times)}, ${moment(event.keptAt)}</dd></div></dl>
     <button data-testid="kept-replay" ?disabled=${busy} @click=${() => replay([event])}>${t("replay")}</button>
   </li>`;
 

@@ -73,7 +73,7 @@ export default function start({ main, query, go }) {
     <p class="reason" data-testid="reason">${letter.code ? `${letter.code}: ` : ""}${letter.reason}</p>
     <dl class="facts left">
       <div><dt>${t("reservation")}</dt><dd>${saga(letter.reservationId)}</dd></div>
-      <div><dt>${t("givenUp")}</dt><dd>${t("times", letter.times)}, ${moment(letter.lastAt)}</dd></div>
+      <div><dt>${t("givenUp")}</dt><dd>${letter.function || letter.destination}, ${t("times", letter.times)}, ${moment(letter.lastAt)}</dd></div>
       ${letter.note ? html`<div><dt>${t("note")}</dt><dd data-testid="note-said">${letter.note}</dd></div>` : nothing}
     </dl>
     ${letter.status === "DISCARDED" ? nothing : html`<div class="buttons">

@@ -1,5 +1,6 @@
 // Which event caused which, and which function woke for a delivery. Pure: no clock, no network.
 
+const AHEAD = 15_000; // ms that a function which was woken ahead may wait for the first event that it works on
 const AT_ONCE = 1000; // ms after the broker has an event until its first delivery knocks, on a machine that is busy
 
 // The events by the id of their cause; null holds those whose cause is not among them. A circle begins at its first event.
@@ -19,7 +20,7 @@ function goesRound(start, causes) {
   return step === start;
 }
 
-// Each waking with the first event whose delivery met the function asleep or still starting: eventId, function, seconds.
+// Each waking with the first event that the function was woken for: eventId, function, seconds; ahead, if it was ready before.
 export function wakings(functions, events) {
   const byTrigger = new Map(Object.entries(functions).flatMap(([name, one]) => one.triggers.map((trigger) => [trigger, name])));
   const known = new Set();
@@ -27,11 +28,11 @@ export function wakings(functions, events) {
     const name = byTrigger.get(trigger);
     const met = (functions[name]?.wakings ?? []).filter((one) => meets(one, Date.parse(storedAt)) && !known.has(`${name} ${one.at}`));
     for (const { at } of met) known.add(`${name} ${at}`);
-    return met.map(({ seconds }) => ({ eventId: id, function: name, seconds }));
+    return met.map(({ at, seconds }) => ({ eventId: id, function: name, seconds, ahead: Date.parse(storedAt) > Date.parse(at) + seconds * 1000 }));
   }));
 }
 
 function meets({ at, seconds }, stored) {
   const began = Date.parse(at);
-  return began <= stored + AT_ONCE && stored <= began + seconds * 1000;
+  return began <= stored + AT_ONCE && stored <= began + seconds * 1000 + AHEAD;
 }
