@@ -35,7 +35,7 @@ function label(place, signal) {
   const observer = new MutationObserver(() => {
     for (const field of place.querySelectorAll("select, textarea, input")) name(field);
     for (const text of place.querySelectorAll("pre:not([tabindex])")) text.tabIndex = 0;
-    for (const title of place.querySelectorAll("h4.opblock-title:not([aria-level])")) title.setAttribute("aria-level", "3");
+    for (const title of place.querySelectorAll("h4, h5")) title.setAttribute("aria-level", title.localName === "h4" ? "3" : "4");
   });
   observer.observe(place, { childList: true, subtree: true });
   signal.addEventListener("abort", () => observer.disconnect());
