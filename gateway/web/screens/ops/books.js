@@ -1,6 +1,6 @@
 // Reads the books of all services, and believes only what is wrong at every look: what is under way breaks laws for a moment.
 
-import { get } from "/api.js";
+import { behind, get } from "/api.js";
 import { judge, momentOf } from "/screens/ops/laws.js";
 
 const SIZE = 1000;
@@ -38,11 +38,11 @@ async function readAll(options, onProgress) {
   const books = { outboxes: {} };
   let done = 0;
   for (const [name, path, embedded, key] of COLLECTIONS) {
-    const items = new Map(); // one may come twice while others are added before it
-    for (let page = 0, pages = 1; page < pages; page += 1) {
-      const answer = await get(`${path}?size=${SIZE}&page=${page}`, options);
+    const items = new Map();
+    for (let after = ""; after !== null;) {
+      const answer = await get(`${path}?${new URLSearchParams({ size: SIZE, ...(after && { after }) })}`, options);
       for (const item of answer._embedded[embedded]) items.set(key ? item[key] : `${item.key} ${item.kind}`, item);
-      pages = answer.page.totalPages;
+      after = behind(answer);
       onProgress(done += answer._embedded[embedded].length);
     }
     books[name] = [...items.values()];

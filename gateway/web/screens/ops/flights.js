@@ -1,7 +1,7 @@
 // Flights: add one, import many, change how many seats there are; and the promotions as customers read them.
 
 import { html, nothing } from "/vendor/lit.js";
-import { command, get, newKey, Problem } from "/api.js";
+import { behind, command, get, newKey, Problem } from "/api.js";
 import { day, money } from "/format.js";
 import { t } from "/words.js";
 import { importForm } from "/screens/ops/flights-import.js";
@@ -15,14 +15,14 @@ export default function start({ main }) {
   const state = { flights: null, more: null, promotions: [], wrong: {}, wrongCapacity: {} };
   const { draw, attempt, options, leave } = panel(main, "flights", state, () => view());
 
-  async function load(page) {
-    const answer = await get(`/flights?sort=id,desc&page=${page}`, options);
-    state.flights = [...(page ? state.flights : []), ...answer._embedded.flights];
-    state.more = page + 1 < answer.page.totalPages ? page + 1 : null;
-    if (!page) state.promotions = (await get("/promotions", options))._embedded.promotions;
+  async function load(after) {
+    const answer = await get(`/flights?${new URLSearchParams({ sort: "id,desc", ...(after && { after }) })}`, options);
+    state.flights = [...(after ? state.flights : []), ...answer._embedded.flights];
+    state.more = behind(answer);
+    if (!after) state.promotions = (await get("/promotions", options))._embedded.promotions;
   }
 
-  const imports = importForm({ attempt, draw, options, imported: () => load(0) });
+  const imports = importForm({ attempt, draw, options, imported: () => load(null) });
 
   function add(event) {
     event.preventDefault();
@@ -34,7 +34,7 @@ export default function start({ main }) {
       const flight = await refusing(() => command("POST", "/flights", { ...options, body, key: newKey() }), "wrong");
       if (!flight) return t("notTaken");
       form.reset();
-      await load(0);
+      await load(null);
       return t("flightAdded", flight.flightId, flight.flightCode);
     });
   }
@@ -71,7 +71,7 @@ export default function start({ main }) {
         <button class="main" data-testid="add" ?disabled=${state.busy}>${t("add")}</button></div></form>
     ${imports.view(state.busy)}
     <section><div class="tools"><h2>${t("flightsTitle")}</h2>
-      <button data-testid="reload" ?disabled=${state.busy} @click=${() => attempt(() => load(0))}>${t("reload")}</button></div>
+      <button data-testid="reload" ?disabled=${state.busy} @click=${() => attempt(() => load(null))}>${t("reload")}</button></div>
       ${state.flights?.length === 0 ? html`<p class="hint" data-testid="empty">${t("noFlights")}</p>` : nothing}
       <ul class="rows" data-testid="flights">${(state.flights ?? []).map(row)}</ul>
       ${state.more === null ? nothing : html`<button data-testid="more" @click=${() => attempt(() => load(state.more))}>${t("more")}</button>`}</section>
@@ -90,6 +90,6 @@ export default function start({ main }) {
     <span class="error wide-error" id="capacity-${flight.flightId}" data-testid="capacity-error">${state.wrongCapacity[flight.flightId] ?? nothing}</span></li>`;
 
   draw();
-  attempt(() => load(0));
+  attempt(() => load(null));
   return leave;
 }

@@ -1,7 +1,7 @@
 // Dead letters: what the broker gave up on, why, what is owed because of it, and what is to become of it.
 
 import { html, nothing } from "/vendor/lit.js";
-import { command, get, newKey } from "/api.js";
+import { behind, command, get, newKey } from "/api.js";
 import { moment } from "/format.js";
 import { t } from "/words.js";
 import { keptEvents } from "/screens/ops/kept.js";
@@ -18,16 +18,16 @@ export default function start({ main, query, go }) {
   const { draw, attempt, options, leave } = panel(main, "letters", state, () => view());
   const kept = keptEvents({ attempt, options });
 
-  async function load(page) {
-    const answer = await get(`/dead-letters?${new URLSearchParams({ status: chosen, sort: "lastAt,desc", page })}`, options);
-    state.letters = [...(page ? state.letters : []), ...answer._embedded.deadLetters];
-    state.more = page + 1 < answer.page.totalPages ? page + 1 : null;
+  async function load(after) {
+    const answer = await get(`/dead-letters?${new URLSearchParams({ status: chosen, sort: "lastAt,desc", ...(after && { after }) })}`, options);
+    state.letters = [...(after ? state.letters : []), ...answer._embedded.deadLetters];
+    state.more = behind(answer);
   }
 
   const decide = (letter, decision, body) => attempt(async () => {
     await command("POST", `/dead-letters/${letter.id}/${decision}`, { ...options, body, key: newKey() });
     state.discarding = null;
-    await load(0);
+    await load(null);
     return t(`done_${decision}`, letter.type);
   });
 
@@ -41,7 +41,7 @@ export default function start({ main, query, go }) {
       left = batch.remaining;
       before = batch.before;
     }
-    await load(0);
+    await load(null);
     return t("replayedAll", replayed);
   });
 
@@ -59,7 +59,7 @@ export default function start({ main, query, go }) {
         ${STATUSES.map((name) => html`<option value=${name} ?selected=${name === chosen}>${t(`letter_${name}`)}</option>`)}</select></label>
       ${chosen === "OPEN" && state.letters?.length
         ? html`<button data-testid="replay-all" ?disabled=${state.busy} @click=${replayAll}>${t("replayAll")}</button>` : nothing}
-      <button data-testid="reload" ?disabled=${state.busy} @click=${() => attempt(() => load(0))}>${t("reload")}</button>
+      <button data-testid="reload" ?disabled=${state.busy} @click=${() => attempt(() => load(null))}>${t("reload")}</button>
     </div>
     ${state.letters?.length === 0 ? html`<p class="hint" data-testid="empty">${t(`noLetters_${chosen}`)}</p>` : nothing}
     <ul class="rows" data-testid="letters">${(state.letters ?? []).map(card)}</ul>
@@ -91,6 +91,6 @@ export default function start({ main, query, go }) {
   </form>`;
 
   draw();
-  attempt(async () => { await load(0); await kept.load(); });
+  attempt(async () => { await load(null); await kept.load(); });
   return leave;
 }

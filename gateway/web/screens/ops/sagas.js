@@ -1,7 +1,7 @@
 // Sagas that are owed something for long, and the way to the timeline of any saga.
 
 import { html, nothing } from "/vendor/lit.js";
-import { get } from "/api.js";
+import { behind, get } from "/api.js";
 import { moment } from "/format.js";
 import { t } from "/words.js";
 import { panel, saga } from "/screens/ops/panel.js";
@@ -15,12 +15,12 @@ export default function start({ main, query, go }) {
   const state = { stuck: null, total: 0, more: null, invalid: false };
   const { draw, attempt, options, leave } = panel(main, "sagas", state, () => view());
 
-  async function load(page) {
+  async function load(after) {
     const owedBefore = new Date(Date.now() - minutes * 60_000).toISOString();
-    const answer = await get(`/reservations?${new URLSearchParams({ owedBefore, sort: "createdAt", page })}`, options);
-    state.stuck = [...(page ? state.stuck : []), ...answer._embedded.reservations];
+    const answer = await get(`/reservations?${new URLSearchParams({ owedBefore, sort: "createdAt", ...(after && { after }) })}`, options);
+    state.stuck = [...(after ? state.stuck : []), ...answer._embedded.reservations];
     state.total = answer.page.totalElements;
-    state.more = page + 1 < answer.page.totalPages ? page + 1 : null;
+    state.more = behind(answer);
   }
 
   function find(event) {
@@ -41,7 +41,7 @@ export default function start({ main, query, go }) {
     <div class="tools"><h2>${t("stuckTitle")}</h2>
       <label>${t("owedFor")} <select data-testid="minutes" @change=${(event) => go(`/ops/sagas?minutes=${event.target.value}`)}>
         ${MINUTES.map((one) => html`<option value=${one} ?selected=${one === minutes}>${t("minutes", one)}</option>`)}</select></label>
-      <button data-testid="reload" ?disabled=${state.busy} @click=${() => attempt(() => load(0))}>${t("reload")}</button></div>
+      <button data-testid="reload" ?disabled=${state.busy} @click=${() => attempt(() => load(null))}>${t("reload")}</button></div>
     <p class="soft">${t("stuckHint")}</p>
     ${state.stuck?.length === 0 ? html`<p class="hint" data-testid="empty">${t("nothingStuck", minutes)}</p>` : nothing}
     <ul class="rows" data-testid="stuck">${(state.stuck ?? []).map(row)}</ul>
@@ -49,7 +49,7 @@ export default function start({ main, query, go }) {
   `;
 
   draw();
-  attempt(() => load(0));
+  attempt(() => load(null));
   return leave;
 }
 
