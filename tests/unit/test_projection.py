@@ -39,7 +39,7 @@ def hear(dashboard_service: Service, *events: Event) -> None:
 
 
 def customers(dashboard_service: Service) -> list[Any]:
-    """Customer, placed, latest date, confirmed, canceled; the money is asked for by `money`."""
+    """Customer, placed, latest date, confirmed, canceled; the money is asked for by `amounts`."""
     return [tuple(row)[:5] for row in dashboard_service.run(lambda tx: list(tx.execute(projection.customers())))]
 
 
@@ -66,7 +66,7 @@ def test_a_confirmed_reservation_counts_as_confirmed_until_it_is_canceled(dashbo
     assert customers(dashboard_service)[0][3:] == (0, 1)
 
 
-def money(dashboard_service: Service) -> list[Any]:
+def amounts(dashboard_service: Service) -> list[Any]:
     found: list[Any] = dashboard_service.run(lambda tx: list(tx.execute(projection.customers())))
     return [(row.spent, row.refunded) for row in found]
 
@@ -85,12 +85,12 @@ def test_what_was_paid_and_refunded_is_the_same_in_every_order_and_however_often
         for table in (projection.EVENTS, projection.RESERVATIONS):
             dashboard_service.run(lambda tx, table=table: tx.execute(table.delete()))
         hear(dashboard_service, *order, random.Random(1).choice(order))
-        assert money(dashboard_service) == [(800, 600)]
+        assert amounts(dashboard_service) == [(800, 600)]
 
 
 def test_who_has_paid_nothing_has_spent_nothing(dashboard_service: Service) -> None:
     hear(dashboard_service, placed("R1"))
-    assert money(dashboard_service) == [(0, 0)]
+    assert amounts(dashboard_service) == [(0, 0)]
 
 
 def test_an_amount_that_an_earlier_release_has_forgotten_is_not_said_to_be_nothing(dashboard_service: Service) -> None:
@@ -99,7 +99,7 @@ def test_an_amount_that_an_earlier_release_has_forgotten_is_not_said_to_be_nothi
     rows = projection.RESERVATIONS
     forget = update(rows).where(rows.c.reservation_id == "R1").values(paid_amount=None)
     dashboard_service.run(lambda tx: tx.execute(forget))
-    assert money(dashboard_service) == [(None, 0)]
+    assert amounts(dashboard_service) == [(None, 0)]
 
 
 def test_a_reservation_that_is_not_placed_yet_has_no_customer(dashboard_service: Service) -> None:
