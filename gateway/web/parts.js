@@ -2,7 +2,7 @@
 
 import { html, nothing, render } from "/vendor/lit.js";
 import { t } from "/words.js";
-import { NoAnswer } from "/api.js";
+import { mayBeRepeated, NoAnswer } from "/api.js";
 
 // A way to draw a screen while it is there, what its requests need, and a way to leave it. `view` makes the screen from its
 // state; `state.waking` is a function that a request waits for, the first of them where there are several.
@@ -26,7 +26,7 @@ export const status = (text) => html`<p class="status" role="status" data-testid
 export const waking = (name) => (name ? t("waking", name) : "");
 
 export function failure(error, again) {
-  const what = error instanceof NoAnswer ? t("noAnswer") : t("refused", error.message);
+  const what = error instanceof NoAnswer ? t("noAnswer") : t(mayBeRepeated(error) ? "failed" : "refused", error.message);
   return html`<div class="notice bad" role="alert" data-testid="failure">
     <p>${what}</p>
     ${again ? html`<button data-testid="again" @click=${again}>${t("again")}</button>` : nothing}

@@ -6,6 +6,7 @@ export default {
 
   waking: (name) => `Waking ${name} …`, loading: "Loading …", again: "Try again", show: "Show",
   noAnswer: "There was no answer. The network or the gateway may be away.", refused: (why) => `That was refused: ${why}`,
+  failed: (why) => `That did not work: ${why}`,
   nowhere: "There is no such page", noScreen: "This page could not be loaded",
 
   searchTitle: "Where to?", promotions: "Promotions", date: "Date", code: "Flight code", passengers: "Passengers", search: "Search",

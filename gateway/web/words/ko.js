@@ -4,6 +4,7 @@ export default {
 
   waking: (name) => `${name} 함수를 깨우는 중…`, loading: "불러오는 중…", again: "다시 시도", show: "보기",
   noAnswer: "응답이 없습니다. 네트워크나 게이트웨이에 연결할 수 없습니다.", refused: (why) => `요청이 거절되었습니다: ${why}`,
+  failed: (why) => `처리하지 못했습니다: ${why}`,
   nowhere: "없는 페이지입니다", noScreen: "페이지를 불러오지 못했습니다",
 
   searchTitle: "어디로 떠나세요?", promotions: "프로모션", date: "날짜", code: "항공편 코드", passengers: "인원", search: "검색",
