@@ -1,0 +1,164 @@
+"""Frames a second of the live board in a browser, and its memory, while events pour in.
+
+    python -m benchmarks.board_frames [--rate 200] [--seconds 20] [--width 1440]
+
+The page is that of the gateway, and the feed that of the laptop, fed with made-up sagas: `--rate` events a second go to
+two functions each, one in fifty is retried, one in a hundred is dead-lettered. Prints the frames that the browser
+drew a second, the longest time between two of them, and the JavaScript heap after garbage collection, early and at the
+end. `--seconds 3600` is an hour of watching. Without a graphics card the browser draws on the processor.
+"""
+
+import argparse
+import asyncio
+import shutil
+import time
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from playwright.async_api import CDPSession, Page, async_playwright
+
+from broker.embedded.feed import Feed
+from laptop.board.picture import Picture
+from laptop.board.server import application
+
+WEB = Path(__file__).resolve().parent.parent / "gateway" / "web"
+TICK = 0.1  # seconds between two messages, as the broker sends them
+STEPS = (
+    ("ReservationPlaced", "reserve", "decrease-seats"),
+    ("RemainingSeatsDecreased", "decrease-seats", "charge-payment"),
+    ("Paid", "charge-payment", "confirm-reservation"),
+    ("ReservationConfirmed", "confirm-reservation", "restore-seats"),
+)
+FOLDERS = {
+    "reserve": "reserve",
+    "confirm-reservation": "reserve",
+    "decrease-seats": "flight-seats",
+    "restore-seats": "flight-seats",
+    "charge-payment": "payment",
+    "project-dashboard": "dashboard-projector",
+    "dead-letters": "dead-letters",
+}
+FRAMES = """(milliseconds) => new Promise((resolve) => {
+    const gaps = [];
+    let last = performance.now();
+    const end = last + milliseconds;
+    const frame = (now) => {
+        gaps.push(now - last);
+        last = now;
+        if (now < end) requestAnimationFrame(frame);
+        else resolve(gaps);
+    };
+    requestAnimationFrame(frame);
+})"""
+
+
+async def measure(rate: int, seconds: float, width: int) -> None:
+    """Prints the figures."""
+    picture = Picture()
+    picture.services({name: _service(name, folder) for name, folder in FOLDERS.items()})
+    picture.broker({"kind": "snapshot", "triggers": {f"a/{name}": _figures(0) for name in FOLDERS}, "events": []})
+    feed = Feed(picture.snapshot)
+    app = application(feed)
+    app.router.add_get("/live", lambda _: _file("index.html"))
+    app.router.add_static("/", WEB)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    pouring = asyncio.create_task(_pour(picture, feed, rate))
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = await browser.new_page(viewport={"width": width, "height": 900})
+        await page.goto(f"http://127.0.0.1:{port}/live")
+        await page.get_by_test_id("board").wait_for()
+        await _watch(page, await page.context.new_cdp_session(page), rate, seconds)
+        await browser.close()
+    pouring.cancel()
+    feed.leave()
+    await runner.cleanup()
+
+
+async def _watch(page: Page, session: CDPSession, rate: int, seconds: float) -> None:
+    await page.evaluate(FRAMES, 3000)
+    early = await _heap(session)
+    began = time.monotonic()
+    gaps: list[float] = []
+    while (left := seconds - (time.monotonic() - began)) > 0:
+        gaps += await page.evaluate(FRAMES, 1000 * min(left, 10))
+    took = time.monotonic() - began
+    nodes = await page.evaluate("document.querySelectorAll('*').length")
+    print(f"{rate} events a second for {took:.0f} s: {len(gaps) / took:.1f} frames a second")
+    print(f"between two frames: median {sorted(gaps)[len(gaps) // 2]:.1f} ms, longest {max(gaps):.0f} ms")
+    print(f"JavaScript heap: {early:.1f} MB early, {await _heap(session):.1f} MB at the end; {nodes} elements")
+
+
+async def _heap(session: CDPSession) -> float:
+    await session.send("HeapProfiler.collectGarbage")
+    return float((await session.send("Runtime.getHeapUsage"))["usedSize"]) / 1e6
+
+
+async def _pour(picture: Picture, feed: Feed, rate: int) -> None:
+    offsets = count(1)
+    due = 0.0
+    while True:
+        due += rate * TICK
+        events = [_event(next(offsets)) for _ in range(int(due))]
+        due -= int(due)
+        deliveries = [_failed(event) for event in events if event["offset"] % 50 == 0]
+        triggers = {key: _figures(events[-1]["offset"]) for event in events for key in event["triggers"]}
+        change = {"kind": "changes", "at": _now(), "triggers": triggers, "events": events, "deliveries": deliveries}
+        feed.publish(picture.broker(change))
+        await asyncio.sleep(TICK)
+
+
+def _event(offset: int) -> dict[str, Any]:
+    saga, step = divmod(offset, len(STEPS))
+    type_, said_by, heard_by = STEPS[step]
+    attributes = {"id": f"e{offset}", "type": type_, "source": f"/airline/{FOLDERS[said_by]}"}
+    return {
+        "offset": offset,
+        "at": _now(),
+        "saidBy": f"a/{said_by}",
+        "triggers": [f"a/{heard_by}", "a/project-dashboard"],
+        "event": {**attributes, "correlationid": f"SAGA{saga:08}", "data": {"reservationId": f"SAGA{saga:08}"}},
+    }
+
+
+def _failed(event: dict[str, Any]) -> dict[str, Any]:
+    state = "retrying" if event["offset"] % 100 else "dead-lettered"
+    about = {"offset": event["offset"], "trigger": event["triggers"][0], "type": event["event"]["type"]}
+    return {**about, "state": state, "attempt": 1, "failure": "status 500", "nextAt": None}
+
+
+def _service(name: str, folder: str) -> dict[str, Any]:
+    known = {"folder": folder, "state": "awake", "since": _now(), "pid": 1, "starts": 1, "triggers": [f"a/{name}"]}
+    return {**known, "wakings": [{"at": _now(), "seconds": 0.5}]}
+
+
+def _figures(delivered: int) -> dict[str, int]:
+    return {"backlog": 0, "inFlight": 1, "delivered": delivered, "retries": 0, "deadLettered": 0, "kept": 0}
+
+
+async def _file(name: str) -> web.FileResponse:
+    return web.FileResponse(WEB / name)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rate", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--width", type=int, default=1440)
+    arguments = parser.parse_args()
+    asyncio.run(measure(arguments.rate, arguments.seconds, arguments.width))
+
+
+if __name__ == "__main__":
+    main()
