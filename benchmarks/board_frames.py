@@ -3,9 +3,10 @@
     python -m benchmarks.board_frames [--rate 200] [--seconds 20] [--width 1440]
 
 The page is that of the gateway, and the feed that of the laptop, fed with made-up sagas: `--rate` events a second go to
-two functions each, one in fifty is retried, one in a hundred is dead-lettered. Prints the frames that the browser
-drew a second, the longest time between two of them, and the JavaScript heap after garbage collection, early and at the
-end. `--seconds 3600` is an hour of watching. Without a graphics card the browser draws on the processor.
+two functions each, one in fifty is retried, one in a hundred is dead-lettered. Prints the frames that the browser drew a
+second, the longest time between two of them, how busy its main thread was, and the JavaScript heap after garbage
+collection, early and at the end. `--seconds 3600` is an hour of watching. Without a graphics card the browser draws on
+the processor.
 """
 
 import argparse
@@ -84,16 +85,23 @@ async def measure(rate: int, seconds: float, width: int) -> None:
 
 async def _watch(page: Page, session: CDPSession, rate: int, seconds: float) -> None:
     await page.evaluate(FRAMES, 3000)
-    early = await _heap(session)
+    await session.send("Performance.enable")
+    early, busy_before = await _heap(session), await _busy(session)
     began = time.monotonic()
     gaps: list[float] = []
     while (left := seconds - (time.monotonic() - began)) > 0:
         gaps += await page.evaluate(FRAMES, 1000 * min(left, 10))
-    took = time.monotonic() - began
+    took, busy = time.monotonic() - began, await _busy(session) - busy_before
     nodes = await page.evaluate("document.querySelectorAll('*').length")
     print(f"{rate} events a second for {took:.0f} s: {len(gaps) / took:.1f} frames a second")
     print(f"between two frames: median {sorted(gaps)[len(gaps) // 2]:.1f} ms, longest {max(gaps):.0f} ms")
+    print(f"busy main thread: {1000 * busy / len(gaps):.1f} ms a frame, {100 * busy / took:.0f} % of the time")
     print(f"JavaScript heap: {early:.1f} MB early, {await _heap(session):.1f} MB at the end; {nodes} elements")
+
+
+async def _busy(session: CDPSession) -> float:
+    metrics = (await session.send("Performance.getMetrics"))["metrics"]
+    return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
 
 
 async def _heap(session: CDPSession) -> float:

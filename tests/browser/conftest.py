@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -132,7 +132,8 @@ def stopped(system: RunningSystem, function: str) -> Iterator[None]:
         yield
     finally:
         for one in family:
-            one.send_signal(signal.SIGCONT)
+            with suppress(psutil.NoSuchProcess):  # ended by the laptop meanwhile, for want of calls
+                one.send_signal(signal.SIGCONT)
 
 
 def kill_gateway(system: RunningSystem) -> None:

@@ -20,8 +20,13 @@ export function styled() {
   });
 }
 
-const number = (value, digits = 0) => new Intl.NumberFormat(language, { maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
-const clock = (at) => new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(at));
+// Made once: to make one costs a thousand times what it costs to use it.
+const formats = new Map();
+const formatOf = (name, make) => formats.get(`${language} ${name}`) ?? formats.set(`${language} ${name}`, make()).get(`${language} ${name}`);
+const number = (value, digits = 0) => formatOf(digits, () =>
+  new Intl.NumberFormat(language, { maximumFractionDigits: digits, minimumFractionDigits: digits })).format(value);
+const clock = (at) => formatOf("clock", () =>
+  new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" })).format(new Date(at));
 export const edgeRate = (value) => `${number(value, 1)}/s`;
 const rateOf = (value) => (value >= 0.05 ? number(value, 1) : "0");
 

@@ -61,8 +61,18 @@ export default function start({ main }) {
       due = null;
       if (paused) return;
       draw();
-      measure();
+      observe();
     }, OFTEN);
+  }
+
+  // Where the functions are is asked only when something has another size: the question makes the browser lay out the page.
+  const sizes = new ResizeObserver(measure);
+  const observed = new Set();
+  function observe() {
+    for (const one of main.querySelectorAll(".map, .service")) {
+      if (!observed.has(one)) sizes.observe(one);
+      observed.add(one);
+    }
   }
 
   function measure() {
@@ -135,7 +145,6 @@ export default function start({ main }) {
     moving?.repaint();
   };
   scheme.addEventListener("change", repaint);
-  addEventListener("resize", soon);
   main.classList.add("wide");
   draw();
   let end = () => {};
@@ -144,12 +153,12 @@ export default function start({ main }) {
     paused = true;
     leave();
     end();
+    sizes.disconnect();
     moving?.stop();
     clearTimeout(due);
     clearInterval(ticking);
     clearInterval(waking);
     scheme.removeEventListener("change", repaint);
-    removeEventListener("resize", soon);
     main.classList.remove("wide");
   };
 }
