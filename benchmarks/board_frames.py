@@ -2,9 +2,9 @@
 
     python -m benchmarks.board_frames [--rate 200] [--seconds 20] [--width 1440]
 
-The page is that of the gateway, and the feed that of the laptop, fed with made-up sagas: `--rate` events a second go to
-two functions each, one in fifty is retried, one in a hundred is dead-lettered. Prints the frames that the browser drew a
-second, the longest time between two of them, how busy its main thread was, and the JavaScript heap after garbage
+The page is that of the gateway, and the feed that of the laptop, fed with made-up sagas: `--rate` events a second go
+to two functions each, one in fifty is retried, one in a hundred is dead-lettered. Prints the frames that the browser
+drew a second, the longest time between two of them, how busy its main thread was, and the JavaScript heap after garbage
 collection, early and at the end. `--seconds 3600` is an hour of watching. Without a graphics card the browser draws on
 the processor.
 """

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import psutil
+import pytest
 import requests
 from playwright.sync_api import expect
 
@@ -119,6 +120,7 @@ def test_a_broker_that_is_away_leaves_its_figures_unknown(screen: Screen) -> Non
     expect(screen.find("fact-retries")).to_have_text(re.compile(r"\d+"))
 
 
+@pytest.mark.timeout(400)
 def test_an_open_board_wakes_nobody_in_a_minute(screen: Screen) -> None:
     system = screen.system
     open_board(screen)
@@ -140,6 +142,7 @@ def starts(system: RunningSystem) -> Counter[str]:
     return Counter({name: one["starts"] for name, one in services if "housekeeping" not in name})
 
 
+@pytest.mark.timeout(400)
 @in_both_languages
 def test_the_demo_is_sent_by_a_button_and_its_summary_stays(screen: Screen) -> None:
     open_board(screen)
