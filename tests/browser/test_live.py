@@ -61,7 +61,7 @@ def test_an_event_is_on_the_board_at_once_and_its_saga_is_highlighted(screen: Sc
 
     trip = screen.airline.place_reservation(screen.airline.add_flight(seats=5), seats=1, customer=7)
 
-    saga = screen.page.locator(f"[data-saga={trip}]")
+    saga = screen.page.locator(f"[data-saga='{trip}']")
     expect(saga).to_contain_text("ReservationPlaced → RemainingSeatsDecreased → Paid → ReservationConfirmed")
     confirmed = screen.page.locator("[data-testid=event][data-type=ReservationConfirmed]").first
     expect(confirmed).to_contain_text("from confirm-reservation to project-dashboard")
@@ -106,7 +106,7 @@ def test_a_lost_feed_is_shown_and_restored(screen: Screen) -> None:
     expect(screen.find("lost")).not_to_be_visible()
 
     trip = screen.airline.place_reservation(screen.airline.add_flight(seats=5), seats=1, customer=7)
-    expect(screen.page.locator(f"[data-saga={trip}]")).to_be_visible()
+    expect(screen.page.locator(f"[data-saga='{trip}']")).to_be_visible()
 
 
 def test_a_broker_that_is_away_leaves_its_figures_unknown(screen: Screen) -> None:
