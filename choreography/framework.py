@@ -55,7 +55,7 @@ def _past_the_routing(app: Flask) -> "WSGIApplication":
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if path in OF_THE_FRAMEWORK or not path.startswith("/") or "//" in path:
+        if path in OF_THE_FRAMEWORK or not path.startswith("/") or "//" in path or "\n" in path:
             return routed(environ, start_response)
         answer = _answer(app, Request(environ))
         _read_the_rest(environ)

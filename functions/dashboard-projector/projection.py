@@ -109,7 +109,8 @@ FACTS: dict[type[Event], Fact] = {
     events.ReservationConfirmed: Fact("confirmed"),
     events.RemainingSeatsIncreased: Fact("seats_returned"),
     events.SeatsNotHeld: Fact("seats_not_held"),
-    events.PaymentRefunded: Fact("refunded", {"refunded_amount": "amount"}),
+    # all of it goes back, so it says as well what had been paid: Paid may have been given up on its way here
+    events.PaymentRefunded: Fact("refunded", {"refunded_amount": "amount", "paid_amount": "amount"}),
     events.PaymentNotTaken: Fact("payment_not_taken"),
 }
 """Of the events that say more than when: an event of a saga that is not here is only kept."""

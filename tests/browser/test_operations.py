@@ -118,7 +118,7 @@ def test_a_timeline_shows_every_event_who_took_it_and_who_woke_for_it(screen: Sc
     for event in ("ReservationPlaced", "RemainingSeatsDecreased", "Paid", "ReservationConfirmed"):
         expect(screen.page.locator(f"[data-testid=event][data-type={event}]")).to_have_count(1)
     expect(screen.find("tree")).to_contain_text("confirm-reservation-on-paid")
-    expect(screen.find("woke").filter(has_text="decrease-seats")).to_be_visible()
+    expect(screen.find("woke").filter(has_text="decrease-seats").first).to_be_visible()
 
 
 def test_a_number_that_no_saga_has_is_said_so(screen: Screen) -> None:

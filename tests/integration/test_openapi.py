@@ -131,8 +131,8 @@ def judgements(case: Case) -> list[CheckFunction]:
     """Checks that what fits the document is accepted and nothing else, where a document can say what fits."""
     if case.path in (SINK, "/events"):
         return []  # of the two modes of a CloudEvent, one is in the headers and one is in the body
-    if {"Idempotency-Key", "If-Match", "If-None-Match"} & set(case.headers):
-        # a key may have been used for another request, and a condition not be met
+    if {"Idempotency-Key", "If-Match", "If-None-Match"} & set(case.headers) or "after" in (case.query or {}):
+        # a key may have been used for another request, a condition not be met, a cursor not be from a link
         return [unsupported_method, negative_data_rejection]
     return [unsupported_method, negative_data_rejection, positive_data_acceptance]
 

@@ -151,14 +151,20 @@ def _money_is_of_those_who_succeeded(simulation: Simulation, succeeded: set[str]
 
 
 def _the_dashboard_tells_the_same(simulation: Simulation, rows: list[Any]) -> None:
+    customers = simulation.dashboard_service.run(lambda tx: list(tx.execute(_customers())))
     told = {
-        row.customer_id: tuple(row)[1:]
-        for row in simulation.dashboard_service.run(lambda tx: list(tx.execute(_customers())))
+        row.customer_id: (row.flight_count, row.recent_reserve_date, row.confirmed_count, row.canceled_count)
+        for row in customers
     }
     by_customer: dict[int, list[Any]] = {}
     for row in rows:
         by_customer.setdefault(row.customer_id, []).append(row)
     assert told == {customer: _summary(theirs) for customer, theirs in by_customer.items()}
+    whose = {row.id: row.customer_id for row in rows}
+    kept: Counter[int] = Counter()
+    for key, kind, amount in simulation.provider_service.read("SELECT key, kind, amount FROM ledger WHERE accepted"):
+        kept[whose[key]] += amount if kind == "charge" else -amount
+    assert {row.customer_id: row.spent - row.refunded for row in customers} == {one: kept[one] for one in by_customer}
     _the_history_is_whole(simulation, {row.id for row in rows if row.status == "CANCELED"})
     assert (
         simulation.dashboard_service.run(lambda tx: projection.uncompensated(simulation.now + timedelta(days=1), tx))

@@ -99,7 +99,7 @@ def test_the_default_delivery_waits_409_seconds_in_all() -> None:
         ({"delivery": {"timeout": "PT0S"}}, "greater than 0"),
         ({"filters": [{"cesql": "true"}]}, "cesql is not supported"),
         ({"filters": [{"exact": {"type": "a"}, "prefix": {"type": "b"}}]}, "exactly one dialect"),
-        ({"filters": [{"exact": {"Type": "a"}}]}, "no attribute name"),
+        ({"filters": [{"exact": {"Type": "a"}}]}, "not an attribute name"),
         ({"filters": [{"prefix": {"type": ""}}]}, "no empty values"),
         ({"filters": [{"regex": {"type": "a"}}]}, "unknown filter dialect"),
         ({"filters": [{"any": []}]}, "needs a list"),

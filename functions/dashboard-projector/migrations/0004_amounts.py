@@ -13,21 +13,22 @@ down_revision = "dashboard_0003"
 branch_labels = None
 depends_on = None
 
-AMOUNTS = {"paid_amount": "Paid", "refunded_amount": "PaymentRefunded"}
+COLUMNS = ("paid_amount", "refunded_amount")
+AMOUNTS = (("paid_amount", "Paid"), ("paid_amount", "PaymentRefunded"), ("refunded_amount", "PaymentRefunded"))
 BATCH = 1000
 
 
 def upgrade() -> None:
     for table in ("events", "reservations"):
-        for column in AMOUNTS:
+        for column in COLUMNS:
             op.add_column(table, sa.Column(column, sa.BigInteger()))
-    for column, type_ in AMOUNTS.items():
+    for column, type_ in AMOUNTS:
         _fill(column, type_)
 
 
 def downgrade() -> None:
     for table in ("events", "reservations"):
-        for column in AMOUNTS:
+        for column in COLUMNS:
             op.drop_column(table, column)
 
 
