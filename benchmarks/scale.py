@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -158,7 +158,7 @@ def measured(folder: Path, count: int) -> Mapping[str, float]:
     started = time.perf_counter()
     fill(folder, count)
     sys.stderr.write(f"{count} reservations written in {time.perf_counter() - started:.0f} s\n")
-    with isolated(), _closing(HostedAirline(folder, folder)) as airline:
+    with isolated(), closing(HostedAirline(folder, folder)) as airline:
         return {name: _cost(name, call) for name, call in calls(airline)}
 
 
@@ -171,12 +171,6 @@ def _cost(name: str, call: Call) -> float:
         if not 200 <= answer.status_code < 300:
             raise RuntimeError(f"{name}: {answer.status} {answer.text}")
     return 1000 * median(took)
-
-
-@contextmanager
-def _closing(airline: HostedAirline) -> Iterator[HostedAirline]:
-    with closing(airline):
-        yield airline
 
 
 def main() -> None:

@@ -93,12 +93,12 @@ def rows(connection: Connection, query: Select[Any], page: Page) -> Found:
     """The rows of the page and how many there are in all."""
     total = _counted(connection, query.with_only_columns(page.order[-1].column))
     there = list(connection.execute(_from(connection, query, page).limit(page.size + 1)))
-    following = text(page, there[page.size - 1]) if len(there) > page.size else None
+    following = _following(page, there[page.size - 1]) if len(there) > page.size else None
     return Found(there[: page.size], min(total, MOST_COUNTED), total > MOST_COUNTED, following)
 
 
-def text(page: Page, last: Row[Any]) -> str:
-    """The cursor of the page behind this one, of which that is the last row."""
+def _following(page: Page, last: Row[Any]) -> str:
+    """The cursor of the next page; `last` is the last row of this one."""
     values = tuple(last._mapping[one.column] for one in page.order)
     return cursors.text(Cursor(page.number + 1, values))
 

@@ -13,21 +13,21 @@ PAUSE = 0.1
 """Seconds between two looks."""
 
 
-def until(look: Callable[[], Any], what: str, within: float) -> Any:
-    """The first true answer of `look`. Raises Broken after `within` seconds."""
+def until(look: Callable[[], Any], what: str, within: float, pause: float = PAUSE) -> Any:
+    """The first true answer of `look`, asked every `pause` seconds. Raises Broken after `within` seconds."""
     deadline = time.monotonic() + within
     while not (found := look()):
         if time.monotonic() >= deadline:
             raise Broken(f"Not within {within:g} s: {what}.")
-        time.sleep(PAUSE)
+        time.sleep(pause)
     return found
 
 
-def outcome(airline: Airline, reservation: str, within: float) -> Any:
+def outcome(airline: Airline, reservation: str, within: float, pause: float = PAUSE) -> Any:
     """The reservation once it is SUCCEED or CANCELED. Raises Broken."""
 
     def ended() -> Any:
         found = gateway.get(airline, f"/reservations/{gateway.segment(reservation)}")
         return found if found["status"] in ENDED else None
 
-    return until(ended, f"reservation {reservation} ends", within)
+    return until(ended, f"reservation {reservation} ends", within, pause)

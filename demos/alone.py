@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from client import gateway, waiting
-from client.gateway import Airline
+from client import waiting
 from demos import charts, customers
 from demos.errors import DemoFailed
 from demos.running_airline import RunningAirline
@@ -44,11 +43,11 @@ class Alone:
 
 
 def reserve(running: RunningAirline, watch: Watch, flight: int) -> Alone:
-    """Places one reservation and waits for its end. Raises DemoFailed where that is not SUCCEED."""
+    """Places one reservation and waits for its end. Raises Broken without one, DemoFailed unless SUCCEED."""
     airline, asleep = running.connect(), watch.now
     before = {one.name for one in watch.instances()}
     placed = customers.place(airline, flight, 1)
-    status = _end(airline, placed.reservation)
+    status = waiting.outcome(airline, placed.reservation, customers.ENDS_WITHIN, PAUSE)["status"]
     ended_in = time.monotonic() - placed.sent
     if status != "SUCCEED":
         raise DemoFailed(f"{placed.reservation} is {status}, though there are seats")
@@ -96,13 +95,3 @@ def picture(one: Alone) -> str:
         bar = ("." * begin + "+" * max(1, end - begin)).ljust(WIDTH + 1)
         lines.append(f"{each.function:{names}}  {bar}  {each.began:.2f} to {each.ready:.2f} s")
     return "\n".join(lines)
-
-
-def _end(airline: Airline, reservation: str) -> str:
-    deadline = time.monotonic() + customers.ENDS_WITHIN
-    while time.monotonic() < deadline:
-        status = str(gateway.get(airline, f"/reservations/{reservation}")["status"])
-        if status in waiting.ENDED:
-            return status
-        time.sleep(PAUSE)
-    raise DemoFailed(f"{reservation} has not ended after {customers.ENDS_WITHIN:g} s")

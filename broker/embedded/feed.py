@@ -11,9 +11,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+
+from broker.embedded.problems import problem
 
 CONTENT_TYPE = "text/event-stream"
 MOST_WAITING = 50  # messages for one watcher
@@ -99,6 +102,18 @@ class Feed:
             return False
         watcher.news.clear()
         return True
+
+
+async def answer(feed: Feed, request: web.BaseRequest) -> web.StreamResponse:
+    """Answers GET with the feed, and HEAD with its content type; 400 for parameters, 503 where too many watch."""
+    if request.query_string:
+        return problem(HTTPStatus.BAD_REQUEST, "the feed takes no parameters: everybody gets the same")
+    if request.method == "HEAD":
+        return web.Response(content_type=CONTENT_TYPE)
+    try:
+        return await stream(feed, request)
+    except TooManyWatchersError as error:
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
 
 async def stream(feed: Feed, request: web.BaseRequest) -> web.StreamResponse:

@@ -36,11 +36,12 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
+from broker.embedded import feed
 from broker.embedded.engine import Engine, NotKeptError, TooLargeError
 from broker.embedded.event import NotAnEvent, is_attribute_name, parse, to_structured
 from broker.embedded.event_log import KeptEvent
-from broker.embedded.feed import CONTENT_TYPE, Feed, TooManyWatchersError, stream
 from broker.embedded.group_commit import NotStoredError
+from broker.embedded.problems import problem
 
 MAX_BODY = 4 * 1_048_576  # structured mode may take more than the event itself
 OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -111,7 +112,7 @@ async def _publish(engine: Engine, request: web.BaseRequest) -> web.Response:
 async def _tell(engine: Engine, request: web.BaseRequest) -> web.StreamResponse:
     match request.path:
         case "/-/feed":
-            return await _feed(engine.feed, request)
+            return await feed.answer(engine.feed, request)
         case "/-/status":
             return _json(engine.status())
         case "/-/deliveries":
@@ -120,48 +121,37 @@ async def _tell(engine: Engine, request: web.BaseRequest) -> web.StreamResponse:
             return _kept(engine, request)
         case "/healthz":
             return web.Response(status=204)
-    return _problem(HTTPStatus.NOT_FOUND, "the broker tells nothing under this address")
-
-
-async def _feed(feed: Feed, request: web.BaseRequest) -> web.StreamResponse:
-    if request.query_string:
-        return _problem(HTTPStatus.BAD_REQUEST, "the feed takes no parameters: everybody gets the same")
-    if request.method == "HEAD":
-        return web.Response(content_type=CONTENT_TYPE)
-    try:
-        return await stream(feed, request)
-    except TooManyWatchersError as error:
-        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    return problem(HTTPStatus.NOT_FOUND, "the broker tells nothing under this address")
 
 
 async def _deliveries(engine: Engine, request: web.BaseRequest) -> web.Response:
     wanted = dict(request.query)
     if len(request.query) > MOST_WANTED or len(wanted) < len(request.query):
-        return _problem(HTTPStatus.BAD_REQUEST, f"at most {MOST_WANTED} attributes can be asked for, each once")
+        return problem(HTTPStatus.BAD_REQUEST, f"at most {MOST_WANTED} attributes can be asked for, each once")
     if any(len(name) > LONGEST_WANTED or len(value) > LONGEST_WANTED for name, value in wanted.items()):
-        return _problem(HTTPStatus.BAD_REQUEST, f"an attribute is asked for with at most {LONGEST_WANTED} characters")
+        return problem(HTTPStatus.BAD_REQUEST, f"an attribute is asked for with at most {LONGEST_WANTED} characters")
     if not all(map(is_attribute_name, wanted)):
-        return _problem(HTTPStatus.BAD_REQUEST, "events are looked up by attributes, whose names have only a-z and 0-9")
+        return problem(HTTPStatus.BAD_REQUEST, "events are looked up by attributes, whose names have only a-z and 0-9")
     return _json(await engine.look_up(wanted))
 
 
 def _kept(engine: Engine, request: web.BaseRequest) -> web.Response:
     after, limit = request.query.get("after", "0"), request.query.get("limit", "100")
     if not (_NUMBER.fullmatch(after) and _NUMBER.fullmatch(limit)):
-        return _problem(HTTPStatus.BAD_REQUEST, "after and limit must be whole numbers from 0 on")
+        return problem(HTTPStatus.BAD_REQUEST, "after and limit must be whole numbers from 0 on")
     found = engine.kept_events(int(after), min(int(limit), MOST_KEPT))
     return _json({"kept": list(_kept_documents(found)), "total": engine.kept_count()})
 
 
 async def _replay(engine: Engine, number: str) -> web.Response:
     if number.startswith("0"):  # each has one address, and the first is 1
-        return _problem(HTTPStatus.NOT_FOUND, f"no event is kept under the number {number}")
+        return problem(HTTPStatus.NOT_FOUND, f"no event is kept under the number {number}")
     try:
         kept = await engine.replay(int(number))
     except NotKeptError as error:
-        return _problem(HTTPStatus.NOT_FOUND, str(error))
+        return problem(HTTPStatus.NOT_FOUND, str(error))
     except NotStoredError as error:
-        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     said = {"id": kept.id, "trigger": kept.trigger, "event": to_structured(kept.event)}
     return _json(said, HTTPStatus.ACCEPTED)
 
@@ -183,15 +173,8 @@ def _json(document: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> web.R
     return web.Response(status=status, text=json.dumps(document), content_type="application/json")
 
 
-def _problem(status: HTTPStatus, detail: str) -> web.Response:
-    problem = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
-    return web.Response(
-        status=status, body=json.dumps(problem).encode(), headers={"content-type": "application/problem+json"}
-    )
-
-
 def _not_allowed(methods: str) -> web.Response:
-    answer = _problem(HTTPStatus.METHOD_NOT_ALLOWED, f"only {methods} is answered here")
+    answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, f"only {methods} is answered here")
     answer.headers["allow"] = methods
     return answer
 

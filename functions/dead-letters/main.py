@@ -39,8 +39,7 @@ def settle_letters(request: Request) -> ResponseReturnValue:
 
 
 def _pruned(answer: Response) -> Response:
-    if (
-        answer.status_code == HTTPStatus.NO_CONTENT
-    ):  # otherwise the database may be away, and a caller must not wait for it twice
+    # otherwise the database may be away, and a caller must not wait for it twice
+    if answer.status_code == HTTPStatus.NO_CONTENT:
         retention.prune()
     return answer

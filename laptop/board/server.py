@@ -8,7 +8,8 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from broker.embedded.feed import Feed, TooManyWatchersError, stream
+from broker.embedded.feed import Feed, answer
+from broker.embedded.problems import problem
 
 PATH = "/board/feed"
 OWN_NAMES = ("localhost", "127.0.0.1")
@@ -18,12 +19,7 @@ def application(feed: Feed) -> web.Application:
     """Answers GET on PATH with the feed, and everything else with a problem document (RFC 9457)."""
 
     async def watch(request: web.Request) -> web.StreamResponse:
-        if request.query_string:
-            return _problem(HTTPStatus.BAD_REQUEST, "the feed takes no parameters: everybody gets the same")
-        try:
-            return await stream(feed, request)
-        except TooManyWatchersError as error:
-            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        return await answer(feed, request)
 
     made = web.Application(middlewares=[_refuse])
     made.router.add_get(PATH, watch, allow_head=False)
@@ -33,19 +29,12 @@ def application(feed: Feed) -> web.Application:
 @web.middleware
 async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.host.partition(":")[0].lower() not in OWN_NAMES:
-        return _problem(HTTPStatus.MISDIRECTED_REQUEST, "this feed answers to localhost and 127.0.0.1")
+        return problem(HTTPStatus.MISDIRECTED_REQUEST, "this feed answers to localhost and 127.0.0.1")
     try:
         return await handler(request)
     except web.HTTPMethodNotAllowed:
-        answer = _problem(HTTPStatus.METHOD_NOT_ALLOWED, "the feed can only be read")
-        answer.headers["allow"] = "GET"
-        return answer
+        refusal = problem(HTTPStatus.METHOD_NOT_ALLOWED, "the feed can only be read")
+        refusal.headers["allow"] = "GET"
+        return refusal
     except web.HTTPNotFound:
-        return _problem(HTTPStatus.NOT_FOUND, f"the board has nothing but {PATH}")
-
-
-def _problem(status: HTTPStatus, detail: str) -> web.Response:
-    body = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
-    answer = web.json_response(body, status=status)
-    answer.headers["content-type"] = "application/problem+json"
-    return answer
+        return problem(HTTPStatus.NOT_FOUND, f"the board has nothing but {PATH}")

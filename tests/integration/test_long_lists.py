@@ -51,9 +51,9 @@ def test_a_reservation_placed_before_the_next_page_is_read_repeats_none(
     assert second["page"]["number"] == 1
 
 
-def read_on(function: Function, path: str, order: str) -> list[Any]:
-    """All items of a list, page by page, one on each."""
-    page = body_of(function.get(f"{path}?size=1&sort={order}"))
+def read_on(function: Function, path: str, order: str, size: int = 1) -> list[Any]:
+    """All items of a list, page by page."""
+    page = body_of(function.get(f"{path}?size={size}&sort={order}"))
     items: list[Any] = next(iter(page["_embedded"].values()))
     while "next" in page["_links"]:
         page = body_of(function.get(href(page, "next")))
@@ -94,13 +94,9 @@ def test_every_reservation_comes_once_though_many_are_equal_in_that_order(
 ) -> None:
     all_of_them = placed(airline, 5)
 
-    page = body_of(reserve.get(f"/reservations?size=2&sort={order}"))
-    seen = ids(page)
-    while "next" in page["_links"]:
-        page = body_of(reserve.get(href(page, "next")))
-        seen += ids(page)
+    seen = read_on(reserve, "/reservations", order, size=2)
 
-    assert sorted(seen) == sorted(all_of_them)
+    assert sorted(shown["reservationId"] for shown in seen) == sorted(all_of_them)
 
 
 def test_the_pages_of_a_filtered_list_stay_filtered(airline: HostedAirline, reserve: Function) -> None:

@@ -10,16 +10,6 @@ const HEIGHT = 60;
 const LISTED = 12;
 const TROUBLES = 6;
 
-// Its own sheet, which no other screen needs.
-export function styled() {
-  if (document.querySelector("link[href='/board/board.css']")) return Promise.resolve();
-  const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/board/board.css" });
-  return new Promise((resolve) => {
-    link.onload = link.onerror = resolve;
-    document.head.append(link);
-  });
-}
-
 // Made once: to make one costs a thousand times what it costs to use it.
 const formats = new Map();
 const formatOf = (name, make) => formats.get(`${language} ${name}`) ?? formats.set(`${language} ${name}`, make()).get(`${language} ${name}`);

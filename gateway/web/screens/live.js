@@ -6,8 +6,8 @@ import { drawing } from "/board/drawing.js";
 import { follow } from "/board/feed.js";
 import { demo } from "/board/demo-card.js";
 import { empty, isOver, sagas, services, take } from "/board/state.js";
-import { chart, edgeRate, eventList, facts, node, sagaList, styled, triggerTable, troubles } from "/board/views.js";
-import { heading, onScreen, status } from "/parts.js";
+import { chart, edgeRate, eventList, facts, node, sagaList, triggerTable, troubles } from "/board/views.js";
+import { heading, onScreen, status, styled } from "/parts.js";
 import { t } from "/words.js";
 
 const FEED = "/board/feed";
@@ -148,7 +148,7 @@ export default function start({ main }) {
   main.classList.add("wide");
   draw();
   let end = () => {};
-  styled().then(() => { if (!options.signal.aborted) end = follow(FEED, told, lost); });
+  Promise.allSettled([styled("/board/board.css")]).then(() => { if (!options.signal.aborted) end = follow(FEED, told, lost); });
   return () => {
     paused = true;
     leave();

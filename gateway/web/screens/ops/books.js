@@ -1,6 +1,7 @@
 // Reads the books of all services, and believes only what is wrong at every look: what is under way breaks laws for a moment.
 
 import { behind, get } from "/api.js";
+import { OUTBOXES } from "/screens/ops/panel.js";
 import { judge, momentOf } from "/screens/ops/laws.js";
 
 const SIZE = 1000;
@@ -11,7 +12,6 @@ const COLLECTIONS = [
   ["reservations", "/reservations", "reservations", "reservationId"], ["payments", "/payments", "payments", "paymentId"],
   ["ledger", "/ledger", "entries", null], ["customers", "/customerInfos", "customerInfos", "customerId"],
 ];
-const OUTBOXES = ["reserve", "payment"];
 
 // The books, what breaks a law at every look, and what looked different each time. `onProgress` hears how much was read.
 export async function reconcile(options, onProgress) {

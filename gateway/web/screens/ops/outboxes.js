@@ -4,9 +4,7 @@ import { html, nothing } from "/vendor/lit.js";
 import { get } from "/api.js";
 import { moment } from "/format.js";
 import { t } from "/words.js";
-import { panel } from "/screens/ops/panel.js";
-
-const NAMES = ["reserve", "payment"];
+import { OUTBOXES, panel } from "/screens/ops/panel.js";
 
 export const wide = true;
 
@@ -15,8 +13,8 @@ export default function start({ main }) {
   const { draw, attempt, options, leave } = panel(main, "outboxes", state, () => view());
 
   async function load() {
-    const boxes = await Promise.all(NAMES.map((name) => get(`/outbox/${name}`, options)));
-    state.boxes = boxes.map((box, index) => ({ name: NAMES[index], ...box }));
+    const boxes = await Promise.all(OUTBOXES.map((name) => get(`/outbox/${name}`, options)));
+    state.boxes = boxes.map((box, index) => ({ name: OUTBOXES[index], ...box }));
   }
 
   const view = () => html`

@@ -6,6 +6,9 @@ import { t } from "/words.js";
 
 const TABS = [["/ops", "letters"], ["/ops/sagas", "sagas"], ["/ops/outboxes", "outboxes"], ["/ops/checks", "checks"], ["/ops/flights", "flights"]];
 
+// The services that have one.
+export const OUTBOXES = ["reserve", "payment"];
+
 // `view` makes what is below the tabs. `attempt` runs work, whose text, if any, is said when it is done.
 export function panel(main, tab, state, view) {
   Object.assign(state, { busy: false, error: null, again: null, said: "", waking: null });
