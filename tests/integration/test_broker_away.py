@@ -217,7 +217,9 @@ def test_a_process_looks_for_what_an_earlier_one_left_behind(
     place(airline)
 
     eventually(lambda: waiting(airline) == 0, "the outbox is empty")
-    assert broker.heard() == ["ReservationPlaced"] * 2
+    # The look behind counts rows as old that are being sent at this moment: it may send one of them twice.
+    assert set(broker.heard()) == {"ReservationPlaced"}
+    assert len({event["id"] for event in broker.accepted}) == 2
 
 
 def leave_unsent(count: int, named: str = "e") -> None:
