@@ -14,6 +14,8 @@ REGISTRY ?= dev.local/airline
 TAG ?= dev
 PUSH ?=
 BUILD_ARGS ?=
+# sbom: for some of the images, or laptop
+NAMES ?=
 # bench: the folder with the same saga on DBOS and Restate, and its driver
 PEERS ?=
 FUNCTION ?= reserve
@@ -24,7 +26,7 @@ OVERLAY ?= kafka
 SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run status bench test check lint format types tests lock policy lists images image image-names image-tree image-config pin-images manifests deploy undeploy smoke remember rollback \
+.PHONY: help run status bench test check lint format types tests lock policy lists images image image-names image-tree image-config pin-images sbom audit sign check-signatures manifests deploy undeploy smoke remember rollback \
   demo-scale-to-zero demo-hpa demo-rollout test-cluster docs screenshots contracts clean
 
 # What a person has set for other programs; no recipe may behave differently because of it.
@@ -41,10 +43,10 @@ endif
 IN_VENV := $(VENV)/bin/python -m
 OF_SYSTEM := $(if $(SYSTEM),--system "$(SYSTEM)")
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := choreography airline contracts examples client terminal broker laptop cli images knative demos docs scaffold testbed tests benchmarks
+ROOMS := choreography airline contracts examples client terminal broker laptop cli images sbom knative demos docs scaffold testbed tests benchmarks
 IMAGE_NAMES := $(notdir $(FUNCTIONS)) migrations gateway
 IMAGE_SOURCE = $(if $(filter gateway,$(FUNCTION)),gateway,$(if $(filter migrations,$(FUNCTION)),--target migrations .,--build-arg FUNCTION=$(FUNCTION) .))
-SHELL_SCRIPTS = $(shell grep -rlIE '^\#!.*sh$$' bin .ci knative demos)
+SHELL_SCRIPTS = $(shell grep -rlIE '^\#!.*sh$$' bin .ci images knative demos)
 empty :=
 space := $(empty) $(empty)
 
@@ -67,6 +69,7 @@ lint: $(VENV)/.dev ## faults and format of Python, shell scripts, Dockerfiles an
 	@$(VENV)/bin/hadolint Dockerfile gateway/Dockerfile
 	@$(VENV)/bin/shellcheck --external-sources --check-sourced --source-path=SCRIPTDIR --severity=warning $(SHELL_SCRIPTS)
 	@$(IN_VENV) check_jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(IN_VENV) check_jsonschema --quiet --builtin-schema vendor.renovate renovate.json
 	@$(VENV)/bin/zizmor --offline --quiet .github
 
 format: $(VENV)/.dev ## ruff: format, and mend what can be mended safely
@@ -144,6 +147,20 @@ image-config: ## how that image starts, as an OCI image config in JSON: FUNCTION
 
 pin-images: ## write the digests that the tags of base images have today into Dockerfiles and manifests
 	@images/pin
+
+sbom: $(VENV)/.dev ## bills of materials (CycloneDX) of all images and of `make run`, in .sbom/; NAMES="reserve laptop" for some
+	@$(IN_VENV) sbom .sbom "$(TAG)" $(or $(NAMES),$(IMAGE_NAMES) laptop)
+
+# dev.txt holds all other lists to its versions, so it names every package of them
+audit: $(VENV)/.dev ## look the locked versions up among known vulnerabilities; needs the network
+	@$(VENV)/bin/pip-audit --require-hashes --disable-pip --progress-spinner=off --requirement requirements/dev.txt $(ARGS)
+	@cd gateway/vendor && npm audit
+
+sign: ## after its push, sign an image and attest its bill of materials, with cosign: FUNCTION=reserve REGISTRY=... TAG=...
+	@DOCKER="$(DOCKER)" REGISTRY="$(REGISTRY)" TAG="$(TAG)" images/signatures make "$(FUNCTION)"
+
+check-signatures: ## before they are deployed, that all images are signed by whom they should be: SIGNED_BY=... ISSUER=...
+	@REGISTRY="$(REGISTRY)" TAG="$(TAG)" images/signatures check $(IMAGE_NAMES)
 
 # from here on kubectl is needed; NAMESPACE, REGISTRY, TAG, IMAGES, KAFKA and PUBLIC are explained in knative/render
 manifests: ## what a cluster gets by OVERLAY (kafka, kafka-small, in-memory, azure or a path), as one YAML stream

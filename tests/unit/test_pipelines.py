@@ -136,8 +136,36 @@ def test_a_workflow_may_do_nothing_that_a_job_does_not_ask_for(name: str) -> Non
     workflow = yaml.safe_load(WORKFLOWS[name])
 
     assert workflow["permissions"] == {}
-    assert all(set(job["permissions"]) <= {"contents", "id-token"} for job in workflow["jobs"].values())
-    assert all(job["permissions"]["contents"] == "read" for job in workflow["jobs"].values())
+    asked = {job: workflow["jobs"][job]["permissions"] for job in workflow["jobs"]}
+    may_write = {job for job, permissions in asked.items() if permissions["contents"] != "read"}
+
+    assert may_write == ({"python"} if name == "updates.yml" else set())
+    assert all(set(asked[job]) <= {"contents", "id-token", "attestations"} for job in asked.keys() - may_write)
+
+
+def test_the_job_that_may_write_a_branch_runs_nothing_of_the_newer_packages() -> None:
+    # uv would build a package that comes as sources only, to know what it needs
+    (job,) = yaml.safe_load(WORKFLOWS["updates.yml"])["jobs"].values()
+
+    assert job["permissions"] == {"contents": "write", "pull-requests": "write"}
+    assert [re.findall(r"\bmake .+|\bnpm .+|\bpip .+", block) for block in shell_blocks("updates.yml")] == [
+        ['make lock ARGS="--upgrade --no-build"'],
+        ['make lock\\`. Close and reopen to run the checks."'],
+    ]
+
+
+def test_every_image_is_signed_with_what_is_in_it_before_it_is_deployed() -> None:
+    in_order = ["make images PUSH=1", "make sbom", "make sign FUNCTION=", "make check-signatures", "make deploy"]
+    places = [JENKINSFILE.index(call) for call in in_order]
+    image, deploy = "\n".join(shell_blocks("images.yml")), "\n".join(shell_blocks("deploy.yml"))
+    (check,) = [step for step in steps("deploy.yml") if "make check-signatures" in step.get("run", "")]
+    (provenance,) = [step for step in steps("images.yml") if "attest-build-provenance" in step.get("uses", "")]
+
+    assert places == sorted(places)
+    assert image.index("make image PUSH=1") < image.index("make sbom") < image.index("sign |")
+    assert deploy.index("make check-signatures") < deploy.index("make deploy")
+    assert check["env"]["SIGNED_BY"].endswith("/.github/workflows/images.yml@${{ github.ref }}")
+    assert provenance["with"]["subject-digest"] == "${{ steps.sign.outputs.digest }}"
 
 
 def test_the_secrets_come_from_a_vault_before_anything_is_deployed() -> None:

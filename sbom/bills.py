@@ -1,0 +1,92 @@
+"""The bill of materials of an image, or of the laptop: what others made, in which version, under which licence."""
+
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from packaging.markers import default_environment
+
+from images import layout
+from sbom import components
+from sbom.locks import locked, npm_locked
+
+PROJECT = Path(__file__).resolve().parent.parent
+LAPTOP = "laptop"
+GATEWAY = "gateway"
+OUR_LICENCE = "Apache-2.0"
+PAGE = "gateway/web/vendor"
+
+
+def bill_of(name: str, version: str) -> Bom:
+    """Of a folder of functions, of `migrations`, of `gateway`, or of `laptop`, which is what `make run` installs.
+
+    The same files make the same bill: it has no time and no random number. Raises SbomError.
+    """
+    parts = sorted(_parts(name), key=lambda part: str(part.bom_ref))
+    contents = " ".join([name, version, *(str(part.bom_ref) for part in parts)])
+    bill = Bom(components=parts, serial_number=uuid.uuid5(uuid.NAMESPACE_URL, contents))
+    bill.metadata.timestamp = None  # type: ignore[assignment]  # CycloneDX may do without; its default is now
+    bill.metadata.component = root = Component(
+        name=f"airline/{name}",
+        version=version,
+        type=ComponentType.APPLICATION if name == LAPTOP else ComponentType.CONTAINER,
+        bom_ref=f"airline/{name}",
+        licenses=components.licenses(OUR_LICENCE),
+    )
+    bill.register_dependency(root, parts)
+    return bill
+
+
+def _parts(name: str) -> Iterator[Component]:
+    if name == LAPTOP:
+        yield from _python(PROJECT / "requirements" / "laptop.txt", here())
+        yield from _page()
+    elif name == GATEWAY:
+        yield components.base_image(_argument(PROJECT / "gateway" / "Dockerfile", "CADDY_IMAGE"))
+        yield from _page()
+    else:
+        base = _argument(PROJECT / "Dockerfile", "PYTHON_IMAGE")
+        yield components.base_image(base)
+        yield from _python(layout.requirements(name), in_image(base))
+
+
+def here() -> Iterable[tuple[str, str]]:
+    """The variables of PEP 508 markers for this Python."""
+    return ((name, str(value)) for name, value in default_environment().items())
+
+
+def in_image(base: str) -> Iterable[tuple[str, str]]:
+    """The variables of PEP 508 markers in an image that begins with `python:3.11-...`."""
+    minor = re.match(r"python:(\d+\.\d+)", base)
+    if not minor:
+        raise ValueError(f"{base} is not an image of Python")
+    there = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"}
+    there |= {"implementation_name": "cpython", "platform_python_implementation": "CPython"}
+    there |= {
+        "python_version": minor[1],
+        "python_full_version": f"{minor[1]}.0",
+        "implementation_version": f"{minor[1]}.0",
+    }
+    return there.items()
+
+
+def _python(file: Path, environment: Iterable[tuple[str, str]]) -> Iterator[Component]:
+    for one in locked(file, dict(environment)):
+        yield components.python_package(one.name, one.version, one.hashes)
+
+
+def _page() -> Iterator[Component]:
+    for one in npm_locked(PROJECT / "gateway" / "vendor"):
+        places = [f"{PAGE}/{bundle}" for bundle in one.shipped_in]
+        yield components.npm_package(one.name, one.version, one.licence, one.integrity, places)
+
+
+def _argument(dockerfile: Path, name: str) -> str:
+    """The default of an ARG."""
+    found = re.search(rf"^ARG {name}=(\S+)$", dockerfile.read_text("utf-8"), re.MULTILINE)
+    if not found:
+        raise ValueError(f"{dockerfile} has no ARG {name}")
+    return found[1]
