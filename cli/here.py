@@ -8,10 +8,10 @@ import requests
 from client import gateway
 from client.errors import Unreachable
 from client.gateway import Airline, open_session
-from laptop import data_folder
 from laptop.data_folder import is_running, read_state
+from laptop.systems import data_of
 
-DATA = data_folder.DATA
+DATA = data_of()
 DEFAULT_URL = "http://127.0.0.1:8088"
 
 

@@ -17,11 +17,11 @@ from client.gateway import open_session
 from demos.errors import DemoFailed
 from demos.instances import Instance, State
 from demos.running_airline import RunningAirline
-from laptop import data_folder
 from laptop.data_folder import is_running, read_state
+from laptop.systems import data_of
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = data_folder.DATA
+DATA = data_of()
 PAUSE = 0.25
 STARTED_WITHIN = 60.0
 GRACE = 60.0

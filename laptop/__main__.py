@@ -9,10 +9,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from laptop.data_folder import DATA
 from laptop.errors import LaptopError
 from laptop.manifests import seconds
 from laptop.options import Options, of_system
+from laptop.systems import ROOT
 
 _LARGEST_PORT = 65_535
 _STANDARD_ERROR = 2
@@ -67,10 +67,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--system",
             type=partial(_folder, "--system"),
-            help="a folder with manifests/ and functions/ of another system",
+            help="a folder with another system: manifests/ and functions/, or a system.toml that says where they are",
         )
         command.add_argument(
-            "--data", type=partial(_folder, "--data"), help=f"default: {DATA.name}, or .data in the folder of --system"
+            "--data", type=partial(_folder, "--data"), help="where the data are kept; default: what system.toml says"
         )
     return parser
 
@@ -107,7 +107,7 @@ def _folder(option: str, text: str) -> Path:
 
 def _system(options: argparse.Namespace) -> Options:
     """The defaults of all options: those of this checkout's system, or of the folder that --system names."""
-    return of_system(options.system.resolve()) if options.system else Options()
+    return of_system(options.system.resolve() if options.system else ROOT)
 
 
 def _disturbance(spec: str) -> str:

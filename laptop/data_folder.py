@@ -11,8 +11,6 @@ from typing import Any, TextIO
 
 from laptop.errors import AlreadyRunning, LaptopError
 
-DATA = Path(__file__).resolve().parent.parent / ".airline"
-"""The default: the data of this checkout's system."""
 PATIENCE = 10.0  # seconds until the guard of a killed run has ended what was left
 _PAUSE = 0.05
 

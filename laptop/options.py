@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from laptop.data_folder import DATA
+from laptop.systems import ROOT, read_system
 
-ROOT = Path(__file__).resolve().parent.parent
 BROKER_PORT = 8086
 
 
@@ -15,21 +14,21 @@ BROKER_PORT = 8086
 class Options:
     """All paths are absolute. `window` overrides the stable window of every Service.
 
-    `disturb` and `broker_bytes` go to the embedded broker as its --disturb and --max-bytes. Without others, it is the
-    system of this checkout that runs; `of_system` has those of another one.
+    `disturb` and `broker_bytes` go to the embedded broker as its --disturb and --max-bytes. What has no default is the
+    system's own: `of_system`.
     """
 
-    manifests: tuple[Path, ...] = (ROOT / "knative" / "base", ROOT / "broker" / "kafka")
-    data: Path = DATA
-    functions: Path = ROOT / "functions"
-    code: tuple[Path, ...] = (ROOT / "airline", ROOT / "choreography")
+    manifests: tuple[Path, ...]
+    functions: Path
+    code: tuple[Path, ...]
     """What functions import in addition to their own folders."""
-    welcome: Path = ROOT / "gateway" / "welcome.txt"
+    data: Path
+    welcome: Path
     """What people can type, a line each; {gateway}, {broker} (the Broker) and {ingress} (its server) are replaced by
     addresses, without http://127.0.0.1."""
-    status: str = "make status"
+    status: str
     """The command that shows who is awake."""
-    kept: str = "bin/airline dead-letters kept list; kept replay delivers them again"
+    kept: str
     """Where to find events that nobody took."""
     ports: Mapping[str, int] = field(default_factory=dict)
     free_ports: bool = False
@@ -62,14 +61,15 @@ class Options:
         return 0 if self.free_ports or wanted is None else wanted
 
 
-def of_system(folder: Path) -> Options:
-    """A system in its own folder: manifests/, functions/ and welcome.txt. Its data are in .data there."""
+def of_system(folder: Path = ROOT) -> Options:
+    """The system in a folder, as its system.toml says; without a folder, that of this checkout. Raises LaptopError."""
+    system = read_system(folder)
     return Options(
-        manifests=(folder / "manifests",),
-        functions=folder / "functions",
-        code=(ROOT / "choreography",),
-        data=folder / ".data",
-        welcome=folder / "welcome.txt",
-        status=f"make status SYSTEM={folder}",
-        kept="GET /-/kept of the broker lists them",
+        manifests=tuple(folder / path for path in system["manifests"]),
+        functions=folder / system["functions"],
+        code=(*(folder / path for path in system["code"]), ROOT / "choreography"),
+        data=folder / system["data"],
+        welcome=folder / system["welcome"],
+        status=system["status"],
+        kept=system["kept"],
     )

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ from laptop.addresses import Addresses
 from laptop.container_environment import SecretKey
 from laptop.errors import LaptopError
 from laptop.manifests import System
-from laptop.options import Options
+from laptop.options import of_system
 from laptop.process import Children
 from laptop.run import Run
 from laptop.runtime import RuntimeFolder
 
 
 def one_run(data: Path) -> Run:
-    options = Options(data=data)
+    options = replace(of_system(), data=data)
     return Run(options, System((), None, (), ()), Addresses({}), Children(options.run), RuntimeFolder(data))
 
 

@@ -10,9 +10,7 @@ import pytest
 from testbed.project import ROOT
 
 KIT = sorted(path for path in (ROOT / "choreography").rglob("*") if path.suffix in {".py", ".mako"})
-RUNTIME = sorted(path for room in ("broker/embedded", "laptop", "terminal") for path in (ROOT / room).glob("*.py"))
-DEFAULTS = ROOT / "laptop" / "options.py"
-"""The one place of the laptop that says which system it runs by default."""
+RUNTIME = sorted(path for room in ("broker/embedded", "laptop", "terminal") for path in (ROOT / room).rglob("*.py"))
 STEMS = (
     *("airline", "flight", "seat", "reserv", "passenger", "ticket", "takeoff", "departed"),
     *("pay", "paid", "refund", "money", "charge", "price", "cost", "provider", "customer", "agency"),
@@ -46,10 +44,10 @@ def test_the_kit_has_no_word_of_an_airline_in_code_texts_and_comments(path: Path
 
 
 @pytest.mark.parametrize("path", RUNTIME, ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_runs_systems_has_no_word_of_an_airline_but_for_its_defaults(path: Path) -> None:
+def test_what_runs_systems_has_no_word_of_an_airline(path: Path) -> None:
     found = {word for word in words(IN_FLIGHT.sub("", path.read_text("utf-8"))) if word.startswith(OF_AN_AIRLINE)}
 
-    assert found <= ({"airline"} if path in {DEFAULTS, DEFAULTS.with_name("data_folder.py")} else set())
+    assert found == set()
 
 
 @pytest.mark.parametrize(
