@@ -31,6 +31,8 @@ class Event(events.Event):
 
     __slots__ = ()
     glossary: ClassVar[Glossary] = AIRLINE
+    beside: ClassVar[tuple[str, type["Event"]] | None] = None
+    """Of an event that no step of the saga waits for: the policy that says it, and the event that this policy hears."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

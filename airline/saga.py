@@ -17,6 +17,7 @@ from datetime import datetime
 from enum import Enum
 
 from airline.events import (
+    OF_SAGAS,
     CancellationRequested,
     Event,
     Paid,
@@ -111,8 +112,10 @@ SETTLEMENT = (
     Policy(name="settle-reservations", hears=(SagasSettled,), road=Road.NONE),
     Policy(name="settle-letters", hears=(SagasSettled,), road=Road.NONE),
 )
-BESIDE: tuple[Policy, ...] = ()
-"""What a saga leads to and does not wait for. `make policy` adds to it."""
+BESIDE = tuple(
+    Policy(name=word.beside[0], hears=(word.beside[1],), says=(word,)) for word in OF_SAGAS.values() if word.beside
+)
+"""What a saga leads to and does not wait for: the event of such a policy names it. `make policy` writes such events."""
 POLICIES = FROM_OUTSIDE + FORWARD + COMPENSATION + SETTLEMENT + BESIDE
 
 OUTSIDE = "outside"

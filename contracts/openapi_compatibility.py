@@ -112,6 +112,8 @@ def _of_response(place: str, old: Json, new: Json | None) -> Iterator[str]:
 
 def _taken(place: str, old: Json, new: Json) -> Iterator[str]:
     """What clients send."""
+    if old == new:
+        return
     yield from (f"{where} is gone, but clients send it: keep it." for where in _gone(place, old, new))
     for where, what in _misfits(place, old, new):
         yield f"{where} refuses what it took, or needs what was optional ({what}): take it again."
@@ -121,6 +123,8 @@ def _taken(place: str, old: Json, new: Json) -> Iterator[str]:
 
 def _given(place: str, old: Json, new: Json) -> Iterator[str]:
     """What clients get."""
+    if old == new:
+        return
     yield from (f"{where} is gone, but clients read it: keep it." for where in _gone(place, old, new))
     for where, what in _misfits(place, new, old):
         yield f"{where} can be absent or have a value that no client knows ({what}): add a new field instead."

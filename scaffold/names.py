@@ -129,6 +129,9 @@ def _check_says(policy: Policy, root: Path) -> None:
     places = (*(root / "functions").glob(f"*/{module}"), *(root / "functions").glob(f"*/{module}.py"), root / module)
     for place in filter(Path.exists, places):
         raise Refused(f"SAYS={says}: {place.relative_to(root)} has the name of its module. Choose another word.")
+    for migration in (root / "functions" / policy.folder / "migrations").glob("*.py"):
+        if f'"{module}"' in migration.read_text("utf-8"):
+            raise Refused(f"SAYS={says}: {migration.relative_to(root)} names a table {module}. Choose another word.")
 
 
 def _check_kebab(word: str, value: str) -> None:

@@ -18,7 +18,10 @@ SUFFIX = ".template"
 EXAMPLE = Policy("thank-customer", "frequent-flyers", "ReservationConfirmed", "LetterSent")
 FOLDER = f"functions/{EXAMPLE.folder}"
 MANIFEST, TEST = f"knative/base/{EXAMPLE.name}.yaml", f"tests/unit/test_{EXAMPLE.target}.py"
-GLOSSARY, SAGA, SECRETS = Path("airline/events.py"), Path("airline/saga.py"), Path("knative/base/secrets.yaml")
+RULE, MIGRATION = f"{FOLDER}/letter_sent.py", f"{FOLDER}/migrations/0001_letter_sent.py"
+GLOSSARY, SECRETS = Path("airline/events.py"), Path("knative/base/secrets.yaml")
+FIRST = "0001"
+"""Its number in the names of migrations."""
 
 
 def files(policy: Policy, root: Path) -> dict[Path, str]:
@@ -26,10 +29,7 @@ def files(policy: Policy, root: Path) -> dict[Path, str]:
     existing = (root / "functions" / policy.folder / "main.py").exists()
     glossary = (root / GLOSSARY).read_text("utf-8")
     word = _with_line(glossary, "SagaEvent", f"    | {policy.says}\n", before=_copy(str(GLOSSARY), policy))
-    words = {GLOSSARY: word}
-    drawn = _with_line((root / SAGA).read_text("utf-8"), "from airline.events import", f"    {policy.says},\n")
-    words[SAGA] = _with_line(drawn, "BESIDE", _copy(str(SAGA), policy))
-    return words | dict(_extended(policy, root) if existing else _founded(policy, root))
+    return {GLOSSARY: word} | dict(_extended(policy, root) if existing else _founded(policy, root))
 
 
 def _founded(policy: Policy, root: Path) -> Iterator[tuple[Path, str]]:
@@ -47,15 +47,44 @@ def _founded(policy: Policy, root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _extended(policy: Policy, root: Path) -> Iterator[tuple[Path, str]]:
-    """A rule, its target and its Service in an existing folder; test_repeats.py tests it, as all policies."""
+    """A rule with its table, its target and its Service in an existing folder; test_repeats.py tests all policies."""
     folder = Path("functions") / policy.folder
-    rules = _module_with_source(root / folder)
-    rule = _copy("functions/existing/letter_sent.py", policy)
-    yield folder / f"{policy.module}.py", re.sub(r"\brules(?=\n|\.SOURCE)", rules, rule)
+    yield folder / f"{policy.module}.py", _rule_among_others(policy, root / folder)
+    migration, text = _next_migration(policy, root / folder)
+    yield folder / "migrations" / migration, text
     yield folder / "main.py", _with_target(policy, (root / folder / "main.py").read_text("utf-8"))
     manifest = _copy(MANIFEST, policy)
     secrets = _taken_from_secrets(_sibling(policy, root))
     yield Path(_named(MANIFEST, policy)), manifest.replace(_taken_from_secrets(manifest), secrets)
+
+
+def _rule_among_others(policy: Policy, folder: Path) -> str:
+    """The rule with the source and the tables that the folder has already. Raises Refused."""
+    source, tables = (_module_with(name, folder) for name in ("SOURCE", "metadata"))
+    imports = "".join(f"import {module}\n" for module in sorted({source, tables}))
+    return re.sub(
+        r"^SOURCE = .*\n\nmetadata = .*$",
+        f"SOURCE = {source}.SOURCE\n",
+        _copy(RULE, policy)
+        .replace(", MetaData", "")
+        .replace(", metadata,", f", {tables}.metadata,")
+        .replace("\n\nfrom airline", f"\n\n{imports}from airline", 1),
+        flags=re.MULTILINE,
+    )
+
+
+def _next_migration(policy: Policy, folder: Path) -> tuple[str, str]:
+    """Name and text of the migration that comes after the last one of the folder. Raises Refused."""
+    found = sorted(path for path in (folder / "migrations").glob("[0-9]*.py"))
+    head = found and re.search(r'^revision = "(\w+)_(\d+)"$', found[-1].read_text("utf-8"), re.MULTILINE)
+    if not head:
+        raise Refused(
+            f"functions/{folder.name}/migrations has no revision like {snake(folder.name)}_{FIRST} to follow."
+        )
+    number = f"{int(head[2]) + 1:04}"
+    made = _copy(MIGRATION, policy).replace("down_revision = None", f'down_revision = "{head[1]}_{head[2]}"')
+    text = re.sub(r"^revision = .*$", f'revision = "{head[1]}_{number}"', made, flags=re.MULTILINE)
+    return f"{number}_{policy.module}.py", text
 
 
 def _with_target(policy: Policy, main: str) -> str:
@@ -75,12 +104,12 @@ def _with_line(text: str, head: str, line: str, before: str = "") -> str:
     return f"{text[: found.start()]}{before}{found[1]}{inside}\n{line}{text[found.end() :]}"
 
 
-def _module_with_source(folder: Path) -> str:
-    """The module of a folder that says its `source`. Raises Refused."""
+def _module_with(name: str, folder: Path) -> str:
+    """The module of a folder that defines a name for the whole folder. Raises Refused."""
     for path in sorted(folder.glob("*.py")):
-        if re.search(r"^SOURCE = ", path.read_text("utf-8"), re.MULTILINE):
+        if re.search(rf"^{name} = ", path.read_text("utf-8"), re.MULTILINE):
             return path.stem
-    raise Refused(f"functions/{folder.name} has no module with `SOURCE = ...`, which its events are from.")
+    raise Refused(f"functions/{folder.name} has no module with `{name} = ...`, which a new policy there shares.")
 
 
 def _sibling(policy: Policy, root: Path) -> str:

@@ -39,6 +39,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> distrib
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     distribution.by_place(items)
+    distribution.unmeasured(items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

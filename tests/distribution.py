@@ -1,4 +1,4 @@
-"""Which tests share a worker of pytest-xdist, and in which order the workers take them.
+"""Which tests share a worker of pytest-xdist, in which order the workers take them, and where coverage is measured.
 
 Tests that share a server stay together, so that a worker starts it once. What is long comes first, so that no worker is
 left with it at the end while the others have nothing to do.
@@ -28,6 +28,9 @@ ORDER = (
     "tests/model/",
 )
 """Beginnings of names, longest first; everything else is quick and fills the gaps."""
+NOT_MEASURED = ("tests/model/", "tests/laptop/", "tests/browser/", "tests/reliability/")
+"""Where coverage would say nothing new: the model runs the same rules ten thousand times, and the others run the product
+in processes of its own. Tracing doubles what a test computes."""
 
 
 def workers() -> int:
@@ -60,3 +63,10 @@ class Shares(LoadScopeScheduling):
 def by_place(items: list[pytest.Item]) -> None:
     """Puts the tests into the order in which workers take them."""
     items.sort(key=lambda item: place_of(item.nodeid))
+
+
+def unmeasured(items: list[pytest.Item]) -> None:
+    """Marks the tests during which pytest-cov does not trace."""
+    for item in items:
+        if item.nodeid.startswith(NOT_MEASURED):
+            item.add_marker(pytest.mark.no_cover)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.distribution import ORDER, place_of, share_of
+from tests.distribution import NOT_MEASURED, ORDER, place_of, share_of, unmeasured
 
 RESTARTS = "tests/databases/test_reruns.py::test_a_hold_is_made_once"
 
@@ -31,3 +31,22 @@ def test_what_is_long_is_taken_first_and_unit_tests_last() -> None:
     longest_last = named[::-1]
 
     assert sorted(longest_last, key=place_of) == named
+
+
+def test_coverage_is_not_measured_where_it_would_say_nothing_new() -> None:
+    class Item:
+        def __init__(self, nodeid: str) -> None:
+            self.nodeid, self.markers = nodeid, list[str]()
+
+        def add_marker(self, marker: pytest.MarkDecorator) -> None:
+            self.markers.append(marker.name)
+
+    elsewhere, here = (
+        [Item(f"{room}test_a.py::test_b") for room in NOT_MEASURED],
+        Item("tests/unit/test_ids.py::test_b"),
+    )
+
+    unmeasured([*elsewhere, here])  # type: ignore[list-item]
+
+    assert [item.markers for item in elsewhere] == [["no_cover"]] * len(NOT_MEASURED)
+    assert here.markers == []

@@ -1,4 +1,4 @@
-"""A repeat says the same event again: every policy that replies, whoever wrote it and whenever.
+"""A repeat says the same event again and does nothing twice: every policy that replies, whoever wrote it and whenever.
 
 The answer to the first delivery may have been lost on its way to the broker. Who is silent at the repeat, or says
 something else, has lost an event for good.
@@ -33,13 +33,17 @@ def said(service: Service, rule: Rule, heard: Any, source: str) -> Any:
 
 
 @pytest.mark.parametrize(("one", "type_"), CASES, ids=[f"{one.name}-{type_}" for one, type_ in CASES])
-def test_a_repeat_says_the_same_event_again(one: Policy, type_: str, database: Database) -> None:
-    service = Service(database(tables_of(FUNCTIONS / folder_of(functions()[one.name]))))
+def test_a_repeat_says_the_same_event_again_and_does_nothing_twice(one: Policy, type_: str, database: Database) -> None:
+    tables = tables_of(FUNCTIONS / folder_of(functions()[one.name]))
+    service = Service(database(tables))
 
-    first, again = (said(service, one.rules[0], sample(OF_SAGAS[type_]), one.source) for _ in range(2))
+    first = said(service, one.rules[0], sample(OF_SAGAS[type_]), one.source)
+    left = [service.rows(table) for table in tables.sorted_tables]
+    again = said(service, one.rules[0], sample(OF_SAGAS[type_]), one.source)
 
     assert first, "the first delivery must be answered by an event"
     assert again == first
+    assert [service.rows(table) for table in tables.sorted_tables] == left
 
 
 def test_a_policy_that_is_silent_at_a_repeat_is_found(database: Database) -> None:

@@ -63,9 +63,14 @@ def ours() -> frozenset[str]:
     return frozenset(tops | {path.stem for path in (ROOT / "functions").glob("*/*")})
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """What a file imports anywhere in it, in full: `from laptop import state` is laptop.state."""
-    for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+    return frozenset(_imports(ast.parse((ROOT / path).read_text("utf-8"))))
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -76,7 +81,12 @@ def permitted(path: Path, room: str) -> frozenset[str]:
     """What a file of a room may import of this project: its own room, and what the table says."""
     if room != IN_FUNCTIONS:
         return allowed()[room] | {room}
-    return allowed()[room] | {near.stem for near in (ROOT / Path(*path.parts[:2])).glob("*")}
+    return allowed()[room] | _modules(path.parts[1])
+
+
+@cache
+def _modules(folder: str) -> frozenset[str]:
+    return frozenset(path.stem for path in (ROOT / "functions" / folder).glob("*"))
 
 
 def breaches(path: Path, room: str) -> set[str]:

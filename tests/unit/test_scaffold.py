@@ -1,5 +1,6 @@
 """`make policy` writes all of a new policy, in few files, or says why not and writes nothing."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -20,10 +21,9 @@ def touched(**words: str) -> dict[str, str]:
     return {str(path): text for path, text in files(read_policy(LOYALTY | words, ROOT), ROOT).items()}
 
 
-def test_a_policy_with_a_folder_and_a_database_of_its_own_touches_nine_files() -> None:
+def test_a_policy_with_a_folder_and_a_database_of_its_own_touches_eight_files() -> None:
     assert sorted(touched()) == [
         "airline/events.py",
-        "airline/saga.py",
         "functions/loyalty/letter_sent.py",
         "functions/loyalty/main.py",
         "functions/loyalty/migrations/0001_letter_sent.py",
@@ -37,18 +37,42 @@ def test_a_policy_with_a_folder_and_a_database_of_its_own_touches_nine_files() -
 @pytest.mark.parametrize("folder", function_folders())
 def test_a_policy_in_a_folder_that_is_there_touches_five_files(folder: str) -> None:
     # tests/unit/test_repeats.py tests it without being touched
-    assert sorted(touched(FOLDER=folder)) == [
+    written = touched(FOLDER=folder)
+    (migration,) = [path for path in written if "/migrations/" in path]
+
+    assert sorted(written.keys() - {migration}) == [
         "airline/events.py",
-        "airline/saga.py",
         f"functions/{folder}/letter_sent.py",
         f"functions/{folder}/main.py",
         "knative/base/thank-customer.yaml",
     ]
 
 
+@pytest.mark.parametrize("folder", function_folders())
+def test_its_table_comes_with_a_migration_that_follows_the_last_one_of_the_folder(folder: str) -> None:
+    *_, last = sorted((ROOT / "functions" / folder / "migrations").glob("0*.py"))
+    ((path, text),) = [(path, text) for path, text in touched(FOLDER=folder).items() if "/migrations/" in path]
+    (head,) = re.findall(r'^revision = "(\w+)"$', last.read_text("utf-8"), re.MULTILINE)
+
+    assert Path(path).name == f"{int(last.name[:4]) + 1:04}_letter_sent.py"
+    assert f'down_revision = "{head}"' in text
+    assert f'revision = "{head[:-4]}{Path(path).name[:4]}"' in text
+    assert 'create_table("letter_sent"' in text
+
+
+def test_a_folder_whose_last_migration_cannot_be_followed_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "functions" / "payment", tmp_path / "functions" / "payment")
+    (tmp_path / "functions" / "payment" / "migrations" / "0009_by_hand.py").write_text("", "utf-8")
+    shutil.copytree(ROOT / "airline", tmp_path / "airline")
+    shutil.copytree(ROOT / "knative" / "base", tmp_path / "knative" / "base")
+
+    with pytest.raises(Refused, match="functions/payment/migrations has no revision like payment_0001 to follow"):
+        files(read_policy(LOYALTY | {"FOLDER": "payment"}, tmp_path), tmp_path)
+
+
 def test_what_is_there_already_stays_as_it_is() -> None:
     for path, text in touched(FOLDER="payment").items():
-        if path != "airline/saga.py" and (ROOT / path).exists():  # there an empty tuple gets its first entry
+        if (ROOT / path).exists():
             new = iter(text.splitlines())
             assert all(line in new for line in (ROOT / path).read_text("utf-8").splitlines()), path
 
@@ -97,6 +121,7 @@ def test_what_it_wrote_is_as_make_lint_wants_it_however_long_the_names_are(folde
         ({"SAYS": "Select"}, "select would be a module and a table"),
         ({"SAYS": "Flights"}, "functions/flight-seats/flights.py has the name of its module"),
         ({"SAYS": "Airline"}, "airline has the name of its module"),
+        ({"SAYS": "Outbox", "FOLDER": "reserve"}, "names a table outbox"),
     ],
 )
 def test_what_cannot_be_written_is_refused_with_the_reason(words: dict[str, str], said: str) -> None:
