@@ -29,7 +29,7 @@ ORDER = (
 )
 """Beginnings of names, longest first; everything else is quick and fills the gaps."""
 NOT_MEASURED = ("tests/model/", "tests/laptop/", "tests/browser/", "tests/reliability/")
-"""Where coverage would say nothing new: the model runs the same rules ten thousand times, and the others run the product
+"""Where coverage would say nothing new: the model runs the same rules ten thousand times, the others run the product
 in processes of its own. Tracing doubles what a test computes."""
 
 
