@@ -16,7 +16,7 @@ from pathlib import Path
 
 from laptop.leftovers import end_leftovers
 from laptop.logs import say
-from laptop.options import ROOT
+from laptop.systems import ROOT
 
 _ALL_IS_WELL = b"."
 _PATIENCE = 1.0  # seconds: the kernel closes the pipe of a dead process a moment before or after it drops its lock

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from laptop.options import ROOT
+from laptop.systems import ROOT
 
 # The shell writes its id and becomes the process; LISTEN_PID must name the process that takes the socket
 # (sd_listen_fds(3): descriptor 3 and up).

@@ -8,10 +8,11 @@ from pathlib import Path
 from laptop.addresses import Addresses
 from laptop.container_environment import SecretKey, Value, database_name, database_url, on_this_machine
 from laptop.manifests import Function, Gateway
-from laptop.options import ROOT, Options
+from laptop.options import Options
 from laptop.process import Program
 from laptop.sockets import HOST
 from laptop.state import kept_folder, kept_secret
+from laptop.systems import ROOT
 
 OWN_NAMES = ("localhost", HOST)
 """What this machine is called in the addresses of what runs here."""

@@ -18,7 +18,7 @@ from laptop.leftovers import end_leftovers
 from laptop.lifecycle import GRACE, STURDY, Lifecycle, Needs, backoff, run_lifecycle
 from laptop.logs import say
 from laptop.manifests import Function, System, read_system, with_settings
-from laptop.options import ROOT, Options
+from laptop.options import Options
 from laptop.process import Child, Children, Program, allow_open_files
 from laptop.programs import board_program, broker_program, function_program, gateway_program, migrations_program
 from laptop.run import Run
@@ -26,6 +26,7 @@ from laptop.runtime import RuntimeFolder, runtime_folder
 from laptop.schedule import check_schedule, keep_pinging
 from laptop.sources import PAUSE, mistakes
 from laptop.state import write_triggers
+from laptop.systems import ROOT
 from laptop.welcome import answers, say_goodbye, say_welcome
 
 FUNCTIONS_GRACE, REST_GRACE = 3.0, 1.5  # seconds to finish at the end of the run

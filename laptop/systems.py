@@ -45,7 +45,8 @@ def read_system(folder: Path) -> dict[str, Any]:
 
 def data_of(folder: Path = ROOT) -> Path:
     """Where the data of the system in a folder are; without one, of the system of this checkout. Raises LaptopError."""
-    return folder / read_system(folder)["data"]
+    data: str = read_system(folder)["data"]
+    return folder / data
 
 
 def _is_like(value: object, sample: str | list[str]) -> bool:
