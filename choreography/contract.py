@@ -2,11 +2,12 @@
 
 Routes read requests with the same tables of fields and answer with the same tables of values, so neither is written
 twice. The first line of a route's docstring is the summary of its operation, the rest its description. At run time
-nothing reads the declarations: a function serves the finished document.
+nothing reads the declarations, but for `access` where an issuer is set: a function serves the finished document.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement
@@ -85,13 +86,24 @@ class AnyEvent:
     attributes: Mapping[str, str]
 
 
+class Access(Enum):
+    """Who may ask, where IDENTITY_ISSUER is set; the value is the role that the document names."""
+
+    EVERYBODY = "everybody"
+    """Also who has no token."""
+    OWNERS = "owner"
+    """Who has a number of their own, for what belongs to it; and operators, for everything."""
+    OPERATORS = "operator"
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What one route promises in addition to its path and method.
 
     `answers` is what a success shows (None: nothing, 204), `about` says it in words. `conditional` routes heed If-Match
     and If-None-Match, `repeatable` ones an Idempotency-Key. `refuses` has words for a status where the usual ones do
-    not fit; a status that does not follow from the rest is added by naming it here.
+    not fit; a status that does not follow from the rest is added by naming it here. A route is for operators, unless
+    `access` says otherwise.
     """
 
     answers: Shape | Collection | None = None
@@ -105,6 +117,7 @@ class Operation:
     media: str = "application/hal+json"
     refuses: Mapping[int, str] = field(default_factory=dict)
     name: str = ""
+    access: Access = Access.OPERATORS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ Problem
 ├── Unauthenticated  the sender is not known
 ├── Forbidden      understood and refused
 ├── Misdirected    asked by a host name that is not ours
+├── TooMany        the client asks too often; it may ask again later
 ├── Unsupported    a media type that is not supported
 └── TooLarge       more than anybody reads
 
@@ -78,6 +79,14 @@ class Forbidden(Problem):
 
 class Misdirected(Problem):
     """Asked by a host name that is not ours."""
+
+
+class TooMany(Problem):
+    """The client may ask again in `seconds`."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class Unsupported(Problem):

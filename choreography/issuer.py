@@ -1,6 +1,6 @@
 """An OpenID Connect issuer, such as a Kubernetes cluster: what it is called, and the keys that it signs with.
 
-Imported only where tokens are verified, by choreography.tokens.
+Imported only where tokens are verified: of deliveries by choreography.tokens, of people by choreography.access.
 """
 
 import functools
@@ -30,6 +30,8 @@ PAUSE = 10.0
 TIMEOUT = 5.0
 """Seconds for each of the two answers: with both, well before the Broker gives up on us."""
 LARGEST = 256 * 1024
+OF_KUBERNETES = "/openid/v1/jwks"
+"""Where a cluster has its keys; `keys_at` is a path below the issuer, or None for the `jwks_uri` that it publishes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +44,26 @@ class Published:
 
 
 @functools.cache
-def known(url: str, ca: Path | None) -> "Issuer":
+def known(url: str, ca: Path | None, keys_at: str | None = OF_KUBERNETES) -> "Issuer":
     """One for each process: its keys are shared by all threads."""
-    return Issuer(url, ca)
+    return Issuer(url, ca, keys_at)
 
 
 class Issuer:
     """Verifies tokens. `ca` is a file of the authorities that vouch for `url`; without one, those of the system."""
 
-    def __init__(self, url: str, ca: Path | None = None) -> None:
-        self._url, self._ca = url.rstrip("/"), ca
+    def __init__(self, url: str, ca: Path | None = None, keys_at: str | None = OF_KUBERNETES) -> None:
+        self._url, self._ca, self._keys_at = url.rstrip("/"), ca, keys_at
         self._lock = threading.Lock()
         self._published: Published | None = None
         self._asked_at = float("-inf")
 
     def subject(self, token: str, audience: str) -> str:
         """The sender of the token. Raises Unauthenticated, and TryAgain where the needed key cannot be read now."""
+        return str(self.claims(token, audience)["sub"])
+
+    def claims(self, token: str, audience: str) -> dict[str, Any]:
+        """All that the token says. Raises as `subject` does."""
         try:
             published, key = self._signed_with(str(jwt.get_unverified_header(token).get("kid")))
             claims: dict[str, Any] = jwt.decode(
@@ -71,14 +77,15 @@ class Issuer:
             )
         except (jwt.PyJWTError, RecursionError) as error:  # JSON in a header can be nested too deep to be read
             raise Unauthenticated(f"This token is not accepted: {error}.") from error
-        return str(claims["sub"])
+        return claims
 
     def _signed_with(self, key_id: str) -> tuple[Published, jwt.PyJWK]:
-        with self._lock:  # of many deliveries at once, one reads
-            now = monotonic()
-            published = self._published
-            if published is None or key_id not in published.keys or now - published.read_at > FRESH:
-                published = self._read_again(key_id, now)
+        published = self._published
+        if published is None or not _has(published, key_id):
+            with self._lock:  # of many at once, one reads; whose key is known does not wait for it
+                published = self._published
+                if published is None or not _has(published, key_id):
+                    published = self._read_again(key_id, monotonic())
         if key_id not in published.keys:
             raise Unauthenticated("This token is signed with a key that the issuer does not publish.")
         return published, published.keys[key_id]
@@ -98,16 +105,35 @@ class Issuer:
         raise TryAgain("The keys of the token issuer cannot be read at the moment; try again.")
 
     def _read(self, now: float) -> Published:
-        # `jwks_uri` is not followed: Kubernetes names the node's own address there, or that of a public copy,
-        # while the keys are always here as well, behind the certificate that is trusted already
-        found = jwt.PyJWKSet.from_dict(self._get("/openid/v1/jwks"))
-        keys = {key.key_id: key for key in found.keys if key.key_id}
-        return Published(str(self._get("/.well-known/openid-configuration")["issuer"]), keys, now)
+        described = self._url + "/.well-known/openid-configuration"
+        if self._keys_at is None:
+            about = self._get(described)
+            keys = self._get(self._published_place(about))
+        else:
+            # `jwks_uri` of Kubernetes is not followed: it names the node's own address there, or that of a public copy,
+            # while the keys are always here as well, behind the certificate that is trusted already
+            keys = self._get(self._url + self._keys_at)
+            about = self._get(described)
+        found = jwt.PyJWKSet.from_dict(keys)
+        return Published(str(about["issuer"]), {key.key_id: key for key in found.keys if key.key_id}, now)
 
-    def _get(self, path: str) -> dict[str, Any]:
+    def _published_place(self, about: dict[str, Any]) -> str:
+        """`jwks_uri`, of an issuer that is the one that was meant (OpenID Connect Discovery, section 4.3)."""
+        if str(about["issuer"]).rstrip("/") != self._url:
+            raise ValueError(f"it calls itself {about['issuer']}")
+        place = str(about["jwks_uri"])
+        if place.startswith(("https://", f"{self._url}/")):
+            return place
+        raise ValueError(f"its keys are at {place}, which is not https")
+
+    def _get(self, address: str) -> dict[str, Any]:
         # not by requests, as the outbox sends: a function that only hears is spared it, a fifth of a cold start
         tls = ssl.create_default_context(cafile=self._ca)
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls))
-        with direct.open(self._url + path, timeout=TIMEOUT) as answer:
+        with direct.open(address, timeout=TIMEOUT) as answer:
             document: dict[str, Any] = json.loads(answer.read(LARGEST))
         return document
+
+
+def _has(published: Published, key_id: str) -> bool:
+    return key_id in published.keys and monotonic() - published.read_at <= FRESH

@@ -23,6 +23,7 @@ from choreography.errors import (
     PreconditionFailed,
     Problem,
     TooLarge,
+    TooMany,
     TryAgain,
     Unauthenticated,
     Unsupported,
@@ -45,6 +46,7 @@ STATUS: dict[type[Problem], HTTPStatus] = {
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
     Misdirected: HTTPStatus.MISDIRECTED_REQUEST,
+    TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
@@ -73,6 +75,8 @@ def refusal(error: Problem) -> Response:
     response = problem(status, str(error), error.fields if isinstance(error, Invalid) else None)
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"  # required with it (RFC 9110, section 15.5.2)
+    if isinstance(error, TooMany):
+        response.headers["Retry-After"] = str(error.seconds)
     return response
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from flask import Request, Response
 from sqlalchemy import ColumnElement, Connection, Row, Select
 
-from choreography import contract, fields, hal, paging, store
+from choreography import access, contract, fields, hal, paging, store
 from choreography.contract import Shape, Shown
+from choreography.errors import Forbidden
 from choreography.fields import Field, Reader
 
 ANYTHING: Reader[str | None] = Reader(
@@ -40,6 +41,8 @@ class Resource:
     `address` has values of the resource in braces: "/orders/{orderId}". One that has no address of its own has a
     `subject` instead: the relation and the address of what it is about, which is served by another function. `key` is
     a unique column, or one that is together with `ties`; lists are sorted by these last, and by the name `id`.
+    `owner` is the column with the number of those who may see their own (choreography/access.py); without one, only
+    operators may see a list.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Resource:
     some_links: Sequence[str] = ()
     about_links: str = ""
     ties: Sequence[ColumnElement[Any]] = ()
+    owner: ColumnElement[Any] | None = None
 
     @cached_property
     def columns(self) -> dict[str, ColumnElement[Any]]:
@@ -98,12 +102,12 @@ def listed(
     reading: Callable[[], AbstractContextManager[Connection]] = store.reading,
     show: Callable[[Row[Any]], dict[str, Any]] | None = None,
 ) -> Response:
-    """The page of a list that the request asks for. Raises Invalid.
+    """The page of a list that the request asks for: of what is theirs, where an owner asks. Raises Invalid, Forbidden.
 
     `show` makes one item of a row, where `shown` is not all of it.
     """
     page = paging.asked(request, resource.sortable, resource.ties)
-    narrowed = query.where(*_conditions(request, resource))
+    narrowed = query.where(*_conditions(request, resource), *_ownership(resource))
     with reading() as connection:
         found = paging.rows(connection, narrowed, page)
     show = show or (lambda row: shown(request, resource, row))
@@ -119,6 +123,15 @@ def by_column(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of a resource by the names of their columns, without those that are left open."""
     columns = resource.columns
     return {str(columns[name].key): value for name, value in values.items() if value is not None}
+
+
+def _ownership(resource: Resource) -> list[ColumnElement[bool]]:
+    number = access.owner()
+    if number is None:
+        return []
+    if resource.owner is None:
+        raise Forbidden("Only operators may read this list.")
+    return [resource.owner == number]
 
 
 def _conditions(request: Request, resource: Resource) -> list[ColumnElement[bool]]:

@@ -35,6 +35,25 @@ class Waking:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Who may ask over HTTP (choreography/access.py), where IDENTITY_ISSUER is set."""
+
+    issuer: str
+    """IDENTITY_ISSUER: the OpenID Connect issuer whose tokens people and programs carry, as its tokens name it, without
+    a slash at the end; unset: nobody is asked who they are."""
+    ca: Path | None
+    """IDENTITY_CA: file of the authorities that vouch for IDENTITY_ISSUER; unset: those of the system."""
+    audience: str
+    """IDENTITY_AUDIENCE: whom those tokens are meant for: this system as a whole."""
+    owner_claim: str
+    """IDENTITY_OWNER_CLAIM: the claim with the number under which the sender owns things; a dot leads into a claim."""
+    operator_claim: str
+    """IDENTITY_OPERATOR_CLAIM: the claim with the roles of the sender: a list, or words between blanks."""
+    operator_role: str
+    """IDENTITY_OPERATOR_ROLE: the role of those who may see and do everything."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of a function; on a cluster they come from ConfigMaps and a Secret."""
 
@@ -62,6 +81,10 @@ class Settings:
     """TOKEN_SUBJECTS: who may deliver, separated by spaces; a * at the end matches any rest."""
     token_audience: str
     """TOKEN_AUDIENCE: whom tokens for this system are meant for; each function has this, a slash, and its own name."""
+    identity: Identity | None
+    """Who may ask over HTTP; None: anybody may, and everything."""
+    rate_limit: int
+    """RATE_LIMIT: requests of one client in a minute that one process of an HTTP function answers; 0: any number."""
     idempotency_life: timedelta
     """IDEMPOTENCY_HOURS: how long an Idempotency-Key is remembered with its command; 24 or more."""
     waking: Waking
@@ -90,6 +113,8 @@ def read(env: Mapping[str, str]) -> Settings:
         token_ca=path(env, "TOKEN_CA"),
         token_subjects=tuple(env.get("TOKEN_SUBJECTS", "").split()),
         token_audience=_audience(env),
+        identity=_identity(env),
+        rate_limit=_rate(number(env, "RATE_LIMIT", "0")),
         idempotency_life=_life(number(env, "IDEMPOTENCY_HOURS", "48")),
         waking=early,
     )
@@ -141,6 +166,32 @@ def _audience(env: Mapping[str, str]) -> str:
     if env.get("TOKEN_ISSUER") and not env.get("TOKEN_AUDIENCE"):
         raise ValueError("TOKEN_AUDIENCE must be set where TOKEN_ISSUER is: whom tokens are meant for")
     return env.get("TOKEN_AUDIENCE", "")
+
+
+def _identity(env: Mapping[str, str]) -> Identity | None:
+    issuer = env.get("IDENTITY_ISSUER", "")
+    if not issuer:
+        return None
+    if not re.fullmatch(
+        r"(https://[^/?#\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/[^?#\s]*[^/?#\s])?", issuer
+    ):
+        raise ValueError("IDENTITY_ISSUER must be an address that begins with https:// and ends without a slash")
+    if not env.get("IDENTITY_AUDIENCE"):
+        raise ValueError("IDENTITY_AUDIENCE must be set where IDENTITY_ISSUER is: whom tokens are meant for")
+    return Identity(
+        issuer=issuer,
+        ca=path(env, "IDENTITY_CA"),
+        audience=env["IDENTITY_AUDIENCE"],
+        owner_claim=env.get("IDENTITY_OWNER_CLAIM") or "owner",
+        operator_claim=env.get("IDENTITY_OPERATOR_CLAIM") or "roles",
+        operator_role=env.get("IDENTITY_OPERATOR_ROLE") or "operator",
+    )
+
+
+def _rate(requests: int) -> int:
+    if requests < 0:
+        raise ValueError("RATE_LIMIT must be a number of requests in a minute, or 0 for any number")
+    return requests
 
 
 def _hosts(names: str) -> tuple[str, ...]:

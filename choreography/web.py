@@ -11,17 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import IntegerConverter
 
-from choreography import bodies, callers, contract, hal, logs, problems, store, wire
-from choreography.contract import Document, Operation, Shape
+from choreography import access, audit, bodies, callers, contract, hal, logs, problems, store, wire
+from choreography.contract import Access, Document, Operation, Shape
 from choreography.errors import Invalid, Malformed, NotFound, Problem, Unsupported
 from choreography.events import Glossary
 from choreography.fields import LARGEST_ID
 from choreography.logs import log
 from choreography.paging import LONGEST_CURSOR
+from choreography.settings import settings
 
 LARGEST_BODY = 64 * 1024
 """Bytes of a request body; those of most commands have a few hundred."""
@@ -53,11 +54,13 @@ def api(name: str, openapi: Path, document: Document | None = None, sagas: Gloss
     app.add_url_rule("/openapi.json", "openapi", _serving(openapi))
     app.extensions[contract.EXTENSION] = document
     app.before_request(_refuse_who_should_not_ask)
+    app.before_request(_admit)
     if sagas is not None:
         app.before_request(functools.partial(_note_saga, sagas))
     app.before_request(_refuse_too_much)
     app.before_request(_refuse_what_no_database_takes)
     app.before_request(_refuse_what_is_no_request)
+    app.after_request(audit.finish)
     app.register_error_handler(Problem, problems.refusal)
     app.register_error_handler(HTTPException, problems.refused_by_flask)
     app.register_error_handler(Exception, problems.crash)
@@ -95,7 +98,15 @@ def _refuse_who_should_not_ask() -> None:
     callers.refuse_forms(request)
 
 
-@contract.promises(Operation(about="It can: its database answers.", name="isReady"))
+def _admit() -> None:
+    route = current_app.view_functions.get(request.endpoint or "")
+    if route is None or request.path == PROBE or request.method == "OPTIONS":
+        return  # nothing is there, or nothing is told
+    if settings().identity or settings().rate_limit:
+        access.admit(request, contract.promised(route).access)
+
+
+@contract.promises(Operation(about="It can: its database answers.", name="isReady", access=Access.EVERYBODY))
 def _ready() -> Response:
     """Whether the function can work"""
     store.ready()
@@ -110,6 +121,7 @@ def _serving(openapi: Path) -> Callable[[], Response]:
             reads_database=False,
             media="application/json",
             name="readThisDocument",
+            access=Access.EVERYBODY,
         )
     )
     def serve_document() -> Response:

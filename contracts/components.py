@@ -13,7 +13,10 @@ MANNERS = (
     "with 405 and `Allow`; unknown paths with 404, a host name that is not in ALLOWED_HOSTS with 421, changes asked "
     "for by a page of another origin with 403, and a body as an HTML form sends it with 415. There are no redirects: "
     f"a slash at the end makes no difference. More than {web.MOST_PARAMETERS} parameters, one that is there twice "
-    f"(other than sort), and names or values of more than {web.LONGEST_PARAMETER} characters are refused with 400."
+    f"(other than sort), and names or values of more than {web.LONGEST_PARAMETER} characters are refused with 400. "
+    "Where the system asks its clients who they are (`x-access` has who may do what), what not everybody may do is "
+    "answered with 401 without a good bearer token, and with 403 with one that does not reach so far; where it bounds "
+    "how often they may ask, with 429 and Retry-After."
 )
 """How every function answers, whatever it is about."""
 

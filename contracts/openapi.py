@@ -91,6 +91,7 @@ def _operation(route: Callable[..., Any], parts: list[Json]) -> Json:
     operation = contract.promised(route)
     summary, _, description = inspect.cleandoc(route.__doc__ or "").partition("\n")
     made: Json = {"operationId": operation.name or fields.camel(route.__name__), "summary": summary}
+    made["x-access"] = operation.access.value
     if description.strip():
         made["description"] = " ".join(description.split())
     if parameters := [*_parameters(operation), *parts]:

@@ -95,7 +95,10 @@ def read_system(paths: list[Path]) -> System:
 
 
 def with_settings(system: System, settings: Mapping[str, str]) -> System:
-    """The system with other values for some settings. Raises ManifestError for one that no function has."""
+    """The system with other values for some settings. Raises ManifestError for one that no function has.
+
+    The gateway gets all of them, as it is configured by its environment alone.
+    """
     known = set().union(*(function.environment for function in system.functions))
     if unknown := ", ".join(sorted(settings.keys() - known)):
         raise ManifestError(f"the manifests give no function a setting {unknown}")
@@ -104,7 +107,8 @@ def with_settings(system: System, settings: Mapping[str, str]) -> System:
         return {name: settings.get(name, value) for name, value in function.environment.items()}
 
     functions = tuple(replace(function, environment=environment(function)) for function in system.functions)
-    return replace(system, functions=functions)
+    gateway = system.gateway and replace(system.gateway, environment={**system.gateway.environment, **settings})
+    return replace(system, functions=functions, gateway=gateway)
 
 
 def seconds(duration: str) -> float:

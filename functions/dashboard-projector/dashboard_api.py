@@ -12,8 +12,8 @@ import rebuild
 import timeline
 from airline import saga
 from airline.events import AIRLINE
-from choreography import clock, conditions, contract, fields, hal, resources, store, web
-from choreography.contract import Document, Operation, Parameter, Shape, Shown
+from choreography import access, audit, clock, conditions, contract, fields, hal, resources, store, web
+from choreography.contract import Access, Document, Operation, Parameter, Shape, Shown
 from choreography.errors import NotFound
 from choreography.fields import Field
 from choreography.resources import Resource
@@ -58,6 +58,7 @@ _CUSTOMER = Resource(
         "refunded": Shown(_COLUMNS.refunded, COUNT, "All that went back; null as `spent`.", nullable=True),
     },
     key=_COLUMNS.customer_id,
+    owner=_COLUMNS.customer_id,
     address="/customerInfos/{customerId}",
     sorts=("flightCount", "recentReserveDate", "confirmedCount", "canceledCount", "customerId"),
 )
@@ -113,20 +114,20 @@ _EVENTS = Shape(
 
 
 @app.get("/customerInfos")
-@contract.promises(Operation(_CUSTOMER.collection))
+@contract.promises(Operation(_CUSTOMER.collection, access=Access.OWNERS))
 def list_customers() -> Response:
     """A page of customers"""
     return resources.listed(request, _CUSTOMER, select(_CUSTOMERS))
 
 
 @app.get("/customerInfos/<int:number>")
-@contract.promises(Operation(_CUSTOMER.shape, conditional=True))
+@contract.promises(Operation(_CUSTOMER.shape, conditional=True, access=Access.OWNERS))
 def read_customer(number: int) -> Response:
     """One customer"""
     query = select(_CUSTOMERS).where(_COLUMNS.customer_id == number)
     with store.reading() as connection:
         row = connection.execute(query).one_or_none()
-    if row is None:
+    if row is None or not access.owns(number):
         raise NotFound(f"Customer {number} has no reservations.")
     return conditions.read(request, resources.shown(request, _CUSTOMER, row))
 
@@ -140,16 +141,18 @@ def rebuild_projection() -> Response:
     is less than `differing`.
     """
     asked = fields.read(request.args, _DRY_RUN)
+    audit.begin()
     return hal.answer(rebuild.rebuild(dry_run=asked["dryRun"] == "true"))
 
 
 @app.get("/reservations/<identity>/events")
-@contract.promises(Operation(_EVENTS, "What has been heard of it so far."))
+@contract.promises(Operation(_EVENTS, "What has been heard of it so far.", access=Access.OWNERS))
 def list_events(identity: str) -> Response:
     """The events of one reservation, oldest first"""
     with store.reading() as connection:
         history = projection.history(identity, connection)
-    if not history:
+        theirs = access.owner() is None or access.owns(projection.customer_of(identity, connection))
+    if not history or not theirs:
         raise NotFound(f"Nothing has been heard of reservation {identity}.")
     events, waiting = timeline.story(history, clock.now())
     here = hal.base_url(request)
@@ -160,3 +163,6 @@ def list_events(identity: str) -> Response:
     return hal.answer(
         {"reservationId": identity, "waitsFor": waiting, "_embedded": {"events": events}, "_links": links}
     )
+
+
+audit.serve(app, "dashboard")

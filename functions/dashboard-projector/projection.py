@@ -45,6 +45,7 @@ from sqlalchemy import (
 from airline import events, saga
 from airline.events import AIRLINE, OF_SAGAS, Event, SagaEvent
 from choreography import clock, fields, prepared, store, wire
+from choreography.actions import ACTIONS
 from choreography.columns import Instant
 from choreography.wire import Envelope
 
@@ -91,6 +92,7 @@ RESERVATIONS = Table(
     Column("reported", Boolean, nullable=False, server_default=false()),  # its present end, as settled
     Index("ix_reservations_unreported", "reported", "reservation_id"),  # in the order of its pages
 )
+ACTIONS.to_metadata(metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,12 @@ def history(reservation_id: str, connection: Connection) -> list[Row[Any]]:
     """The events of one reservation, oldest first."""
     query = select(EVENTS).where(EVENTS.c.reservation_id == reservation_id).order_by(EVENTS.c.said_at, EVENTS.c.id)
     return list(connection.execute(query))
+
+
+def customer_of(reservation_id: str, connection: Connection) -> int | None:
+    """Whose reservation it is; None while that has not been heard."""
+    query = select(RESERVATIONS.c.customer_id).where(RESERVATIONS.c.reservation_id == reservation_id)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def uncompensated(before: datetime, connection: Connection) -> list[str]:

@@ -25,6 +25,7 @@ from sqlalchemy import Boolean, Column, Connection, Index, Integer, MetaData, Ro
 
 from airline.events import AIRLINE
 from choreography import clock, store, wire
+from choreography.actions import ACTIONS
 from choreography.columns import LONG_TEXT, Instant
 from choreography.errors import NotFound
 from choreography.wire import Envelope
@@ -66,6 +67,7 @@ SETTLED_SAGAS = Table(
     Column("status", String(8), nullable=False),
     Column("settled_at", Instant, nullable=False, index=True),
 )
+ACTIONS.to_metadata(metadata)
 
 _STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 _IN_CLUSTER = re.compile(r"([^.]+)\.[^.]+\.svc(\..*)?")

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from flask import Response, request
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
 
 import letters
 import replay
 import retention
 import sink
 from airline import saga
-from choreography import clock, conditions, contract, fields, hal, resources, store, web
+from choreography import audit, clock, conditions, contract, fields, hal, resources, store, web
 from choreography.contract import Body, Document, Operation, Parameter, Shape, Shown
 from choreography.errors import Invalid
 from choreography.fields import Field
@@ -151,6 +151,7 @@ def replay_letter(identity: str) -> Response:
     Any number of times: a function that had handled it recognizes it as a repeat. If it fails again, the letter is OPEN
     again and `times` has grown.
     """
+    audit.begin()
     return hal.answer(_whole(replay.one(identity)))
 
 
@@ -168,6 +169,7 @@ def replay_letters() -> Response:
         raise Invalid(f"Only {known} can be asked for.", dict.fromkeys(unknown, "is not known here"))
     asked = fields.read(body, _KIND.fields)
     before = asked.pop("before") or clock.now()
+    audit.begin()
     done = replay.all_open(resources.by_column(_LETTER, asked), before)
     return hal.answer({"replayed": done.replayed, "remaining": done.remaining, "before": clock.text(done.before)})
 
@@ -177,7 +179,15 @@ def replay_letters() -> Response:
 def discard_letter(identity: str) -> Response:
     """Leave it be, and say why; again to say it better"""
     note = fields.read(web.json_object(request), _DISCARDING.fields)["note"]
-    return hal.answer(_whole(store.commit(lambda transaction: letters.discard(identity, note, transaction))))
+
+    def discard(transaction: Connection) -> Row[Any]:
+        audit.note(transaction, HTTPStatus.OK)
+        return letters.discard(identity, note, transaction)
+
+    return hal.answer(_whole(store.commit(discard)))
+
+
+audit.serve(app, "dead-letters")
 
 
 def _whole(letter: Row[Any]) -> dict[str, Any]:

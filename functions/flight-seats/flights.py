@@ -46,6 +46,7 @@ from airline.events import (
 )
 from airline.settings import settings
 from choreography import clock, fields, prepared, store
+from choreography.actions import ACTIONS
 from choreography.errors import Conflict, Invalid, NotFound
 from choreography.keys import KEYS
 
@@ -77,6 +78,7 @@ HOLDS = Table(
     sqlite_with_rowid=False,
 )
 NUMBERS = Table("flight_numbers", metadata, Column("latest", Integer, primary_key=True, autoincrement=False))
+ACTIONS.to_metadata(metadata)
 KEYS.to_metadata(metadata)
 
 SOLD_OUT = "not enough seats left"

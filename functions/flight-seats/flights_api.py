@@ -11,8 +11,8 @@ import promotions
 from airline.events import Event
 from airline.settings import settings
 from airline.values import CAPACITY, SEATS
-from choreography import conditions, contract, fields, hal, idempotency, resources, store, web
-from choreography.contract import Body, Collection, Document, Operation, Parameter, Shape, Shown
+from choreography import audit, conditions, contract, fields, hal, idempotency, resources, store, web
+from choreography.contract import Access, Body, Collection, Document, Operation, Parameter, Shape, Shown
 from choreography.fields import Field
 from choreography.paging import Found, Page
 from choreography.resources import Filter, Resource
@@ -119,7 +119,7 @@ _PROMOTION = Shape(
 
 
 @app.get("/flights")
-@contract.promises(Operation(_FLIGHT.collection))
+@contract.promises(Operation(_FLIGHT.collection, access=Access.EVERYBODY))
 def list_flights() -> Response:
     """A page of flights"""
     return resources.listed(request, _FLIGHT, select(FLIGHTS))
@@ -140,7 +140,7 @@ def add_flight() -> Response:
 
 
 @app.get("/flights/<int:number>")
-@contract.promises(Operation(_FLIGHT.shape, conditional=True))
+@contract.promises(Operation(_FLIGHT.shape, conditional=True, access=Access.EVERYBODY))
 def read_flight(number: int) -> Response:
     """One flight"""
     with store.reading() as connection:
@@ -190,6 +190,7 @@ def list_holds() -> Response:
         Collection("promotions", _PROMOTION, paged=False, most=promotions.MOST),
         f"All of them on one page, by name, at most {promotions.MOST}; an empty one keeps its empty list.",
         refuses={503: "The folder cannot be read; the same request can succeed later."},
+        access=Access.EVERYBODY,
     )
 )
 def list_promotions() -> Response:
@@ -198,6 +199,9 @@ def list_promotions() -> Response:
     everything = Page(number=0, size=promotions.MOST, order=())
     counted = Found([], total=len(found), total_is_least=False, next=None)
     return hal.collection(request, "promotions", (one._asdict() for one in found), everything, counted)
+
+
+audit.serve(app, "flight-seats")
 
 
 def _as_resource(flight: Row[Any]) -> dict[str, Any]:

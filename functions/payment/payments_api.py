@@ -6,8 +6,8 @@ from flask import Response, request
 from sqlalchemy import select
 
 import provider
-from choreography import conditions, contract, fields, hal, resources, store, unsent, web
-from choreography.contract import Document, Operation, Parameter, Shape, Shown
+from choreography import access, conditions, contract, fields, hal, resources, store, unsent, web
+from choreography.contract import Access, Document, Operation, Parameter, Shape, Shown
 from choreography.errors import NotFound
 from choreography.fields import Field
 from choreography.resources import ANYTHING, Filter, Resource
@@ -39,6 +39,7 @@ _PAYMENT = Resource(
         "reason": Shown(PAYMENTS.c.reason, about="Why it FAILED or was refunded."),
     },
     key=PAYMENTS.c.id,
+    owner=PAYMENTS.c.customer_id,
     address="/payments/{paymentId}",
     sorts=("reservationId", "customerId", "amount", "status"),
     filters={"reservationId": Filter(Field(ANYTHING, None, "Only that of this reservation."))},
@@ -65,19 +66,19 @@ _QUERY = select(PAYMENTS).where(PAYMENTS.c.status != "CANCELED")
 
 
 @app.get("/payments")
-@contract.promises(Operation(_PAYMENT.collection))
+@contract.promises(Operation(_PAYMENT.collection, access=Access.OWNERS))
 def list_payments() -> Response:
     """A page of payments"""
     return resources.listed(request, _PAYMENT, _QUERY)
 
 
 @app.get("/payments/<int:number>")
-@contract.promises(Operation(_PAYMENT.shape, conditional=True))
+@contract.promises(Operation(_PAYMENT.shape, conditional=True, access=Access.OWNERS))
 def read_payment(number: int) -> Response:
     """One payment"""
     with store.reading() as connection:
         payment = connection.execute(_QUERY.where(PAYMENTS.c.id == number)).one_or_none()
-    if payment is None:
+    if payment is None or not access.owns(payment.customer_id):
         raise NotFound(f"There is no payment {number}.")
     return conditions.read(request, resources.shown(request, _PAYMENT, payment))
 

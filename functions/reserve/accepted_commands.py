@@ -31,7 +31,7 @@ import reservations
 from airline.events import AIRLINE, CancellationRequested, Command
 from airline.settings import settings
 from before_placement import ACCEPTED, EARLY_CANCEL_KEPT, EARLY_CANCELS
-from choreography import clock, fields, housekeeping, outbox, store
+from choreography import access, clock, fields, housekeeping, outbox, store
 from choreography.errors import Invalid, NotFound
 from choreography.wire import CloudEvent
 from reservations import RESERVATIONS
@@ -61,7 +61,7 @@ def remember(event: CloudEvent, command: Command, transaction: Connection) -> Cl
     """Accepts the command of an event; returns the event to send: this one, or that of the first time.
 
     `event` has what the command leaves open. Raises NotFound for the cancel of a reservation that was neither placed
-    nor promised, Invalid for another command under the same source and id.
+    nor promised, or is not theirs who ask, Invalid for another command under the same source and id.
     """
     if isinstance(command, CancellationRequested):
         _expect_promised(command.reservation_id, transaction)
@@ -181,12 +181,12 @@ def _note_effects(transaction: Connection) -> int:
 
 
 def _expect_promised(reservation_id: str, transaction: Connection) -> None:
-    if reservations.is_placed(reservation_id, transaction):
-        return
-    promised = select(ACCEPTED.c.key).where(
-        ACCEPTED.c.key == reservation_id, ACCEPTED.c.reservation_id == reservation_id
-    )
-    if transaction.execute(promised).one_or_none() is None:
+    customer = reservations.customer_of(reservation_id, transaction)
+    if customer is None:
+        promised = _FIRST.where(ACCEPTED.c.key == reservation_id, ACCEPTED.c.reservation_id == reservation_id)
+        body = transaction.execute(promised).scalar_one_or_none()
+        customer = body and json.loads(body)["data"]["customerId"]
+    if customer is None or not access.owns(customer):
         raise NotFound(f"There is no reservation {reservation_id}, and none was promised under that id.")
 
 

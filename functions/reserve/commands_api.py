@@ -7,21 +7,37 @@ whether or not the broker can be reached at that moment.
 
 import dataclasses
 import json
+from http import HTTPStatus
 from pathlib import Path
 
 from flask import Response, request
+from sqlalchemy import Connection
 
 import accepted_commands
 import reservations
 import reservations_api
 from airline.events import AIRLINE, CancellationRequested, Command, ReservationRequested, saga_expected
 from airline.values import RESERVATION_ID
-from choreography import ahead, clock, conformance, contract, fields, hal, outbox, policy, store, web, wire
-from choreography.contract import Body, Commands, Document, Operation, Shape, Shown
+from choreography import (
+    access,
+    ahead,
+    audit,
+    clock,
+    conformance,
+    contract,
+    fields,
+    hal,
+    outbox,
+    policy,
+    store,
+    web,
+    wire,
+)
+from choreography.contract import Access, Body, Commands, Document, Operation, Shape, Shown
 from choreography.errors import Forbidden
 from choreography.fields import Field, Reader
 from choreography.policy import Announcer, HeardEvent
-from choreography.wire import Envelope
+from choreography.wire import CloudEvent, Envelope
 
 LONGEST_ATTRIBUTE = 255
 
@@ -102,10 +118,12 @@ app = web.api(
         status=202,
         body=_COMMANDS,
         refuses={
-            403: "A type that is not a command, or a source that is the airline's own.",
+            403: "A type that is not a command, or a source that is the airline's own; or a customer who has signed in "
+            "asks for somebody else.",
             404: "A cancellation of a reservation that was neither placed nor promised to an accepted command.",
         },
         name="command",
+        access=Access.OWNERS,
     )
 )
 def accept() -> Response:
@@ -114,8 +132,13 @@ def accept() -> Response:
     command = judged(envelope)
     if isinstance(command, ReservationRequested):
         ahead.expect(saga_expected)
-    event = wire.forward(envelope, _complete(command))
-    outbox.pass_on(lambda transaction: accepted_commands.remember(event, command, transaction), AIRLINE)
+    event = wire.forward(envelope, _complete(command)) | access.attributes()
+
+    def remember(transaction: Connection) -> CloudEvent:
+        audit.note(transaction, HTTPStatus.ACCEPTED)
+        return accepted_commands.remember(event, command, transaction)
+
+    outbox.pass_on(remember, AIRLINE)
     status = f"{hal.base_url(request)}/reservations/{command.reservation_id}"
     answer = {"reservationId": command.reservation_id, "_links": {"status": {"href": status}}}
     return Response(json.dumps(answer), 202, {"Location": status}, content_type=hal.HAL_JSON)

@@ -52,6 +52,7 @@ from airline.events import (
 from airline.settings import settings
 from before_placement import ACCEPTED, EARLY_CANCELS, LONGEST_REASON
 from choreography import clock, fields, prepared, store
+from choreography.actions import ACTIONS
 from choreography.columns import Instant
 from choreography.errors import Invalid, NotFound, TryAgain
 from choreography.keys import KEYS
@@ -87,6 +88,7 @@ RESERVATIONS = Table(
     Index("ix_reservations_to_expire", "status", "expires_at"),
     CheckConstraint("status IN ('PENDING', 'SUCCEED', 'CANCELED')", name="a_known_status"),
 )
+ACTIONS.to_metadata(metadata)
 KEYS.to_metadata(metadata)
 ACCEPTED.to_metadata(metadata)
 EARLY_CANCELS.to_metadata(metadata)
@@ -277,8 +279,13 @@ def find(identity: str, connection: Connection, query: Select[Any] = _RESERVATIO
     """The reservation of that id. Raises NotFound."""
     row = prepared.row(connection, query, {"reservation": identity})
     if row is None:
-        raise NotFound(f"There is no reservation {identity}.")
+        raise unknown(identity)
     return row
+
+
+def unknown(identity: str) -> NotFound:
+    """The error for a reservation that is not there, or not for who asks."""
+    return NotFound(f"There is no reservation {identity}.")
 
 
 def locked(identity: str, transaction: Connection) -> Row[Any]:
@@ -317,7 +324,13 @@ def promised_id(source: str, event_id: str) -> str:
 
 def is_placed(identity: str, connection: Connection) -> bool:
     """Whether there is a reservation of that id."""
-    return prepared.row(connection, _RESERVATION, {"reservation": identity}) is not None
+    return customer_of(identity, connection) is not None
+
+
+def customer_of(identity: str, connection: Connection) -> int | None:
+    """Whose reservation it is; None where there is none of that id."""
+    row = prepared.row(connection, _RESERVATION, {"reservation": identity})
+    return None if row is None else row.customer_id
 
 
 def _expect_placed(identity: str, transaction: Connection) -> None:

@@ -11,8 +11,22 @@ import reservations
 from airline import ids
 from airline.events import AIRLINE, Event, saga_expected
 from airline.values import RESERVATION_ID, SEATS
-from choreography import ahead, conditions, contract, fields, hal, idempotency, resources, store, unsent, web
-from choreography.contract import Body, Document, Operation, Parameter, Shape, Shown
+from choreography import (
+    access,
+    ahead,
+    audit,
+    conditions,
+    contract,
+    fields,
+    hal,
+    idempotency,
+    resources,
+    store,
+    unsent,
+    web,
+)
+from choreography.contract import Access, Body, Document, Operation, Parameter, Shape, Shown
+from choreography.errors import Forbidden
 from choreography.fields import Field
 from choreography.resources import Filter, Resource
 from reservations import RESERVATIONS
@@ -74,6 +88,7 @@ _RESERVATION = Resource(
         ),
     },
     key=RESERVATIONS.c.id,
+    owner=RESERVATIONS.c.customer_id,
     address="/reservations/{reservationId}",
     sorts=("customerId", "flightId", "seatQty", "reserveDate", "status", "createdAt"),
     filters={
@@ -89,7 +104,10 @@ _RESERVATION = Resource(
     about_links="`events` tells its story so far; `alternatives`, once CANCELED, are flights with seats for the party.",
 )
 WISH = {
-    "customerId": Field(fields.IDENTITY, about="Whose reservation it is."),
+    "customerId": Field(
+        fields.IDENTITY,
+        about="Whose reservation it is. A customer who has signed in may leave it out, and name nobody else.",
+    ),
     "flightId": Field(
         fields.IDENTITY,
         about="A flight that does not exist is not refused here: the reservation is CANCELED with that reason.",
@@ -129,22 +147,30 @@ _OUTBOX = Shape(
 
 
 def wanted(body: object) -> dict[str, Any]:
-    """The columns that a client has set; `status` and the rest are the server's. Raises Invalid.
+    """The columns that a client has set; `status` and the rest are the server's. Raises Invalid, Forbidden.
 
     Without a `reserve_date` it is for `reservations.place` to say which day it is.
     """
-    return resources.read_columns(_RESERVATION, body, WISH)
+    own = access.owner()
+    if own is not None and isinstance(body, dict):
+        body = {"customerId": own} | body
+    columns = resources.read_columns(_RESERVATION, body, WISH)
+    if not access.owns(columns["customer_id"]):
+        raise Forbidden("Customers reserve for themselves: leave customerId out.")
+    return columns
 
 
 @app.get("/reservations")
-@contract.promises(Operation(_RESERVATION.collection))
+@contract.promises(Operation(_RESERVATION.collection, access=Access.OWNERS))
 def list_reservations() -> Response:
     """A page of reservations"""
     return resources.listed(request, _RESERVATION, select(RESERVATIONS), show=_as_resource)
 
 
 @app.post("/reservations")
-@contract.promises(Operation(_RESERVATION.shape, "PENDING.", status=201, body=_NEW, repeatable=True))
+@contract.promises(
+    Operation(_RESERVATION.shape, "PENDING.", status=201, body=_NEW, repeatable=True, access=Access.OWNERS)
+)
 def reserve() -> Response:
     """Reserve seats"""
     columns = wanted(web.json_object(request))
@@ -159,11 +185,11 @@ def reserve() -> Response:
 
 
 @app.get("/reservations/<identity>")
-@contract.promises(Operation(_RESERVATION.shape, conditional=True))
+@contract.promises(Operation(_RESERVATION.shape, conditional=True, access=Access.OWNERS))
 def read_reservation(identity: str) -> Response:
     """One reservation"""
     with store.reading() as connection:
-        row = reservations.find(identity, connection)
+        row = _theirs(reservations.find(identity, connection))
     return conditions.read(request, _as_resource(row))
 
 
@@ -175,6 +201,7 @@ def read_reservation(identity: str) -> Response:
         body=_CANCELLATION,
         conditional=True,
         repeatable=True,
+        access=Access.OWNERS,
     )
 )
 def change_reservation(identity: str) -> Response:
@@ -182,7 +209,7 @@ def change_reservation(identity: str) -> Response:
     reason = fields.read(web.json_object(request), _CANCELLATION.fields)["reason"]
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:
-        conditions.check(request, _as_resource(reservations.locked(identity, transaction)))
+        conditions.check(request, _as_resource(_theirs(reservations.locked(identity, transaction))))
         canceled = reservations.cancel(identity, reason, transaction)
         return conditions.written(_as_resource(reservations.find(identity, transaction))), canceled
 
@@ -190,12 +217,14 @@ def change_reservation(identity: str) -> Response:
 
 
 @app.delete("/reservations/<identity>")
-@contract.promises(Operation(about="CANCELED. It can still be read.", conditional=True, repeatable=True))
+@contract.promises(
+    Operation(about="CANCELED. It can still be read.", conditional=True, repeatable=True, access=Access.OWNERS)
+)
 def cancel_reservation(identity: str) -> Response:
     """Cancel, at any moment and any number of times"""
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:
-        conditions.check(request, _as_resource(reservations.locked(identity, transaction)))
+        conditions.check(request, _as_resource(_theirs(reservations.locked(identity, transaction))))
         canceled = reservations.cancel(identity, reservations.CANCELED_BY_CUSTOMER, transaction)
         return Response(status=204), canceled
 
@@ -207,6 +236,16 @@ def cancel_reservation(identity: str) -> Response:
 def read_outbox() -> Response:
     """What was decided here and the broker has not taken yet"""
     return hal.answer(unsent.count() | accepted_commands.waiting())
+
+
+audit.serve(app, "reserve")
+
+
+def _theirs(row: Row[Any]) -> Row[Any]:
+    """The reservation, for those who may see it. Raises NotFound for others, as if there were none."""
+    if not access.owns(row.customer_id):
+        raise reservations.unknown(row.id)
+    return row
 
 
 def _as_resource(row: Row[Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ BESIDE_EACH_OTHER = (
     "istio",
     "volume",
     "oidc",
+    "identity",
     "public",
     "hashed-settings",
 )

@@ -1,14 +1,17 @@
 """The overlays as a cluster gets them: all rules, Knative's and ours, on every overlay and combination."""
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from broker.embedded.yaml_documents import yaml_documents
 from choreography import migrations
-from testbed.project import IN_MEMORY, Manifest, container, databases, env, folder_of, scaling
+from choreography.settings import read
+from testbed.project import IN_MEMORY, ROOT, Manifest, container, databases, env, folder_of, known_settings, scaling
 from tests.deployment import knative_rules as rules
 from tests.deployment.rendered import (
     COMBINATIONS,
@@ -379,3 +382,25 @@ def millicores(services: Mapping[str, Manifest]) -> int:
 
 def hpa(service: Manifest) -> bool:
     return scaling(service)["autoscaling.knative.dev/class"].startswith("hpa")
+
+
+def test_the_component_identity_reaches_those_who_are_asked_from_outside_and_wins_over_the_base() -> None:
+    services = services_of(rendered("everything"))
+    asking = {
+        name
+        for name, service in services.items()
+        if any("identity-settings" in source["configMapRef"]["name"] for source in container(service)["envFrom"][-1:])
+    }
+
+    assert asking == {
+        "gateway",
+        *("reserve", "reserve-commands", "flight-seats", "payment", "dashboard", "dead-letters"),
+    }
+
+
+def test_every_setting_of_the_component_identity_is_one_that_is_read() -> None:
+    (settings,) = yaml_documents(COMPONENTS / "identity", (COMPONENTS / "identity" / "settings.yaml").read_text())
+    read_by_the_gateway = set(re.findall(r"\{\$(\w+)", (ROOT / "gateway" / "Caddyfile").read_text()))
+
+    assert set(settings["data"]) <= known_settings() | read_by_the_gateway
+    assert read({**settings["data"]}).identity

@@ -1,4 +1,4 @@
-"""A token issuer: what the API server of a cluster publishes, and the tokens that it signs."""
+"""A token issuer: what the API server of a cluster publishes, or a provider of people, and the tokens that it signs."""
 
 import json
 import time
@@ -22,19 +22,25 @@ PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey
 
 @dataclass
 class TokenIssuer:
-    """`keys` are the published ones by id. `asked` are the paths that were read; `away` refuses to answer."""
+    """`keys` are the published ones by id. `asked` are the paths that were read; `away` refuses to answer.
+
+    One `of_people` is called by its address, and says where its keys are.
+    """
 
     url: str
     keys: dict[str, PrivateKey] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     away: bool = False
+    of_people: bool = False
 
     def document(self, path: str) -> dict[str, Any] | None:
         """What is published there."""
         keys = [public(key) | {"kid": identity} for identity, key in self.keys.items()]
+        itself = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
+        of_a_cluster = {"issuer": ISSUER, "jwks_uri": "https://198.51.100.1/openid/v1/jwks"}
         found: dict[str, dict[str, Any]] = {
-            "/.well-known/openid-configuration": {"issuer": ISSUER, "jwks_uri": "https://198.51.100.1/openid/v1/jwks"},
-            "/openid/v1/jwks": {"keys": keys},
+            "/.well-known/openid-configuration": itself if self.of_people else of_a_cluster,
+            "/keys" if self.of_people else "/openid/v1/jwks": {"keys": keys},
         }
         return None if self.away else found.get(path)
 
@@ -45,6 +51,12 @@ class TokenIssuer:
     def saying(self, claims: dict[str, object], key_id: str = "first") -> str:
         """A token that the issuer signed, whatever it says; claims that are None are left out."""
         return signed(self.keys[key_id], claims, key_id)
+
+    def person(self, subject: str, key_id: str = "first", **claims: object) -> str:
+        """A good token of somebody who has signed in; more claims, or others."""
+        now = int(time.time())
+        usual = {"iss": self.url, "sub": subject, "aud": "airline", "iat": now, "exp": now + 600}
+        return self.saying(usual | claims, key_id)
 
 
 def claims_for(service: str) -> dict[str, object]:
