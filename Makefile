@@ -20,6 +20,8 @@ NAMES ?=
 PEERS ?=
 FUNCTION ?= reserve
 DIR ?= $(FUNCTION)-image
+# run: 1 sends traces to OTEL_EXPORTER_OTLP_ENDPOINT or, without one, to a Jaeger of this machine (docs/observability.md)
+TRACES ?=
 # clusters: the settings of knative/render go with it
 OVERLAY ?= kafka
 
@@ -27,7 +29,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run status bench test check lint format types tests lock policy lists images image image-names image-tree image-config pin-images sbom audit sign check-signatures manifests deploy undeploy smoke remember rollback \
-  demo-scale-to-zero demo-hpa demo-rollout test-cluster docs screenshots contracts clean
+  demo-scale-to-zero demo-hpa demo-rollout test-cluster docs screenshots contracts dashboards clean
 
 # What a person has set for other programs; no recipe may behave differently because of it.
 unexport BASH_ENV ENV CDPATH GREP_OPTIONS
@@ -43,7 +45,7 @@ endif
 IN_VENV := $(VENV)/bin/python -m
 OF_SYSTEM := $(if $(SYSTEM),--system "$(SYSTEM)")
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
-ROOMS := choreography airline contracts examples client terminal broker laptop cli images sbom knative demos docs scaffold testbed tests benchmarks
+ROOMS := choreography airline contracts examples client terminal broker laptop cli images sbom knative demos docs observability scaffold testbed tests benchmarks
 IMAGE_NAMES := $(notdir $(FUNCTIONS)) migrations gateway
 IMAGE_SOURCE = $(if $(filter gateway,$(FUNCTION)),gateway,$(if $(filter migrations,$(FUNCTION)),--target migrations .,--build-arg FUNCTION=$(FUNCTION) .))
 SHELL_SCRIPTS = $(shell grep -rlIE '^\#!.*sh$$' bin .ci images knative demos)
@@ -53,8 +55,8 @@ space := $(empty) $(empty)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/.laptop ## the whole airline on this machine, until Ctrl-C; SYSTEM=examples/library for another system
-	@$(IN_VENV) laptop run $(OF_SYSTEM) $(ARGS)
+run: $(VENV)/.laptop ## the whole airline on this machine, until Ctrl-C; SYSTEM=examples/library for another system; TRACES=1
+	@$(IN_VENV) laptop run $(OF_SYSTEM) $(if $(TRACES),--traces) $(ARGS)
 
 status: $(VENV)/.laptop ## each function awake or asleep, its starts, the backlog of its Triggers
 	@$(IN_VENV) laptop status $(OF_SYSTEM) $(ARGS)
@@ -113,6 +115,9 @@ lock: $(VENV)/.dev ## write requirements/*.txt anew from *.in; ARGS=--upgrade ta
 
 contracts: $(VENV)/.dev ## write what is made from the code: schemas, AsyncAPI, diagrams; make check compares; ARGS=--release records a release
 	@$(IN_VENV) contracts $(ARGS)
+
+dashboards: $(VENV)/.dev ## write the dashboards of Grafana in observability/dashboards; make check compares
+	@$(IN_VENV) observability
 
 screenshots: $(VENV)/.dev ## the pictures of the page in docs/screenshots; needs chromium
 	@$(IN_VENV) docs.screenshots $(ARGS)

@@ -19,11 +19,11 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
-from choreography import clock, logs, tokens, wire
+from choreography import clock, logs, tokens, tracing, wire
 from choreography.errors import BrokerAway
 from choreography.events import Event, Glossary
 from choreography.logs import log
-from choreography.settings import Waking, waking
+from choreography.settings import Waking, traced, waking
 from choreography.wire import Envelope
 
 Word = Callable[[str, datetime], Event]
@@ -78,18 +78,23 @@ def only_wakes(envelope: Envelope, glossary: Glossary) -> bool:
 def _say(word: Word, settings: Waking) -> None:
     if settings.sink is None or not settings.pause or not _process.takes_turn(settings.pause):
         return
-    thread = threading.Thread(target=_send, args=(word, settings.service, settings.sink), name="ahead", daemon=True)
+    about = (word, settings.service, settings.sink, tracing.current())
+    thread = threading.Thread(target=_send, args=about, name="ahead", daemon=True)
     try:
         thread.start()
     except RuntimeError as error:  # no thread is available; the saga begins anyway
         _regret(error)
 
 
-def _send(word: Word, service: str, sink: str) -> None:
+def _send(word: Word, service: str, sink: str, traceparent: str) -> None:
     try:
         expected = word(service, clock.now())
-        headers, body = wire.message(wire.say(expected, f"{expected.glossary.sources}{service}"))
-        status = _post(sink, headers | tokens.own(), body)
+        event = wire.say(expected, f"{expected.glossary.sources}{service}", traceparent=traceparent)
+        if not traceparent and traced():  # at the start of a process nothing is traced yet: the broker begins the trace
+            del event["traceparent"]
+        with tracing.sending(event) as added:
+            headers, body = wire.message(event)
+            status = _post(sink, {**headers, **added, **tokens.own()}, body)
     except (OSError, HTTPException, BrokerAway) as error:
         _regret(error)
     else:

@@ -35,6 +35,11 @@ def note(**what: str) -> None:
         _about.set(_known(what) | there)
 
 
+def noted() -> dict[str, str]:
+    """What the lines that are logged here name."""
+    return _about.get() or {}
+
+
 def _known(what: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in what.items() if value}
 

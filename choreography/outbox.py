@@ -11,7 +11,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, bindparam, delete
 
-from choreography import backlog, clock, events, prepared, store, tokens, wire
+from choreography import backlog, clock, events, prepared, store, tokens, tracing, wire
 from choreography.backlog import COUNT_AND_OLDEST, SENDERS, Rounds, remove
 from choreography.errors import BrokerAway, EventRefused, TryAgain
 from choreography.events import Event, Glossary
@@ -130,22 +130,33 @@ def deliver(body: bytes, timeout: tuple[float, float] = PATIENT) -> None:
 
 
 def _put(sink: str | None) -> Callable[[bytes], None]:
-    return lambda body: _deliver(sink, body, PATIENT)
+    return lambda body: _deliver_waiting(sink, body, PATIENT)
+
+
+def _deliver_waiting(sink: str | None, body: bytes, timeout: tuple[float, float]) -> None:
+    tracing.waited(body)
+    _deliver(sink, body, timeout)
 
 
 def _deliver(sink: str | None, body: bytes, timeout: tuple[float, float]) -> None:
+    event = json.loads(body)
+    with tracing.sending(event) as traced:
+        headers, content = wire.message(event)
+        _post(sink, {**headers, **traced}, content, timeout)
+
+
+def _post(sink: str | None, headers: Mapping[str, str], content: bytes, timeout: tuple[float, float]) -> None:
     if sink is None:
         raise BrokerAway(_NO_SINK)
     import urllib3  # noqa: PLC0415 - a part of a cold start, which functions that never send are spared
 
-    headers, content = wire.message(json.loads(body))
     pool, path = _broker(sink)
     try:
         status = pool.urlopen(
             "POST",
             path,
             body=content,
-            headers=headers | tokens.own(),
+            headers={**headers, **tokens.own()},
             timeout=urllib3.Timeout(*timeout),
             redirect=False,
             retries=False,
@@ -303,7 +314,7 @@ def _send_at_once(identity: str, body: bytes) -> None:
 
 def _refusal(body: bytes) -> TryAgain | None:
     try:
-        deliver(body, TIMEOUT)
+        _deliver_waiting(settings().sink, body, TIMEOUT)
     except TryAgain as error:
         return error
     return None

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from flask import Request, Response
 from sqlalchemy import Connection
 
-from choreography import ahead, bodies, callers, logs, outbox, problems, store, tokens, wire
+from choreography import ahead, bodies, callers, logs, outbox, problems, store, tokens, tracing, wire
 from choreography.errors import Invalid, Problem
 from choreography.events import Event, Glossary
 from choreography.logs import log
@@ -77,7 +77,8 @@ def reply_in_steps(
         intent = store.commit(lambda transaction: begin(event, transaction))
         if intent is None:
             return _nothing()
-        outcome = call(intent)
+        with tracing.inside(f"ask outside: {call.__name__}"):
+            outcome = call(intent)
         return store.commit(lambda transaction: _said(record(intent, outcome, transaction), source, envelope))
 
     return _handled(request, respond, begin, record)
@@ -172,10 +173,19 @@ def _answer(request: Request, respond: Callable[[Envelope], Response], sagas: Gl
     tokens.verify(request.headers)
     envelope = wire.read(_headers(request), bodies.whole(request))
     saga = sagas.about(wire.saga_of(envelope, sagas)) if sagas else {}
-    logs.note(**saga, eventId=envelope.id, traceId=wire.trace_id(envelope.traceparent))
-    response = _nothing() if sagas and ahead.only_wakes(envelope, sagas) else respond(envelope)
-    log.info("handled %s", envelope.type, extra={"fields": {"status": response.status_code}})
-    return response
+    with tracing.hearing(
+        envelope.type, _traced(envelope, saga), envelope.traceparent, request.environ.get("HTTP_TRACEPARENT")
+    ):
+        trace = wire.trace_id(tracing.current() or envelope.traceparent)
+        logs.note(**saga, eventId=envelope.id, traceId=trace)
+        response = _nothing() if sagas and ahead.only_wakes(envelope, sagas) else respond(envelope)
+        log.info("handled %s", envelope.type, extra={"fields": {"status": response.status_code}})
+        return response
+
+
+def _traced(envelope: Envelope, saga: dict[str, str]) -> dict[str, str]:
+    of_event = {"id": envelope.id, "source": envelope.source, "type": envelope.type}
+    return {f"cloudevents.event_{name}": value for name, value in of_event.items()} | saga
 
 
 def _headers(request: Request) -> dict[str, str]:

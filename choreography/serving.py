@@ -7,16 +7,32 @@ neither GUNICORN_CMD_ARGS nor a gunicorn.conf.py (functions_framework/_http/guni
 import gc
 import os
 import socket
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gunicorn import config, util
 from gunicorn.config import Config
 from gunicorn.workers.base import Worker
 
+from choreography import tracing
+
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own in it
 """Where gunicorn keeps the file that a worker touches at each call; on a disk, each fsync would write its times."""
 _close_patiently = util.close_graceful
+
+
+@dataclass
+class Process:
+    """When this process began and when it could take its first call, in seconds since 1970."""
+
+    woken_at: float = field(default_factory=time.time)
+    ready: float | None = None
+    """None where nothing says so, as in a test."""
+
+
+process = Process()
 
 
 def begin() -> None:
@@ -34,9 +50,11 @@ def prepare(*settings: Callable[[], object]) -> None:
     """
     from choreography import framework  # noqa: PLC0415 - SQLAlchemy, which the functions of the tests do not need
     from choreography.settings import settings as own  # noqa: PLC0415 - as above
+    from choreography.settings import woken_at  # noqa: PLC0415 - as above
 
     gc.enable()
     own()
+    process.woken_at = woken_at() or process.woken_at
     for read in settings:
         read()
     framework.host()
@@ -52,9 +70,15 @@ def close_after_each_answer() -> None:
     """
     config.Keepalive.default = 0
     util.close_graceful = _close  # gunicorn calls it by this name
-    config.PostWorkerInit.default = staticmethod(_keep_configuration)
+    config.PostWorkerInit.default = staticmethod(_worker_begins)
     if os.access(IN_MEMORY, os.W_OK):
         config.WorkerTmpDir.default = str(IN_MEMORY)
+
+
+def _worker_begins(worker: Worker) -> None:
+    _keep_configuration(worker)
+    tracing.begin()
+    process.ready = time.time()
 
 
 def _keep_configuration(worker: Worker) -> None:

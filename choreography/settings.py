@@ -129,6 +129,35 @@ def waking(env: Mapping[str, str] = os.environ) -> Waking:
     )
 
 
+def traced(env: Mapping[str, str] = os.environ) -> bool:
+    """Whether traces are exported: OTEL_EXPORTER_OTLP_ENDPOINT, or that of traces alone, says where to.
+
+    Not where OTEL_SDK_DISABLED is true, or OTEL_TRACES_EXPORTER is none. OpenTelemetry reads all the rest itself.
+    """
+    return _exported("TRACES", env)
+
+
+def measured(env: Mapping[str, str] = os.environ) -> bool:
+    """The same for metrics (OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, OTEL_METRICS_EXPORTER)."""
+    return _exported("METRICS", env)
+
+
+def metrics_folder(env: Mapping[str, str] = os.environ) -> Path | None:
+    """METRICS_FOLDER: where figures are left for who collects them; unset: nowhere."""
+    return path(env, "METRICS_FOLDER")
+
+
+def _exported(what: str, env: Mapping[str, str]) -> bool:
+    endpoint = env.get(f"OTEL_EXPORTER_OTLP_{what}_ENDPOINT") or env.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    off = env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get(f"OTEL_{what}_EXPORTER") == "none"
+    return bool(endpoint) and not off
+
+
+def woken_at(env: Mapping[str, str] = os.environ) -> float | None:
+    """WOKEN_AT, seconds since 1970: when the runtime of a laptop saw who wakes this process; None if nobody says so."""
+    return float(env["WOKEN_AT"]) if env.get("WOKEN_AT") else None
+
+
 def _pause(seconds: int) -> int:
     if seconds < 0:
         raise ValueError("WAKE_AHEAD must be a number of seconds, or 0 for never")

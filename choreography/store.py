@@ -46,7 +46,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from choreography import prepared
+from choreography import prepared, tracing
 from choreography.errors import Invalid, TryAgain
 from choreography.logs import log
 from choreography.settings import settings
@@ -243,7 +243,7 @@ def ready() -> None:
 @contextmanager
 def reading(source: Engine | None = None) -> Iterator[Connection]:
     """A connection for queries, which wait for no writer. On SQLite all of them see one state of the database."""
-    with _REACHABLE, (source or database()).connect() as connection:
+    with tracing.inside("database: read"), _REACHABLE, (source or database()).connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")
         yield connection
@@ -256,8 +256,14 @@ def commit(work: Callable[[Connection], T], target: Engine | None = None) -> T:
     Raises TryAgain when that did not help or the database is out of reach, Invalid when a value does not fit,
     IntegrityError when a rule of the database stays violated.
     """
-    target = target or database()
-    for _ in range(ATTEMPTS):
+    with tracing.inside("database: transaction"):
+        return _commit(work, target or database())
+
+
+def _commit(work: Callable[[Connection], T], target: Engine) -> T:
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            tracing.note({"db.reruns": attempt})
         try:
             with _REACHABLE, _WritersTurn(target), target.connect() as transaction, transaction.begin():
                 return work(transaction)

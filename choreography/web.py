@@ -8,6 +8,7 @@ import functools
 import json
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from flask import Flask, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import IntegerConverter
 
-from choreography import access, audit, bodies, callers, contract, hal, logs, problems, store, wire
+from choreography import access, audit, bodies, callers, contract, hal, logs, problems, store, tracing, wire
 from choreography.contract import Access, Document, Operation, Shape
 from choreography.errors import Invalid, Malformed, NotFound, Problem, Unsupported
 from choreography.events import Glossary
@@ -72,12 +73,24 @@ def serve(app: Flask, request: Request) -> Response:
     logs.configure()
     bodies.guard(request)
     _drop_slash_at_the_end(request)
-    with logs.about(traceId=wire.trace_id(request.headers.get("traceparent", ""))):
-        with app.request_context(request.environ):  # as Flask does it, without a second pass through WSGI
+    with _traced(request), logs.about(traceId=wire.trace_id(_traceparent(request))):
+        with app.request_context(request.environ) as context:  # as Flask does it, without a second pass through WSGI
             response = app.full_dispatch_request()
+            tracing.note({"http.route": str(context.request.url_rule or ""), **logs.noted()})
+        tracing.note({"http.response.status_code": response.status_code})
         level = logging.DEBUG if request.path == PROBE else logging.INFO  # a probe asks every few seconds
         log.log(level, "%s %s", request.method, request.path, extra={"fields": {"status": response.status_code}})
     return response
+
+
+def _traced(request: Request) -> AbstractContextManager[object]:
+    if request.path == PROBE:  # it asks every few seconds, and is nobody's doing
+        return nullcontext()
+    return tracing.answering(request.method, request.path, request.headers.get("traceparent"))
+
+
+def _traceparent(request: Request) -> str:
+    return tracing.current() or request.headers.get("traceparent", "")
 
 
 def json_object(request: Request) -> dict[str, Any]:

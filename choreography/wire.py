@@ -18,7 +18,7 @@ from cloudevents import conversion
 from cloudevents.http import CloudEvent as HttpEvent
 from werkzeug.datastructures import Headers
 
-from choreography import attributes, clock, events, fields
+from choreography import attributes, clock, events, fields, tracing
 from choreography.errors import Malformed
 from choreography.events import Event, Glossary
 
@@ -199,7 +199,7 @@ def _event(about: CloudEvent, said: Event, traceparent: str) -> CloudEvent:
         "datacontenttype": JSON,
         "dataschema": events.schema_of(type(said)),
         **events.routing(said),
-        "traceparent": next_traceparent(traceparent),
+        "traceparent": tracing.saying(type(said).__name__, traceparent) or next_traceparent(traceparent),
         "data": fields.as_json(said),
     }
 

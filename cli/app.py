@@ -10,6 +10,7 @@ import typer
 from cli.commands import dead_letters, dead_letters_kept, flights, saga
 from cli.commands.cancel import cancel
 from cli.commands.events import events
+from cli.commands.logs import logs
 from cli.commands.rebuild import rebuild
 from cli.commands.reconcile import reconcile
 from cli.commands.reservations import reservations
@@ -42,6 +43,7 @@ COMMANDS: Commands = {
     "cancel": cancel,
     "saga": Group("What became of a reservation, event by event.", {"show": saga.show}),
     "events": events,
+    "logs": logs,
     "dead-letters": Group(
         "Events that could not be processed.",
         {

@@ -40,10 +40,16 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Invocation:
-    """The airline that a command talks to, and how it answers."""
+    """The airline that a command talks to, and how it answers. `airline` raises Unreachable where none is found."""
 
-    airline: Airline
+    url: str | None
+    host_header: str | None
     as_json: bool
+
+    @functools.cached_property
+    def airline(self) -> Airline:
+        """Looked for by those who ask it: what it has logged can be read when it is down."""
+        return here.connect(self.url, self.host_header)
 
 
 def invoked(command: Callable[Concatenate[Invocation, P], None]) -> Callable[..., None]:
@@ -67,7 +73,7 @@ def invoked(command: Callable[Concatenate[Invocation, P], None]) -> Callable[...
 def _invocation(after: dict[str, Any], before: dict[str, Any]) -> Invocation:
     """`airline --json status` means the same as `airline status --json`."""
     given = {name: after[name] or before[name] for name in _OPTIONS}
-    return Invocation(here.connect(given["url"], given["host_header"]), given["as_json"])
+    return Invocation(**given)
 
 
 def answer(invocation: Invocation, document: object, draw: Callable[[], RenderableType]) -> None:

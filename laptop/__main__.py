@@ -9,9 +9,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from laptop import jaeger
 from laptop.errors import LaptopError
 from laptop.manifests import seconds
-from laptop.options import Options, of_system
+from laptop.options import Options, is_traced, of_system
 from laptop.systems import ROOT
 
 _LARGEST_PORT = 65_535
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--set", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="of functions")
     run.add_argument("--python", default=sys.executable, help="the interpreter of functions and broker")
     run.add_argument("--disturb", type=_disturbance, metavar="SPEC", help="see broker/embedded/disturbance.py")
+    run.add_argument("--traces", action="store_true", help="to OTEL_EXPORTER_OTLP_ENDPOINT or a Jaeger here")
     run.add_argument("--broker-bytes", type=int, metavar="N", help="bound of the broker's database; a full one refuses")
     status = commands.add_parser("status", help="show each function, awake or asleep")
     status.add_argument("--json", action="store_true")
@@ -125,6 +127,8 @@ def _run(options: argparse.Namespace) -> None:
     from laptop.supervisor import run  # noqa: PLC0415 - `status` starts faster without it
 
     system = _system(options)
+    telemetry = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+    found = jaeger.found(free_ports=options.free_ports) if options.traces and not is_traced(telemetry) else None
     run(
         replace(
             system,
@@ -138,6 +142,8 @@ def _run(options: argparse.Namespace) -> None:
             python=options.python,
             disturb=options.disturb,
             broker_bytes=options.broker_bytes,
+            telemetry={**telemetry, **(found.telemetry if found else {})},
+            jaeger=found,
         )
     )
 

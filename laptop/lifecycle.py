@@ -44,6 +44,8 @@ class Lifecycle:
     cold_starts: deque[float] = field(default_factory=lambda: deque(maxlen=20))
     wakings: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=200))
     """When the last starts began (seconds since 1970) and how many seconds each took until READY."""
+    crashes: int = 0
+    """How often its process ended without being asked to, or did not become ready."""
     quick_deaths: int = 0
     outdated: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a file that it is made of has changed since its process was started."""
@@ -81,6 +83,8 @@ async def run_lifecycle(function: Function, lifecycle: Lifecycle, needs: Needs) 
         await child.end(GRACE)
         _become(lifecycle, needs, "asleep", None)
         if child.crashed or not ready:
+            lifecycle.crashes += 1
+            needs.changed()
             lived = time.monotonic() - began if ready else 0.0  # however long a slow machine took to fail
             await _recover(function, lifecycle, needs, child, lived)
         else:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from laptop.jaeger import Jaeger
 from laptop.systems import ROOT, read_system
 
 BROKER_PORT = 8086
@@ -38,6 +39,10 @@ class Options:
     python: str = sys.executable
     disturb: str | None = None
     broker_bytes: int | None = None
+    telemetry: Mapping[str, str] = field(default_factory=dict)
+    """Variables of OpenTelemetry (OTEL_...) that everything gets; without an endpoint among them nothing is traced."""
+    jaeger: Jaeger | None = None
+    """Runs with the others, and takes their traces; None where they go elsewhere or nowhere."""
 
     @property
     def run(self) -> Path:
@@ -73,3 +78,8 @@ def of_system(folder: Path = ROOT) -> Options:
         status=system["status"],
         kept=system["kept"],
     )
+
+
+def is_traced(telemetry: Mapping[str, str]) -> bool:
+    """Whether the variables of OpenTelemetry name an endpoint for traces."""
+    return any(telemetry.get(f"OTEL_EXPORTER_OTLP_{which}ENDPOINT") for which in ("", "TRACES_"))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from laptop.addresses import Addresses
 from laptop.container_environment import SecretKey, Value, database_name, database_url, on_this_machine
+from laptop.jaeger import Jaeger
 from laptop.manifests import Function, Gateway
-from laptop.options import Options
+from laptop.options import Options, is_traced
 from laptop.process import Program
 from laptop.sockets import HOST
 from laptop.state import kept_folder, kept_secret
@@ -27,6 +28,7 @@ def function_program(function: Function, options: Options, addresses: Addresses)
     identity = {"K_SERVICE": function.name, "K_CONFIGURATION": function.name, "K_REVISION": revision}
     port = {"PORT": str(addresses.port(function.name))}
     sink = {"K_SINK": addresses.of_sink(function.sink), "K_CE_OVERRIDES": function.overrides} if function.sink else {}
+    telemetry = _telemetry(function.name, options)
     return Program(
         name=function.name,
         arguments=(
@@ -38,7 +40,7 @@ def function_program(function: Function, options: Options, addresses: Addresses)
             "--target",
             function.target,
         ),
-        environment=_python_environment() | here | _own_names(here) | identity | port | sink,
+        environment=_python_environment() | here | _own_names(here) | identity | port | sink | telemetry,
         output=options.logs / f"{function.name}.log",
         folder=Path("/"),  # gunicorn cuts blanks off the name of the folder it is started in
     )
@@ -60,6 +62,8 @@ def gateway_program(gateway: Gateway, options: Options, addresses: Addresses) ->
         "XDG_DATA_HOME": home,
         "XDG_CONFIG_HOME": home,
         "ALLOWED_ORIGINS": " ".join([*own_pages, *here.get("ALLOWED_ORIGINS", "").split()]),
+        **_telemetry(gateway.name, options),
+        **({"TRACES": "traced"} if is_traced(options.telemetry) else {}),
     }
     return Program(
         name=gateway.name,
@@ -81,7 +85,7 @@ def broker_program(options: Options, addresses: Addresses) -> Program:
     return Program(
         name="broker",
         arguments=(options.python, "-m", "broker.embedded", *triggers, *services, *data, *disturb, *bound),
-        environment=_python_environment(),
+        environment=_python_environment() | _telemetry("broker", options),
         output=options.logs / "broker.log",
     )
 
@@ -118,6 +122,22 @@ def migrations_program(functions: tuple[Function, ...], options: Options, addres
         environment=_python_environment(),
         output=options.logs / "migrations.log",
     )
+
+
+def jaeger_program(jaeger: Jaeger, options: Options) -> Program:
+    """Jaeger with a configuration of its own: what it got is in memory, and only this machine reaches it."""
+    configuration = options.data / "jaeger.json"
+    configuration.write_text(jaeger.configuration(), "utf-8")
+    return Program(
+        name="jaeger",
+        arguments=(str(jaeger.program), "--config", str(configuration)),
+        environment=_machine_environment(),
+        output=options.logs / "jaeger.log",
+    )
+
+
+def _telemetry(name: str, options: Options) -> dict[str, str]:
+    return {**options.telemetry, "OTEL_SERVICE_NAME": name} if options.telemetry else {}
 
 
 def _environment(declared: Mapping[str, Value], folder: str, options: Options, addresses: Addresses) -> dict[str, str]:

@@ -105,6 +105,7 @@ def _written(lifecycle: Lifecycle) -> dict[str, Any]:
         "since": datetime.fromtimestamp(lifecycle.since, UTC).isoformat(timespec="milliseconds"),
         "pid": lifecycle.pid,
         "starts": lifecycle.starts,
+        "crashes": lifecycle.crashes,
         "coldStarts": list(lifecycle.cold_starts),
         "wakings": [
             {"at": datetime.fromtimestamp(at, UTC).isoformat(), "seconds": took} for at, took in lifecycle.wakings

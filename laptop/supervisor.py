@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
@@ -20,7 +21,14 @@ from laptop.logs import say
 from laptop.manifests import Function, System, read_system, with_settings
 from laptop.options import Options
 from laptop.process import Child, Children, Program, allow_open_files
-from laptop.programs import board_program, broker_program, function_program, gateway_program, migrations_program
+from laptop.programs import (
+    board_program,
+    broker_program,
+    function_program,
+    gateway_program,
+    jaeger_program,
+    migrations_program,
+)
 from laptop.run import Run
 from laptop.runtime import RuntimeFolder, runtime_folder
 from laptop.schedule import check_schedule, keep_pinging
@@ -89,6 +97,8 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _start(this: Run) -> None:
+    if this.options.jaeger:
+        _begin_residence(this, jaeger_program(this.options.jaeger, this.options))
     for function in this.system.functions:
         _begin_lifecycle(this, function)
     if BROKER in this.addresses.listeners:
@@ -116,7 +126,7 @@ def _begin_lifecycle(this: Run, function: Function) -> None:
         # gunicorn puts its control socket into XDG_RUNTIME_DIR, or else into the user's home, one for all functions.
         _look_at_sources(this)
         lifecycle.outdated.clear()
-        told = {"NOTIFY_SOCKET": str(notify), "XDG_RUNTIME_DIR": str(notify.parent)}
+        told = {"NOTIFY_SOCKET": str(notify), "XDG_RUNTIME_DIR": str(notify.parent), "WOKEN_AT": f"{time.time():.3f}"}
         return this.children.start(replace(program, environment={**program.environment, **told}), listener)
 
     def notify() -> Path:
@@ -141,10 +151,10 @@ def _begin_residence(this: Run, program: Program) -> None:
 async def _keep_running(this: Run, program: Program) -> None:
     """Broker and gateway: always there, started again at once. The board: only while somebody watches."""
     quick_deaths = 0
-    log, listener = this.log(program.name), this.addresses.listeners[program.name]
+    log, listener = this.log(program.name), this.addresses.listeners.get(program.name)  # Jaeger opens its own
     await this.children.end({program.name}, REST_GRACE)  # of a start that failed
     while True:
-        if program.on_demand:
+        if program.on_demand and listener:
             await connection_arrives(listener)
         began = asyncio.get_running_loop().time()
         child = this.children.start(_plainly_named(this, program), listener)

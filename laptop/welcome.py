@@ -39,7 +39,9 @@ def say_welcome(state: dict[str, Any], system: System, options: Options) -> None
         "",
     ]
     lines += [*_to_type(state, options.welcome), ""]
-    lines += [f"  See:    {options.status}", "  Stop:   Ctrl-C"]
+    lines += [f"  See:    {options.status}"]
+    lines += [f"  Traces: {options.jaeger.ui}"] if options.jaeger else []
+    lines += ["  Stop:   Ctrl-C"]
     lines += [f"  Click:  {gateway}", ""] if gateway else [""]
     show("\n".join(lines))
 

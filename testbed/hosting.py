@@ -23,7 +23,7 @@ from sqlalchemy import URL
 from werkzeug.test import Client, TestResponse
 
 from airline.settings import settings
-from choreography import ahead, issuer, logs, migrations, outbox, store
+from choreography import ahead, issuer, logs, migrations, outbox, store, tracing
 from choreography.settings import settings as kit_settings
 from testbed.policies import housekeeping
 from testbed.project import function_folders, targets
@@ -61,6 +61,7 @@ def forget() -> None:
         relay.end()
     outbox._relays.clear()
     ahead._process.said_at = None
+    tracing._process.asked = tracing._process.traces = False
     store._at.clear()
     for cached in (settings, kit_settings, store.engine, logs.configure, outbox._broker, issuer.known):
         cached.cache_clear()

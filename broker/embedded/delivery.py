@@ -24,6 +24,7 @@ from broker.embedded.event import MAX_BYTES, Event, NotAnEvent, binary_head, is_
 from broker.embedded.event_log import Attempt, Ending, StoredEvent
 from broker.embedded.http_post import NoAnswerError, Response
 from broker.embedded.retry_policy import RetryPolicy
+from broker.embedded.traces import DeliveryTrace
 from broker.embedded.triggers import Trigger
 
 ERROR_DATA_BYTES = 1024
@@ -64,7 +65,13 @@ class Outcome:
         return "delivered" if self.failure is None else "dead-lettered"
 
 
-async def deliver(trigger: Trigger, stored: StoredEvent, post: Post, tell: Callable[[Attempt], None]) -> Outcome:
+async def deliver(
+    trigger: Trigger,
+    stored: StoredEvent,
+    post: Post,
+    tell: Callable[[Attempt], None],
+    trace: DeliveryTrace | None = None,
+) -> Outcome:
     """Brings the event to the Trigger's subscriber, or else to its dead-letter sink, with all retries.
 
     tell: called for every attempt that failed and was not the last one.
@@ -74,7 +81,11 @@ async def deliver(trigger: Trigger, stored: StoredEvent, post: Post, tell: Calla
 
     async def send(url: str, event: Event, head: bytes, to_sink: bool) -> tuple[Event | Failure | None, Attempt]:
         body = event.data or b""
-        return await _send(lambda timeout: post(url, namespace + head, body, timeout), policy, to_sink, tell)
+
+        def once(timeout: float) -> Awaitable[Response]:
+            return post(url, (trace.head() if trace else b"") + namespace + head, body, timeout)
+
+        return await _send(once, policy, to_sink, tell, trace)
 
     event = stored.delivered
     answer, last = await send(trigger.subscriber, event, stored.head, False)
@@ -107,7 +118,11 @@ def judge(response: Response) -> Event | Failure | None:
 
 
 async def _send(
-    post: Callable[[float], Awaitable[Response]], policy: RetryPolicy, to_sink: bool, tell: Callable[[Attempt], None]
+    post: Callable[[float], Awaitable[Response]],
+    policy: RetryPolicy,
+    to_sink: bool,
+    tell: Callable[[Attempt], None],
+    trace: DeliveryTrace | None,
 ) -> tuple[Event | Failure | None, Attempt]:
     number = 0
     while True:
@@ -119,10 +134,14 @@ async def _send(
             answer = Failure(str(error), retryable=True)
         ended = time.time()
         failure = answer.reason if isinstance(answer, Failure) else None
-        if not isinstance(answer, Failure) or not answer.retryable or number > policy.retries:
-            return answer, Attempt(number, to_sink, began, ended, failure)
-        wait = policy.backoff(number)
-        tell(Attempt(number, to_sink, began, ended, failure, next_at=ended + wait))
+        again = isinstance(answer, Failure) and answer.retryable and number <= policy.retries
+        wait = policy.backoff(number) if again else None
+        attempt = Attempt(number, to_sink, began, ended, failure, None if wait is None else ended + wait)
+        if trace:
+            trace.attempted(attempt)
+        if wait is None:
+            return answer, attempt
+        tell(attempt)
         await asyncio.sleep(wait)
 
 

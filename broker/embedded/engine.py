@@ -13,7 +13,9 @@ from broker.embedded.event_log import Appended, Attempt, KeptEvent, Log, StoredE
 from broker.embedded.group_commit import GroupCommit
 from broker.embedded.happenings import Happenings
 from broker.embedded.lookup import look_up
+from broker.embedded.metrics import Types, exposition
 from broker.embedded.subscription import Subscription
+from broker.embedded.traces import Traces
 from broker.embedded.triggers import Manifests
 
 GRACE = 1.0  # seconds for deliveries under way when the broker stops, as class Kafka gives them at a rebalance
@@ -50,17 +52,21 @@ class Retention:
 class Engine:
     """All but the constructor needs a running event loop, and happens on its thread."""
 
-    def __init__(self, manifests: Manifests, log: Log, post: Post, retention: Retention) -> None:
+    def __init__(
+        self, manifests: Manifests, log: Log, post: Post, retention: Retention, traces: Traces | None = None
+    ) -> None:
         self._log = log
+        self._traces = traces
         self._retention = retention
         self._since_prune = 0
+        self._types = Types()
         self._commit = GroupCommit(log, self._announce)
         self._happenings = Happenings(self._figures)
         self.feed = self._happenings.feed
         ids = log.register_triggers((trigger.key, trigger.ordered) for trigger in manifests.triggers)
         self._subscriptions = {
             ids[trigger.key]: Subscription(
-                trigger, ids[trigger.key], log=log, post=post, finish=self._finish, note=self._note
+                trigger, ids[trigger.key], log=log, post=post, finish=self._finish, note=self._note, traces=traces
             )
             for trigger in manifests.triggers
         }
@@ -81,12 +87,17 @@ class Engine:
     async def stop(self) -> None:
         await asyncio.gather(*(subscription.stop(GRACE) for subscription in self._subscriptions.values()))
         await self._commit.close()
+        if self._traces:
+            await asyncio.to_thread(self._traces.close)
 
     def serves(self, broker_path: str) -> bool:
         return broker_path in self._by_broker
 
-    async def publish(self, broker_path: str, event: Event) -> None:
-        """Returns when the event is on disk. Raises UnknownBrokerError, TooLargeError, NotStoredError."""
+    async def publish(self, broker_path: str, event: Event, traceparent: str = "") -> None:
+        """Returns when the event is on disk. `traceparent`: of the call that brings it.
+
+        Raises UnknownBrokerError, TooLargeError, NotStoredError.
+        """
         if broker_path not in self._by_broker:
             raise UnknownBrokerError(broker_path)
         if event.record_bytes > MAX_BYTES:
@@ -94,7 +105,7 @@ class Engine:
 
         def change(log: Log) -> list[Appended]:
             log.check_room()
-            return self._append(broker_path, event, log)
+            return [replace(each, sent_under=traceparent) for each in self._append(broker_path, event, log)]
 
         await self._commit.write(change)
 
@@ -103,6 +114,11 @@ class Engine:
 
     def _figures(self) -> dict[str, dict[str, int]]:
         return {each.trigger.key: each.figures() for each in self._subscriptions.values()}
+
+    def metrics(self) -> bytes:
+        """What is counted, as Prometheus reads it."""
+        oldest = self._log.oldest_waiting()
+        return exposition(self._subscriptions.values(), oldest, self._types, self._log.stored_events)
 
     async def look_up(self, wanted: Mapping[str, str]) -> dict[str, Any]:
         """What became of the newest events with these attributes, see lookup."""
@@ -145,6 +161,9 @@ class Engine:
     def _announce(self, appended: Appended) -> None:
         keys = tuple(self._subscriptions[trigger_id].trigger.key for trigger_id in appended.trigger_ids)
         self._happenings.accepted(appended.stored, keys, appended.said_by)
+        self._types.add(appended.stored.event.attributes["type"])
+        if self._traces:
+            self._traces.accepted(appended)
         for trigger_id in appended.trigger_ids:
             self._subscriptions[trigger_id].offer(appended.stored)
         self._since_prune += 1
@@ -152,7 +171,9 @@ class Engine:
             self._since_prune = 0
             self._commit.begin_writing(self._prune)
 
-    async def _finish(self, of: Subscription, lane: int, stored: StoredEvent, outcome: Outcome) -> None:
+    async def _finish(
+        self, of: Subscription, lane: int, stored: StoredEvent, outcome: Outcome, traceparent: str
+    ) -> None:
         """The end of a delivery and its reply are one transaction: the reply is in the log if and only if it ended."""
 
         def change(log: Log) -> list[Appended]:
@@ -165,8 +186,8 @@ class Engine:
                 log.no_longer_kept(of.trigger.key, outcome.event)
             if outcome.reply is None:
                 return []
-            said_by = of.trigger.key
-            return [replace(each, said_by=said_by) for each in self._append(of.trigger.broker_path, outcome.reply, log)]
+            appended = self._append(of.trigger.broker_path, outcome.reply, log)
+            return [replace(each, said_by=of.trigger.key, sent_under=traceparent) for each in appended]
 
         urgent = outcome.reply is not None or of.trigger.ordered
         await self._commit.write_surely(change, urgent=urgent)

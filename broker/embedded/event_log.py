@@ -15,7 +15,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TextIO
@@ -103,6 +103,10 @@ class Appended:
     trigger_ids: tuple[int, ...]
     said_by: str | None = None
     """The Trigger to whose delivery it was the reply."""
+    sent_under: str = ""
+    """The traceparent of the call that brought it, empty for none."""
+    came_at: float = field(default_factory=time.time)
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +277,7 @@ class Log:
         Works as a log does: from the front, up to the first event that still waits for a delivery.
         """
         oldest = "SELECT min(offset) FROM deliveries WHERE trigger_id = ? AND lane = ?"
-        waiting = [self._writer.execute(oldest, lane).fetchone()[0] for lane in self._lanes()]
+        waiting = [self._writer.execute(oldest, lane).fetchone()[0] for lane in self._lanes(self._writer)]
         end = min([offset for offset in waiting if offset is not None] + [self._last, self._first + at_most])
         too_many = max(self._last - more_than, self._offset_of_attempt(more_than))
         deleted = self._writer.execute(
@@ -300,6 +304,22 @@ class Log:
         """(Trigger id, lane) -> number of deliveries to be done."""
         query = "SELECT trigger_id, lane, count(*) FROM deliveries GROUP BY trigger_id, lane"
         return {(trigger_id, lane): count for trigger_id, lane, count in self._reader.execute(query).fetchall()}
+
+    def oldest_waiting(self) -> dict[int, float]:
+        """Trigger id -> when the oldest event that it waits for came, seconds since 1970.
+
+        Those that wait for nothing are left out. One look for each lane, however many events wait.
+        """
+        query = (
+            "SELECT min(e.stored_at) FROM events e WHERE e.offset ="
+            " (SELECT min(offset) FROM deliveries WHERE trigger_id = ? AND lane = ?)"
+        )
+        found: dict[int, float] = {}
+        for trigger_id, lane in self._lanes(self._reader):
+            (stored_at,) = self._reader.execute(query, (trigger_id, lane)).fetchone()
+            if stored_at is not None:
+                found[trigger_id] = min(stored_at / 1000, found.get(trigger_id, stored_at / 1000))
+        return found
 
     def next_deliveries(self, trigger_id: int, lane: int, after: int, limit: int) -> list[StoredEvent]:
         rows = self._reader.execute(
@@ -343,8 +363,8 @@ class Log:
         triggers = self._writer.execute("SELECT id FROM triggers").fetchall()
         return max((self._writer.execute(highest, row).fetchone()[0] or 0 for row in triggers), default=0)
 
-    def _lanes(self) -> list[tuple[int, int]]:
-        triggers = self._writer.execute("SELECT id, ordered FROM triggers").fetchall()
+    def _lanes(self, connection: sqlite3.Connection) -> list[tuple[int, int]]:
+        triggers = connection.execute("SELECT id, ordered FROM triggers").fetchall()
         return [(key, lane) for key, ordered in triggers for lane in range(self._lane_count if ordered else 1)]
 
 

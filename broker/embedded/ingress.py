@@ -18,6 +18,7 @@ goes on after a wait of its own.
         oldest first, at most 1000
     POST /-/kept/ID/replay        202 with {"id", "trigger", "event"}: the event is delivered once more to the Trigger
         that gave it up, and kept until it is taken; 404 nothing is kept under this number, or the Trigger is gone
+    GET /metrics                  what is counted, for Prometheus; see metrics
     GET /healthz                  204
 """
 
@@ -41,6 +42,7 @@ from broker.embedded.engine import Engine, NotKeptError, TooLargeError
 from broker.embedded.event import NotAnEvent, is_attribute_name, parse, to_structured
 from broker.embedded.event_log import KeptEvent
 from broker.embedded.group_commit import NotStoredError
+from broker.embedded.metrics import CONTENT_TYPE
 from broker.embedded.problems import problem
 
 MAX_BODY = 4 * 1_048_576  # structured mode may take more than the event itself
@@ -66,7 +68,7 @@ def http_server(engine: Engine) -> web.Server:
             return refused
         if replay := _REPLAY.fullmatch(path):
             return await _replay(engine, replay[1]) if request.method == "POST" else _not_allowed("POST")
-        if path.startswith("/-/") or path == "/healthz":
+        if path.startswith("/-/") or path in {"/healthz", "/metrics"}:
             return await _tell(engine, request) if request.method in {"GET", "HEAD"} else _not_allowed("GET, HEAD")
         if request.method != "POST":
             return web.Response(status=405)
@@ -96,7 +98,7 @@ async def _publish(engine: Engine, request: web.BaseRequest) -> web.Response:
         async with asyncio.timeout(BODY_WITHIN):
             body = await request.read()
         event = parse(request.headers.items(), body)
-        await engine.publish(request.path, event)
+        await engine.publish(request.path, event, request.headers.get("traceparent", ""))
     except NotAnEvent as error:
         return web.Response(status=400, text=str(error))
     except TimeoutError:
@@ -119,9 +121,15 @@ async def _tell(engine: Engine, request: web.BaseRequest) -> web.StreamResponse:
             return await _deliveries(engine, request)
         case "/-/kept":
             return _kept(engine, request)
-        case "/healthz":
-            return web.Response(status=204)
+        case "/healthz" | "/metrics" as path:
+            return _plainly(engine, path)
     return problem(HTTPStatus.NOT_FOUND, "the broker tells nothing under this address")
+
+
+def _plainly(engine: Engine, path: str) -> web.Response:
+    if path == "/healthz":
+        return web.Response(status=204)
+    return web.Response(body=engine.metrics(), headers={"content-type": CONTENT_TYPE})
 
 
 async def _deliveries(engine: Engine, request: web.BaseRequest) -> web.Response:

@@ -10,19 +10,24 @@ one before has ended with all its retries and its dead letter, and is on disk. A
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from broker.embedded.delivery import Outcome, Post, deliver
 from broker.embedded.event_log import Attempt, Log, StoredEvent
+from broker.embedded.http_post import Response
+from broker.embedded.metrics import Durations
+from broker.embedded.traces import Traces
 from broker.embedded.triggers import Trigger
 
 MAX_IN_FLIGHT = 50
 
 logger = logging.getLogger(__name__)
 
-# Writes what became of the delivery in (Trigger, lane); returns when it is on disk.
-Finish = Callable[["Subscription", int, StoredEvent, Outcome], Awaitable[None]]
+# Writes what became of the delivery in (Trigger, lane), and the traceparent of its last attempt; returns when it is on
+# disk.
+Finish = Callable[["Subscription", int, StoredEvent, Outcome, str], Awaitable[None]]
 # Has an attempt written down that was not the last one; returns at once.
 Note = Callable[["Subscription", StoredEvent, Attempt], None]
 
@@ -87,12 +92,21 @@ class Subscription:
     """
 
     def __init__(  # noqa: PLR0913 - what the engine lends it
-        self, trigger: Trigger, trigger_id: int, *, log: Log, post: Post, finish: Finish, note: Note
+        self,
+        trigger: Trigger,
+        trigger_id: int,
+        *,
+        log: Log,
+        post: Post,
+        finish: Finish,
+        note: Note,
+        traces: Traces | None = None,
     ) -> None:
         self.trigger = trigger
         self.trigger_id = trigger_id
         self.backlog = 0
         self.kept = 0
+        self.durations = Durations()
         self._delivered = 0
         self._retries = 0
         self._dead_lettered = 0
@@ -100,6 +114,7 @@ class Subscription:
         self._post = post
         self._finish = finish
         self._note = note
+        self._traces = traces
         self._lanes: dict[int, Lane] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -122,6 +137,11 @@ class Subscription:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Of its metrics: the Trigger and its subscriber, by name."""
+        return self.trigger.key, self.trigger.subscriber_name
 
     def figures(self) -> dict[str, int]:
         return {
@@ -153,10 +173,22 @@ class Subscription:
             logger.critical("%s: a delivery broke off", self.trigger.key, exc_info=error)
 
     async def _deliver(self, lane: int, stored: StoredEvent) -> None:
-        outcome = await deliver(self.trigger, stored, self._post, partial(self._failed, stored))
-        await self._finish(self, lane, stored, outcome)
+        key, name = self.trigger.key, self.trigger.subscriber_name
+        trace = self._traces.delivery(stored, key, name) if self._traces else None
+        outcome = await deliver(self.trigger, stored, self._measured, partial(self._failed, stored), trace)
+        await self._finish(self, lane, stored, outcome, trace.latest if trace else "")
+        if trace:
+            trace.ended(time.time(), outcome.failure.reason if outcome.failure else None)
         self._count(outcome)
         self._lanes[lane].ended()
+
+    async def _measured(self, url: str, head: bytes, body: bytes, timeout: float) -> Response:
+        began = time.monotonic()
+        try:
+            return await self._post(url, head, body, timeout)
+        finally:
+            if url == self.trigger.subscriber:
+                self.durations.add(time.monotonic() - began)
 
     def _failed(self, stored: StoredEvent, attempt: Attempt) -> None:
         self._retries += attempt.next_at is not None

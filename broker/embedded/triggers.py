@@ -49,6 +49,11 @@ class Trigger:
         return f"{self.namespace}/{self.name}"
 
     @property
+    def subscriber_name(self) -> str:
+        """Of a Service, else its host: what people call it in traces and metrics."""
+        return _first_label(urlsplit(self.subscriber_there).hostname or "")
+
+    @property
     def broker_path(self) -> str:
         return f"/{self.namespace}/{self.broker}"
 
@@ -153,3 +158,8 @@ def _on_a_cluster(destination: Mapping[str, Any], namespace: str) -> str:
         return uri
     reference = destination["ref"]
     return urljoin(f"http://{reference['name']}.{reference.get('namespace', namespace)}.svc.cluster.local", uri)
+
+
+def _first_label(host: str) -> str:
+    """An address of numbers is no name, and stays whole."""
+    return host if host.replace(".", "").isdecimal() else host.partition(".")[0]

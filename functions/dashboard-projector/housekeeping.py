@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
+import dashboard_figures
 import history_pruning
 import projection
 import settlement
 from airline.events import AIRLINE
-from choreography import clock, housekeeping, logs, store
+from choreography import clock, figures, housekeeping, logs, store
 from choreography.logs import log
 
 OVERDUE = timedelta(minutes=10)
@@ -15,7 +16,12 @@ OVERDUE = timedelta(minutes=10)
 
 def keep_house() -> None:
     """Says which sagas are settled; warns of each that is canceled and not compensated; prunes the history."""
-    housekeeping.keep(reported=settlement.report, uncompensated=_warn, pruned=history_pruning.prune)
+    housekeeping.keep(
+        reported=settlement.report,
+        uncompensated=_warn,
+        pruned=history_pruning.prune,
+        told=lambda _: figures.tell(dashboard_figures.look),
+    )
 
 
 def _warn(_: float) -> int:

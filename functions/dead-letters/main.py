@@ -11,12 +11,13 @@ import functions_framework
 from flask import Request, Response
 from flask.typing import ResponseReturnValue
 
+import letter_figures
 import retention
 import settled_letters
 import sink
 from airline.events import AIRLINE
 from airline.settings import settings
-from choreography import policy
+from choreography import figures, policy
 
 serving.prepare(settings)
 
@@ -42,4 +43,5 @@ def _pruned(answer: Response) -> Response:
     # otherwise the database may be away, and a caller must not wait for it twice
     if answer.status_code == HTTPStatus.NO_CONTENT:
         retention.prune()
+        figures.tell(letter_figures.look)
     return answer

@@ -4,14 +4,15 @@ import functools
 
 from sqlalchemy import Row
 
+import payment_figures
 import payments
 from airline.events import AIRLINE
-from choreography import housekeeping, outbox, store
+from choreography import figures, housekeeping, outbox, store
 
 
 def keep_house() -> None:
     """Asks the provider again by key, records, says it; then sends what the outbox still holds."""
-    housekeeping.keep(finished=_finish_unfinished, sent=outbox.drain)
+    housekeeping.keep(finished=_finish_unfinished, sent=outbox.drain, told=lambda _: figures.tell(payment_figures.look))
 
 
 def _finish_unfinished(until: float) -> int:

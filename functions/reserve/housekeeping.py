@@ -3,8 +3,9 @@
 import accepted_commands
 import owed
 import reservations
+import reserve_figures
 from airline.events import AIRLINE
-from choreography import housekeeping, idempotency, outbox
+from choreography import figures, housekeeping, idempotency, outbox
 
 
 def keep_house() -> None:
@@ -18,6 +19,7 @@ def keep_house() -> None:
         sent=outbox.drain,
         forgotten=accepted_commands.forget,
         keys=idempotency.prune,
+        told=lambda _: figures.tell(reserve_figures.look),
     )
 
 

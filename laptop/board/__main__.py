@@ -6,14 +6,17 @@ import logging
 import signal
 import socket
 import sys
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
 
 from broker.embedded.feed import Feed
+from laptop.board.metrics import exposition
 from laptop.board.picture import Document, Picture
 from laptop.board.server import application
-from laptop.board.sources import follow_broker, follow_state
+from laptop.board.sources import broker_metrics, follow_broker, follow_state
 
 IDLE = 20.0  # seconds without anybody who watches, until it ends
 _PASSED = 3
@@ -45,10 +48,16 @@ async def serve(data: Path, broker: str | None, listener: socket.socket, idle: f
     following = [asyncio.create_task(follow_state(data, picture, tell))]
     if broker:
         following.append(asyncio.create_task(follow_broker(broker, picture, tell)))
-    runner = web.AppRunner(application(feed), access_log=None, shutdown_timeout=1.0)
+    attention = Attention()
+
+    async def measured() -> bytes:
+        attention.paid()
+        return exposition(data, await broker_metrics(broker) if broker else b"")
+
+    runner = web.AppRunner(application(feed, measured), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.SockSite(runner, listener).start()
-    await _until_idle(feed, stop, following, idle)
+    await _until_idle(feed, attention, stop, following, idle)
     feed.leave()
     await runner.cleanup()
     for task in following:
@@ -56,15 +65,26 @@ async def serve(data: Path, broker: str | None, listener: socket.socket, idle: f
     await asyncio.gather(*following, return_exceptions=True)
 
 
-async def _until_idle(feed: Feed, stop: asyncio.Event, following: list[asyncio.Task[None]], idle: float) -> None:
+@dataclass
+class Attention:
+    """When somebody last watched or measured, by the monotonic clock."""
+
+    at: float = field(default_factory=time.monotonic)
+
+    def paid(self) -> None:
+        """Somebody does."""
+        self.at = time.monotonic()
+
+
+async def _until_idle(
+    feed: Feed, attention: Attention, stop: asyncio.Event, following: list[asyncio.Task[None]], idle: float
+) -> None:
     """Raises what one of those who follow has failed with."""
-    loop = asyncio.get_running_loop()
-    watched = loop.time()
-    while loop.time() - watched < idle and not stop.is_set():
+    while time.monotonic() - attention.at < idle and not stop.is_set():
         for broken in filter(asyncio.Task.done, following):
             broken.result()
         if feed.watchers:
-            watched = loop.time()
+            attention.paid()
         try:
             async with asyncio.timeout(min(1.0, idle)):
                 await stop.wait()

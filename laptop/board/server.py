@@ -1,8 +1,9 @@
-"""The board's side of HTTP: `GET /board/feed`, for programs and for the gateway of this machine.
+"""The board's side of HTTP: `GET /board/feed` and `GET /metrics`, for programs and for the gateway of this machine.
 
 421 for a host that is not a name of this machine: a page could come by a name that leads here (DNS rebinding).
 """
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -10,19 +11,29 @@ from aiohttp.typedefs import Handler
 
 from broker.embedded.feed import Feed, answer
 from broker.embedded.problems import problem
+from laptop.board.metrics import CONTENT_TYPE
 
 PATH = "/board/feed"
+METRICS = "/metrics"
 OWN_NAMES = ("localhost", "127.0.0.1")
 
 
-def application(feed: Feed) -> web.Application:
-    """Answers GET on PATH with the feed, and everything else with a problem document (RFC 9457)."""
+async def _nothing() -> bytes:
+    return b""
+
+
+def application(feed: Feed, measured: Callable[[], Awaitable[bytes]] = _nothing) -> web.Application:
+    """Answers GET on PATH with the feed and on METRICS with what is `measured`, all else with problems (RFC 9457)."""
 
     async def watch(request: web.Request) -> web.StreamResponse:
         return await answer(feed, request)
 
+    async def measure(_: web.Request) -> web.Response:
+        return web.Response(body=await measured(), headers={"content-type": CONTENT_TYPE})
+
     made = web.Application(middlewares=[_refuse])
     made.router.add_get(PATH, watch, allow_head=False)
+    made.router.add_get(METRICS, measure)
     return made
 
 
@@ -37,4 +48,4 @@ async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal.headers["allow"] = "GET"
         return refusal
     except web.HTTPNotFound:
-        return problem(HTTPStatus.NOT_FOUND, f"the board has nothing but {PATH}")
+        return problem(HTTPStatus.NOT_FOUND, f"the board has nothing but {PATH} and {METRICS}")

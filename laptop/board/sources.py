@@ -49,6 +49,17 @@ async def follow_broker(url: str, picture: Picture, tell: Tell) -> None:
             await asyncio.sleep(AGAIN_AFTER)
 
 
+async def broker_metrics(url: str) -> bytes:
+    """What the broker counts, in Prometheus' text format; nothing while it is away."""
+    try:
+        async with ClientSession(timeout=ClientTimeout(total=5)) as session, session.get(f"{url}/metrics") as answer:
+            answer.raise_for_status()
+            return await answer.read()
+    except (ClientError, TimeoutError) as error:
+        logger.info("the broker does not answer: %s", error)
+        return b""
+
+
 async def _messages(session: ClientSession, url: str) -> AsyncIterator[dict[str, Any]]:
     async with session.get(f"{url}/-/feed") as answer:
         answer.raise_for_status()

@@ -4,21 +4,26 @@ import json
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from airline.events import AIRLINE
-from choreography import logs
+from choreography import logs, store
 from testbed.hosting import HostedAirline
+from testbed.project import ROOT
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import CLOUD_EVENT, RESERVATION, body_of, event, place
 
+SCHEMA = Draft202012Validator(json.loads((ROOT / "observability" / "log-line.schema.json").read_text("utf-8")))
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 Lines = pytest.CaptureFixture[str]
 
 
 def last(captured: Lines) -> dict[str, Any]:
     """The last line that a function has logged."""
-    line: dict[str, Any] = json.loads(captured.readouterr().out.splitlines()[-1])
-    return line
+    lines = [json.loads(line) for line in captured.readouterr().out.splitlines()]
+    for line in lines:
+        SCHEMA.validate(line)
+    return dict(lines[-1])
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +103,37 @@ def test_a_question_about_a_reservation_names_it(
 
     line = last(capsys)
     assert (line["message"], line.get("reservationId")) == (f"GET {path}", reservation)
+
+
+def test_a_refusal_a_crash_a_tick_and_an_unsent_event_are_lines_of_the_same_form(
+    airline: HostedAirline, broker: RecordingBroker, capsys: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.refuses_all = 503
+    place(airline)
+    airline.function("reserve-housekeeping").hear({**event("ReservationPlaced"), "type": "dev.knative.sources.ping"})
+    airline.function("dashboard").post("/customerInfos/rebuild?dryRun=true")
+    airline.function("confirm-reservation").hear(event("Paid", amount=-1))
+    monkeypatch.setattr(store, "commit", broken)
+    airline.function("confirm-reservation").hear(event("Paid"))
+
+    line = last(capsys)
+    assert (line["level"], line["service"]) == ("ERROR", "confirm-reservation")
+    assert "a disk has burnt" in line["exception"]
+
+
+def broken(*_: object) -> None:
+    raise OSError("a disk has burnt")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"level": "LOUD"}, {"traceId": "short"}, {"status": "200"}, {"time": "yesterday"}, {"data": {"customerId": 1}}],
+)
+def test_a_line_of_another_form_is_found(wrong: dict[str, Any]) -> None:
+    line = {"time": "2026-11-28T09:00:00.000Z", "level": "INFO", "service": "reserve", "message": "handled Paid"}
+    SCHEMA.validate(line)
+
+    assert not SCHEMA.is_valid(line | wrong)
 
 
 def test_what_is_noted_outside_of_a_call_is_in_no_later_line(airline: HostedAirline, capsys: Lines) -> None:
