@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LONGEST_HISTORY = 36_500
 LEAST_LIFE, LONGEST_LIFE = 24, 24 * 366
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where Kubernetes mounts the token, the authorities and the namespace of a pod (Accessing the API from a Pod)."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 DRIVERS = ("sqlite", "postgresql+psycopg", "mysql+pymysql", "mariadb+pymysql")
 
@@ -51,6 +53,16 @@ class Identity:
     """IDENTITY_OPERATOR_CLAIM: the claim with the roles of the sender: a list, or words between blanks."""
     operator_role: str
     """IDENTITY_OPERATOR_ROLE: the role of those who may see and do everything."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """How a pod that has a ServiceAccount reaches the Kubernetes API."""
+
+    url: str
+    """KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT, which the kubelet sets: an address, so no name is asked."""
+    account: Path
+    """The folder with `token`, `ca.crt` and `namespace` of the ServiceAccount."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +168,13 @@ def _exported(what: str, env: Mapping[str, str]) -> bool:
 def woken_at(env: Mapping[str, str] = os.environ) -> float | None:
     """WOKEN_AT, seconds since 1970: when the runtime of a laptop saw who wakes this process; None if nobody says so."""
     return float(env["WOKEN_AT"]) if env.get("WOKEN_AT") else None
+
+
+def cluster(env: Mapping[str, str] = os.environ) -> Cluster:
+    """Where the Kubernetes API is, for a function that reads it."""
+    host = env.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
+    name = f"[{host}]" if ":" in host else host  # an IPv6 address
+    return Cluster(f"https://{name}:{env.get('KUBERNETES_SERVICE_PORT', '443')}", SERVICE_ACCOUNT)
 
 
 def _pause(seconds: int) -> int:

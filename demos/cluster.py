@@ -13,6 +13,8 @@ from demos.running_airline import RunningAirline
 
 PAUSE = 1.0
 OF_A_SERVICE = "serving.knative.dev/service"
+ONLOOKER = "board"
+"""No part of the airline: whoever watches keeps it awake (knative/components/board)."""
 AUTOSCALING = "autoscaling.knative.dev"
 
 
@@ -27,7 +29,7 @@ def opened(namespace: Namespace) -> RunningAirline:
     if "gateway" not in services:
         raise DemoFailed(f"no airline in namespace {namespace.name}; `make deploy` brings one")
     url, host = address(services["gateway"])
-    sleepers = frozenset(name for name, service in services.items() if may_sleep(service))
+    sleepers = frozenset(name for name, service in services.items() if name != ONLOOKER and may_sleep(service))
     return RunningAirline(f"cluster, namespace {namespace.name}", url, host, sleepers, lambda: look(namespace), PAUSE)
 
 
@@ -51,7 +53,7 @@ def may_sleep(service: Mapping[str, Any]) -> bool:
 
 def look(namespace: Namespace) -> list[Instance]:
     """The pods of all Services, now. Raises DemoFailed."""
-    return [instance(pod) for pod in namespace.items("pods", "-l", OF_A_SERVICE)]
+    return [instance(pod) for pod in namespace.items("pods", "-l", f"{OF_A_SERVICE},{OF_A_SERVICE}!={ONLOOKER}")]
 
 
 def instance(pod: Mapping[str, Any]) -> Instance:

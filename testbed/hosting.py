@@ -26,13 +26,13 @@ from airline.settings import settings
 from choreography import ahead, issuer, logs, migrations, outbox, store, tracing
 from choreography.settings import settings as kit_settings
 from testbed.policies import housekeeping
-from testbed.project import function_folders, targets
+from testbed.project import folders_of_the_saga, targets
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
-FOLDER_OF = {target.replace("_", "-"): folder for folder in function_folders() for target in targets(folder)}
+FOLDER_OF = {target.replace("_", "-"): folder for folder in folders_of_the_saga() for target in targets(folder)}
 """Service name -> function folder, for every target of every main.py."""
 
 

@@ -122,12 +122,18 @@ def heard_type(trigger: Manifest) -> str | None:
 
 
 def function_folders() -> list[str]:
+    """Those of the base, and `board`, which only clusters have."""
     return sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py"))
 
 
 def databases() -> list[Path]:
     """The folders below functions/ that have migrations: each is the owner of a database."""
     return sorted(path.parent for path in (ROOT / "functions").glob("**/migrations"))
+
+
+def folders_of_the_saga() -> list[str]:
+    """The folders of functions that the base runs: each has a database."""
+    return sorted({path.relative_to(ROOT / "functions").parts[0] for path in databases()})
 
 
 def targets(folder: str) -> dict[str, ast.FunctionDef]:

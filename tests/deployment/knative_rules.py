@@ -17,6 +17,7 @@ from testbed.project import (
     container,
     env,
     folder_of,
+    folders_of_the_saga,
     function_folders,
     glossary,
     heard_by,
@@ -38,6 +39,8 @@ from tests.deployment.rendered import (
 KUBERNETES = "1.34"
 OF_EVERY_NAMESPACE = {("ConfigMap", "kube-root-ca.crt")}
 """What Kubernetes itself puts there."""
+READING = {"get", "list", "watch"}
+UNREADABLE = {"secrets", "configmaps", "pods/log", "*"}
 OF_NO_NAMESPACE = {"Namespace", "ClusterRoleBinding"}
 CUSTOM = ("knative.dev/", "istio.io/")
 # pkg/apis/serving/fieldmask.go of Serving 1.23, without what takes a flag of the cluster
@@ -75,7 +78,7 @@ SERVERS = {"postgres", "mysql"}
 OWN_IMAGES = {*function_folders(), "gateway", "migrations"}
 OF_KNATIVE = {"knative-serving", "knative-eventing", "kourier-system", "istio-system", "kube-system"}
 NAME_OF_A_NAMESPACE = "kubernetes.io/metadata.name"
-SCALED_BY_EVENTS = {"policy", "housekeeping", "dead-letter-sink"}
+SCALED_BY_EVENTS = {"policy", "housekeeping", "dead-letter-sink", "onlooker"}
 
 Complaints = Iterator[str]
 Rule = Callable[[Rendering], Complaints]
@@ -259,10 +262,24 @@ def pods_are_restricted_and_say_what_they_need(rendering: Rendering) -> Complain
             "seccompProfile": {"type": "RuntimeDefault"},
         }
         yield from _each(workload, "is not restricted:", [key for key in wanted if secured.get(key) != wanted[key]])
-        if pod.get("automountServiceAccountToken") is not False:
+        if pod.get("automountServiceAccountToken") is not False and "serviceAccountName" not in pod:
             yield f"{workload}: has a token of the cluster"
         if set(one["resources"]) != {"requests", "limits"} or set(one["resources"]["requests"]) != {"cpu", "memory"}:
             yield f"{workload}: does not say what it needs"
+
+
+def who_asks_the_cluster_only_reads_and_no_secrets(rendering: Rendering) -> Complaints:
+    for role in of(rendering, "Role").values():
+        for rule in role.content["rules"]:
+            yield from _each(role, "may", set(rule["verbs"]) - READING)
+            yield from _each(role, "reads", set(rule["resources"]) & UNREADABLE)
+    for binding in of(rendering, "RoleBinding").values():
+        bound = {subject["name"] for subject in binding.content["subjects"]}
+        yield from _each(binding, "binds", bound - of(rendering, "ServiceAccount").keys())
+        if binding.content["roleRef"]["name"] not in of(rendering, "Role"):
+            yield f"{binding}: there is no Role {binding.content['roleRef']['name']}"
+        namespaces = {subject["namespace"] for subject in binding.content["subjects"]}
+        yield from _each(binding, "is of another namespace:", namespaces - of(rendering, "Namespace").keys())
 
 
 def the_database_has_a_connection_for_everybody(rendering: Rendering) -> Complaints:
@@ -274,6 +291,8 @@ def the_database_has_a_connection_for_everybody(rendering: Rendering) -> Complai
 
 
 def _connections(service: Manifest) -> int:
+    if folder_of(service) not in folders_of_the_saga():
+        return 0
     databases = 2 if folder_of(service) == "payment" else 1  # payment's own, and the provider's ledger
     return databases * int(env(service)["THREADS"]) * int(scaling(service)["autoscaling.knative.dev/max-scale"])
 
@@ -351,5 +370,6 @@ RULES: tuple[Rule, ...] = (
     everything_is_in_one_namespace,
     policies_of_the_network_select_what_there_is,
     pods_are_restricted_and_say_what_they_need,
+    who_asks_the_cluster_only_reads_and_no_secrets,
     the_database_has_a_connection_for_everybody,
 )

@@ -19,6 +19,7 @@ from testbed.project import BASE, IN_MEMORY, KAFKA, ROOT, SERVING, Manifest, con
 COMPONENTS = ROOT / "knative" / "components"
 OVERLAYS = ROOT / "knative" / "overlays"
 BESIDE_EACH_OTHER = (
+    "board",
     "small",
     "zero-initial-scale",
     "hpa",
@@ -124,6 +125,8 @@ def references(workload: Manifest) -> Iterator[tuple[str, str, str | None]]:
     for entry in container(workload).get("env", []):
         source = entry.get("valueFrom", {})
         yield from ((kind, source[field]["name"], source[field]["key"]) for field, kind in KEYS if field in source)
+    if account := template(workload).get("serviceAccountName"):
+        yield "ServiceAccount", account, None
     for volume in template(workload).get("volumes", []):
         yield from ((kind, volume[field][name], None) for field, kind, name in VOLUMES if field in volume)
 

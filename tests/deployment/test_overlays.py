@@ -153,6 +153,15 @@ BROKEN: list[tuple[rules.Rule, str, Break]] = [
     (rules.pods_are_restricted_and_say_what_they_need, "postgres", change(*ONE, "securityContext", "capabilities")),
     (rules.pods_are_restricted_and_say_what_they_need, "reserve", change(*POD, "automountServiceAccountToken")),
     (rules.pods_are_restricted_and_say_what_they_need, "reserve", change(*ONE, "resources", "limits")),
+    (rules.who_asks_the_cluster_only_reads_and_no_secrets, "board", change("rules", 0, "verbs", to=["*"])),
+    (rules.who_asks_the_cluster_only_reads_and_no_secrets, "board", change("rules", 0, "resources", to=["secrets"])),
+    (
+        rules.who_asks_the_cluster_only_reads_and_no_secrets,
+        "board",
+        change("subjects", 0, "namespace", to="default"),
+    ),
+    (rules.who_asks_the_cluster_only_reads_and_no_secrets, "board", change("roleRef", "name", to="admin")),
+    (rules.every_reference_leads_somewhere, "board", change(*POD, "serviceAccountName", to="admin")),
     (
         rules.the_database_has_a_connection_for_everybody,
         "postgres",

@@ -18,11 +18,11 @@ from typing import Any
 import psutil
 
 from laptop.documents import read_documents
-from testbed.project import function_folders
+from testbed.project import folders_of_the_saga
 from testbed.running_system import ROOT
 from tests.reliability.restartable_laptop import RestartableLaptop, kill_group
 
-DATABASES = function_folders()
+DATABASES = folders_of_the_saga()
 LETTERS_ARISE = "decrease-seats"
 """Away together with what takes dead letters: it is needed only when there is a letter."""
 _SWITCH = """import os, sys

@@ -20,7 +20,7 @@ from testbed.project import (
     documented_events,
     env,
     folder_of,
-    function_folders,
+    folders_of_the_saga,
     functions,
     glossary,
     heard_by,
@@ -73,7 +73,7 @@ def test_a_service_runs_the_target_of_its_name(service: Manifest) -> None:
     assert target in targets(folder_of(service))
 
 
-@pytest.mark.parametrize("folder", function_folders())
+@pytest.mark.parametrize("folder", folders_of_the_saga())
 def test_every_target_has_a_service(folder: str) -> None:
     served = {env(service)["FUNCTION_TARGET"] for service in functions().values() if folder_of(service) == folder}
 
@@ -81,7 +81,7 @@ def test_every_target_has_a_service(folder: str) -> None:
 
 
 def test_every_image_has_a_folder_and_every_folder_an_image() -> None:
-    assert {folder_of(service) for service in functions().values()} == set(function_folders())
+    assert {folder_of(service) for service in functions().values()} == set(folders_of_the_saga())
 
 
 @each_trigger

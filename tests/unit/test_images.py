@@ -119,7 +119,7 @@ def test_every_image_of_the_manifests_is_built_and_pushed() -> None:
     built = {line.split()[2] for line in said if line.startswith("build")}
     pushed = {line.split()[1] for line in said if line.startswith("push")}
     wanted = {container(service)["image"] for service in services().values()}
-    assert built == pushed == wanted | {"dev.local/airline/migrations:dev"}
+    assert built == pushed == wanted | {"dev.local/airline/migrations:dev", "dev.local/airline/board:dev"}
 
 
 def test_the_job_migrates_every_database_that_has_migrations() -> None:

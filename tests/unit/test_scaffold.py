@@ -11,7 +11,7 @@ import pytest
 from scaffold.__main__ import main, tidy
 from scaffold.names import LONGEST_NAME, WORDS, Refused, read_policy
 from scaffold.policy import files
-from testbed.project import ROOT, function_folders
+from testbed.project import ROOT, folders_of_the_saga
 
 LOYALTY = {"NAME": "thank-customer", "FOLDER": "loyalty", "HEARS": "ReservationConfirmed", "SAYS": "LetterSent"}
 
@@ -34,7 +34,7 @@ def test_a_policy_with_a_folder_and_a_database_of_its_own_touches_eight_files() 
     ]
 
 
-@pytest.mark.parametrize("folder", function_folders())
+@pytest.mark.parametrize("folder", folders_of_the_saga())
 def test_a_policy_in_a_folder_that_is_there_touches_five_files(folder: str) -> None:
     # tests/unit/test_repeats.py tests it without being touched
     written = touched(FOLDER=folder)
@@ -48,7 +48,7 @@ def test_a_policy_in_a_folder_that_is_there_touches_five_files(folder: str) -> N
     ]
 
 
-@pytest.mark.parametrize("folder", function_folders())
+@pytest.mark.parametrize("folder", folders_of_the_saga())
 def test_its_table_comes_with_a_migration_that_follows_the_last_one_of_the_folder(folder: str) -> None:
     *_, last = sorted((ROOT / "functions" / folder / "migrations").glob("0*.py"))
     ((path, text),) = [(path, text) for path, text in touched(FOLDER=folder).items() if "/migrations/" in path]

@@ -1,6 +1,7 @@
 // The scale-to-zero demo over the public API: all functions asleep, a burst of customers, everything answered, asleep again.
 
 import { command, get, newKey } from "/api.js";
+import { mayRest } from "/board/state.js";
 
 export class Unfinished extends Error {}
 
@@ -90,7 +91,7 @@ async function timeline(definition, reservation, options) {
 }
 
 function asleep(definition, functions, signal) {
-  const quiet = () => Object.values(functions()).every(({ state }) => state === "asleep");
+  const quiet = () => mayRest(functions()).every(({ state }) => state === "asleep");
   return until(definition.sleepWithin, definition.lookEvery, signal, quiet);
 }
 

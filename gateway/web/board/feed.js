@@ -9,8 +9,14 @@ export function follow(path, onTold, onLost) {
   let again;
   function open() {
     source = new EventSource(path);
-    source.onmessage = ({ data }) => onTold(JSON.parse(data));
+    source.onmessage = ({ data }) => told(JSON.parse(data));
     source.onerror = lost;
+  }
+  // A cluster's board ends each stream after a while and says so: nothing is lost.
+  function told(document) {
+    if (document.kind !== "over") return onTold(document);
+    source.close();
+    open();
   }
   async function lost() {
     const mine = source;

@@ -10,7 +10,7 @@ const MONEY_BACK = ["PaymentRefunded", "PaymentNotTaken"];
 
 export function empty() {
   return {
-    functions: {}, triggers: {}, owners: {}, awake: [], broker: true, events: [], sagas: new Map(), retries: [],
+    functions: {}, triggers: {}, owners: {}, awake: [], broker: true, runtime: true, events: [], sagas: new Map(), retries: [],
     heard: new Map(), skew: 0, newest: 0,
   };
 }
@@ -22,7 +22,7 @@ export function take(board, document, now) {
   if (first) Object.assign(board, { functions: {}, triggers: {}, awake: [], owners: {} });
   Object.assign(board.functions, document.functions);
   Object.assign(board.triggers, document.triggers);
-  if (document.broker !== undefined) board.broker = document.broker;
+  for (const source of ["broker", "runtime"]) if (document[source] !== undefined) board[source] = document[source];
   for (const [name, { triggers }] of Object.entries(document.functions ?? {})) {
     for (const trigger of triggers) board.owners[trigger] = name;
   }
@@ -89,6 +89,11 @@ export function rate(board, name, now) {
   for (const [second, number] of board.heard.get(name) ?? []) if (second > now / 1000 - WINDOW) sum += number;
   return sum / WINDOW;
 }
+
+// A cluster's broker does not report what becomes of its deliveries.
+export const reports = (board) => !board.broker || Object.keys(board.triggers).length > 0;
+
+export const mayRest = (functions) => Object.values(functions).filter(({ leastInstances = 0 }) => !leastInstances);
 
 export function figuresOf(board, name) {
   const all = board.functions[name].triggers.map((key) => board.triggers[key]);

@@ -2,7 +2,7 @@
 // board's state and of `now` (ms since 1970).
 
 import { html, nothing, repeat } from "/vendor/lit.js";
-import { figuresOf, isOver, median, rate } from "/board/state.js";
+import { figuresOf, isOver, median, rate, reports } from "/board/state.js";
 import { language, t } from "/words.js";
 
 const CHART = 300; // seconds
@@ -41,14 +41,14 @@ export function facts(board, now) {
 }
 
 export function node(board, name, now, touched) {
-  const { state, since, instances, wakings } = board.functions[name];
+  const { state, since, instances } = board.functions[name];
   const lasted = Math.max(0, (now - board.skew - Date.parse(since)) / 1000);
   const figures = figuresOf(board, name);
   return html`<li class="node ${touched ? "touched" : ""}" data-function=${name} data-state=${state} data-testid="function">
     <span class="light" aria-hidden="true"></span>
     <span class="who">${name}${touched ? html` <span class="mark">${t("inSaga")}</span>` : nothing}</span>
     <span class="what">${stateWords(state, lasted)}${instances > 0 ? html` · ${t("instances", instances)}` : nothing}</span>
-    <span class="extra">${extras(figures, wakings, rate(board, name, now)).map((text) => html`<span>${text}</span>`)}${warnings(figures)}</span>
+    <span class="extra">${extras(figures, board.functions[name], rate(board, name, now), reports(board)).map((text) => html`<span>${text}</span>`)}${warnings(figures)}</span>
   </li>`;
 }
 
@@ -58,12 +58,13 @@ function stateWords(state, lasted) {
   return t(`state_${state}`);
 }
 
-function extras(figures, wakings, heard) {
+function extras(figures, { wakings, leastInstances = 0 }, heard, reported) {
   const words = [];
   if (wakings.length) words.push(t("wokeIn", number(wakings.at(-1).seconds, 1)));
-  if (figures && heard) words.push(t("perSecond", rateOf(heard)));
+  if (leastInstances) words.push(t("neverSleeps", leastInstances));
+  if (figures !== null && heard) words.push(t("perSecond", rateOf(heard)));
   if (figures?.backlog) words.push(t("waiting", number(figures.backlog)));
-  if (figures === undefined) words.push(t("figuresNotKnown"));
+  if (figures === undefined && reported) words.push(t("figuresNotKnown"));
   return words;
 }
 
@@ -111,7 +112,7 @@ export const troubles = (board) => html`<section class="card" aria-labelledby="t
     ? html`<ul class="log">${board.retries.slice(0, TROUBLES).map((one) => html`<li data-testid="trouble" data-state=${one.state}>
         <strong>${t(`delivery_${one.state}`)}</strong> <span>${one.type} → ${one.to ?? one.trigger}</span>
         <span class="soft">${one.failure ?? ""}</span></li>`)}</ul>`
-    : html`<p class="soft">${t("noTroubles")}</p>`}
+    : html`<p class="soft">${t(reports(board) ? "noTroubles" : "unreported")}</p>`}
 </section>`;
 
 export const eventList = (board) => html`<section class="card" aria-labelledby="events">
@@ -125,7 +126,7 @@ export const eventList = (board) => html`<section class="card" aria-labelledby="
 
 const COLUMNS = ["backlog", "inFlight", "delivered", "retries", "deadLettered", "kept"];
 
-export const triggerTable = (board) => html`<details>
+export const triggerTable = (board) => !reports(board) ? nothing : html`<details>
   <summary data-testid="triggers">${t("triggersTitle", Object.keys(board.triggers).length)}</summary>
   <div class="scroll" role="region" tabindex="0" aria-label=${t("triggersTitle", Object.keys(board.triggers).length)}>
     <table><thead><tr><th scope="col">${t("trigger")}</th>${COLUMNS.map((name) => html`<th scope="col">${t(`figure_${name}`)}</th>`)}</tr></thead>

@@ -5,7 +5,7 @@ import { html, nothing } from "/vendor/lit.js";
 import { drawing } from "/board/drawing.js";
 import { follow } from "/board/feed.js";
 import { demo } from "/board/demo-card.js";
-import { empty, isOver, sagas, services, take } from "/board/state.js";
+import { empty, isOver, reports, sagas, services, take } from "/board/state.js";
 import { chart, edgeRate, eventList, facts, node, sagaList, triggerTable, troubles } from "/board/views.js";
 import { heading, onScreen, status, styled } from "/parts.js";
 import { t } from "/words.js";
@@ -108,8 +108,10 @@ export default function start({ main }) {
       ${status(message())}
       ${state.lost && !state.unfed ? html`<div class="notice warn" role="alert" data-testid="lost"><p>${t("boardLost")}</p></div>` : nothing}
       ${state.told && !board.broker ? html`<div class="notice warn" role="alert" data-testid="broker-away"><p>${t("boardBrokerAway")}</p></div>` : nothing}
+      ${state.told && !board.runtime ? html`<div class="notice warn" role="alert" data-testid="runtime-away"><p>${t("boardRuntimeAway")}</p></div>` : nothing}
       ${state.told ? html`
         ${facts(board, now)}
+        ${reports(board) ? nothing : html`<p class="soft" data-testid="unreported">${t("unreported")}</p>`}
         <div class="map" data-testid="board" data-lost=${state.lost}>
           ${services(board).map(([folder, names]) => html`<section class="card service" aria-labelledby="service-${folder}">
             <h2 id="service-${folder}">${folder}</h2>

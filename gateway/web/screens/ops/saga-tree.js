@@ -26,9 +26,11 @@ export function wakings(functions, events) {
   const known = new Set();
   return events.flatMap(({ id, storedAt, deliveries }) => deliveries.flatMap(({ trigger }) => {
     const name = byTrigger.get(trigger);
-    const met = (functions[name]?.wakings ?? []).filter((one) => meets(one, Date.parse(storedAt)) && !known.has(`${name} ${one.at}`));
-    for (const { at } of met) known.add(`${name} ${at}`);
-    return met.map(({ at, seconds }) => ({ eventId: id, function: name, seconds, ahead: Date.parse(storedAt) > Date.parse(at) + seconds * 1000 }));
+    // only the last start can have taken it: from an earlier one the function has gone to sleep since
+    const met = (functions[name]?.wakings ?? []).filter((one) => meets(one, Date.parse(storedAt))).at(-1);
+    if (!met || known.has(`${name} ${met.at}`)) return [];
+    known.add(`${name} ${met.at}`);
+    return [{ eventId: id, function: name, seconds: met.seconds, ahead: Date.parse(storedAt) > Date.parse(met.at) + met.seconds * 1000 }];
   }));
 }
 
