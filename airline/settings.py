@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +12,8 @@ from sqlalchemy import URL
 
 from choreography import settings as kit
 
+PROVIDERS = ("contract", "stripe")
+
 
 @dataclass(frozen=True)
 class Settings(kit.Settings):
@@ -19,6 +22,18 @@ class Settings(kit.Settings):
     provider_database_url: URL
     """PROVIDER_DATABASE_URL: the test payment provider's own ledger, apart from payment's tables. It may have its own
     PROVIDER_DATABASE_USER and PROVIDER_DATABASE_PASSWORD."""
+    payment_provider_url: str | None
+    """PAYMENT_PROVIDER_URL: where a payment provider of somebody else is; unset: the test provider in this process."""
+    payment_provider: str
+    """PAYMENT_PROVIDER: its API, `contract` (functions/payment/provider/ledger.openapi.json) or `stripe`."""
+    payment_currency: str
+    """PAYMENT_CURRENCY: the one currency of all amounts (ISO 4217), for a provider that asks."""
+    payment_webhook_url: str | None
+    """PAYMENT_WEBHOOK_URL: where the test provider sends its webhooks, as a server of its own; unset: nowhere."""
+    payment_provider_key: str = field(repr=False)
+    """PAYMENT_PROVIDER_KEY: the bearer token of the provider; empty: it asks for none."""
+    payment_webhook_secret: str = field(repr=False)
+    """PAYMENT_WEBHOOK_SECRET: what the provider signs its webhooks with; empty: none are heard."""
     reservation_id_secret: str = field(repr=False)  # as SQLAlchemy keeps passwords out of the text of a URL
     """RESERVATION_ID_SECRET: makes derived reservation ids unguessable."""
     reservation_expires_after: timedelta
@@ -48,6 +63,12 @@ def read(env: Mapping[str, str]) -> Settings:
     return Settings(
         **vars(kit.read(env)),
         provider_database_url=kit.database(env, "PROVIDER_DATABASE_URL"),
+        payment_provider_url=_address(env, "PAYMENT_PROVIDER_URL"),
+        payment_provider=_provider(env.get("PAYMENT_PROVIDER") or "contract"),
+        payment_currency=_currency(env.get("PAYMENT_CURRENCY") or "KRW"),
+        payment_webhook_url=_address(env, "PAYMENT_WEBHOOK_URL"),
+        payment_provider_key=env.get("PAYMENT_PROVIDER_KEY", ""),
+        payment_webhook_secret=env.get("PAYMENT_WEBHOOK_SECRET", ""),
         reservation_id_secret=env.get("RESERVATION_ID_SECRET", ""),
         reservation_expires_after=timedelta(seconds=kit.number(env, "RESERVATION_EXPIRES_AFTER", "900")),
         owed_after=timedelta(seconds=kit.number(env, "OWED_AFTER", "600")),
@@ -57,3 +78,22 @@ def read(env: Mapping[str, str]) -> Settings:
         dead_letter_days=kit.days(env, "DEAD_LETTER_DAYS", "30"),
         dead_letters_from_outside=kit.number(env, "DEAD_LETTERS_FROM_OUTSIDE", "1000"),
     )
+
+
+def _address(env: Mapping[str, str], name: str) -> str | None:
+    url = env.get(name, "")
+    if url and not re.fullmatch(r"https?://[\w.:\[\]-]+(/[\w.~/-]*)?", url, re.ASCII):
+        raise ValueError(f"{name} must be an address such as https://pay.example, without query, user and password")
+    return url.rstrip("/") or None
+
+
+def _provider(kind: str) -> str:
+    if kind not in PROVIDERS:
+        raise ValueError(f"PAYMENT_PROVIDER must be {' or '.join(PROVIDERS)}")
+    return kind
+
+
+def _currency(code: str) -> str:
+    if not re.fullmatch("[A-Za-z]{3}", code):
+        raise ValueError("PAYMENT_CURRENCY must be three letters such as KRW")
+    return code.upper()

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ _LENGTH = re.compile(r"\[\^/\]\{([0-9]+)\}")
 
 def made(root: Path) -> Iterator[tuple[Path, str]]:
     """Every document is next to its routes: <resource>_api.py has <resource>.openapi.json."""
-    for path, app in apps(root):
+    for path, app in chain(apps(root), apps_of_others(root)):
         target = path.with_name(path.name.removesuffix("_api.py") + ".openapi.json")
         yield target.relative_to(root), json.dumps(document(app), indent=2, ensure_ascii=False) + "\n"
 
@@ -35,14 +36,20 @@ def made(root: Path) -> Iterator[tuple[Path, str]]:
 def apps(root: Path) -> Iterator[tuple[Path, Flask]]:
     """Every file that has routes, with its application."""
     for path in sorted(root.glob("functions/*/*_api.py")):
-        yield path, _imported(path).app
+        yield path, _imported(path, path.parent).app
 
 
-def _imported(path: Path) -> Any:
+def apps_of_others(root: Path) -> Iterator[tuple[Path, Flask]]:
+    """As `apps`, of what only stands for somebody else's server: no gateway leads there."""
+    for path in sorted(root.glob("functions/*/*/*_api.py")):
+        yield path, _imported(path, path.parent.parent).app
+
+
+def _imported(path: Path, folder: Path) -> Any:
     # folders of functions are not packages: an image has only one of them, on Python's path
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    return importlib.import_module(path.stem)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    return importlib.import_module(".".join(path.relative_to(folder).with_suffix("").parts))
 
 
 def document(app: Flask) -> Json:

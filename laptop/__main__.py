@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="start everything and keep it running until Ctrl-C")
     run.add_argument("--manifests", type=Path, action="append", help="file or folder; can be given several times")
+    run.add_argument("--also", type=Path, action="append", default=[], help="manifests in addition to those")
     run.add_argument("--functions", type=Path, help="the folder of the source folders")
     run.add_argument("--free-ports", action="store_true", help="ignore the ports that the manifests name")
     run.add_argument("--port", type=_port, action="append", default=[], metavar="NAME=PORT")
@@ -132,7 +133,7 @@ def _run(options: argparse.Namespace) -> None:
     run(
         replace(
             system,
-            manifests=tuple(path.resolve() for path in options.manifests or system.manifests),
+            manifests=tuple(path.resolve() for path in (*(options.manifests or system.manifests), *options.also)),
             data=options.data.resolve(),
             functions=(options.functions or system.functions).resolve(),
             ports=_ports(options.port),

@@ -79,6 +79,15 @@ def functions() -> dict[str, Manifest]:
     return {name: service for name, service in services().items() if name != "gateway"}
 
 
+@cache
+def optional() -> dict[str, Manifest]:
+    """The Services that run a function and are in no base: a component adds each."""
+    files = sorted((ROOT / "knative" / "components").glob("*/*.yaml"))
+    found = [Manifest(file, content) for file in files if file.stem != "kustomization" for content in parse(file)]
+    services = [manifest for manifest in found if manifest.content.get("kind") == "Service"]
+    return {manifest.name: manifest for manifest in services if manifest.is_a("Service", SERVING)}
+
+
 def triggers() -> dict[str, Manifest]:
     return of_kind("Trigger", EVENTING)
 

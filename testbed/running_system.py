@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +16,13 @@ from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
 Found = TypeVar("Found")
+
+
+def laptop_arguments(name: str) -> list[str]:
+    """What a variable of the Makefile adds to `python -m laptop run`: APART, for instance."""
+    found = re.search(rf"^{name} := ((?:.*\\\n)*.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert found, f"the Makefile has no {name}"
+    return shlex.split(found[1].replace("\\\n", " "))
 
 
 def eventually(look: Callable[[], Found], what: str, within: float = 20.0, pause: float = 0.02) -> Found:

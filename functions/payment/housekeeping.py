@@ -2,8 +2,7 @@
 
 import functools
 
-from sqlalchemy import Row
-
+import finishing
 import payment_figures
 import payments
 from airline.events import AIRLINE
@@ -21,18 +20,4 @@ def _finish_unfinished(until: float) -> int:
 
 
 def _finish(reservation_id: str) -> None:
-    payment = store.commit(functools.partial(payments.take_up, reservation_id))
-    if payment.status == "CHARGING":
-        _finish_charge(payment)
-    elif payment.status == "REFUNDING":
-        _finish_undo(payment)
-
-
-def _finish_charge(payment: Row[tuple[object, ...]]) -> None:
-    receipt = payments.charge(payment)
-    outbox.announce(lambda tx: payments.record_charge(payment, receipt, tx), payments.SOURCE)
-
-
-def _finish_undo(payment: Row[tuple[object, ...]]) -> None:
-    went_back = payments.refund(payment)
-    outbox.announce(lambda tx: payments.record_undo(payment, went_back, tx), payments.SOURCE)
+    finishing.finish(store.commit(functools.partial(payments.take_up, reservation_id)))

@@ -46,3 +46,12 @@ def refund_payment(request: Request) -> ResponseReturnValue:
 def payment_housekeeping(request: Request) -> ResponseReturnValue:
     """Every five minutes: finish what was left half done, send what is unsent."""
     return policy.tidy(request, housekeeping.keep_house)
+
+
+@functions_framework.http
+def payment_provider(request: Request) -> ResponseReturnValue:
+    """HTTP: the test provider as a server of its own, where it is not in the process of the others."""
+    from choreography import web  # noqa: PLC0415 - as above
+    from provider import ledger_api  # noqa: PLC0415 - as above
+
+    return web.serve(ledger_api.app, request)

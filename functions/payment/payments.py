@@ -10,7 +10,8 @@ The payment of a reservation is this service's memory of it, one row that is nev
 
 Asking the provider is three steps: commit the intent, ask outside any transaction with a key made from the
 reservation, record the answer. A process that dies in between gets the event again, asks with the same key, and gets
-the same answer: nobody is charged twice and everybody is refunded once.
+the same answer: nobody is charged twice and everybody is refunded once. A provider that has not decided leaves the row
+as it is, and nothing is said: its webhook (hints.py) or housekeeping asks again.
 
 A cancel that finds a charge of unknown outcome is committed as REFUNDING, so it is never forgotten. To undo is one
 question to the provider by the same key: it gives back what it took, or declines whatever charge may still come.
@@ -20,6 +21,7 @@ then is not SUCCEED, and what may have been taken is undone.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -66,6 +68,20 @@ UNFINISHED_AFTER = timedelta(minutes=2)
 Listed = Row[str, datetime, int]
 """Reservation, when it moved, and number of an unfinished payment."""
 
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A charge to be asked for. `again`: it may have been asked for before, by whoever left its row behind."""
+
+    payment: Row[Any]
+    again: bool
+
+    @property
+    def reservation_id(self) -> str:
+        """The key by which the provider is asked."""
+        return str(self.payment.reservation_id)
+
+
 metadata = MetaData()
 PAYMENTS = Table(
     "payments",
@@ -104,13 +120,14 @@ _LAPSE = _UNDO.where(
 _TAKE = update(PAYMENTS).where(PAYMENTS.c.reservation_id == bindparam("reservation")).values(moved_at=bindparam("now"))
 
 
-def begin_charge(decreased: RemainingSeatsDecreased, transaction: Connection) -> Row[Any] | None:
+def begin_charge(decreased: RemainingSeatsDecreased, transaction: Connection) -> Intent | None:
     """Commits the intent to charge; None where a cancel is remembered, the money went back, or the time is over.
 
     Past its expiry nothing new is charged: the reservation will be canceled.
     """
+    is_new = False
     if decreased.expires_at > clock.now():
-        store.insert_if_absent(
+        is_new = store.insert_if_absent(
             transaction,
             PAYMENTS,
             reservation_id=decreased.reservation_id,
@@ -124,22 +141,32 @@ def begin_charge(decreased: RemainingSeatsDecreased, transaction: Connection) ->
     else:
         _lapse(decreased.reservation_id, transaction)  # and housekeeping undoes it
     payment = prepared.row(transaction, _PAYMENT, {"reservation": decreased.reservation_id})
-    return payment if payment and payment.status in ("CHARGING", "PAID", "FAILED") else None
+    known = payment and payment.status in ("CHARGING", "PAID", "FAILED")
+    return Intent(payment, again=not is_new) if payment and known else None
 
 
-def charge(payment: Row[Any]) -> Receipt | None:
-    """Asks the provider, outside any transaction; the same reservation gets the same answer. None: it is known."""
+def charge(intent: Intent) -> Receipt | None:
+    """Asks the provider, outside any transaction; the same reservation gets the same answer.
+
+    None: it is known, or the provider has not decided; then its webhook or housekeeping finishes this.
+    """
+    payment = intent.payment
     if payment.status != "CHARGING":
         return None
-    return provider.charge(payment.reservation_id, payment.amount, payment.payment_method)
+    return provider.charge(intent.reservation_id, payment.amount, payment.payment_method, intent.again)
 
 
-def record_charge(payment: Row[Any], receipt: Receipt | None, transaction: Connection) -> Paid | PaymentFailed | None:
+def look(payment: Row[Any]) -> Receipt | None:
+    """What the provider decided about a charge; None where it knows of none, or is still at it."""
+    return provider.look(payment.reservation_id, payment.amount)
+
+
+def record_charge(intent: Intent, receipt: Receipt | None, transaction: Connection) -> Paid | PaymentFailed | None:
     """Stores the provider's answer, once, and says it; a repeat says it again, unless undone since."""
     if receipt:
         after = "PAID" if receipt.accepted else "FAILED"
-        _move(payment.reservation_id, "CHARGING", after, transaction, receipt.reason)
-    row = find(payment.reservation_id, transaction)
+        _move(intent.reservation_id, "CHARGING", after, transaction, receipt.reason)
+    row = find(intent.reservation_id, transaction)
     if row.status == "PAID":
         return Paid(
             payment_id=row.id, reservation_id=row.reservation_id, customer_id=row.customer_id, amount=row.amount
@@ -160,24 +187,30 @@ def begin_refund(canceled: ReservationCanceled, transaction: Connection) -> Row[
 def refund(payment: Row[Any]) -> bool | None:
     """Asks the provider to undo the charge, outside any transaction; again is the same as once.
 
-    Whether money went back; None: nothing had to be asked.
+    Whether money went back; None: nothing had to be asked, or the provider is still at it.
     """
     return provider.undo(payment.reservation_id, payment.amount) if payment.status == "REFUNDING" else None
 
 
 def record_refund(
     payment: Row[Any], went_back: bool | None, transaction: Connection
-) -> PaymentRefunded | PaymentNotTaken:
+) -> PaymentRefunded | PaymentNotTaken | None:
     """Stores that the money went back, or was never taken, and says it; a repeat says it again."""
     row = _undone(payment, went_back, transaction)
     if row.status == "REFUNDED":
         return _refunded(row)
+    if row.status == "REFUNDING":
+        return None
     return PaymentNotTaken(reservation_id=row.reservation_id, customer_id=row.customer_id)
 
 
-def record_undo(payment: Row[Any], went_back: bool | None, transaction: Connection) -> PaymentRefunded | PaymentFailed:
+def record_undo(
+    payment: Row[Any], went_back: bool | None, transaction: Connection
+) -> PaymentRefunded | PaymentFailed | None:
     """As `record_refund`, but PaymentFailed ends a reservation that is not canceled yet; others ignore it."""
     row = _undone(payment, went_back, transaction)
+    if row.status == "REFUNDING":
+        return None
     return _refunded(row) if row.status == "REFUNDED" else _failed(row)
 
 

@@ -5,14 +5,18 @@ from pathlib import Path
 from flask import Response, request
 from sqlalchemy import select
 
+import hints
 import provider
+import statements
+from airline.settings import settings
 from choreography import access, conditions, contract, fields, hal, resources, store, unsent, web
-from choreography.contract import Access, Document, Operation, Parameter, Shape, Shown
+from choreography.contract import Access, Body, Document, Operation, Parameter, Shape, Shown
 from choreography.errors import NotFound
 from choreography.fields import Field
 from choreography.resources import ANYTHING, Filter, Resource
 from payments import PAYMENTS
 from provider import LEDGER
+from provider.entries import ENTRY
 
 AMOUNT = fields.integer(0)
 
@@ -44,23 +48,6 @@ _PAYMENT = Resource(
     sorts=("reservationId", "customerId", "amount", "status"),
     filters={"reservationId": Filter(Field(ANYTHING, None, "Only that of this reservation."))},
 )
-_ENTRY = Resource(
-    "entry",
-    "entries",
-    {
-        "key": Shown(LEDGER.c.key, about="The id of the reservation."),
-        "kind": Shown(LEDGER.c.kind, fields.one_of("charge", "refund")),
-        "accepted": Shown(LEDGER.c.accepted, about="False where a charge was declined."),
-        "amount": Shown(LEDGER.c.amount, AMOUNT),
-        "at": Shown(LEDGER.c.at),
-    },
-    key=LEDGER.c.key,
-    ties=(LEDGER.c.kind,),
-    subject=("reservation", "/reservations/{key}"),
-    sorts=("key", "kind", "accepted", "amount", "at"),
-    filters={"key": Filter(Field(ANYTHING, None, "Only those of this reservation."))},
-    about="What the provider was asked for and how it answered: once for each key and kind, however often it is asked.",
-)
 # a remembered cancel is not a payment
 _QUERY = select(PAYMENTS).where(PAYMENTS.c.status != "CANCELED")
 
@@ -84,10 +71,37 @@ def read_payment(number: int) -> Response:
 
 
 @app.get("/ledger")
-@contract.promises(Operation(_ENTRY.collection))
+@contract.promises(
+    Operation(ENTRY.collection, refuses={404: "The provider is somebody else, and shows its ledger on its own pages."})
+)
 def list_entries() -> Response:
     """A page of the provider's own ledger"""
-    return resources.listed(request, _ENTRY, select(LEDGER), reading=provider.statement)
+    if settings().payment_provider_url is not None:
+        return statements.of_provider(request)
+    return resources.listed(request, ENTRY, select(LEDGER), reading=provider.statement)
+
+
+@app.post("/payments/webhook")
+@contract.promises(
+    Operation(
+        about="Heard. The provider was asked what became of the payment, if that was open.",
+        body=Body("Hint", {}, "Whatever the provider sends: only the key in it is read."),
+        access=Access.EVERYBODY,
+        refuses={
+            401: "Not signed, with another secret, or more than five minutes ago.",
+            404: "No webhooks are heard here: there is no provider of somebody else.",
+        },
+    )
+)
+def hear_hint() -> Response:
+    """A webhook of the payment provider
+
+    Signed in the header Provider-Signature, or Stripe-Signature. It is a hint: it may be lost, doubled, late or out of
+    order, and changes nothing by itself.
+    """
+    signature = request.headers.get("Provider-Signature") or request.headers.get("Stripe-Signature", "")
+    hints.take(request.get_data(), signature)
+    return Response(status=204)
 
 
 @app.get("/outbox")

@@ -19,11 +19,11 @@ from random import Random
 
 import requests
 
-from testbed.running_system import ROOT, eventually
+from testbed.running_system import ROOT, eventually, laptop_arguments
 from tests.reliability import figures, laws_in_sql
 from tests.reliability.away import away, every_part, is_delivered_to, known, sources_with_a_switch
 from tests.reliability.clients import Acknowledged, Client
-from tests.reliability.plan import Order, Strike, orders, strikes
+from tests.reliability.plan import Order, Strike, orders, strikes, strikes_at_the_provider
 from tests.reliability.restartable_laptop import RestartableLaptop, hurried_manifests
 from tests.reliability.settling import Settled, latest_event, settle, waiting
 from tests.reliability.strikes import Striker
@@ -110,7 +110,7 @@ def storm(
     began = time.monotonic()
     try:
         say("when, after how many reservations, what was to be struck -> what was")
-        for strike in strikes(asked.seed, asked.reservations, asked.kills, asked.broker_away, asked.database_away):
+        for strike in _strikes(asked):
             _wait_for_turn(strike.after, acknowledged, clients)
             say(f"{time.monotonic() - began:6.1f} s  {strike}  -> {_hit_by(strike, striker, acknowledged)}")
         for client in clients:
@@ -119,6 +119,12 @@ def storm(
         queue.clear()
     say(f"{time.monotonic() - began:6.1f} s  all clients are through")
     return striker.done
+
+
+def _strikes(asked: argparse.Namespace) -> Sequence[Strike]:
+    drawn = strikes(asked.seed, asked.reservations, asked.kills, asked.broker_away, asked.database_away)
+    more = strikes_at_the_provider(asked.seed, asked.reservations, asked.kills) if asked.provider_apart else ()
+    return sorted([*drawn, *more], key=lambda strike: strike.after)
 
 
 def outage(
@@ -214,10 +220,11 @@ def _place_a_slow_one(
 def _laptop_arguments(asked: argparse.Namespace, data: Path) -> list[str]:
     settings = {"RESERVATION_EXPIRES_AFTER": asked.expires_after, "OWED_AFTER": asked.owed_after}
     base = hurried_manifests(data / "manifests", asked.housekeeping, settings, asked.retry)
+    apart = laptop_arguments("APART") if asked.provider_apart else []
     functions = sources_with_a_switch(data, asked.functions) if asked.long_outage else asked.functions
     arguments = ["--manifests", str(base), "--manifests", str(ROOT / "broker" / "kafka"), "--window", WINDOW]
     arguments += ["--disturb", f"seed={asked.seed},{asked.disturb}"] if asked.disturb else []
-    return [*arguments, "--functions", str(functions)]
+    return [*arguments, *apart, "--functions", str(functions)]
 
 
 def _asked(typed: Sequence[str]) -> argparse.Namespace:
@@ -250,6 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--retry", type=int, help="of all Triggers, instead of the real ten; 5, and 1 with --long-outage")
     add("--broker-away", type=float, default=0, metavar="SECONDS", help="stop the broker once, in the middle")
     add("--database-away", type=float, default=0, metavar="SECONDS", help="hold a database's write lock once")
+    add("--provider-apart", action="store_true", help="the payment provider is a server of its own, and is killed, too")
     add("--long-outage", type=_parts, default=[], metavar="PART,...", help="all, or names as in away.py; + joins them")
     add("--no-replay", dest="replay", action="store_false", help="dead letters and kept events are not sent again")
     add("--patience", type=float, default=75, metavar="SECONDS", help="how long a client asks again")

@@ -21,6 +21,8 @@ FUNCTIONS = {
     "dead-letters": 1,
 }
 """How likely each of them is killed, compared to the others."""
+PROVIDER = "payment-provider"
+"""The payment provider, where it is a server of its own."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,12 @@ def strikes(seed: int, reservations: int, kills: int, broker_away: float, databa
         database = dice.choice(("reserve", "flight-seats", "payment", "dashboard-projector"))
         drawn.append(Strike(reservations * 2 // 3, f"database {database}", "away", database_away))
     return sorted(drawn, key=lambda strike: strike.after)
+
+
+def strikes_at_the_provider(seed: int, reservations: int, kills: int) -> Sequence[Strike]:
+    """One for every eight of the others; each hits the provider in the middle of a charge."""
+    dice = Random(f"provider {seed}")
+    return [Strike(dice.randint(reservations // 30, reservations), PROVIDER) for _ in range(max(1, kills // 8))]
 
 
 def _kill(dice: Random, what: str, reservations: int) -> Strike:

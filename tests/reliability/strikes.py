@@ -15,7 +15,7 @@ from random import Random
 import psutil
 
 from testbed.running_system import eventually
-from tests.reliability.plan import FUNCTIONS, Strike
+from tests.reliability.plan import FUNCTIONS, PROVIDER, Strike
 from tests.reliability.restartable_laptop import RestartableLaptop, kill_group
 
 
@@ -38,7 +38,9 @@ class Striker:
         if strike.what == "supervisor":
             return self._kill_supervisor(strike.seconds)
         if strike.what == "provider's call":
-            return self._kill_in_the_providers_call()
+            return strike.what if self._kill_in_the_providers_call("charge-payment") else "nothing"
+        if strike.what == PROVIDER:
+            return strike.what if self._kill_in_the_providers_call(PROVIDER) else "nothing"
         if strike.what.startswith("database "):
             return self._take_database_away(strike.what.removeprefix("database "), strike.seconds)
         if strike.how == "away":
@@ -52,11 +54,12 @@ class Striker:
         self._laptop.start()
         return "supervisor"
 
-    def _kill_in_the_providers_call(self) -> str:
+    def _kill_in_the_providers_call(self, name: str) -> bool:
+        """Who asks, or who is asked."""
         self._keep_the_provider_busy()
         asked = "SELECT 1 FROM payments WHERE status = 'CHARGING' AND payment_method = 'slow'"
         eventually(lambda: self._laptop.query("payment", asked), "a slow charge is under way", 60)
-        return "provider's call" if self._kill("charge-payment", "group") else "nothing"
+        return self._kill(name, "group")
 
     def _kill_resident(self, name: str) -> str:
         eventually(lambda: self._laptop.pid(name), f"{name} runs", 30)

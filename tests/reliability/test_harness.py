@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability import harness
-from tests.reliability.plan import Order, Strike, orders, strikes
+from tests.reliability.plan import PROVIDER, Order, Strike, orders, strikes, strikes_at_the_provider
 
 SHORT = [
     "--seed=3",
@@ -64,6 +64,13 @@ def test_after_an_outage_longer_than_all_retries_the_airline_comes_to_rest_witho
 def test_a_run_that_cannot_be_meant_is_refused(typed: list[str]) -> None:
     with pytest.raises(SystemExit):
         harness.main(typed)
+
+
+def test_a_provider_that_is_a_server_of_its_own_is_killed_in_the_middle_of_charges() -> None:
+    struck = strikes_at_the_provider(7, 50, 60)
+
+    assert [strike.what for strike in struck] == [PROVIDER] * 7
+    assert PROVIDER not in {strike.what for strike in strikes(7, 50, 60, broker_away=0, database_away=0)}
 
 
 def test_a_seed_repeats_the_orders_and_the_strikes_and_another_one_does_not() -> None:

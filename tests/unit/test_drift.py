@@ -26,6 +26,7 @@ from testbed.project import (
     heard_by,
     heard_type,
     is_frozen_dataclass,
+    optional,
     targets,
     triggers,
     wiring,
@@ -75,7 +76,8 @@ def test_a_service_runs_the_target_of_its_name(service: Manifest) -> None:
 
 @pytest.mark.parametrize("folder", folders_of_the_saga())
 def test_every_target_has_a_service(folder: str) -> None:
-    served = {env(service)["FUNCTION_TARGET"] for service in functions().values() if folder_of(service) == folder}
+    services = [*functions().values(), *optional().values()]
+    served = {env(service)["FUNCTION_TARGET"] for service in services if folder_of(service) == folder}
 
     assert set(targets(folder)) == served
 

@@ -1,23 +1,16 @@
-"""What a payment service may ask of the provider, by one idempotency key a payment: to charge, and to undo it."""
+"""The test provider: what it is asked for, by one idempotency key a payment."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 from provider import ledger
+from provider.receipts import DECLINED, Receipt
 
-DECLINED = "declined by the provider"
 SLOW_SECONDS = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the provider answered: the money was taken, or it was not, and why."""
-
-    accepted: bool
-    reason: str | None = None
-
-
-def charge(key: str, amount: int, method: str) -> Receipt:
+def charge(key: str, amount: int, method: str, again: bool = False) -> Receipt:  # noqa: ARG001 - its ledger knows
     """Takes `amount` once for `key`, or declines once; asked again, gives the first answer."""
     if method == "slow" and ledger.charged(key) is None:
         time.sleep(SLOW_SECONDS)
@@ -35,3 +28,14 @@ def undo(key: str, amount: int) -> bool:
     if taken:
         ledger.enter(key, "refund", True, amount)
     return taken
+
+
+def look(key: str, amount: int) -> Receipt | None:  # noqa: ARG001 - its ledger knows
+    """What became of the charge of a key; None where there was none."""
+    accepted = ledger.charged(key)
+    return None if accepted is None else Receipt(accepted, None if accepted else DECLINED)
+
+
+def subject(hint: Mapping[str, Any]) -> str | None:  # noqa: ARG001 - in this process there are no webhooks
+    """Nothing: who is in this process sends no webhooks."""
+    return None

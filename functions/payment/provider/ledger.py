@@ -1,8 +1,9 @@
 """The provider's ledger: one entry for each charge and each refund, which is never changed."""
 
 from contextlib import AbstractContextManager
+from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Engine, MetaData, String, Table, select
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Engine, MetaData, Row, String, Table, select
 
 from airline.settings import settings
 from choreography import clock, store
@@ -33,6 +34,12 @@ def charged(key: str) -> bool | None:
     query = select(LEDGER.c.accepted).where(LEDGER.c.key == key, LEDGER.c.kind == "charge")
     with statement() as connection:
         return connection.execute(query).scalar_one_or_none()
+
+
+def entries(key: str) -> dict[str, Row[Any]]:
+    """The entries of a key, by their kind."""
+    with statement() as connection:
+        return {row.kind: row for row in connection.execute(select(LEDGER).where(LEDGER.c.key == key))}
 
 
 def statement() -> AbstractContextManager[Connection]:

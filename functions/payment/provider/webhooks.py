@@ -1,0 +1,33 @@
+"""The test provider's webhook: after each answer it says which key has moved, to PAYMENT_WEBHOOK_URL.
+
+It is sent once, by a thread that the answer does not wait for, and is lost where the process dies: a hint, no message.
+"""
+
+import json
+import threading
+
+import urllib3
+
+from airline.settings import settings
+from choreography.logs import log
+from provider import signatures
+
+SECONDS = 5.0
+
+
+def send(key: str, status: str) -> None:
+    """Sends the hint about a key, if anybody wants to hear it."""
+    url = settings().payment_webhook_url
+    if url is not None:
+        body = json.dumps({"key": key, "status": status}).encode()
+        threading.Thread(target=_send, args=(url, body), name="webhook", daemon=True).start()
+
+
+def _send(url: str, body: bytes) -> None:
+    signature = signatures.sign(settings().payment_webhook_secret, body)
+    headers = {"Content-Type": "application/json", "Provider-Signature": signature}
+    try:
+        answer = urllib3.request("POST", url, body=body, headers=headers, timeout=SECONDS, retries=False)
+        log.info("webhook", extra={"fields": {"status": answer.status}})
+    except urllib3.exceptions.HTTPError as error:
+        log.warning("a webhook is lost: %s", error)
