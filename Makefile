@@ -31,7 +31,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run status bench test check lint format types tests lock policy lists images image image-names image-tree image-config pin-images sbom audit sign check-signatures manifests deploy undeploy smoke remember rollback \
-  demo-scale-to-zero demo-hpa demo-rollout test-cluster docs screenshots contracts dashboards clean
+  demo-scale-to-zero demo-hpa demo-rollout test-cluster kind docs screenshots contracts dashboards clean
 
 # What a person has set for other programs; no recipe may behave differently because of it.
 unexport BASH_ENV ENV CDPATH GREP_OPTIONS
@@ -170,6 +170,10 @@ sign: ## after its push, sign an image and attest its bill of materials, with co
 
 check-signatures: ## before they are deployed, that all images are signed by whom they should be: SIGNED_BY=... ISSUER=...
 	@REGISTRY="$(REGISTRY)" TAG="$(TAG)" images/signatures check $(IMAGE_NAMES)
+
+# its own defaults: another overlay, and a tag by what the images are made of
+kind: ## a cluster on this machine with all of it, by Docker and kind, and a whole saga; ARGS=--dry-run, ARGS=--delete
+	@DOCKER="$(DOCKER)" OVERLAY="$(if $(filter file,$(origin OVERLAY)),,$(OVERLAY))" TAG="$(if $(filter file,$(origin TAG)),,$(TAG))" knative/kind $(ARGS)
 
 # from here on kubectl is needed; NAMESPACE, REGISTRY, TAG, IMAGES, KAFKA and PUBLIC are explained in knative/render
 manifests: ## what a cluster gets by OVERLAY (kafka, kafka-small, in-memory, azure or a path), as one YAML stream
