@@ -65,9 +65,18 @@ class Result:
     samples: list[Sample]
 
 
-def run(running: RunningAirline, namespace: Namespace, wanted: Load, say: Callable[[str], None]) -> Result:
+def run(
+    running: RunningAirline,
+    namespace: Namespace,
+    wanted: Load,
+    say: Callable[[str], None],
+    change: Callable[[Namespace], list[str]] | None = None,
+) -> Result:
     """Raises DemoFailed, or an error of the command line, if anything fails, is lost or doubled. The load lasts as long
-    as is wanted, and until the rollout is over."""
+    as is wanted, and until the rollout is over.
+
+    `change` is what is rolled out, by default a new revision of everything; it returns the names of those Services.
+    """
     airline = running.connect()
     flight, letters = customers.add_flight(airline, SEATS), checks.open_letters(airline)
     over = threading.Event()
@@ -79,7 +88,7 @@ def run(running: RunningAirline, namespace: Namespace, wanted: Load, say: Callab
         try:
             time.sleep(BEFORE)
             began = watch.now - start
-            rolled = roll(namespace)
+            rolled = (change or roll)(namespace)
             ended = watch.now - start
         finally:
             over.set()
@@ -141,9 +150,14 @@ def roll(namespace: Namespace, functions: list[str] | None = None) -> list[str]:
 
 
 def _roll(namespace: Namespace, name: str) -> None:
-    before = namespace.get(SERVICE, name)
     change = {ROLLED_AT: datetime.now(UTC).isoformat(timespec="microseconds")}
-    namespace.patch(SERVICE, name, {"spec": {"template": {"metadata": {"annotations": change}}}})
+    renew(namespace, name, {"metadata": {"annotations": change}})
+
+
+def renew(namespace: Namespace, name: str, template: dict[str, Any]) -> None:
+    """Merges a change into a Service's template; returns when its new revision takes the calls. Raises DemoFailed."""
+    before = namespace.get(SERVICE, name)
+    namespace.patch(SERVICE, name, {"spec": {"template": template}})
     deadline = time.monotonic() + READY_WITHIN
     while not _newer(namespace.get(SERVICE, name), before):
         if time.monotonic() > deadline:
