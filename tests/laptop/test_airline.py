@@ -21,7 +21,7 @@ HTTPIE = Path(sys.executable).with_name("http")
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    with running_system(tmp_path_factory.mktemp("airline")) as running:
+    with running_system(tmp_path_factory.mktemp("airline"), "--window", "1h") as running:
         yield running
 
 

@@ -103,7 +103,7 @@ def test_a_new_policy_says_one_event_for_each_confirmation_whatever_the_broker_l
 ) -> None:
     repeat_quickly(project / "knative" / "base" / "kustomization.yaml")
     disturb = ("--disturb", f"seed=7,latest=1,{DISTURBED.removeprefix('--disturb ')}")
-    with running_system(tmp_path, *disturb, project=project) as system:
+    with running_system(tmp_path, *disturb, "--window", "1h", project=project) as system:
         airline = AirlineUnderTest(system.gateway, patience=PATIENCE)
         flight = airline.add_flight(seats=SEATS)
         reservations = [airline.place_reservation(flight, 1, customer) for customer in range(1, CUSTOMERS + 1)]
