@@ -28,9 +28,13 @@ ORDER = (
     "tests/model/",
 )
 """Beginnings of names, longest first; everything else is quick and fills the gaps."""
-NOT_MEASURED = ("tests/model/", "tests/laptop/", "tests/browser/", "tests/reliability/")
-"""Where coverage would say nothing new: the model runs the same rules ten thousand times, the others run the product
-in processes of its own. Tracing doubles what a test computes."""
+NOT_MEASURED = (
+    *("tests/model/", "tests/laptop/", "tests/browser/", "tests/reliability/"),
+    "tests/integration/test_hostile_events.py",
+    "tests/integration/test_openapi.py",
+)
+"""Where coverage would say nothing new: these run the same rules thousands of times, or the product in processes of its
+own. Tracing doubles what a test computes."""
 
 
 def workers() -> int:

@@ -42,7 +42,7 @@ def test_coverage_is_not_measured_where_it_would_say_nothing_new() -> None:
             self.markers.append(marker.name)
 
     elsewhere, here = (
-        [Item(f"{room}test_a.py::test_b") for room in NOT_MEASURED],
+        [Item(f"{place}test_a.py::test_b") for place in NOT_MEASURED],
         Item("tests/unit/test_ids.py::test_b"),
     )
 
