@@ -15,12 +15,15 @@ AT_MOST = 8
 DATABASE = re.compile(r"^tests/databases/.*[\[-](sqlite|postgresql|mariadb)[\]-]")
 ALONE = ("tests/model/", "tests/deployment/", "tests/unit/test_site.py", "tests/integration/test_hostile_events.py")
 """Where tests are long and share no server: each is a piece of its own."""
-SERVERS = ("tests/images/", "tests/browser/", "tests/laptop/", "tests/broker/", "tests/cli/", "tests/reliability/")
-"""What starts whole airlines, brokers and browsers, and waits for them: side by side they would take the processor from
-each other until conditions are not met in time."""
+SERVERS = ("tests/browser/", "tests/laptop/", "tests/cli/test_on_a_laptop.py", "tests/reliability/")
+"""What starts whole airlines and browsers, and waits for them: side by side they would take the processor from each
+other until conditions are not met in time."""
+TOGETHER = ("tests/broker/", "tests/images/")
+"""What shares one server or one installation, and needs little else."""
 ORDER = (
-    "tests/databases/",
     *SERVERS,
+    "tests/databases/",
+    *TOGETHER,
     "tests/unit/test_site.py",
     "tests/model/test_saga_model.py",
     "tests/deployment/",
@@ -48,6 +51,8 @@ def share_of(test: str) -> str:
         return f"tests/databases on {server[1]}"
     if test.startswith(SERVERS):
         return "servers"
+    if shared := [room for room in TOGETHER if test.startswith(room)]:
+        return shared[0]
     file = test.partition("::")[0]
     return test if test.startswith(ALONE) else file
 

@@ -20,6 +20,17 @@ def test_no_two_workers_start_whole_airlines_at_the_same_time() -> None:
     assert share_of("tests/laptop/test_run.py::test_a") != share_of("tests/integration/test_saga.py::test_a")
 
 
+def test_what_shares_one_server_of_its_own_stays_together_and_beside_the_airlines() -> None:
+    airlines = share_of("tests/laptop/test_run.py::test_a")
+
+    assert (
+        share_of("tests/broker/test_order.py::test_a") == share_of("tests/broker/test_filters.py::test_b") != airlines
+    )
+    assert (
+        share_of("tests/cli/test_commands.py::test_a") != airlines == share_of("tests/cli/test_on_a_laptop.py::test_b")
+    )
+
+
 @pytest.mark.parametrize("file", ["tests/model/test_saga_model.py", "tests/deployment/test_overlays.py"])
 def test_long_tests_without_a_server_are_shared_out_one_by_one(file: str) -> None:
     assert share_of(f"{file}::test_a[1]") != share_of(f"{file}::test_a[2]")
