@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from types import NoneType
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -152,8 +153,9 @@ def read(body: object, spec: Mapping[str, Field]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for name, field in spec.items():
+        value = body.get(name, ABSENT)
         try:
-            values[name] = _value(body.get(name, ABSENT), field)
+            values[name] = _default(field) if value is ABSENT else field.read.read(value)
         except ValueError as error:
             wrong[name] = str(error)
     if wrong:
@@ -161,9 +163,7 @@ def read(body: object, spec: Mapping[str, Field]) -> dict[str, Any]:
     return values
 
 
-def _value(value: object, field: Field) -> object:
-    if value is not ABSENT:
-        return field.read(value)
+def _default(field: Field) -> object:
     if field.default is ABSENT:
         raise ValueError("is missing")
     return field.default
@@ -187,6 +187,14 @@ def camel(name: str) -> str:
 @functools.cache
 def _names(cls: Any) -> dict[str, str]:
     return {field.name: camel(field.name) for field in fields(cls)}
+
+
+@functools.cache
+def _values(cls: Any) -> Callable[[Any], tuple[Any, ...]]:
+    names = tuple(_names(cls))
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: tuple(getattr(value, name) for name in names)  # of one name, attrgetter makes no tuple
 
 
 @functools.cache
@@ -239,5 +247,9 @@ def plain(value: object) -> object:
 
 def as_json(value: Any) -> dict[str, Any]:
     """The camelCase JSON object of a dataclass, such as an event, without what it leaves open."""
-    values = {json: getattr(value, name) for name, json in _names(value.__class__).items()}
-    return {json: plain(value) for json, value in values.items() if value is not None}
+    cls = value.__class__
+    return {
+        json: one if one.__class__ in _AS_THEY_ARE else plain(one)
+        for json, one in zip(_names(cls).values(), _values(cls)(value), strict=True)
+        if one is not None
+    }

@@ -17,7 +17,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from choreography import problems
+from choreography import answers, problems
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -59,7 +59,8 @@ def _past_the_routing(app: Flask) -> "WSGIApplication":
             return routed(environ, start_response)
         answer = _answer(app, Request(environ))
         _read_the_rest(environ)
-        return answer(environ, start_response)
+        start_response(answer.status, answers.head(answer, environ))
+        return answer.get_app_iter(environ)
 
     return answer
 

@@ -25,7 +25,7 @@ from flask import Request, Response
 from sqlalchemy import Connection, Row, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
-from choreography import access, audit, clock, hal, keys, outbox, store
+from choreography import access, answers, audit, clock, hal, keys, outbox, store
 from choreography.errors import Conflict, Invalid, Malformed
 from choreography.events import Event
 from choreography.settings import settings
@@ -148,7 +148,7 @@ def _resource(response: Response, request: Request) -> str | None:
 def _check(response: Response, request: Request) -> None:
     """Raises Malformed inside the transaction if the answer could not be sent afterwards: the host is malformed."""
     try:
-        for name, value in response.get_wsgi_headers(request.environ):
+        for name, value in answers.head(response, request.environ):
             f"{name}{value}".encode("latin-1")
     except ValueError as error:
         raise Malformed(f"The answer to this request cannot be sent: {error}") from error

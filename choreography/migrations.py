@@ -42,6 +42,7 @@ def upgrade(folder: Path, url: URL) -> None:
             command.upgrade(config(folder, transaction), "head")
 
     store.commit(work, store.engine_of_migrations(url))
+    store.give_back()  # this thread writes no more, and who copies a SQLite file wants all of it in the file
 
 
 def upgrade_when_up(folder: Path, url: URL, patience: float = PATIENCE) -> None:

@@ -171,7 +171,7 @@ def _answer(request: Request, respond: Callable[[Envelope], Response], sagas: Gl
     callers.refuse_strangers(request)
     callers.refuse_forms(request)
     tokens.verify(request.headers)
-    envelope = wire.read(_headers(request), bodies.whole(request))
+    envelope = wire.read(_headers(request), bodies.of_an_event(request))
     saga = sagas.about(wire.saga_of(envelope, sagas)) if sagas else {}
     with tracing.hearing(
         envelope.type, _traced(envelope, saga), envelope.traceparent, request.environ.get("HTTP_TRACEPARENT")
@@ -190,8 +190,9 @@ def _traced(envelope: Envelope, saga: dict[str, str]) -> dict[str, str]:
 
 def _headers(request: Request) -> dict[str, str]:
     # not request.headers, which writes each name anew as it was before WSGI made HTTP_CE_ID of it
-    sent = {name[5:].replace("_", "-"): value for name, value in request.environ.items() if name.startswith("HTTP_")}
-    return sent | {"content-type": request.environ.get("CONTENT_TYPE", "")}
+    environ = request.environ
+    sent = {name[5:].replace("_", "-"): value for name, value in environ.items() if name[:8] == "HTTP_CE_"}
+    return sent | {"content-type": environ.get("CONTENT_TYPE", "")}
 
 
 def _glossary(rule: Rule) -> Glossary:

@@ -54,8 +54,8 @@ def changed(connection: Connection, statement: Statement, values: Values) -> int
 
 
 def _directly(connection: Connection) -> bool:
-    # whoever listens to statements is to hear of all of them
-    return connection.dialect.name == "sqlite" and not connection.dispatch.before_cursor_execute
+    # whoever listens to statements is to hear of all of them; `dispatch` itself takes nine calls to say so
+    return connection.dialect.name == "sqlite" and not (connection._has_events or connection.engine._has_events)
 
 
 class _Prepared:

@@ -26,7 +26,7 @@ SLOW = 0.1
 """Seconds after which a send is slow: the requests that come then do not join it."""
 SLOT = 0.05
 """Seconds that a request waits for one of those places from which it may send."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 """Seconds until the thread tries again; doubled each time, give or take a quarter."""
 FRUITLESS = 8
 """Rounds in a row without success after which rows that fail while the broker takes others are left to housekeeping."""

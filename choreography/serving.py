@@ -71,11 +71,13 @@ def close_after_each_answer() -> None:
     config.Keepalive.default = 0
     util.close_graceful = _close  # gunicorn calls it by this name
     config.PostWorkerInit.default = staticmethod(_worker_begins)
+    config.ForwardedAllowIPS.default = "*"  # the peer is queue-proxy or this machine itself: no need to look each time
     if os.access(IN_MEMORY, os.W_OK):
         config.WorkerTmpDir.default = str(IN_MEMORY)
 
 
 def _worker_begins(worker: Worker) -> None:
+    gc.freeze()  # what was imported is no garbage: to look through it again and again is a fiftieth of all calls
     _keep_configuration(worker)
     tracing.begin()
     process.ready = time.time()

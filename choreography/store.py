@@ -85,6 +85,8 @@ PASSING_ERRNOS = (
 """MySQL and MariaDB: disk, memory, connections, sign-in, shutdown, network, locks, read-only, time; of the client."""
 CHECK_ERRNOS = {3819, 4025}
 """A violated CHECK in MySQL and in MariaDB, which their driver takes for trouble with the server."""
+MOST_KEPT = 2
+"""Connections that a thread keeps; each to another SQLite file."""
 MYSQL = ("mysql", "mariadb")
 PRESENT = 2**63 - 1
 """What MySQL returns for a row that was there already; never an id that it generates."""
@@ -111,6 +113,7 @@ def engine(url: URL) -> Engine:
     """One engine per URL and process. Its pool is closed when the process ends, as it does on SIGTERM."""
     made = _sqlite(url) if url.get_backend_name() == "sqlite" else _server(url)
     atexit.register(made.dispose)
+    atexit.register(give_back)  # which comes before it, as the last one that is registered is called first
     return made
 
 
@@ -182,7 +185,7 @@ def _sqlite(url: URL) -> Engine:
     made = create_engine(
         url,
         connect_args=arguments,
-        pool_size=settings().threads + 1,  # as above
+        pool_size=2 * (settings().threads + 1),  # as above; each thread keeps one, and may read by another
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
     )
@@ -209,6 +212,48 @@ class _WritersTurn:
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+
+class _Writing:
+    """The connection of a writer. That to a SQLite file stays with its thread, until something goes wrong with it.
+
+    To take one from the pool for each call and to give it back is a twentieth of a call. Those to a server are taken
+    anew: between two calls it may have gone away, and the pool finds out.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: dict[Engine, Connection] | None = None
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            self._kept = vars(_threads).setdefault("connections", {})
+
+    def __enter__(self) -> Connection:
+        kept = self._kept and self._kept.get(self._engine)
+        self._connection = kept or self._engine.connect()
+        return self._connection
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if self._kept is None:
+            self._connection.close()
+        elif error is None:
+            self._keep(self._kept)
+        else:
+            self._kept.pop(self._engine, None)
+            self._connection.close()
+
+    def _keep(self, kept: dict[Engine, Connection]) -> None:
+        if self._engine not in kept:
+            if len(kept) == MOST_KEPT:  # a process has few databases, but the tests have many
+                give_back()
+            kept[self._engine] = self._connection
+
+
+def give_back() -> None:
+    """Gives the connections that this thread keeps back to their pools."""
+    connections: dict[Engine, Connection] = vars(_threads).get("connections", {})
+    for connection in connections.values():
+        connection.close()
+    connections.clear()
 
 
 def _take(lock: int, deadline: float) -> None:
@@ -265,7 +310,7 @@ def _commit(work: Callable[[Connection], T], target: Engine) -> T:
         if attempt:
             tracing.note({"db.reruns": attempt})
         try:
-            with _REACHABLE, _WritersTurn(target), target.connect() as transaction, transaction.begin():
+            with _REACHABLE, _WritersTurn(target), _Writing(target) as transaction, transaction.begin():
                 return work(transaction)
         except DBAPIError as error:
             if not _rerun_helps(error):

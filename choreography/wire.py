@@ -91,7 +91,7 @@ def _parsed(headers: Mapping[str, str] | Headers, body: bytes) -> tuple[dict[str
     sent: dict[str, Any] = {}
     for header, value in headers.items():
         name = header.lower()
-        if name.startswith("ce-"):
+        if name[:3] == "ce-":
             sent[name[3:]] = value
         elif name == "content-type":
             content_type = value
@@ -216,7 +216,11 @@ def message(event: CloudEvent) -> tuple[dict[str, str], bytes]:
     structured event into the headers of the delivery unencoded, which loses them, but passes on what is encoded.
     """
     content_type = event.get("datacontenttype", JSON if "data" in event else "")
-    texts = {name: attributes.as_text(name, value) for name, value in event.items() if name not in _NO_HEADERS}
+    texts = {
+        name: value if value.__class__ is str else attributes.as_text(name, value)  # nearly all are
+        for name, value in event.items()
+        if name not in _NO_HEADERS
+    }
     if content_type == JSON and attributes.are_plain(texts.values()):  # as nearly all are
         return {"Content-Type": CLOUD_EVENT_JSON}, pack(event)
     try:

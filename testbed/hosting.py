@@ -57,6 +57,7 @@ def forget() -> None:
     """Empties the caches of the kit; those who made engines dispose of them first."""
     for lock in vars(store._threads).pop("locks", {}).values():
         os.close(lock)
+    store.give_back()
     for relay in outbox._relays.values():
         relay.end()
     outbox._relays.clear()
@@ -155,6 +156,7 @@ class HostedAirline:
 
     def close(self) -> None:
         """Closes the connections of every database."""
+        store.give_back()
         for file in self.data.glob("*.db"):
             store.engine(url_of(file)).dispose()
 

@@ -18,7 +18,6 @@ import base64
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 from broker.embedded.event import MAX_BYTES, Event, NotAnEvent, binary_head, is_extension_name, parse_reply, readable
 from broker.embedded.event_log import Attempt, Ending, StoredEvent
@@ -29,6 +28,7 @@ from broker.embedded.triggers import Trigger
 
 ERROR_DATA_BYTES = 1024
 ERROR_HEADER_PREFIX = "kne-"
+REDIRECTION, SERVER_ERROR = 300, 500
 _RETRIED = frozenset({404, 408, 409, 429})
 
 # url, header lines, body, timeout in seconds; raises NoAnswerError. Faults for tests are put around this one call.
@@ -105,8 +105,8 @@ async def deliver(
 def judge(response: Response) -> Event | Failure | None:
     """The reply event, None for no reply, or the failure."""
     status = response.status
-    if status >= HTTPStatus.MULTIPLE_CHOICES:
-        retryable = status in _RETRIED or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if status >= REDIRECTION:
+        retryable = status in _RETRIED or status >= SERVER_ERROR
         return Failure(f"status {status}", retryable, _error_extensions(response))
     try:
         reply = parse_reply(response.headers, response.body)

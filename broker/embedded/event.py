@@ -39,6 +39,10 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MEDIA_TYPE = re.compile(r"[ -~]+", re.ASCII)
 
 
+# made once: `json.loads` and `json.dumps` make a decoder or an encoder for each call that wants something of its own
+AS_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 class NotAnEvent(ValueError):
     """The message is not a single valid CloudEvent 1.0."""
 
@@ -53,7 +57,7 @@ class Event:
     @property
     def record_bytes(self) -> int:
         """About what Kafka counts against max.request.size: data, and each attribute as a header `ce_<name>`."""
-        headers = sum(len(name) + len(value) + 5 for name, value in self.attributes.items())
+        headers = sum(map(len, self.attributes)) + sum(map(len, self.attributes.values())) + 5 * len(self.attributes)
         return RECORD_OVERHEAD + headers + len(self.data or b"")
 
     def with_extensions(self, extensions: Mapping[str, str]) -> "Event":
@@ -97,12 +101,13 @@ def parse_reply(headers: Iterable[tuple[str, str]], body: bytes) -> Event | None
 
 def binary_head(event: Event) -> bytes:
     """The event's HTTP header lines in binary mode, each ended by CRLF."""
-    lines = []
-    for name, value in event.attributes.items():
-        if name == "datacontenttype":
-            lines.append(f"content-type: {value}\r\n")
-        else:
-            lines.append(f"ce-{name}: {_TO_ENCODE.sub(_encoded, value)}\r\n")
+    values = dict(event.attributes)
+    content_type = values.pop("datacontenttype", None)
+    if _TO_ENCODE.search("".join(values.values())):  # which hardly ever is so
+        values = {name: _TO_ENCODE.sub(_encoded, value) for name, value in values.items()}
+    lines = [f"ce-{name}: {value}\r\n" for name, value in values.items()]
+    if content_type is not None:
+        lines.append(f"content-type: {content_type}\r\n")
     return "".join(lines).encode("ascii")
 
 
@@ -131,7 +136,7 @@ def _parse_structured(content_type: str, body: bytes) -> Event:
     if content_type.lower().partition(";")[0].strip() != STRUCTURED:
         raise NotAnEvent(f"{content_type} is not supported: one event in {STRUCTURED}, or binary mode")
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        document = _FROM_JSON(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise NotAnEvent(f"the body is not JSON: {error}") from error
     if not isinstance(document, dict):
@@ -139,7 +144,12 @@ def _parse_structured(content_type: str, body: bytes) -> Event:
     if "data" in document and "data_base64" in document:
         raise NotAnEvent("data and data_base64 exclude each other")
     data, data_base64 = document.pop("data", None), document.pop("data_base64", None)
-    attributes = {name: _text(name, value) for name, value in document.items() if value is not None}
+    attributes = {
+        name: value if value.__class__ is str else _text(name, value)
+        for name, value in document.items()
+        if value is not None
+    }
+    _utf8("".join(attributes.values()))
     if data is not None:
         attributes.setdefault("datacontenttype", "application/json")
         return Event(_validated(attributes), _data_bytes(data, attributes["datacontenttype"]))
@@ -189,7 +199,7 @@ def _data_bytes(data: Any, content_type: str) -> bytes:
     if isinstance(data, str) and not _is_json(content_type):
         return _utf8(data)
     try:
-        return _utf8(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+        return _utf8(AS_JSON(data))
     except RecursionError as error:  # the writer gives up a few levels before the reader
         raise NotAnEvent("the data are nested too deeply") from error
 
@@ -209,9 +219,6 @@ def _from_base64(data: Any) -> bytes:
 
 
 def _text(name: str, value: Any) -> str:
-    if isinstance(value, str):
-        _utf8(value)
-        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -221,6 +228,9 @@ def _text(name: str, value: Any) -> str:
 
 def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
+
+
+_FROM_JSON = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def _decoded(name: str, value: str) -> str:

@@ -16,11 +16,10 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Literal, TextIO
 
-from broker.embedded.event import Event, binary_head
+from broker.embedded.event import AS_JSON, Event, binary_head
 from broker.embedded.partitions import partition_of
 
 CORRELATION = "correlationid"  # CloudEvents extension "correlation": what belongs together; events are looked up by it
@@ -77,22 +76,20 @@ class LogFullError(RuntimeError):
     """Events from outside are refused, so that what is in the log already can be ended and answered."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class StoredEvent:
+    """delivered: as class Kafka delivers it, with its position in the log; head: its header lines, for all Triggers."""
+
     offset: int
     partition: int
     event: Event
+    delivered: Event = field(init=False)
+    head: bytes = field(init=False)
 
-    @cached_property
-    def delivered(self) -> Event:
-        """As class Kafka delivers it: with its position in the log."""
+    def __post_init__(self) -> None:
         where = {"knativekafkapartition": str(self.partition), "knativekafkaoffset": str(self.offset)}
-        return self.event.with_extensions(where)
-
-    @cached_property
-    def head(self) -> bytes:
-        """The header lines of a delivery, made once for all Triggers."""
-        return binary_head(self.delivered)
+        self.delivered = self.event.with_extensions(where)
+        self.head = binary_head(self.delivered)
 
 
 @dataclass(frozen=True)
@@ -209,7 +206,7 @@ class Log:
         """Stores the event and, for each (Trigger id, ordered), a pending delivery."""
         offset = self._last + 1
         partition = partition_of(event.attributes.get("partitionkey"), offset, self._partitions)
-        attributes = json.dumps(event.attributes, ensure_ascii=False, separators=(",", ":"))
+        attributes = AS_JSON(event.attributes)
         self._writer.execute(
             "INSERT INTO events (offset, partition, stored_at, attributes, data, correlation, wanted)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -220,7 +217,7 @@ class Log:
                 attributes,
                 event.data,
                 event.attributes.get(CORRELATION),
-                json.dumps([trigger_id for trigger_id, _ in trigger_ids]),
+                AS_JSON([trigger_id for trigger_id, _ in trigger_ids]),
             ),
         )
         self._last = offset

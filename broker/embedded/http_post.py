@@ -7,15 +7,15 @@ followed, as in class Kafka. There is no TLS: on a laptop nobody serves it.
 
 import asyncio
 import errno
+import os
 import socket
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from http import HTTPStatus
 from urllib.parse import urlsplit
 
 MAX_BODY = 4 * 1_048_576  # far more than the broker stores; what comes after it is not read
 _CHUNK = 65_536
+FINAL = 200  # the first status that is no interim one
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -85,8 +85,9 @@ def _begin(connection: socket.socket, address: tuple[str, int], request: bytes) 
     On this machine a connection stands as soon as it is asked for, although connect(2) says that it is under way: to
     send at once spares two turns of the loop.
     """
-    with suppress(BlockingIOError):
-        connection.connect(address)
+    refused = connection.connect_ex(address)  # which tells what `connect` would raise nearly each time
+    if refused not in {0, errno.EINPROGRESS}:
+        raise OSError(refused, os.strerror(refused))
     try:
         return connection.send(request)
     except BlockingIOError:
@@ -112,7 +113,7 @@ def parse_response(received: bytearray, *, ended: bool) -> Response | None:
     """
     while (end := received.find(b"\r\n\r\n")) >= 0:
         status, headers = _parse_head(bytes(received[:end]))
-        if status >= HTTPStatus.OK:
+        if status >= FINAL:
             body = _body(status, dict(headers), received, end + 4, ended=ended)
             return None if body is None else Response(status, headers, body)
         del received[: end + 4]
@@ -127,8 +128,8 @@ def _parse_head(head: bytes) -> tuple[int, Headers]:
     version, _, rest = first.partition(" ")
     if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
         raise ValueError(f"{first[:40]!r}")
-    fields = (line.partition(":") for line in lines)
-    return int(rest[:3]), tuple((name.strip().lower(), value.strip()) for name, _, value in fields)
+    fields = [line.partition(":") for line in lines]
+    return int(rest[:3]), tuple([(name.strip().lower(), value.strip()) for name, _, value in fields])
 
 
 def _body(status: int, headers: dict[str, str], received: bytearray, start: int, *, ended: bool) -> bytes | None:

@@ -82,6 +82,29 @@ def test_whatever_is_raised_rolls_back(engine: Engine) -> None:
         assert connection.execute(select(flights.HOLDS)).all() == []
 
 
+def driver_of(engine: Engine) -> object:
+    return store.commit(lambda transaction: transaction.connection.driver_connection, engine)
+
+
+def test_a_writer_of_flights_keeps_its_connection_until_something_goes_wrong_with_it(engine: Engine) -> None:
+    first = driver_of(engine)
+    assert driver_of(engine) is first
+    with pytest.raises(ZeroDivisionError):
+        store.commit(lambda _: 1 / 0, engine)
+    assert vars(store._threads)["connections"] == {}
+    store.give_back()
+
+
+def test_a_writer_of_many_files_keeps_a_connection_to_the_latest_only(engine: Engine, tmp_path: Path) -> None:
+    others = [store.engine(make_url(f"sqlite:///{tmp_path}/{number}.db")) for number in range(3)]
+    for each in (engine, *others):
+        driver_of(each)
+    assert set(vars(store._threads)["connections"]) == {others[1], others[2]}
+    store.give_back()
+    for each in others:
+        each.dispose()
+
+
 def of_sqlite(code: int) -> sqlite3.OperationalError:
     error = sqlite3.OperationalError(f"SQLite {code}")
     error.sqlite_errorcode = code
