@@ -4,7 +4,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cli import here
 from client.errors import Refused, Unreachable
 
 OF_FUNCTIONS = "serving.knative.dev/service"
@@ -16,7 +15,7 @@ LATELY = "60s"
 TIMEOUT = 60.0
 
 
-def files(data: Path = here.DATA) -> Callable[[bool], Iterator[str]]:
+def files(data: Path) -> Callable[[bool], Iterator[str]]:
     """The lines of the log files in a laptop's data folder, whether it runs or not. Raises Refused without any."""
     folder = data / "logs"
     positions: dict[Path, int] = {}

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import log_sources
+from cli import here, log_sources
 from cli.invocation import Invocation, note, say
 from client.errors import Refused
 
@@ -34,7 +34,7 @@ def logs(
 
     They come from the data folder of this checkout or, where KUBECONFIG is set, from the pods of a cluster.
     """
-    source: Source = log_sources.pods(namespace) if os.environ.get("KUBECONFIG") else log_sources.files()
+    source: Source = log_sources.pods(namespace) if os.environ.get("KUBECONFIG") else log_sources.files(here.DATA)
     shown = 0
     for line in _told(source, reservation, follow):
         shown += 1

@@ -1,11 +1,13 @@
 """`airline reconcile`: all laws on the live books; they are in client/laws.py."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
 
+from cli import here, law_metrics
 from cli.invocation import Invocation, answer
 from client import reconciliation
 from client.errors import Broken
@@ -23,14 +25,26 @@ def reconcile(
     young: Annotated[float, typer.Option(help="Leave out reservations younger than this, in seconds.", min=0)] = 30,
     patience: Annotated[float, typer.Option(help="Seconds in which a difference may still vanish.", min=0)] = 10,
     owed_minutes: Annotated[float, typer.Option(help="How long seats, money or a report may be owed.", min=0)] = 30,
+    metrics: Annotated[Path | None, typer.Option(help="A file for Prometheus' textfile collector.")] = None,
 ) -> None:
-    """Checks all laws on the live data of all services; exit code 1 and a table if one is broken."""
+    """Checks all laws on the live data of all services; exit code 1 and a table if one is broken.
+
+    On a laptop, /metrics of the gateway shows the last verdict.
+    """
     with progress() as bars:
         allowed = Allowance(timedelta(seconds=young), timedelta(minutes=owed_minutes))
         found = reconciliation.verdict(invocation.airline, allowed, patience, bars)
+    if file := metrics or _of_laptop(invocation):
+        law_metrics.write(file, found)
     answer(invocation, reconciliation.as_json(found), lambda: _judged(found))
     if found.broken:
         raise Broken(f"{len({one.law for one in found.broken})} of {len(LAWS)} laws are broken.")
+
+
+def _of_laptop(invocation: Invocation) -> Path | None:
+    """Where the laptop of this checkout collects figures, if it is the airline that was asked."""
+    folder = here.DATA / "metrics"
+    return folder / "reconcile.prom" if invocation.url is None and folder.is_dir() else None
 
 
 def _judged(found: Verdict) -> RenderableType:

@@ -77,6 +77,8 @@ CLASSES = {"Kafka", "MTChannelBasedBroker"}
 SERVERS = {"postgres", "mysql"}
 OWN_IMAGES = {*function_folders(), "gateway", "migrations"}
 OF_KNATIVE = {"knative-serving", "knative-eventing", "kourier-system", "istio-system", "kube-system"}
+OF_OTHERS = {"observability"}
+"""Namespaces that a component names in its settings."""
 NAME_OF_A_NAMESPACE = "kubernetes.io/metadata.name"
 SCALED_BY_EVENTS = {"policy", "housekeeping", "dead-letter-sink", "onlooker"}
 
@@ -246,7 +248,7 @@ def policies_of_the_network_select_what_there_is(rendering: Rendering) -> Compla
             yield f"{policy}: selects no pod"
         for peer in _peers(policy):
             selector = peer.get("namespaceSelector")
-            if selector and not any(_selects(selector, {NAME_OF_A_NAMESPACE: name}) for name in OF_KNATIVE):
+            if selector and not any(_selects(selector, {NAME_OF_A_NAMESPACE: name}) for name in OF_KNATIVE | OF_OTHERS):
                 yield f"{policy}: no namespace is {selector}"
 
 

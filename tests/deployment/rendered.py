@@ -27,6 +27,7 @@ BESIDE_EACH_OTHER = (
     "istio",
     "volume",
     "oidc",
+    "observability",
     "identity",
     "public",
     "hashed-settings",

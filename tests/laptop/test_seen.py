@@ -1,0 +1,120 @@
+"""An airline whose deliveries are disturbed, as its operators see it: traces, metrics, the log of one reservation."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import requests
+
+from testbed.airline_under_test import AirlineUnderTest
+from testbed.running_system import ROOT, RunningSystem, eventually, running_system
+from testbed.telemetry_receiver import Span, TelemetryReceiver, roots, telemetry_receiver
+
+DISTURBED = "seed=7,twice=0.2,late=0.2,lost=0.2,latest=0.3"
+LAST = "handle ReservationConfirmed"
+"""What the dashboard does with the last event of a saga that succeeds."""
+ROAD = {
+    "gateway": {"POST"},
+    "reserve": {"POST", "send ReservationPlaced"},
+    "decrease-seats": {"handle ReservationPlaced"},
+    "charge-payment": {"handle RemainingSeatsDecreased", "ask outside: charge"},
+    "confirm-reservation": {"handle Paid"},
+    "project-dashboard": {"handle ReservationPlaced", LAST},
+}
+"""Some spans of each service on the road to success."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A running airline, two of its reservations, and who takes its traces."""
+
+    system: RunningSystem
+    airline: AirlineUnderTest
+    receiver: TelemetryReceiver
+    reservations: tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    """Two reservations have succeeded, one after all functions had to wake for it."""
+    folder = tmp_path_factory.mktemp("seen")
+    with telemetry_receiver() as receiver, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
+        patch.setenv("OTEL_METRICS_EXPORTER", "none")
+        with running_system(folder, "--disturb", DISTURBED) as system:
+            airline = AirlineUnderTest(system.gateway, patience=60)
+            both = airline.place_reservation(1001, 2), airline.place_reservation(1001, 1)
+            for reservation in both:
+                assert airline.outcome(reservation)["status"] == "SUCCEED"
+            yield Seen(system, airline, receiver, both)
+
+
+def whole_trace(seen: Seen, reservation: str) -> list[Span]:
+    """The spans of a saga, once the dashboard's are there and none is missing."""
+
+    def came() -> list[Span]:
+        trace = seen.receiver.trace_of("accept ReservationPlaced", correlationid=reservation)
+        return trace if any(span.name == LAST for span in trace) and len(roots(trace)) == 1 else []
+
+    return eventually(came, f"one connected tree of {reservation}", 60)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_saga_is_one_tree_from_the_post_to_the_dashboard_however_its_deliveries_are_disturbed(
+    seen: Seen, which: int
+) -> None:
+    trace = whole_trace(seen, seen.reservations[which])
+
+    (root,) = roots(trace)
+    assert (root.service, root.name, root.parent) == ("gateway", "POST", "")
+    for service, wanted in ROAD.items():
+        assert wanted <= {span.name for span in trace if span.service == service}, service
+    about = {span.attributes.get("reservationId", seen.reservations[which]) for span in trace}
+    assert about == {seen.reservations[which]}
+
+
+def test_what_was_disturbed_shows_as_failed_attempts_and_waits(seen: Seen) -> None:
+    traces = [span for each in seen.reservations for span in whole_trace(seen, each)]
+
+    assert any(span.failed and span.name.startswith("attempt") for span in traces)
+    assert any(span.name.startswith("wait until attempt") for span in traces)
+
+
+def test_the_wake_of_a_function_is_a_span_and_sagas_that_waited_for_it_lead_to_it(seen: Seen) -> None:
+    trace = whole_trace(seen, seen.reservations[0])
+    wakes = {(span.trace, span.id) for span in seen.receiver.spans if span.name.startswith("wake ")}
+
+    own = [span for span in trace if span.name.startswith("wake ")]
+    linked = [span for span in trace if wakes & set(span.links)]
+    assert "reserve" in {span.service for span in own}
+    assert {"decrease-seats", "charge-payment"} <= {span.service for span in (*own, *linked)}
+
+
+def test_the_gateway_shows_what_broker_and_runtime_count_and_wakes_nobody_for_it(seen: Seen) -> None:
+    before = {name: service["starts"] for name, service in seen.system.state["services"].items()}
+
+    answer = requests.get(f"{seen.system.gateway}/metrics", timeout=30)
+
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert 'laptop_function_starts_total{function="reserve"} 1.0' in answer.text
+    assert 'broker_events_accepted_total{type="ReservationPlaced"} ' in answer.text
+    assert {name: service["starts"] for name, service in seen.system.state["services"].items()} == before
+
+
+def test_the_log_of_one_reservation_has_the_lines_of_all_functions_in_their_order(seen: Seen) -> None:
+    logged = (
+        "import sys; from pathlib import Path; from cli import here; here.DATA = Path(sys.argv[1]);"
+        "from cli.app import main; sys.exit(main(['logs', sys.argv[2], '--json']))"
+    )
+    command = [sys.executable, "-c", logged, str(seen.system.data), seen.reservations[0]]
+    lines = [json.loads(line) for line in subprocess.check_output(command, cwd=ROOT, text=True).splitlines()]
+
+    assert {line["reservationId"] for line in lines} == {seen.reservations[0]}
+    assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
+    assert set(ROAD) - {"gateway"} <= {line["service"] for line in lines}
+    (trace,) = {span.trace for span in whole_trace(seen, seen.reservations[0])}
+    assert trace in {line["traceId"] for line in lines}
