@@ -84,14 +84,15 @@ def test_what_was_disturbed_shows_as_failed_attempts_and_waits(seen: Seen) -> No
     assert any(span.name.startswith("wait until attempt") for span in traces)
 
 
-def test_the_wake_of_a_function_is_a_span_and_sagas_that_waited_for_it_lead_to_it(seen: Seen) -> None:
+def test_the_wake_of_a_function_is_a_span_before_the_call_that_it_was_for(seen: Seen) -> None:
     trace = whole_trace(seen, seen.reservations[0])
-    wakes = {(span.trace, span.id) for span in seen.receiver.spans if span.name.startswith("wake ")}
+    (wake,) = [span for span in seen.receiver.spans if span.name == "wake reserve"]
+    (root,) = roots(trace)
 
-    own = [span for span in trace if span.name.startswith("wake ")]
-    linked = [span for span in trace if wakes & set(span.links)]
-    assert "reserve" in {span.service for span in own}
-    assert {"decrease-seats", "charge-payment"} <= {span.service for span in (*own, *linked)}
+    assert (wake.trace, wake.parent) == (root.trace, root.id)
+    assert 0 < wake.seconds < root.seconds
+    woken = {span.service for span in seen.receiver.spans if span.name.startswith("wake ")}
+    assert set(ROAD) - {"gateway"} <= woken
 
 
 def test_the_gateway_shows_what_broker_and_runtime_count_and_wakes_nobody_for_it(seen: Seen) -> None:
