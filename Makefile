@@ -109,7 +109,7 @@ lists: $(VENV)/.laptop ## write the lists that follow from knative/base and func
 	@$(IN_VENV) scaffold.lists .
 
 # dev.txt holds all the others to its versions
-lock: $(VENV)/.dev ## write requirements/*.txt anew from *.in; ARGS=--upgrade takes newer versions
+lock: $(VENV)/.dev ## write requirements/*.txt from *.in; ARGS=--upgrade takes newer versions
 	@$(IN_VENV) pip install --quiet --disable-pip-version-check uv
 	@uv="$$(cd $(VENV) && pwd -P)/bin/uv" && cd requirements && held=/dev/null && for set in dev laptop sending migrations functions; do \
 	  "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

@@ -189,7 +189,7 @@ def _traced(envelope: Envelope, saga: dict[str, str]) -> dict[str, str]:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    # not request.headers, which writes each name anew as it was before WSGI made HTTP_CE_ID of it
+    # not request.headers, which turns each HTTP_CE_ID of WSGI back into the name of its header
     environ = request.environ
     sent = {name[5:].replace("_", "-"): value for name, value in environ.items() if name[:8] == "HTTP_CE_"}
     return sent | {"content-type": environ.get("CONTENT_TYPE", "")}
