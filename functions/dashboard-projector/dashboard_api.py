@@ -1,5 +1,7 @@
 """The read models over HTTP: customerInfos, and the story of one reservation."""
 
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlencode
@@ -62,7 +64,10 @@ _CUSTOMER = Resource(
     address="/customerInfos/{customerId}",
     sorts=("flightCount", "recentReserveDate", "confirmedCount", "canceledCount", "customerId"),
 )
-_DRY_RUN = {"dryRun": Field(fields.one_of("true", "false"), "false", "Compare only.")}
+_REBUILD = {
+    "dryRun": Field(fields.one_of("true", "false"), "false", "Compare only."),
+    "after": Field(fields.text(1, 40), None, "Where to go on, from a `next` link."),
+}
 _REBUILT = Shape(
     "Rebuilt",
     {
@@ -73,12 +78,15 @@ _REBUILT = Shape(
         ),
         "differing": Shown(COUNT, about="Reservations whose row was another or missing."),
         "repaired": Shown(COUNT),
+        "customers": Shown(COUNT, about="Customers whose counts were not those of their reservations."),
         "examples": Shown(
             {"type": "array", "maxItems": rebuild.MOST_EXAMPLES, "items": {"type": "string"}},
             about="Some that differed.",
         ),
         "seconds": Shown({"type": "number", "minimum": 0}),
     },
+    some_links=("next",),
+    about_links="`next`, while there is more to compare, is where to go on; send it as this was sent.",
 )
 _EVENT = Shape(
     "Event",
@@ -133,16 +141,22 @@ def read_customer(number: int) -> Response:
 
 
 @app.post("/customerInfos/rebuild")
-@contract.promises(Operation(_REBUILT, "What was found, and done.", query=_DRY_RUN, name="rebuild"))
+@contract.promises(Operation(_REBUILT, "What was found, and done.", query=_REBUILD, name="rebuild"))
 def rebuild_projection() -> Response:
     """Compare the projection with the history of events, and repair what differs
 
-    Works while events arrive, and bears being repeated. It repairs for 20 seconds at most: call again while `repaired`
-    is less than `differing`.
+    Works while events arrive, and bears being repeated. It goes on for 20 seconds at most, in the order of
+    reservations, then of customers: follow `next` until there is none. The figures are of this call.
     """
-    asked = fields.read(request.args, _DRY_RUN)
+    asked, started = fields.read(request.args, _REBUILD), time.monotonic()
     audit.begin()
-    return hal.answer(rebuild.rebuild(dry_run=asked["dryRun"] == "true"))
+    found, place = rebuild.rebuild(asked["after"] or "", dry_run=asked["dryRun"] == "true")
+    figures = {fields.camel(name): value for name, value in asdict(found).items()}
+    figures["seconds"] = round(time.monotonic() - started, 3)
+    if place is not None:
+        following = urlencode({"dryRun": asked["dryRun"], "after": place})
+        figures["_links"] = {"next": {"href": f"{hal.base_url(request)}/customerInfos/rebuild?{following}"}}
+    return hal.answer(figures)
 
 
 @app.get("/reservations/<identity>/events")

@@ -1,8 +1,8 @@
 """The dashboard's projection: what every event says, merged per reservation, and the events themselves.
 
 Order and repetition do not matter. An event is kept once, by its id; what it says of a reservation is written as a
-fact (a date, a flag that is only ever set), so any order of the same events makes the same row. Customers are a query
-over these rows: a counter could be doubled, a count of rows cannot.
+fact (a date, a flag that is only ever set), so any order of the same events makes the same row. What that row counts
+for its customer is kept beside it, in the same transaction (counts.py).
 
 The events are the history: what a saga's timeline shows, and what a row can be made from again (rebuild.py). Those of
 reservations that ended are pruned when they are older than EVENT_HISTORY_DAYS (history_pruning.py); the row stays.
@@ -15,84 +15,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ColumnElement,
-    Connection,
-    Date,
-    Index,
-    Integer,
-    MetaData,
-    Row,
-    Select,
-    String,
-    Table,
-    Text,
-    Update,
-    and_,
-    bindparam,
-    case,
-    cast,
-    false,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Select, Update, and_, bindparam, case, or_, select, update
 
+import counts
 from airline import events, saga
 from airline.events import AIRLINE, OF_SAGAS, Event, SagaEvent
 from choreography import clock, fields, prepared, store, wire
-from choreography.actions import ACTIONS
-from choreography.columns import Instant
 from choreography.wire import Envelope
+from projected import CUSTOMERS, EVENTS, LONGEST_CAUSE, RESERVATIONS, metadata
 
-LONGEST_CAUSE = 255
+__all__ = ["CUSTOMERS", "EVENTS", "RESERVATIONS", "metadata"]
+
 LONGEST_DATA = 16_384
 """Characters of an event's data; MySQL's TEXT takes four times as much."""
 MOST_EXAMPLES = 100
 _ENDS = tuple(saga.ENDS.values())
-
-metadata = MetaData()
-EVENTS = Table(
-    "events",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("reservation_id", String(12), nullable=False, index=True),
-    Column("type", String(40), nullable=False),
-    Column("source", String(255), nullable=False),
-    Column("causation_id", String(LONGEST_CAUSE)),
-    Column("said_at", Instant, nullable=False, index=True),
-    Column("customer_id", Integer),  # what reservations copy of it, so that rows can be rebuilt in SQL
-    Column("reserve_date", Date),
-    Column("paid_amount", BigInteger),
-    Column("refunded_amount", BigInteger),
-    Column("data", Text, nullable=False),
-)
-RESERVATIONS = Table(
-    "reservations",
-    metadata,
-    Column("reservation_id", String(12), primary_key=True),
-    Column("customer_id", Integer, index=True),
-    Column("reserve_date", Date),
-    Column("paid_amount", BigInteger),  # null with `paid`: its history was pruned before amounts were kept
-    Column("refunded_amount", BigInteger),
-    Column("placed", Boolean, nullable=False, default=False),
-    Column("seats_held", Boolean, nullable=False, default=False),
-    Column("seats_returned", Boolean, nullable=False, default=False),
-    Column("paid", Boolean, nullable=False, default=False),
-    Column("refunded", Boolean, nullable=False, default=False),
-    Column("seats_not_held", Boolean, nullable=False, server_default=false()),
-    Column("payment_not_taken", Boolean, nullable=False, server_default=false()),
-    Column("confirmed", Boolean, nullable=False, default=False),
-    Column("canceled_at", Instant),
-    Column("pruned", Boolean, nullable=False, default=False),  # events are missing from its history
-    Column("reported", Boolean, nullable=False, server_default=false()),  # its present end, as settled
-    Index("ix_reservations_unreported", "reported", "reservation_id"),  # in the order of its pages
-)
-ACTIONS.to_metadata(metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +104,23 @@ def _merge(event: SagaEvent, facts: Mapping[str, Any], transaction: Connection) 
     row = {"reservation_id": event.reservation_id, **facts}
     # most often it is placed first, and anything else comes to a row that is there
     if isinstance(event, events.ReservationPlaced) and store.insert_if_absent(transaction, RESERVATIONS, **row):
+        counts.change(None, facts, transaction)
         return
-    if not _set(facts, event, transaction) and not store.insert_if_absent(transaction, RESERVATIONS, **row):
+    if counts.concern(facts):
+        _merge_and_count(row, facts, event, transaction)
+    elif not _set(facts, event, transaction) and not store.insert_if_absent(transaction, RESERVATIONS, **row):
         _set(facts, event, transaction)
+
+
+def _merge_and_count(
+    row: Mapping[str, Any], facts: Mapping[str, Any], event: SagaEvent, transaction: Connection
+) -> None:
+    before = counts.locked(event.reservation_id, transaction)
+    if before is None and store.insert_if_absent(transaction, RESERVATIONS, **row):
+        return  # it is not placed yet, so it counts for nobody
+    before = before or counts.locked(event.reservation_id, transaction) or {}
+    _set(facts, event, transaction)
+    counts.change(before, {**before, **facts}, transaction)
 
 
 def _set(facts: Mapping[str, Any], event: SagaEvent, transaction: Connection) -> bool:
@@ -187,25 +138,16 @@ def customers() -> Select[Any]:
 
     An amount is null where that of one reservation is not known.
     """
-    canceled = RESERVATIONS.c.canceled_at.is_not(None)
-    return (
-        select(
-            RESERVATIONS.c.customer_id.label("customer_id"),
-            func.count().label("flight_count"),
-            func.max(RESERVATIONS.c.reserve_date).label("recent_reserve_date"),
-            func.sum(case((and_(RESERVATIONS.c.confirmed, ~canceled), 1), else_=0)).label("confirmed_count"),
-            func.sum(case((canceled, 1), else_=0)).label("canceled_count"),
-            _sum(RESERVATIONS.c.paid, RESERVATIONS.c.paid_amount).label("spent"),
-            _sum(RESERVATIONS.c.refunded, RESERVATIONS.c.refunded_amount).label("refunded"),
-        )
-        .where(RESERVATIONS.c.placed)
-        .group_by(RESERVATIONS.c.customer_id)
+    row = CUSTOMERS.c
+    return select(
+        row.customer_id,
+        row.flight_count,
+        row.recent_reserve_date,
+        row.confirmed_count,
+        row.canceled_count,
+        case((row.paid_unknown == 0, row.paid_amount), else_=None).label("spent"),
+        case((row.refunded_unknown == 0, row.refunded_amount), else_=None).label("refunded"),
     )
-
-
-def _sum(there: ColumnElement[bool], amount: ColumnElement[int]) -> ColumnElement[int | None]:
-    unknown = func.sum(case((and_(there, amount.is_(None)), 1), else_=0))
-    return case((unknown == 0, cast(func.coalesce(func.sum(amount), 0), BigInteger)), else_=None)
 
 
 def history(reservation_id: str, connection: Connection) -> list[Row[Any]]:

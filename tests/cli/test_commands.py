@@ -280,11 +280,27 @@ def test_a_rebuild_that_would_change_something_is_a_broken_law(typed: Typed, fak
 
 def test_a_long_rebuild_goes_on_where_it_stopped(typed: Typed, fake: FakeAirline) -> None:
     figures = {"events": 9, "reservations": 2, "examples": ["GOOD"]}
+    following = {"next": {"href": "/customerInfos/rebuild?dryRun=false&after=GOOD"}}
     fake.rebuilds = [
-        figures | {"differing": 5, "repaired": 3, "seconds": 20.0},
-        figures | {"differing": 2, "repaired": 2, "seconds": 1.0},
+        {"events": 4, "reservations": 1, "examples": ["GOOD"], "differing": 3, "repaired": 3, "seconds": 20.0},
+        {"events": 5, "reservations": 1, "examples": [], "differing": 2, "repaired": 2, "seconds": 1.0},
     ]
+    fake.rebuilds[0]["_links"] = following
     assert typed("rebuild", "--json").json == figures | {"differing": 5, "repaired": 5, "seconds": 21.0}
+
+
+def test_a_rebuild_that_is_cut_off_says_where_to_go_on(typed: Typed, fake: FakeAirline) -> None:
+    fake.answers["customerInfos/rebuild"] = (503, {"detail": "The database is away."})
+    said = typed("rebuild", "--after", "GOOD")
+    assert said.code != 0
+    assert "--after GOOD" in said.err
+
+
+def test_wrong_counts_of_customers_are_a_broken_law(typed: Typed, fake: FakeAirline) -> None:
+    figures = {"events": 9, "reservations": 2, "differing": 0, "repaired": 0, "customers": 1, "examples": []}
+    fake.answers["customerInfos/rebuild"] = (200, figures | {"seconds": 0.1})
+    assert typed("rebuild", "--dry-run").code == 1
+    assert typed("rebuild").code == 0
 
 
 def test_status_names_every_service_and_counts(typed: Typed) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from werkzeug.test import EnvironBuilder
 
 import before_placement
+import counts
 import letters
 import payments
 import projection
@@ -124,6 +125,24 @@ def test_events_that_arrive_at_once_in_any_order_make_the_same_dashboard(dashboa
     [row] = dashboard_service.rows(projection.RESERVATIONS)
     assert (row.placed, row.seats_held, row.confirmed, row.canceled_at is not None) == (True, True, True, True)
     assert len(dashboard_service.rows(projection.EVENTS)) == len(story)
+
+
+def test_reservations_of_one_customer_that_are_heard_of_at_once_are_all_counted(dashboard_service: Service) -> None:
+    names = [f"R{number}" for number in range(MANY)]
+    story = [event for name in names for event in (placed(name), canceled(name), paid(name))]
+    calls = [ruled(dashboard_service.engine, projection.project, envelope(event)) for event in story * 2]
+    random.Random(5).shuffle(calls)
+
+    at_once([*calls, *(ruled(dashboard_service.engine, counts.recount, [7]) for _ in range(4))])
+
+    [row] = dashboard_service.rows(projection.CUSTOMERS)
+    assert (row.flight_count, row.canceled_count, row.paid_amount) == (MANY, MANY, 600 * MANY)
+    assert dashboard_service.run(lambda tx: counts.differing(0, None, tx)) == []
+
+
+def paid(identity: str) -> Paid:
+    """It was paid."""
+    return Paid(payment_id=1, reservation_id=identity, customer_id=7, amount=600)
 
 
 def test_a_letter_given_up_on_many_times_at_once_is_one_that_counts_them(database: Database) -> None:

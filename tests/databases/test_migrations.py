@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import table as table_clause
 
+import counts
 import flights
 import projection
 import provider
@@ -136,9 +137,37 @@ def test_what_was_paid_before_amounts_were_kept_is_known_from_the_events(url: UR
             assert connection.execute(select(made.c.paid_amount, made.c.refunded_amount)).all() == [(600, None)]
 
 
+def test_customers_are_counted_from_the_reservations_that_were_there_before_counts_were_kept(
+    url: URL, engine: Engine
+) -> None:
+    folder = FOLDERS[projection.metadata]
+    flags = dict.fromkeys(("seats_held", "seats_returned", "refunded", "pruned"), False)
+    known = {"customer_id": 7, "reserve_date": NOON.date(), "placed": True}
+    rows = [
+        {**known, "reservation_id": "R1", "paid": True, "paid_amount": 600, "confirmed": True, "canceled_at": None},
+        {**known, "reservation_id": "R2", "paid": True, "paid_amount": None, "confirmed": True, "canceled_at": NOON},
+        {**known, "reservation_id": "R3", "paid": False, "paid_amount": None, "confirmed": False, "canceled_at": NOON},
+        {"reservation_id": "R4", "customer_id": None, "reserve_date": None, "placed": False, "paid": True}
+        | {"paid_amount": 1, "confirmed": False, "canceled_at": None},
+    ]
+
+    def begin(transaction: Connection) -> None:
+        command.upgrade(migrations.config(folder, transaction), "dashboard_0004")
+        for row in rows:
+            transaction.execute(insert(table_of("reservations", *row, *flags)).values(row | flags))
+
+    store.commit(begin, engine)
+    migrations.upgrade(folder, url)
+
+    with engine.connect() as connection:
+        (row,) = connection.execute(select(projection.CUSTOMERS))
+        assert tuple(row) == (7, 3, NOON.date(), 1, 2, 600, 1, 0, 0)
+        assert counts.differing(0, None, connection) == []
+
+
 def table_of(name: str, *columns: str) -> TableClause:
     """A table as an earlier release knew it."""
-    types = {"said_at": Instant()}
+    types = {"said_at": Instant(), "canceled_at": Instant()}
     return table_clause(name, *(column(one, types.get(one)) for one in columns))
 
 

@@ -12,7 +12,7 @@ import history_pruning
 import rebuild
 from choreography import housekeeping
 from testbed.hosting import HostedAirline
-from testbed.vocabulary import RESERVATION, body_of, event, tick
+from testbed.vocabulary import RESERVATION, body_of, event, href, tick
 from tests.integration.conftest import Clock
 
 OTHER = "000000000001"
@@ -58,6 +58,7 @@ def test_what_was_tampered_with_is_found_and_repaired(airline: HostedAirline) ->
     tell(airline, "ReservationPlaced", about=OTHER)
     right = customers(airline)
     tamper(airline, "UPDATE reservations SET customer_id = 8, confirmed = 0")
+    tamper(airline, "UPDATE customers SET customer_id = 8, confirmed_count = 0")
 
     dry = rebuilt(airline, "?dryRun=true")
     assert (dry["events"], dry["reservations"], dry["differing"], dry["repaired"]) == (5, 2, 2, 0)
@@ -73,6 +74,7 @@ def test_a_projection_that_is_gone_comes_back(airline: HostedAirline) -> None:
     tell(airline, *SUCCEEDED, "ReservationCanceled")
     right = customers(airline)
     tamper(airline, "DELETE FROM reservations")
+    tamper(airline, "DELETE FROM customers")
     assert customers(airline) == []
 
     rebuilt(airline)
@@ -106,6 +108,29 @@ def test_a_long_repair_stops_and_the_next_call_goes_on(airline: HostedAirline, m
     figures = [rebuilt(airline) for _ in range(3)]
 
     assert [(found["differing"], found["repaired"]) for found in figures] == [(2, 1), (1, 1), (0, 0)]
+
+
+def test_a_rebuild_goes_on_page_by_page_and_counts_the_customers_last(
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild, "SECONDS", 0.0)
+    monkeypatch.setattr(rebuild, "PAGE", 1)
+    for about in (RESERVATION, OTHER):
+        tell(airline, "ReservationPlaced", about=about)
+    right = customers(airline)
+    tamper(airline, "UPDATE customers SET flight_count = 9")
+
+    figures = [rebuilt(airline)]
+    while "_links" in figures[-1]:
+        figures.append(body_of(airline.function("dashboard").post(href(figures[-1], "next"))))
+
+    assert [found["events"] for found in figures] == [1, 1, 0, 0, 0]
+    assert [found["customers"] for found in figures] == [0, 0, 0, 1, 0]
+    assert customers(airline) == right
+
+
+def test_a_place_that_no_rebuild_has_named_is_refused(airline: HostedAirline) -> None:
+    assert airline.function("dashboard").post("/customerInfos/rebuild?after=customer-x").status_code == 422
 
 
 def test_housekeeping_prunes_what_ended_long_ago(airline: HostedAirline, held_clock: Clock) -> None:

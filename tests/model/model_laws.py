@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import counts
 import flights
 import projection
 import provider
@@ -77,6 +78,12 @@ def money_moves_once(simulation: Simulation) -> None:
             taken[key] = amount if accepted else 0
         else:
             assert taken.pop(key) == amount, f"{key} was refunded {amount}"
+
+
+def customers_are_counted(simulation: Simulation) -> None:
+    """The counts of each customer are those of the reservations that the dashboard has heard of."""
+    miscounted = simulation.dashboard_service.run(lambda tx: counts.differing(0, None, tx))
+    assert miscounted == [], f"the counts are wrong of {miscounted}"
 
 
 def owed(simulation: Simulation) -> list[str]:

@@ -212,6 +212,7 @@ class Sagas(RuleBasedStateMachine):
         model_laws.only_forward(self.before, after)
         model_laws.never_oversold(self.simulation)
         model_laws.money_moves_once(self.simulation)
+        model_laws.customers_are_counted(self.simulation)
         self.before = after
 
     def teardown(self) -> None:

@@ -38,6 +38,15 @@ FROM reserve.reservations GROUP BY customer_id"""
 _SHOWN = """
 SELECT customer_id, count(*), max(reserve_date), sum(confirmed AND canceled_at IS NULL), sum(canceled_at IS NOT NULL)
 FROM dashboard.reservations WHERE placed GROUP BY customer_id"""
+_COUNTED = """
+SELECT customer_id, count(*), max(reserve_date), sum(confirmed AND canceled_at IS NULL), sum(canceled_at IS NOT NULL),
+    coalesce(sum(paid_amount), 0), sum(paid AND paid_amount IS NULL),
+    coalesce(sum(refunded_amount), 0), sum(refunded AND refunded_amount IS NULL)
+FROM dashboard.reservations WHERE placed GROUP BY customer_id"""
+_KEPT = """
+SELECT customer_id, flight_count, recent_reserve_date, confirmed_count, canceled_count,
+    paid_amount, paid_unknown, refunded_amount, refunded_unknown
+FROM dashboard.customers"""
 
 LAWS: Mapping[str, str] = {
     "every reservation is SUCCEED or CANCELED": """
@@ -80,6 +89,9 @@ LAWS: Mapping[str, str] = {
     "customerInfos = reservations": f"""
         SELECT 'reserved', * FROM (SELECT * FROM ({_RESERVED}) EXCEPT SELECT * FROM ({_SHOWN}))
         UNION ALL SELECT 'shown', * FROM (SELECT * FROM ({_SHOWN}) EXCEPT SELECT * FROM ({_RESERVED}))""",
+    "the counts of a customer are those of the reservations that were heard of": f"""
+        SELECT 'counted', * FROM (SELECT * FROM ({_COUNTED}) EXCEPT SELECT * FROM ({_KEPT}))
+        UNION ALL SELECT 'kept', * FROM (SELECT * FROM ({_KEPT}) EXCEPT SELECT * FROM ({_COUNTED}))""",
     "the dashboard owes nothing: what was held or paid and then canceled came back": """
         SELECT reservation_id FROM dashboard.reservations WHERE canceled_at IS NOT NULL
         AND (seats_held AND NOT seats_returned OR paid AND NOT refunded)""",

@@ -40,7 +40,11 @@ AT_REST = {
             refunded, confirmed, pruned, canceled_at) VALUES
         ('PAID', 1, '2026-05-01', 1, 1, 0, 1, 0, 1, 0, NULL),
         ('REFUNDED', 1, '2026-05-02', 1, 1, 1, 1, 1, 1, 0, '2026-01-01'),
-        ('DECLINED', 2, '2026-05-03', 1, 1, 1, 0, 0, 0, 0, '2026-01-01')""",
+        ('DECLINED', 2, '2026-05-03', 1, 1, 1, 0, 0, 0, 0, '2026-01-01');
+        UPDATE reservations SET paid_amount = 200 WHERE reservation_id = 'PAID';
+        INSERT INTO customers (customer_id, flight_count, recent_reserve_date, confirmed_count, canceled_count,
+            paid_amount, paid_unknown, refunded_amount, refunded_unknown) VALUES
+        (1, 2, '2026-05-02', 1, 1, 200, 1, 0, 1), (2, 1, '2026-05-03', 0, 1, 0, 0, 0, 0)""",
     "broker": "INSERT INTO triggers VALUES (1, 'airline/one', 0)",
     "acknowledged": f"""
         {ACKNOWLEDGED};
@@ -113,6 +117,12 @@ BREACHES = {
         ("dashboard", "UPDATE reservations SET placed = 0 WHERE reservation_id = 'PAID'"),
         ("dashboard", "UPDATE reservations SET confirmed = 0 WHERE reservation_id = 'PAID'"),
         ("dashboard", "UPDATE reservations SET reserve_date = '2026-06-01' WHERE reservation_id = 'PAID'"),
+    ],
+    "the counts of a customer are those of the reservations that were heard of": [
+        ("dashboard", "UPDATE customers SET canceled_count = 2 WHERE customer_id = 1"),
+        ("dashboard", "UPDATE customers SET paid_amount = 199 WHERE customer_id = 1"),
+        ("dashboard", "DELETE FROM customers WHERE customer_id = 2"),
+        ("dashboard", "UPDATE reservations SET refunded_amount = 300 WHERE reservation_id = 'REFUNDED'"),
     ],
     "the dashboard owes nothing: what was held or paid and then canceled came back": [
         ("dashboard", "UPDATE reservations SET seats_returned = 0"),

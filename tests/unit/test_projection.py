@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+import counts
 import projection
 from airline.events import (
     Event,
@@ -52,7 +53,7 @@ def test_a_customer_is_counted_by_reservations_and_the_greatest_date(dashboard_s
 def test_every_order_and_every_repetition_makes_the_same_dashboard(dashboard_service: Service) -> None:
     story: list[Event] = [placed("R1"), decreased("R1"), CONFIRMED, canceled("R1")]
     for order in itertools.permutations(story):
-        for table in (projection.EVENTS, projection.RESERVATIONS):
+        for table in (projection.EVENTS, projection.RESERVATIONS, projection.CUSTOMERS):
             dashboard_service.run(lambda tx, table=table: tx.execute(table.delete()))
         hear(dashboard_service, *order, random.Random(1).choice(order))
         assert customers(dashboard_service) == [(7, 1, date(2024, 11, 21), 0, 1)]
@@ -81,7 +82,7 @@ def test_what_was_paid_and_refunded_is_the_same_in_every_order_and_however_often
         Paid(payment_id=2, reservation_id="R2", customer_id=7, amount=200),
     ]
     for order in itertools.permutations(story):
-        for table in (projection.EVENTS, projection.RESERVATIONS):
+        for table in (projection.EVENTS, projection.RESERVATIONS, projection.CUSTOMERS):
             dashboard_service.run(lambda tx, table=table: tx.execute(table.delete()))
         hear(dashboard_service, *order, random.Random(1).choice(order), placed("R2"))
         assert amounts(dashboard_service) == [(800, 600)]
@@ -98,7 +99,75 @@ def test_an_amount_that_an_earlier_release_has_forgotten_is_not_said_to_be_nothi
     rows = projection.RESERVATIONS
     forget = update(rows).where(rows.c.reservation_id == "R1").values(paid_amount=None)
     dashboard_service.run(lambda tx: tx.execute(forget))
+    dashboard_service.run(counts.recount, [7])
     assert amounts(dashboard_service) == [(None, 0)]
+
+
+def test_the_counts_of_customers_are_those_of_their_reservations_after_every_event(dashboard_service: Service) -> None:
+    chance = random.Random(3)
+    story = [
+        event
+        for name in ("R1", "R2")
+        for event in (
+            placed(name),
+            decreased(name),
+            Paid(payment_id=1, reservation_id=name, customer_id=7, amount=600),
+            replace(CONFIRMED, reservation_id=name),
+            canceled(name),
+            PaymentRefunded(payment_id=1, reservation_id=name, customer_id=7, amount=600, reason="ill"),
+        )
+    ]
+    for _ in range(20):
+        for table in (projection.EVENTS, projection.RESERVATIONS, projection.CUSTOMERS):
+            dashboard_service.run(lambda tx, table=table: tx.execute(table.delete()))
+        for event in chance.sample(story * 2, 2 * len(story)):
+            hear(dashboard_service, event)
+            assert miscounted(dashboard_service) == []
+        assert customers(dashboard_service) == [(7, 2, date(2024, 11, 21), 0, 2)]
+        assert amounts(dashboard_service) == [(1200, 1200)]
+
+
+def miscounted(dashboard_service: Service) -> list[int]:
+    found: list[int] = dashboard_service.run(lambda tx: counts.differing(0, None, tx))
+    return found
+
+
+def test_a_pruned_reservation_that_is_heard_of_again_is_counted_once(dashboard_service: Service) -> None:
+    hear(dashboard_service, placed("R1"), CONFIRMED)
+    dashboard_service.run(lambda tx: tx.execute(projection.EVENTS.delete()))
+    hear(dashboard_service, placed("R1"), CONFIRMED)
+    assert customers(dashboard_service) == [(7, 1, date(2024, 11, 21), 1, 0)]
+
+
+def test_a_reservation_that_turns_out_to_be_of_another_customer_is_counted_there(dashboard_service: Service) -> None:
+    hear(dashboard_service, placed("R1"), placed("R2"))
+    said = envelope(replace(placed("R1"), customer_id=8, reserve_date=date(2020, 1, 1)))
+    dashboard_service.run(projection.project, wire.Envelope({**said.attributes, "id": "another"}, said.data))
+    assert sorted(customers(dashboard_service)) == [(7, 1, date(2024, 11, 21), 0, 0), (8, 1, date(2020, 1, 1), 0, 0)]
+    assert miscounted(dashboard_service) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        update(projection.CUSTOMERS).values(flight_count=projection.CUSTOMERS.c.flight_count + 1),
+        update(projection.CUSTOMERS).values(paid_amount=1),
+        update(projection.CUSTOMERS).values(recent_reserve_date=date(1999, 12, 31)),
+        update(projection.CUSTOMERS).values(customer_id=9),
+        projection.CUSTOMERS.delete(),
+    ],
+    ids=str,
+)
+def test_wrong_counts_are_found_and_counted_again(dashboard_service: Service, wrong: Any) -> None:
+    hear(dashboard_service, placed("R1"), CONFIRMED)
+    right = dashboard_service.rows(projection.CUSTOMERS)
+    dashboard_service.run(lambda tx: tx.execute(wrong))
+
+    found = miscounted(dashboard_service)
+    assert found
+    dashboard_service.run(counts.recount, found)
+
+    assert dashboard_service.rows(projection.CUSTOMERS) == right
 
 
 def test_a_reservation_that_is_not_placed_yet_has_no_customer(dashboard_service: Service) -> None:

@@ -7,7 +7,7 @@ import { reconcile } from "/screens/ops/books.js";
 import { LAWS } from "/screens/ops/laws.js";
 import { panel, saga } from "/screens/ops/panel.js";
 
-const FIGURES = ["events", "reservations", "differing", "repaired", "withoutHistory"];
+const FIGURES = ["events", "reservations", "differing", "repaired", "customers", "withoutHistory"];
 
 export const wide = true;
 
@@ -16,15 +16,19 @@ export default function start({ main }) {
   const { draw, attempt, options, leave } = panel(main, "checks", state, () => view());
 
   const rebuild = (dryRun) => attempt(async () => {
-    let repaired = 0;
-    let found;
-    do { // one call repairs for 20 seconds at most
-      found = await command("POST", `/customerInfos/rebuild?dryRun=${dryRun}`, { ...options, key: newKey() });
-      repaired += found.repaired;
-      state.rebuilt = { ...found, repaired };
+    let path = `/customerInfos/rebuild?dryRun=${dryRun}`;
+    const whole = { examples: [], ...Object.fromEntries(FIGURES.map((name) => [name, 0])) };
+    while (path) { // one call goes on for 20 seconds at most
+      const found = await command("POST", path, { ...options, key: newKey() });
+      for (const name of FIGURES) whole[name] += found[name];
+      whole.examples = [...whole.examples, ...found.examples].slice(0, 20);
+      state.rebuilt = { ...whole };
       draw();
-    } while (!dryRun && found.repaired && found.repaired < found.differing);
-    return found.differing > found.repaired ? t("differs", found.differing - found.repaired) : t("asHistory");
+      const next = found._links?.next && new URL(found._links.next.href);
+      path = next && next.pathname + next.search;
+    }
+    if (whole.differing > whole.repaired) return t("differs", whole.differing - whole.repaired);
+    return dryRun && whole.customers ? t("countsDiffer", whole.customers) : t("asHistory");
   });
 
   const check = () => attempt(async () => {
