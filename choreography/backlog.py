@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Column, Engine, MetaData, Row, String, Table, Text, delete, func, select, tuple_
 
 from choreography import clock, parallel, store
-from choreography.columns import Instant
+from choreography.columns import Instant, indexes
 from choreography.errors import BrokerAway, EventRefused, TryAgain
 from choreography.logs import log
 from choreography.relay import Relay, Round
@@ -28,6 +28,7 @@ OUTBOX = Table(
     Column("id", String(64), primary_key=True),
     Column("body", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    *indexes("outbox", ("created_at", "id")),
 )
 """Functions know it as `outbox.OUTBOX`."""
 BATCH = 30

@@ -1,9 +1,10 @@
-"""Column types that mean the same in SQLite, PostgreSQL and MySQL."""
+"""Column types, and indexes, that mean the same in SQLite, PostgreSQL and MySQL."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Text
+from sqlalchemy import DateTime, Dialect, Index, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
@@ -56,3 +57,8 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Naive UTC to aware."""
         return value.replace(tzinfo=UTC) if value else None
+
+
+def indexes(table: str, *orders: Sequence[str], **options: Any) -> Iterator[Index]:
+    """An index of each of these lists of columns: what rows are chosen by, what they are sorted by, what ends a tie."""
+    return (Index(f"ix_{table}_{'_'.join(order)}", *order, **options) for order in orders)

@@ -7,12 +7,13 @@ of its page and the values of that row, in the order of the list.
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, literal, or_, true
+from sqlalchemy import ColumnElement, UnaryExpression, and_, literal
+from sqlalchemy.sql.operators import custom_op
 
 from choreography.errors import Invalid
 
@@ -26,6 +27,25 @@ class Order:
 
     column: ColumnElement[Any]
     descending: bool = False
+    sorted_here: bool = False
+    """The list is short before it is sorted, so no index shall be looked for that has its order already."""
+    fixed: bool = False
+    """All rows of the list have the same value there."""
+
+    @property
+    def place(self) -> ColumnElement[Any]:
+        """The column in conditions and in ORDER BY."""
+        return without_index(self.column) if self.sorted_here else self.column
+
+    @property
+    def direction(self) -> ColumnElement[Any]:
+        """What is in ORDER BY."""
+        return self.place.desc() if self.descending else self.place.asc()
+
+
+def without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The same value, for which SQLite looks for no index (sqlite.org/optoverview.html, 'unary +')."""
+    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +73,39 @@ def read(value: str, order: Sequence[Order]) -> Cursor:
         raise Invalid(f"after {wrong}", {"after": wrong}) from error
 
 
-def behind(order: Sequence[Order], values: Sequence[Any], nulls_last: bool) -> ColumnElement[bool]:
-    """The rows that come after those values.
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows that follow each other in a list: those that meet the condition, in that order."""
+
+    condition: ColumnElement[bool]
+    order: Sequence[Order]
+
+
+def behind(order: Sequence[Order], values: Sequence[Any], nulls_last: bool) -> Iterator[Stretch]:
+    """The rows that come after those values, stretch by stretch in the order of the list.
 
     `nulls_last`: where this database sorts NULL in ascending order.
     """
-    found: ColumnElement[bool] = false()
-    for one, value in reversed(list(zip(order, values, strict=True))):
-        same = one.column.is_(None) if value is None else one.column == _value(one.column, value)
-        found = or_(_beyond(one, value, nulls_last), and_(same, found))
-    return and_(_not_before(order[0], values[0], nulls_last), found)
+    # each stretch is one place in an index of the order's columns; for an OR of them a database reads whatever is equal
+    # in the first column, which may be half of the table
+    for place in reversed([place for place, one in enumerate(order) if not one.fixed]):
+        equal = [same(one, value) for one, value in zip(order[:place], values, strict=False)]
+        for beyond in _beyond(order[place], values[place], nulls_last):
+            yield Stretch(and_(*equal, beyond), order[place:])
 
 
-def _beyond(one: Order, value: Any, nulls_last: bool) -> ColumnElement[bool]:
+def same(one: Order, value: Any) -> ColumnElement[bool]:
+    """The rows that have this value in that column."""
+    return one.place.is_(None) if value is None else one.place == _value(one.column, value)
+
+
+def _beyond(one: Order, value: Any, nulls_last: bool) -> Sequence[ColumnElement[bool]]:
     nulls_come_later = nulls_last != one.descending
     if value is None:
-        return false() if nulls_come_later else one.column.is_not(None)
+        return [] if nulls_come_later else [one.place.is_not(None)]
     edge = _value(one.column, value)
-    later = one.column < edge if one.descending else one.column > edge
-    return or_(later, one.column.is_(None)) if nulls_come_later and _nullable(one.column) else later
-
-
-def _not_before(one: Order, value: Any, nulls_last: bool) -> ColumnElement[bool]:
-    # says nothing new, but a database finds the place in an index by it, and not by an OR
-    if value is None or (nulls_last != one.descending and _nullable(one.column)):
-        return true()
-    edge = _value(one.column, value)
-    return one.column <= edge if one.descending else one.column >= edge
+    later = one.place < edge if one.descending else one.place > edge
+    return [later, one.place.is_(None)] if nulls_come_later and _nullable(one.column) else [later]
 
 
 def _value(column: ColumnElement[Any], value: Any) -> ColumnElement[Any]:

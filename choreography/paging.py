@@ -5,7 +5,8 @@ up to MOST_COUNTED only. A page that is asked for by its number is found by goin
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from flask import Request
@@ -20,7 +21,7 @@ DEFAULT_SIZE = 20
 LARGEST_SIZE = 1000
 LARGEST_PAGE = 1_000_000
 MOST_SORTS = 16
-MOST_COUNTED = 10_000
+MOST_COUNTED = 1000
 """Rows: of a longer list it is only said that it has at least so many."""
 LONGEST_CURSOR = 2000
 
@@ -44,6 +45,15 @@ class Page:
     order: tuple[Order, ...]
     after: Cursor | None = None
 
+    def sorted_here(self) -> "Page":
+        """The same page of a list that is short before it is sorted."""
+        return replace(self, order=tuple(replace(one, sorted_here=True) for one in self.order))
+
+    def with_equal(self, columns: Sequence[ColumnElement[Any]]) -> "Page":
+        """The same page of a list in which all rows have the same values there."""
+        fixed = {id(column) for column in columns}
+        return replace(self, order=tuple(replace(one, fixed=id(one.column) in fixed) for one in self.order))
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -66,10 +76,19 @@ def asked(
     `sortable` has what it may sort by; the last ends every tie, and must be unique together with `ties`.
     """
     values = fields.read(request.args, TABLE)
-    order = tuple(Order(sortable[name], descending) for name, descending in _sorts(request.args, sortable))
-    whole = (*order, *map(Order, (list(sortable.values())[-1], *ties)))
+    whole = _whole(_sorts(request.args, sortable), sortable, ties)
     after = cursors.read(values["after"], whole) if values["after"] else None
     return Page(after.number if after else values["page"], values["size"], whole, after)
+
+
+def _whole(
+    sorts: Sequence[tuple[str, bool]], sortable: Mapping[str, ColumnElement[Any]], ties: Sequence[ColumnElement[Any]]
+) -> tuple[Order, ...]:
+    whole = [Order(sortable[name], descending) for name, descending in sorts]
+    for column in (list(sortable.values())[-1], *ties):
+        if all(one.column is not column for one in whole):
+            whole.append(Order(column))
+    return tuple(whole)
 
 
 def _sorts(args: "MultiDict[str, str]", sortable: Mapping[str, Any]) -> list[tuple[str, bool]]:
@@ -92,7 +111,7 @@ def _sorts(args: "MultiDict[str, str]", sortable: Mapping[str, Any]) -> list[tup
 def rows(connection: Connection, query: Select[Any], page: Page) -> Found:
     """The rows of the page and how many there are in all."""
     total = _counted(connection, query.with_only_columns(page.order[-1].column))
-    there = list(connection.execute(_from(connection, query, page).limit(page.size + 1)))
+    there = _read(connection, query, page)
     following = _following(page, there[page.size - 1]) if len(there) > page.size else None
     return Found(there[: page.size], min(total, MOST_COUNTED), total > MOST_COUNTED, following)
 
@@ -108,9 +127,40 @@ def _counted(connection: Connection, query: Select[Any]) -> int:
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
-def _from(connection: Connection, query: Select[Any], page: Page) -> Select[Any]:
-    ordered = query.order_by(*(one.column.desc() if one.descending else one.column.asc() for one in page.order))
+def _read(connection: Connection, query: Select[Any], page: Page) -> list[Row[Any]]:
+    """The rows of the page, and the one behind them if there is one."""
+    most = page.size + 1
     if page.after is None:
-        return ordered.offset(page.number * page.size)
-    nulls_last = connection.dialect.name == "postgresql"
-    return ordered.where(cursors.behind(page.order, page.after.values, nulls_last))
+        before = page.number * page.size
+        return _first(connection, query, page.order, most) if not before else _skipped(connection, query, page, before)
+    found: list[Row[Any]] = []
+    for stretch in cursors.behind(page.order, page.after.values, connection.dialect.name == "postgresql"):
+        found += _first(connection, query.where(stretch.condition), stretch.order, most - len(found))
+        if len(found) == most:
+            break
+    return found
+
+
+def _skipped(connection: Connection, query: Select[Any], page: Page, before: int) -> list[Row[Any]]:
+    return list(connection.execute(_by(query, page.order).offset(before).limit(page.size + 1)))
+
+
+def _first(connection: Connection, query: Select[Any], order: Sequence[Order], most: int) -> list[Row[Any]]:
+    """The first rows of a list, found along an index of the columns of its order, whatever its directions."""
+    first, *ties = [one for one in order if not one.fixed]
+    if not first.descending or first.sorted_here or not ties or any(one.descending for one in ties):
+        return list(connection.execute(_by(query, order).limit(most)))
+    # no index goes down in one column and up in the next. So it is read backwards, and what is equal in the first
+    # column is turned round; of the last ones that are equal there may be more, of which others come first
+    backwards = (first, *(replace(one, descending=True) for one in ties))
+    there = list(connection.execute(_by(query, backwards).limit(most)))
+    equal = [list(rows) for _, rows in groupby(there, lambda row: row._mapping[first.column])]
+    if len(there) == most:
+        last = equal.pop()
+        theirs = query.where(cursors.same(first, last[0]._mapping[first.column]))
+        equal.append(list(connection.execute(_by(theirs, ties).limit(len(last))))[::-1])
+    return [row for rows in equal for row in reversed(rows)]
+
+
+def _by(query: Select[Any], order: Sequence[Order]) -> Select[Any]:
+    return query.order_by(*(one.direction for one in order if not one.fixed))

@@ -27,11 +27,14 @@ ANYTHING: Reader[str | None] = Reader(
 class Filter:
     """A parameter that narrows a list: how it is read, and the rows that it means.
 
-    Without `means` these are the rows whose value of that name is equal.
+    Without `means` these are the rows whose value of that name is equal. `narrow`: these are few however long the list
+    is, such as those of one customer; they are sorted when they are asked for. Of other filters the table has an index
+    together with each order.
     """
 
     field: Field
     means: Callable[[Any], ColumnElement[bool]] | None = None
+    narrow: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,15 @@ def listed(
 
     `show` makes one item of a row, where `shown` is not all of it.
     """
-    page = paging.asked(request, resource.sortable, resource.ties)
-    narrowed = query.where(*_conditions(request, resource), *_ownership(resource))
+    wanted = _wanted(request, resource)
+    equal = [resource.columns[name] for name in wanted if resource.filters[name].means is None]
+    page = paging.asked(request, resource.sortable, resource.ties).with_equal(equal)
+    owned = _ownership(resource)
+    narrowed = query.where(*_conditions(wanted, resource), *owned)
     with reading() as connection:
+        is_short = bool(owned) or any(resource.filters[name].narrow for name in wanted)
+        if is_short and connection.dialect.name == "sqlite":
+            page = page.sorted_here()  # others have statistics by which they know it
         found = paging.rows(connection, narrowed, page)
     show = show or (lambda row: shown(request, resource, row))
     return hal.collection(request, resource.plural, map(show, found.rows), page, found)
@@ -134,11 +143,12 @@ def _ownership(resource: Resource) -> list[ColumnElement[bool]]:
     return [resource.owner == number]
 
 
-def _conditions(request: Request, resource: Resource) -> list[ColumnElement[bool]]:
-    wanted = fields.read(request.args, {name: one.field for name, one in resource.filters.items()})
+def _wanted(request: Request, resource: Resource) -> dict[str, Any]:
+    asked = fields.read(request.args, {name: one.field for name, one in resource.filters.items()})
+    return {name: value for name, value in asked.items() if value not in (None, resource.filters[name].field.default)}
+
+
+def _conditions(wanted: Mapping[str, Any], resource: Resource) -> list[ColumnElement[bool]]:
+    means = {name: resource.filters[name].means for name in wanted}
     columns = resource.columns
-    return [
-        resource.filters[name].means(value) if resource.filters[name].means else columns[name] == value  # type: ignore[misc]
-        for name, value in wanted.items()
-        if value is not None
-    ]
+    return [mean(wanted[name]) if mean else columns[name] == wanted[name] for name, mean in means.items()]

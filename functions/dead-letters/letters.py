@@ -26,12 +26,15 @@ from sqlalchemy import Boolean, Column, Connection, Index, Integer, MetaData, Ro
 from airline.events import AIRLINE
 from choreography import clock, store, wire
 from choreography.actions import ACTIONS
-from choreography.columns import LONG_TEXT, Instant
+from choreography.columns import LONG_TEXT, Instant, indexes
 from choreography.errors import NotFound
 from choreography.wire import Envelope
 
 LONGEST = 255
 LONGEST_NOTE = 500
+
+SORTED = ("last_at", "first_at", "type", "times")
+"""What a list is sorted by, also where it is narrowed to a status, a type or a function."""
 
 metadata = MetaData()
 LETTERS = Table(
@@ -56,7 +59,10 @@ LETTERS = Table(
     Column("data", LONG_TEXT, nullable=False),
     Column("in_base64", Boolean, nullable=False),  # `data` is the base64 of what was no JSON
     Column("outside", Boolean),  # a stranger's event, which others may send at will
-    Index("ix_dead_letters_open", "status", "last_at"),
+    *indexes("dead_letters", *((one, "id") for one in SORTED)),
+    *indexes("dead_letters", *(("status", one, "id") for one in SORTED), ("status", "id")),
+    *indexes("dead_letters", *(("type", one, "id") for one in SORTED if one != "type")),
+    *indexes("dead_letters", *(("function", one, "id") for one in SORTED), ("function", "id")),
     Index("ix_dead_letters_outside", "outside", "status"),
     Index("ix_dead_letters_decided", "decided_at"),
 )

@@ -74,7 +74,7 @@ _LETTER = Resource(
     sorts=("lastAt", "firstAt", "type", "times"),
     filters={
         "status": Filter(Field(STATUS, None, "Only those that are so now.")),
-        "reservationId": Filter(Field(ANYTHING, None, "Only those of this saga.")),
+        "reservationId": Filter(Field(ANYTHING, None, "Only those of this saga."), narrow=True),
         "type": Filter(Field(ANYTHING, None, "Only events of this type.")),
         "function": Filter(Field(ANYTHING, None, "Only those that this function failed on.")),
     },

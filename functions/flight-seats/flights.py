@@ -47,6 +47,7 @@ from airline.events import (
 from airline.settings import settings
 from choreography import clock, fields, prepared, store
 from choreography.actions import ACTIONS
+from choreography.columns import indexes
 from choreography.errors import Conflict, Invalid, NotFound
 from choreography.keys import KEYS
 
@@ -62,6 +63,10 @@ FLIGHTS = Table(
     Column("cost", BigInteger, nullable=False),
     Column("capacity", Integer, nullable=False),
     Column("remaining_seats_count", Integer, nullable=False),
+    *indexes(
+        "flights",
+        *((one, "id") for one in ("flight_code", "takeoff_date", "cost", "remaining_seats_count", "capacity")),
+    ),
     CheckConstraint("remaining_seats_count >= 0", name="never_oversold"),
     CheckConstraint("remaining_seats_count <= capacity", name="never_more_seats_than_built"),
 )
@@ -74,6 +79,8 @@ HOLDS = Table(
     Column("status", String(8), nullable=False),
     Column("amount", BigInteger),  # of the whole party; null unless seats were held
     Column("said", Text),  # the data of the event of its last change, to repeat it
+    *indexes("holds", *((one, "reservation_id") for one in ("flight_id", "seat_qty", "status", "amount"))),
+    *indexes("holds", *(("status", one, "reservation_id") for one in ("flight_id", "seat_qty", "amount"))),
     CheckConstraint("seat_qty > 0", name="a_party_has_somebody"),
     sqlite_with_rowid=False,
 )

@@ -56,8 +56,8 @@ _FLIGHT = Resource(
             Field(CAPACITY, 0, "Only those with at least this many seats left."),
             lambda seats: FLIGHTS.c.remaining_seats_count >= seats,
         ),
-        "takeoffDate": Filter(Field(fields.day, None, "Only those that take off on this day.")),
-        "flightCode": Filter(Field(CODE, None, "Only those with exactly this code.")),
+        "takeoffDate": Filter(Field(fields.day, None, "Only those that take off on this day."), narrow=True),
+        "flightCode": Filter(Field(CODE, None, "Only those with exactly this code."), narrow=True),
     },
 )
 _NEW = Body(
@@ -103,7 +103,7 @@ _HOLD = Resource(
     sorts=("flightId", "seatQty", "status", "amount"),
     filters={
         "status": Filter(Field(HOLD_STATUS, None, "Only those that are so now.")),
-        "flightId": Filter(Field(fields.IDENTITY, None, "Only those on this flight.")),
+        "flightId": Filter(Field(fields.IDENTITY, None, "Only those on this flight."), narrow=True),
     },
 )
 _PROMOTION = Shape(

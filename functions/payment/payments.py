@@ -39,6 +39,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     tuple_,
     update,
 )
@@ -54,7 +55,7 @@ from airline.events import (
     ReservationCanceled,
 )
 from choreography import clock, prepared, store
-from choreography.columns import Instant
+from choreography.columns import Instant, indexes
 from choreography.outbox import OUTBOX
 from provider import Receipt
 
@@ -82,6 +83,9 @@ class Intent:
         return str(self.payment.reservation_id)
 
 
+SHOWN = "status <> 'CANCELED'"
+"""SQL: what is a payment, and not only a cancel that was remembered. Indexes have no other rows, where they can."""
+
 metadata = MetaData()
 PAYMENTS = Table(
     "payments",
@@ -96,6 +100,12 @@ PAYMENTS = Table(
     Column("moved_at", Instant, nullable=False),
     Column("expires_at", Instant),  # of its reservation; null where it was never heard of, or an earlier release did
     Index("ix_payments_unfinished", "status", "moved_at"),
+    *indexes(
+        "payments",
+        *(("id",), ("reservation_id", "id"), ("customer_id", "id"), ("amount", "id"), ("status", "id")),
+        sqlite_where=text(SHOWN),
+        postgresql_where=text(SHOWN),
+    ),
 )
 OUTBOX.to_metadata(metadata)
 

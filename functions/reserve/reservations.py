@@ -53,7 +53,7 @@ from airline.settings import settings
 from before_placement import ACCEPTED, EARLY_CANCELS, LONGEST_REASON
 from choreography import clock, fields, prepared, store
 from choreography.actions import ACTIONS
-from choreography.columns import Instant
+from choreography.columns import Instant, indexes
 from choreography.errors import Invalid, NotFound, TryAgain
 from choreography.keys import KEYS
 from choreography.outbox import OUTBOX
@@ -67,25 +67,31 @@ BATCH = 500
 Listed = Row[str, datetime]
 """Id, and the time that a page is sorted by, as `at`."""
 
+SORTED = ("customer_id", "flight_id", "seat_qty", "reserve_date", "status", "created_at")
+"""What a list is sorted by, also where it is narrowed to one status."""
+
 metadata = MetaData()
 RESERVATIONS = Table(
     "reservations",
     metadata,
     Column("id", String(12), primary_key=True),
-    Column("customer_id", Integer, nullable=False, index=True),
+    Column("customer_id", Integer, nullable=False),
     Column("flight_id", Integer, nullable=False),
     Column("seat_qty", Integer, nullable=False),
     Column("reserve_date", Date, nullable=False),
     Column("payment_method", String(20), nullable=False),
     Column("status", String(8), nullable=False),
     Column("reason", String(LONGEST_REASON)),
-    Column("created_at", Instant, nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("requested_source", String(LONGEST_NAME)),  # of the command event that asked for it; null: no event did
     Column("requested_id", String(LONGEST_NAME)),
     Column("owed_since", Instant),  # both null: settled
     Column("owed_at", Instant, index=True),
     Index("ix_reservations_to_expire", "status", "expires_at"),
+    *indexes("reservations", *((one, "id") for one in SORTED)),
+    *indexes("reservations", *(("status", one, "id") for one in SORTED if one != "status")),
+    *indexes("reservations", ("owed_since", "id"), ("status", "owed_since", "id")),
     CheckConstraint("status IN ('PENDING', 'SUCCEED', 'CANCELED')", name="a_known_status"),
 )
 ACTIONS.to_metadata(metadata)

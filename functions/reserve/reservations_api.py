@@ -92,12 +92,13 @@ _RESERVATION = Resource(
     address="/reservations/{reservationId}",
     sorts=("customerId", "flightId", "seatQty", "reserveDate", "status", "createdAt"),
     filters={
-        "customerId": Filter(Field(fields.IDENTITY, None, "Only those of this customer.")),
-        "flightId": Filter(Field(fields.IDENTITY, None, "Only those on this flight.")),
+        "customerId": Filter(Field(fields.IDENTITY, None, "Only those of this customer."), narrow=True),
+        "flightId": Filter(Field(fields.IDENTITY, None, "Only those on this flight."), narrow=True),
         "status": Filter(Field(STATUS, None, "Only those that are so now.")),
         "owedBefore": Filter(
             Field(fields.instant, None, "Only those of which something has been under way since before then."),
             lambda then: RESERVATIONS.c.owed_since < then,
+            narrow=True,
         ),
     },
     some_links=("events", "alternatives"),

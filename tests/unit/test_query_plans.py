@@ -1,8 +1,34 @@
-"""What SQLite reads for a query: the cost of a tick must not grow with what is not its concern."""
+"""What SQLite reads for a query: the cost of a tick, or of a page, must not grow with what is not its concern."""
 
-from datetime import datetime
+import contextlib
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
 
+import pytest
+from flask import Flask, Request
+from sqlalchemy import StaticPool, create_engine, event
+from werkzeug.test import EnvironBuilder
+
+import dashboard_api
+import flights
+import flights_api
 import history_pruning
+import letters
+import letters_api
+import payments
+import payments_api
+import provider
+import reservations
+import reservations_api
+from choreography import contract, cursors, paging, store
+from choreography.contract import Collection
+from choreography.cursors import Cursor
+from choreography.fields import Reader
+from choreography.resources import Resource
+from tests.integration.test_bad_input import COLLECTIONS
 from tests.unit.conftest import Service
 
 
@@ -16,3 +42,119 @@ def test_a_tick_looks_at_no_event_that_is_young(dashboard_service: Service, noon
 
     assert any(step.startswith("SEARCH events USING INDEX ix_events_said_at") for step in steps), steps
     assert not any(step.startswith("SCAN events") for step in steps), steps
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list as its route promises it."""
+
+    app: Flask
+    path: str
+    resource: Resource
+
+    @property
+    def questions(self) -> Iterator[dict[str, Any]]:
+        """Every order and every choice of filters, the first page of each and one behind it."""
+        names = tuple(self.resource.filters)
+        choices = itertools.chain.from_iterable(itertools.combinations(names, size) for size in range(len(names) + 1))
+        orders = list(itertools.product(self.resource.sortable, ("asc", "desc")))
+        for chosen, sort in ((chosen, sort) for chosen in choices for sort in orders):
+            if any(self.resource.filters[name].narrow for name in chosen) and sort not in orders[-3:]:
+                continue  # what is narrow is sorted when it is asked for, in every order alike
+            asked = {name: sample(self.resource.filters[name].field.read) for name in chosen}
+            asked["sort"] = ",".join(sort)
+            yield asked
+            yield asked | {"after": cursors.text(Cursor(2, self.place(asked)))}
+
+    def place(self, asked: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Values that a row may have, in that order."""
+        request = Request(EnvironBuilder(query_string={"sort": asked["sort"]}).get_environ())
+        order = paging.asked(request, self.resource.sortable, self.resource.ties).order
+        return tuple(OF_TYPE[one.column.type.python_type] for one in order)
+
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+OF_TYPE: dict[type, Any] = {str: "A", int: 7, bool: True, date: NOW.date(), datetime: NOW}
+MODULES = (reservations_api, flights_api, payments_api, dashboard_api, letters_api)
+SCANNED = {"minSeats"}
+"""Filters by a bound: rows that do not meet it are passed by in the order of the list. There are few flights."""
+
+
+def sample(reader: Reader[Any]) -> str:
+    """A value that the reader takes."""
+    for value in ("7", "SUCCEED", "HELD", "OPEN", "2026-05-01", "2026-05-01T00:00:00Z"):
+        with contextlib.suppress(ValueError):
+            reader(value)
+            return value
+    raise LookupError(reader.schema)
+
+
+def listings() -> Iterator[Listing]:
+    """All lists of all functions."""
+    for module in MODULES:
+        resources = {one.plural: one for one in vars(module).values() if isinstance(one, Resource)}
+        for rule in module.app.url_map.iter_rules():
+            promised = vars(module.app.view_functions[rule.endpoint]).get(contract.EXTENSION)
+            answers = promised.answers if promised else None
+            if isinstance(answers, Collection) and answers.paged:
+                yield Listing(module.app, rule.rule, resources[answers.plural])
+
+
+def test_every_list_of_the_airline_is_among_those_whose_plans_are_read() -> None:
+    assert {one.path for one in listings()} == set(COLLECTIONS)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, Any]]]:
+    """What is asked of the databases, which are empty; statistics would make a plan better, not worse."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    asked: list[tuple[str, Any]] = []
+    for service in (reservations, flights, payments, provider, letters):
+        service.metadata.create_all(engine)
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+    monkeypatch.setattr(store, "database", lambda: engine)
+    monkeypatch.setattr("provider.ledger._database", lambda: engine)
+    yield asked
+    engine.dispose()
+
+
+def plan(statement: str, values: Any) -> list[str]:
+    """How SQLite goes about it."""
+    with store.database().connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        return [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+
+
+def wrong(steps: list[str], asked: Mapping[str, Any], listing: Listing) -> list[str]:
+    """The steps whose cost grows with the table."""
+    filters = {name: one for name, one in listing.resource.filters.items() if name in asked}
+    is_narrow = any(one.narrow for one in filters.values())
+    is_whole = not filters.keys() - SCANNED and "after" not in asked
+    return [
+        step
+        for step in steps
+        if ("TEMP B-TREE" in step and not is_narrow)
+        or (step.startswith("SCAN") and "anon" not in step and not is_whole)
+    ]
+
+
+@pytest.mark.parametrize("listing", list(listings()), ids=lambda listing: listing.path)
+def test_no_page_of_a_list_reads_or_sorts_the_whole_table(
+    listing: Listing, statements: list[tuple[str, Any]], dashboard_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if listing.app is dashboard_api.app:  # it has a table `reservations` of its own
+        monkeypatch.setattr(store, "database", lambda: dashboard_service.engine)
+        event.listen(
+            dashboard_service.engine, "before_cursor_execute", lambda *told: statements.append((told[2], told[3]))
+        )
+    client, found, seen = listing.app.test_client(), [], set[str]()
+    for asked in listing.questions:
+        statements.clear()
+        assert client.get(listing.path, query_string=asked).status_code == 200, asked
+        for statement, values in [one for one in statements if one[0].startswith("SELECT") and one[0] not in seen]:
+            seen.add(statement)
+            if bad := wrong(plan(statement, values), asked, listing):
+                found.append((asked, statement, bad))
+
+    assert seen
+    assert not found, "\n".join(map(str, found))

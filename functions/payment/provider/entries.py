@@ -20,6 +20,6 @@ ENTRY = Resource(
     ties=(LEDGER.c.kind,),
     subject=("reservation", "/reservations/{key}"),
     sorts=("key", "kind", "accepted", "amount", "at"),
-    filters={"key": Filter(Field(ANYTHING, None, "Only those of this reservation."))},
+    filters={"key": Filter(Field(ANYTHING, None, "Only those of this reservation."), narrow=True)},
     about="What the provider was asked for and how it answered: once for each key and kind, however often it is asked.",
 )

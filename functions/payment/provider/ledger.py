@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, Engine, MetaData
 
 from airline.settings import settings
 from choreography import clock, store
-from choreography.columns import Instant
+from choreography.columns import Instant, indexes
 
 metadata = MetaData()
 LEDGER = Table(
@@ -18,6 +18,7 @@ LEDGER = Table(
     Column("accepted", Boolean, nullable=False),
     Column("amount", BigInteger, nullable=False),
     Column("at", Instant, nullable=False),
+    *indexes("ledger", ("kind", "key"), *((one, "key", "kind") for one in ("accepted", "amount", "at"))),
 )
 
 
