@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
 
-from choreography.columns import Instant
+from choreography.columns import Instant, indexes
 
 LONGEST = 255
 
@@ -18,6 +18,7 @@ ACTIONS = Table(
     Column("status", Integer),  # null: begun, and either still at work or broken off
     Column("trace_id", String(32), nullable=False),
     Index("ix_actions_at", "at", "id"),
+    *indexes("actions", ("actor", "id"), ("actor", "at", "id")),
 )
 """A service that operators change declares it with `ACTIONS.to_metadata(...)` beside its own tables.
 

@@ -16,15 +16,20 @@ ORDERS = (
     *(("function", one, "id") for one in SORTED),
     ("function", "id"),
 )
+ACTIONS = (("actor", "id"), ("actor", "at", "id"))
 
 
 def upgrade() -> None:
+    for order in ACTIONS:
+        op.create_index(f"ix_actions_{'_'.join(order)}", "actions", list(order))
     for order in ORDERS:
         op.create_index(f"ix_dead_letters_{'_'.join(order)}", "dead_letters", list(order))
     op.drop_index("ix_dead_letters_open", "dead_letters")
 
 
 def downgrade() -> None:
+    for order in ACTIONS:
+        op.drop_index(f"ix_actions_{'_'.join(order)}", "actions")
     op.create_index("ix_dead_letters_open", "dead_letters", ["status", "last_at"])
     for order in ORDERS:
         op.drop_index(f"ix_dead_letters_{'_'.join(order)}", "dead_letters")

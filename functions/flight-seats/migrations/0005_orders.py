@@ -8,6 +8,7 @@ branch_labels = None
 depends_on = None
 
 ORDERS = {
+    "actions": [("actor", "id"), ("actor", "at", "id")],
     "flights": [(one, "id") for one in ("flight_code", "takeoff_date", "cost", "remaining_seats_count", "capacity")],
     "holds": [
         *((one, "reservation_id") for one in ("flight_id", "seat_qty", "status", "amount")),

@@ -8,6 +8,7 @@ branch_labels = None
 depends_on = None
 
 ORDERS = {
+    "actions": [("actor", "id"), ("actor", "at", "id")],
     "outbox": [("created_at", "id")],
     "reservations": [
         *((one, "id") for one in ("customer_id", "flight_id", "seat_qty", "reserve_date", "status", "created_at")),
