@@ -143,7 +143,7 @@ def test_customers_are_counted_from_the_reservations_that_were_there_before_coun
     folder = FOLDERS[projection.metadata]
     flags = dict.fromkeys(("seats_held", "seats_returned", "refunded", "pruned"), False)
     known = {"customer_id": 7, "reserve_date": NOON.date(), "placed": True}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {**known, "reservation_id": "R1", "paid": True, "paid_amount": 600, "confirmed": True, "canceled_at": None},
         {**known, "reservation_id": "R2", "paid": True, "paid_amount": None, "confirmed": True, "canceled_at": NOON},
         {**known, "reservation_id": "R3", "paid": False, "paid_amount": None, "confirmed": False, "canceled_at": NOON},
