@@ -20,16 +20,16 @@ ACTIONS = (("actor", "id"), ("actor", "at", "id"))
 
 
 def upgrade() -> None:
-    for order in ACTIONS:
-        op.create_index(f"ix_actions_{'_'.join(order)}", "actions", list(order))
+    for columns in ACTIONS:
+        op.create_index(f"ix_actions_{'_'.join(columns)}", "actions", list(columns))
     for order in ORDERS:
         op.create_index(f"ix_dead_letters_{'_'.join(order)}", "dead_letters", list(order))
     op.drop_index("ix_dead_letters_open", "dead_letters")
 
 
 def downgrade() -> None:
-    for order in ACTIONS:
-        op.drop_index(f"ix_actions_{'_'.join(order)}", "actions")
+    for columns in ACTIONS:
+        op.drop_index(f"ix_actions_{'_'.join(columns)}", "actions")
     op.create_index("ix_dead_letters_open", "dead_letters", ["status", "last_at"])
     for order in ORDERS:
         op.drop_index(f"ix_dead_letters_{'_'.join(order)}", "dead_letters")

@@ -7,7 +7,7 @@ down_revision = "flight_seats_0004"
 branch_labels = None
 depends_on = None
 
-ORDERS = {
+ORDERS: dict[str, list[tuple[str, ...]]] = {
     "actions": [("actor", "id"), ("actor", "at", "id")],
     "flights": [(one, "id") for one in ("flight_code", "takeoff_date", "cost", "remaining_seats_count", "capacity")],
     "holds": [

@@ -7,7 +7,7 @@ down_revision = "reserve_0006"
 branch_labels = None
 depends_on = None
 
-ORDERS = {
+ORDERS: dict[str, list[tuple[str, ...]]] = {
     "actions": [("actor", "id"), ("actor", "at", "id")],
     "outbox": [("created_at", "id")],
     "reservations": [
