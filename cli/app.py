@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from cli.commands import dead_letters, dead_letters_kept, flights, saga
+from cli.commands.audit import audit
 from cli.commands.cancel import cancel
 from cli.commands.events import events
 from cli.commands.logs import logs
@@ -15,6 +16,7 @@ from cli.commands.rebuild import rebuild
 from cli.commands.reconcile import reconcile
 from cli.commands.reservations import reservations
 from cli.commands.reserve import reserve
+from cli.commands.session import login, logout, whoami
 from cli.commands.smoke import smoke
 from cli.commands.status import status
 from cli.exit_codes import BROKEN, CRASHED, INTERRUPTED, REFUSED, UNREACHABLE, USAGE
@@ -61,6 +63,10 @@ COMMANDS: Commands = {
     "reconcile": reconcile,
     "smoke": smoke,
     "status": status,
+    "audit": audit,
+    "login": login,
+    "logout": logout,
+    "whoami": whoami,
 }
 EXIT_CODES: Mapping[type[ClientError], int] = {Broken: BROKEN, Unreachable: UNREACHABLE, Refused: REFUSED}
 

@@ -1,10 +1,12 @@
 """The airline that a command means if none is named: the one that runs in this checkout."""
 
+import os
 from http import HTTPStatus
 from pathlib import Path
 
 import requests
 
+from cli import token_file
 from client import gateway
 from client.errors import Unreachable
 from client.gateway import Airline, open_session
@@ -18,9 +20,15 @@ DEFAULT_URL = "http://127.0.0.1:8088"
 def connect(url: str | None = None, host_header: str | None = None, data: Path = DATA) -> Airline:
     """The airline at `url`; without one, the one that runs in this checkout, whose data folder is `data`.
 
+    Who has signed in there, or has a token in AIRLINE_TOKEN, shows it.
     Raises Unreachable if nothing runs, rather than call somebody else's, and Refused for what is not a URL.
     """
-    return gateway.connect(url or _url_here(data), host_header)
+    airline = gateway.connect(url or _url_here(data), host_header)
+    if given := os.environ.get("AIRLINE_TOKEN"):
+        airline.session.auth = token_file.bearer(lambda: given)
+    elif token_file.signed_in(airline.url):
+        airline.session.auth = token_file.bearer(lambda: token_file.token(airline.url))
+    return airline
 
 
 def _url_here(data: Path) -> str:

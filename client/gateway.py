@@ -60,6 +60,17 @@ def open_session(base: str) -> requests.Session:
     return session
 
 
+def is_on_this_machine(url: str) -> bool:
+    """Whether what is sent there passes no network. Raises Refused for what is not a URL."""
+    return _is_here(_host(url))
+
+
+def token_of(airline: Airline) -> str | None:
+    """The token that is shown to the airline now, if there is one. Raises what the making of a new one raises."""
+    signed = airline.session.prepare_request(requests.Request("GET", airline.url))
+    return signed.headers.get("Authorization", "").partition(" ")[2] or None
+
+
 def get(airline: Airline, path: str, **query: Any) -> Any:
     """The JSON at a path. Raises Unreachable and Refused; parameters that are None are left out."""
     return _ask(airline, "GET", path, query)

@@ -15,7 +15,9 @@ from client.errors import Refused
 def reserve(  # noqa: PLR0913 - the fields of a reservation
     invocation: Invocation,
     *,
-    customer: Annotated[int, typer.Option(help="Number of the customer.")],
+    customer: Annotated[
+        int | None, typer.Option(help="Number of the customer; who has signed in leaves it out.")
+    ] = None,
     flight: Annotated[int, typer.Option(help="Number of the flight.")],
     seats: Annotated[int, typer.Option(help="For how many.")] = 1,
     date: Annotated[datetime | None, typer.Option(help="Today by default.", formats=["%Y-%m-%d"])] = None,
@@ -27,7 +29,9 @@ def reserve(  # noqa: PLR0913 - the fields of a reservation
     key: Key = None,
 ) -> None:
     """Places a reservation. With --wait, exit code 3 says that it was canceled."""
-    wish: dict[str, object] = {"customerId": customer, "flightId": flight, "seatQty": seats, "paymentMethod": payment}
+    wish: dict[str, object] = {"flightId": flight, "seatQty": seats, "paymentMethod": payment}
+    if customer is not None:
+        wish["customerId"] = customer
     if date:
         wish["reserveDate"] = f"{date:%Y-%m-%d}"
     made = gateway.send(invocation.airline, "POST", "/reservations", wish, key)

@@ -3,7 +3,7 @@
 export const LATE = 1000; // ms until a call is said to wake a function
 const PATIENCE = 60_000; // ms that a command is sent again for want of an answer
 const LONGEST_PAUSE = 8000;
-const UNANSWERED = new Set([500, 502, 503, 504]);
+const UNANSWERED = new Set([429, 500, 502, 503, 504]);
 const OWNERS = [
   [/^\/reservations\/[^/]+\/events/, "dashboard"],
   [/^\/(reservations|outbox\/reserve)/, "reserve"],
@@ -29,6 +29,13 @@ export function mayBeRepeated(error) {
   return error instanceof NoAnswer || (error instanceof Problem && UNANSWERED.has(error.status));
 }
 
+// The headers that say who asks, once somebody has signed in (session.js).
+let signature = async () => ({});
+export function signWith(how) {
+  signature = how;
+}
+export const signed = () => signature();
+
 function functionOf(path) {
   return OWNERS.find(([pattern]) => pattern.test(path))?.[1] ?? "gateway";
 }
@@ -37,7 +44,8 @@ function functionOf(path) {
 export async function call(method, path, { body, key, signal, onWaking = () => {} } = {}) {
   const late = setTimeout(() => onWaking(functionOf(path), true), LATE);
   try {
-    const answer = await fetch(path, { method, signal, cache: "no-store", ...sent(body, key) });
+    const { headers, ...rest } = sent(body, key);
+    const answer = await fetch(path, { method, signal, cache: "no-store", headers: { ...headers, ...(await signature()) }, ...rest });
     return await read(answer);
   } catch (error) {
     if (error instanceof Problem || error.name === "AbortError") throw error;

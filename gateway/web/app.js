@@ -1,7 +1,7 @@
 // The frame of the page: which screen an address shows, the navigation, the language.
 
 import { html, nothing, render } from "/vendor/lit.js";
-import { NoAnswer } from "/api.js";
+import { get, NoAnswer } from "/api.js";
 import { failure, heading, styled } from "/parts.js";
 import { language, learn, preferred, speak, t } from "/words.js";
 
@@ -29,11 +29,14 @@ async function operators(name) {
 }
 
 let leave = () => {};
+let session = null; // where people sign in
+let trouble = "";
 let shown = 0;
 
 async function show({ focus = true } = {}) {
   leave();
   const turn = ++shown;
+  if (session) await learn("session");
   const [load, found] = screenOf(location.pathname);
   frame();
   const main = document.querySelector("main");
@@ -74,12 +77,38 @@ function frame() {
         <nav aria-label=${t("navigation")}>
           ${LINKS.map(([path, word]) => html`<a href=${path} data-testid=${word} aria-current=${current(path)}>${t(word)}</a>`)}
         </nav>
+        ${session ? signing(session.me()) : nothing}
         <button class="plain" data-testid="language" lang=${other()} @click=${switchLanguage}>${t("otherLanguage")}</button>
       </header>
+      ${trouble ? html`<p class="notice bad" role="alert" data-testid="not-signed-in">${t("notSignedIn", trouble)}</p>` : nothing}
       <main id="main"></main>
     `,
     document.body,
   );
+}
+
+const signing = (me) => (me
+  ? html`<button class="plain" data-testid="sign-out" @click=${() => session.signOut().then(() => show())}>${t("signOut", me.name)}</button>`
+  : html`<button class="plain" data-testid="sign-in" @click=${() => session.signIn().catch(untold)}>${t("signIn")}</button>`);
+
+function untold(error) {
+  trouble = error.message;
+  frame();
+}
+
+// Where the airline asks nobody who they are, nothing of it is loaded.
+async function identify() {
+  const told = await get("/identity").catch(() => null);
+  if (!told?.issuer) return;
+  const [{ session: open }] = await Promise.all([import("/session.js"), learn("session")]);
+  session = open(told, () => { if (shown) frame(); });
+  try {
+    const back = await session.finish();
+    if (back) history.replaceState(null, "", back);
+  } catch (error) {
+    trouble = error.message;
+    history.replaceState(null, "", "/");
+  }
 }
 
 const other = () => (language === "en" ? "ko" : "en");
@@ -102,4 +131,5 @@ function follow(event) {
 document.addEventListener("click", follow);
 addEventListener("popstate", () => show());
 await speak(preferred());
+await identify();
 await show({ focus: false });

@@ -2,7 +2,7 @@
 // The documents are files of this page; looking at them wakes nobody.
 
 import { html, nothing } from "/vendor/lit.js";
-import { get, LATE } from "/api.js";
+import { get, LATE, signed } from "/api.js";
 import { failure, heading, onScreen, status, waking } from "/parts.js";
 import { eventDocument } from "/screens/docs-events.js";
 import { showOperations } from "/screens/docs-operations.js";
@@ -40,7 +40,11 @@ export default function start({ main, query }) {
   function lateness() {
     let late = 0;
     return {
-      requestInterceptor: (request) => { late = setTimeout(() => options.onWaking(wanted, true), LATE); return request; },
+      requestInterceptor: async (request) => {
+        late = setTimeout(() => options.onWaking(wanted, true), LATE);
+        Object.assign(request.headers, await signed());
+        return request;
+      },
       responseInterceptor: (response) => { clearTimeout(late); options.onWaking(wanted, false); return response; },
     };
   }

@@ -1,0 +1,3 @@
+export default {
+  signIn: "Sign in", signOut: (name) => `Sign out ${name}`, notSignedIn: (why) => `You could not be signed in. ${why}`,
+};

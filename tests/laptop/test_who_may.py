@@ -1,0 +1,229 @@
+"""Every route of the gateway with every kind of token, by a real OpenID provider: who is let in, and who is not."""
+
+import io
+import json
+import re
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from testbed.hosting import Function, HostedAirline, isolated, migrate_all
+from testbed.recording_broker import recording_broker
+from testbed.running_system import ROOT
+from testbed.vocabulary import event
+from tests.laptop.test_gateway import caddy
+from tests.openid_provider import OpenIdProvider, openid_provider
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+DOCUMENTS = ROOT / "gateway" / "web" / "contracts" / "openapi"
+SERVICES = ("reserve", "reserve-commands", "flight-seats", "payment", "dashboard", "dead-letters")
+NUMBERS = {"flightId": "1002", "paymentId": "1", "customerId": "7", "id": "f" * 32}
+"""Of things that are there; the payment, the counts and the reservation are of customer 7."""
+OWN = {
+    ("GET", "/healthz"): "everybody",
+    ("GET", "/identity"): "everybody",
+    ("GET", "/"): "everybody",
+    ("GET", "/ops/sagas"): "everybody",
+    ("GET", "/deliveries"): "operator",
+    ("GET", "/kept"): "operator",
+    ("POST", "/kept/1/replay"): "operator",
+    ("GET", "/board/feed"): "operator",
+}
+"""Routes of the gateway that no function describes; pages are files without data."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """What is asked for, and who may: `x-access` of the document."""
+
+    method: str
+    path: str
+    access: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def documented() -> Iterator[Route]:
+    for file in sorted(DOCUMENTS.glob("*.json")):
+        for path, verbs in json.loads(file.read_text("utf-8"))["paths"].items():
+            for verb, operation in verbs.items():
+                yield Route(verb.upper(), path, operation["x-access"])
+
+
+ROUTES = [*documented(), *(Route(*route, access) for route, access in OWN.items())]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A gateway, what is behind it, and tokens by who shows them."""
+
+    gateway: str
+    airline: HostedAirline
+    reservation: str
+    tokens: dict[str, str | None]
+
+    def ask(self, who: str, route: Route, **request: Any) -> requests.Response:
+        """Without a body, a condition that nothing meets keeps what is there."""
+        path = route.path.format_map(NUMBERS | {"reservationId": self.reservation})
+        headers = {"Authorization": f"Bearer {token}"} if (token := self.tokens[who]) else {}
+        if route.method in ("POST", "PATCH"):
+            request = {"json": {}} | request
+        if route.method == "DELETE":
+            headers["If-Match"] = '"0"'
+        url = self.gateway + path
+        return requests.request(route.method, url, headers=headers, timeout=60, allow_redirects=False, **request)
+
+
+class Silent(WSGIRequestHandler):
+    """Logs nothing."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the name is werkzeug's
+        """Tests have their own words."""
+
+
+@contextmanager
+def served(app: Function) -> Iterator[int]:
+    """The port of one function; all of them take turns, as they are one process."""
+
+    def complete(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        # gunicorn's ends with the body, werkzeug's with the connection
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
+        return app(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, complete, request_handler=Silent)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def tokens_of(people: OpenIdProvider) -> dict[str, str | None]:
+    stranger = generate_private_key(65537, 2048)
+    return {
+        "nobody": None,
+        "garbage": "not.a.token",
+        "expired": people.signed(exp=1, iat=0),
+        "not yet valid": people.signed(nbf=2**40),
+        "for another audience": people.signed(aud="https://elsewhere.example"),
+        "by another issuer": people.signed(iss="https://elsewhere.example"),
+        "forged": people.signed(key=stranger),
+        "forged operator": people.signed(key=stranger, roles=["operator"]),
+        "unsigned": people.signed(key="", algorithm="none", roles=["operator"]),
+        "signed with what is public": people.signed_with_what_is_public(roles=["operator"]),
+        "customer A": people.token("ann"),
+        "customer B": people.token("bob"),
+        "operator": people.token("olga"),
+    }
+
+
+CUSTOMERS = ("customer A", "customer B")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("who")
+    with ExitStack() as stack:
+        people = stack.enter_context(openid_provider(folder))
+        broker = stack.enter_context(recording_broker())
+        stack.enter_context(isolated())
+        (folder / "migrated").mkdir()
+        migrate_all(folder / "migrated")
+        airline = HostedAirline(folder, folder / "migrated", broker.url)
+        stack.callback(airline.close)
+        airline.function("charge-payment").hear(event("RemainingSeatsDecreased"))
+        airline.settings |= people.settings()
+        functions = {name: stack.enter_context(served(airline.function(name))) for name in SERVICES}
+        ports = {name.upper().replace("-", "_"): port for name, port in functions.items()}
+        ports |= dict.fromkeys(("BROKER", "BOARD"), ports["RESERVE"])  # answers 404 to what is not its own
+        url = stack.enter_context(caddy(folder, ports, **people.settings()))
+        tokens = tokens_of(people)
+        made = requests.post(
+            f"{url}/reservations",
+            json={"flightId": 1001, "seatQty": 1},
+            headers={"Authorization": f"Bearer {tokens['customer A']}"},
+            timeout=60,
+        )
+        assert made.status_code == 201, made.text
+        reservation = made.json()["reservationId"]
+        airline.function("project-dashboard").hear(event("ReservationPlaced", reservationId=reservation))
+        yield Place(url, airline, reservation, tokens)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_every_route_lets_in_whom_it_says_and_nobody_else(place: Place, route: Route) -> None:
+    answers = {who: place.ask(who, route, stream=True) for who in place.tokens}
+    statuses = {who: answer.status_code for who, answer in answers.items()}
+    refused = {who: status for who, status in statuses.items() if status in (401, 403)}
+    without = {who: 401 for who in place.tokens if who not in (*CUSTOMERS, "operator")}
+
+    expected = {"everybody": {}, "owner": without, "operator": without | dict.fromkeys(CUSTOMERS, 403)}
+    assert refused == expected[route.access]
+    assert all(status < 500 for status in statuses.values()), statuses
+    for who, status in refused.items():
+        assert answers[who].headers["Content-Type"] == "application/problem+json"
+        assert ("WWW-Authenticate" in answers[who].headers) == (status == 401)
+
+
+@pytest.mark.parametrize(
+    "route", [one for one in ROUTES if one.access == "owner" and "{" in one.path and one.method == "GET"], ids=str
+)
+def test_what_is_of_customer_a_is_there_for_a_and_for_operators_and_not_for_b(place: Place, route: Route) -> None:
+    found = {who: place.ask(who, route).status_code for who in ("customer A", "customer B", "operator")}
+
+    assert found == {"customer A": 200, "customer B": 404, "operator": 200}
+
+
+def test_no_route_of_the_gateway_is_left_out() -> None:
+    caddyfile = (ROOT / "gateway" / "Caddyfile").read_text("utf-8")
+    handled = re.findall(r"^\t+handle (/\S+) \{", caddyfile, re.MULTILINE)
+    matched = [
+        path for line in re.findall(r"^\t@(?!screen)\w+ path (.+)", caddyfile, re.MULTILINE) for path in line.split()
+    ]
+    by_pattern = re.findall(r"^\t@\w+ path_regexp \^(/\S+)\$", caddyfile, re.MULTILINE)
+    asked = {re.sub(r"\{\w+\}", "7", route.path) for route in ROUTES}
+
+    def is_asked(path: str) -> bool:
+        pattern = re.escape(path).replace(r"\*", ".+").replace(r"\{args\[0\]\}", "[a-z-]+").removesuffix("/")
+        return any(re.fullmatch(pattern, one) for one in asked)
+
+    assert len(handled) > 10
+    assert [path for path in [*handled, *matched] if not is_asked(path)] == []
+    assert all(any(re.fullmatch(pattern, one) for one in asked) for pattern in by_pattern)
+
+
+def test_the_gateway_says_how_to_sign_in_and_its_pages_may_call_the_issuer(place: Place) -> None:
+    told = requests.get(f"{place.gateway}/identity", timeout=30).json()
+    policy = requests.get(place.gateway, timeout=30).headers["Content-Security-Policy"]
+
+    assert (told["client"], told["ownerClaim"]) == ("airline", "customer_id")
+    assert f"connect-src 'self' {told['issuer']}/" in policy
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+def test_without_an_issuer_the_gateway_says_so_and_its_pages_call_nobody_else(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        ports = dict.fromkeys([name.upper().replace("-", "_") for name in (*SERVICES, "broker")], port)
+        with caddy(tmp_path, ports, IDENTITY_ISSUER="") as url:
+            assert requests.get(f"{url}/identity", timeout=30).json() == {"issuer": None}
+            assert "connect-src" not in requests.get(url, timeout=30).headers["Content-Security-Policy"]
+            assert requests.get(f"{url}/deliveries", timeout=30).status_code == 502  # asked, and not guarded
