@@ -33,6 +33,9 @@ ENVELOPE = {
         "partitionkey": TEXT | {"description": "Events of one saga keep their order."},
         "correlationid": TEXT | {"description": "The id of the saga."},
         "causationid": TEXT | {"description": "The id of the event that this one answers."},
+        "authtype": TEXT
+        | {"description": "Of a command from outside: what kind of sender was verified (Auth Context)."},
+        "authid": TEXT | {"description": "Who gave the command: the subject of the token."},
         "traceparent": TEXT,
         "data": {"type": "object"},
     },

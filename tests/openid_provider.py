@@ -65,7 +65,7 @@ class OpenIdProvider:
         """The public key as the secret of HS256, which the library refuses to use so."""
         public = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         header = _segment(json.dumps({"alg": "HS256", "typ": "JWT", "kid": KEY_ID}).encode())
-        signed = b".".join([header, self.signed(**claims).split(".")[1].encode()])
+        signed = b".".join([header, self.signed(key=None, algorithm="RS256", **claims).split(".")[1].encode()])
         return b".".join([signed, _segment(hmac.digest(public, signed, "sha256"))]).decode()
 
     def settings(self) -> dict[str, str]:
