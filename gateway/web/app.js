@@ -98,6 +98,8 @@ function untold(error) {
 
 // Where the airline asks nobody who they are, nothing of it is loaded.
 async function identify() {
+  const [page] = performance.getEntriesByType("navigation");
+  if (!page?.serverTiming?.some(({ name }) => name === "identity")) return;
   const told = await get("/identity").catch(() => null);
   if (!told?.issuer) return;
   const [{ session: open }] = await Promise.all([import("/session.js"), learn("session")]);

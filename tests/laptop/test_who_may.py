@@ -225,5 +225,7 @@ def test_without_an_issuer_the_gateway_says_so_and_its_pages_call_nobody_else(tm
         ports = dict.fromkeys([name.upper().replace("-", "_") for name in (*SERVICES, "broker")], port)
         with caddy(tmp_path, ports, IDENTITY_ISSUER="") as url:
             assert requests.get(f"{url}/identity", timeout=30).json() == {"issuer": None}
-            assert "connect-src" not in requests.get(url, timeout=30).headers["Content-Security-Policy"]
+            page = requests.get(url, timeout=30).headers
+            assert "connect-src" not in page["Content-Security-Policy"]
+            assert "Server-Timing" not in page
             assert requests.get(f"{url}/deliveries", timeout=30).status_code == 502  # asked, and not guarded

@@ -14,9 +14,9 @@ from sqlalchemy import make_url
 from laptop.container_environment import SecretKey, Value, database_url, on_this_machine
 from laptop.errors import ManifestError
 from laptop.manifests import Ping, Sink, read_system, seconds, with_settings
-from laptop.options import ROOT
 from laptop.schedule import check_schedule, event_headers, ticks
 from laptop.state import kept_folder
+from testbed.project import BASE
 
 SERVICE: dict[str, Any] = yaml.safe_load("""
 apiVersion: serving.knative.dev/v1
@@ -63,7 +63,7 @@ def test_a_setting_of_the_manifests_can_be_set_otherwise_for_one_run(tmp_path: P
 
 
 def test_a_setting_that_is_set_for_one_run_reaches_the_gateway_too() -> None:
-    system = with_settings(read_system([ROOT / "knative" / "base"]), {"IDENTITY_ISSUER": "https://id.example"})
+    system = with_settings(read_system([BASE]), {"IDENTITY_ISSUER": "https://id.example"})
 
     assert system.gateway
     assert system.gateway.environment["IDENTITY_ISSUER"] == "https://id.example"
