@@ -28,7 +28,7 @@ class Filter:
     """A parameter that narrows a list: how it is read, and the rows that it means.
 
     Without `means` these are the rows whose value of that name is equal. `narrow`: these are few however long the list
-    is, such as those of one customer; they are sorted when they are asked for. Of other filters the table has an index
+    is, such as those of one owner; they are sorted when they are asked for. Of other filters the table has an index
     together with each order.
     """
 
