@@ -8,8 +8,9 @@ ARGS ?=
 WORKERS ?= auto
 # for run, status and clean: the folder of another system than the airline, with its manifests/ and functions/
 SYSTEM ?=
-# for run: PROVIDER=apart puts the payment provider into a process of its own
+# for run: PROVIDER=apart puts the payment provider into a process of its own; MAIL=smtp://127.0.0.1:1025 tells customers
 PROVIDER ?=
+MAIL ?=
 # images: REGISTRY and TAG name them, PUSH=1 pushes them, DOCKER=podman builds them, BUILD_ARGS are passed on
 DOCKER ?= docker
 REGISTRY ?= dev.local/airline
@@ -48,6 +49,7 @@ IN_VENV := $(VENV)/bin/python -m
 OF_SYSTEM := $(if $(SYSTEM),--system "$(SYSTEM)")
 APART := --also knative/components/payment-provider/payment-provider.yaml --also knative/components/payment-webhooks/payment-webhooks.yaml \
   --set PAYMENT_PROVIDER_URL=http://payment-provider.airline.svc.cluster.local
+MAILS = --also knative/components/notifications/notifications.yaml --set SMTP_URL=$(MAIL) --set MAIL_FROM=reservations@airline.example
 FUNCTIONS := $(patsubst %/main.py,%,$(wildcard functions/*/main.py))
 ROOMS := choreography airline contracts examples client terminal broker laptop cli images sbom knative demos docs observability scaffold testbed tests benchmarks
 IMAGE_NAMES := $(notdir $(FUNCTIONS)) migrations gateway
@@ -60,7 +62,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.laptop ## the whole airline on this machine, until Ctrl-C; SYSTEM=examples/library for another system; TRACES=1
-	@$(IN_VENV) laptop run $(OF_SYSTEM) $(if $(TRACES),--traces) $(if $(filter apart,$(PROVIDER)),$(APART)) $(ARGS)
+	@$(IN_VENV) laptop run $(OF_SYSTEM) $(if $(TRACES),--traces) $(if $(filter apart,$(PROVIDER)),$(APART)) $(if $(MAIL),$(MAILS)) $(ARGS)
 
 status: $(VENV)/.laptop ## each function awake or asleep, its starts, the backlog of its Triggers
 	@$(IN_VENV) laptop status $(OF_SYSTEM) $(ARGS)

@@ -34,6 +34,14 @@ class Settings(kit.Settings):
     """PAYMENT_PROVIDER_KEY: the bearer token of the provider; empty: it asks for none."""
     payment_webhook_secret: str = field(repr=False)
     """PAYMENT_WEBHOOK_SECRET: what the provider signs its webhooks with; empty: none are heard."""
+    smtp_url: str | None
+    """SMTP_URL: the mail server, smtp://host:port (with STARTTLS if it offers that) or smtps://; unset: no mails."""
+    smtp_user: str
+    """SMTP_USER: who logs in there; empty: nobody."""
+    mail_from: str
+    """MAIL_FROM: the address that writes to customers."""
+    smtp_password: str = field(repr=False)
+    """SMTP_PASSWORD: of SMTP_USER."""
     reservation_id_secret: str = field(repr=False)  # as SQLAlchemy keeps passwords out of the text of a URL
     """RESERVATION_ID_SECRET: makes derived reservation ids unguessable."""
     reservation_expires_after: timedelta
@@ -69,6 +77,10 @@ def read(env: Mapping[str, str]) -> Settings:
         payment_webhook_url=_address(env, "PAYMENT_WEBHOOK_URL"),
         payment_provider_key=env.get("PAYMENT_PROVIDER_KEY", ""),
         payment_webhook_secret=env.get("PAYMENT_WEBHOOK_SECRET", ""),
+        smtp_url=_mail_server(env.get("SMTP_URL", "")),
+        smtp_user=env.get("SMTP_USER", ""),
+        smtp_password=env.get("SMTP_PASSWORD", ""),
+        mail_from=_sender(env),
         reservation_id_secret=env.get("RESERVATION_ID_SECRET", ""),
         reservation_expires_after=timedelta(seconds=kit.number(env, "RESERVATION_EXPIRES_AFTER", "900")),
         owed_after=timedelta(seconds=kit.number(env, "OWED_AFTER", "600")),
@@ -97,3 +109,16 @@ def _currency(code: str) -> str:
     if not re.fullmatch("[A-Za-z]{3}", code):
         raise ValueError("PAYMENT_CURRENCY must be three letters such as KRW")
     return code.upper()
+
+
+def _mail_server(url: str) -> str | None:
+    if url and not re.fullmatch(r"smtps?://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?", url, re.ASCII):
+        raise ValueError("SMTP_URL must be an address such as smtp://mail.example:587; user and password are set apart")
+    return url or None
+
+
+def _sender(env: Mapping[str, str]) -> str:
+    address = env.get("MAIL_FROM", "")
+    if env.get("SMTP_URL") and not re.fullmatch(r"[^\s@<>,;:\"]+@[\w.-]+", address, re.ASCII):
+        raise ValueError("MAIL_FROM must be an address such as reservations@airline.example where SMTP_URL is set")
+    return address

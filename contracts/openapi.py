@@ -35,14 +35,18 @@ def made(root: Path) -> Iterator[tuple[Path, str]]:
 
 def apps(root: Path) -> Iterator[tuple[Path, Flask]]:
     """Every file that has routes, with its application."""
-    for path in sorted(root.glob("functions/*/*_api.py")):
+    for path in _with_routes(root, "functions/*/*_api.py"):
         yield path, _imported(path, path.parent).app
 
 
 def apps_of_others(root: Path) -> Iterator[tuple[Path, Flask]]:
-    """As `apps`, of what only stands for somebody else's server: no gateway leads there."""
-    for path in sorted(root.glob("functions/*/*/*_api.py")):
+    """As `apps`, of those to which no gateway leads, such as a server that is somebody else's."""
+    for path in _with_routes(root, "functions/*/*/*_api.py"):
         yield path, _imported(path, path.parent.parent).app
+
+
+def _with_routes(root: Path, pattern: str) -> list[Path]:
+    return [path for path in sorted(root.glob(pattern)) if "web.api(" in path.read_text("utf-8")]
 
 
 def _imported(path: Path, folder: Path) -> Any:

@@ -54,18 +54,33 @@ def read_system(root: Path) -> System:
     """Reads a checkout. Raises ManifestError."""
     base = root / "knative" / "base"
     documents = read_documents([base])
-    triggers = [found["spec"]["subscriber"]["ref"]["name"] for found in documents.of_kind("Trigger")]
-    folders = function_folders(root)
+    more = read_documents(_of_components(root))
+    folders, functions = function_folders(root), tuple(service["metadata"]["name"] for service in _functions(documents))
+    answering = (name for folder in folders for name in _replying(root / "functions" / folder / "main.py"))
     return System(
         resources=tuple(f"  - {path.name}\n" for path in sorted(base.glob("*.yaml")) if path.stem != "kustomization"),
         databases=tuple(_databases(documents)),
-        functions=tuple(service["metadata"]["name"] for service in _functions(documents)),
+        functions=functions,
         images=(*folders, "gateway", "migrations"),
-        bound=tuple(binding["metadata"]["name"] for binding in documents.of_kind("SinkBinding")),
-        triggered=tuple(dict.fromkeys(triggers)),
-        ticked=tuple(source["metadata"]["name"] for source in documents.of_kind("PingSource")),
-        replying=tuple(name for folder in folders for name in _replying(root / "functions" / folder / "main.py")),
+        bound=(*_names(documents, "SinkBinding"), *_names(more, "SinkBinding")),
+        triggered=tuple(dict.fromkeys((*_triggered(documents), *_triggered(more)))),
+        ticked=(*_names(documents, "PingSource"), *_names(more, "PingSource")),
+        replying=tuple(name for name in answering if name in functions),
     )
+
+
+def _of_components(root: Path) -> list[Path]:
+    """What components add that Knative knows, each in the file of its own name; `oidc` is prepared for all of it."""
+    folders = sorted((root / "knative" / "components").iterdir())
+    return [file for folder in folders if (file := folder / f"{folder.name}.yaml").exists()]
+
+
+def _names(documents: Documents, kind: str) -> list[str]:
+    return [found["metadata"]["name"] for found in documents.of_kind(kind)]
+
+
+def _triggered(documents: Documents) -> list[str]:
+    return [found["spec"]["subscriber"]["ref"]["name"] for found in documents.of_kind("Trigger")]
 
 
 def function_folders(root: Path) -> tuple[str, ...]:

@@ -80,12 +80,16 @@ def functions() -> dict[str, Manifest]:
 
 
 @cache
+def of_components(kind: str, api_version: str) -> dict[str, Manifest]:
+    """By name, the manifests of one kind that are in no base: a component adds each, in the file of its own name."""
+    files = [folder / f"{folder.name}.yaml" for folder in sorted((ROOT / "knative" / "components").iterdir())]
+    found = [Manifest(file, content) for file in files if file.exists() for content in parse(file)]
+    return {manifest.name: manifest for manifest in found if manifest.is_a(kind, api_version)}
+
+
 def optional() -> dict[str, Manifest]:
-    """The Services that run a function and are in no base: a component adds each."""
-    files = sorted((ROOT / "knative" / "components").glob("*/*.yaml"))
-    found = [Manifest(file, content) for file in files if file.stem != "kustomization" for content in parse(file)]
-    services = [manifest for manifest in found if manifest.content.get("kind") == "Service"]
-    return {manifest.name: manifest for manifest in services if manifest.is_a("Service", SERVING)}
+    """The Services of functions that only components have."""
+    return of_components("Service", SERVING)
 
 
 def triggers() -> dict[str, Manifest]:
@@ -136,8 +140,18 @@ def function_folders() -> list[str]:
 
 
 def databases() -> list[Path]:
-    """The folders below functions/ that have migrations: each is the owner of a database."""
+    """The folders below functions/ that have migrations, and a database in the base."""
+    return [path for path in all_databases() if not set(path.parts) & folders_of_components()]
+
+
+def all_databases() -> list[Path]:
+    """As `databases`, with those of components."""
     return sorted(path.parent for path in (ROOT / "functions").glob("**/migrations"))
+
+
+def folders_of_components() -> set[str]:
+    """The folders of functions that only components run."""
+    return {folder_of(service) for service in optional().values()} - {folder_of(one) for one in functions().values()}
 
 
 def folders_of_the_saga() -> list[str]:

@@ -8,7 +8,7 @@ from sqlalchemy import URL, Engine, MetaData
 
 from choreography import migrations, settings, store
 from testbed.policies import FUNCTIONS, tables_of
-from testbed.project import databases as folders_of_databases
+from testbed.project import all_databases
 from tests.databases import servers
 from tests.databases.absent import NO_MARIADB
 from tests.databases.servers import Files, Server
@@ -36,7 +36,7 @@ __all__ = [
 
 THREADS = "16"
 """Connections of each database: this many can be used at once."""
-FOLDERS = {tables_of(folder): folder for folder in folders_of_databases()}
+FOLDERS = {tables_of(folder): folder for folder in all_databases()}
 EMPTY = {"sqlite": "DELETE FROM {}", "postgresql": "TRUNCATE {} RESTART IDENTITY", "mysql": "TRUNCATE {}"}
 
 Make = Callable[[MetaData], Engine]

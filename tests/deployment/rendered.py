@@ -36,6 +36,8 @@ BESIDE_EACH_OTHER = (
 COMBINATIONS: Mapping[str, tuple[Path, tuple[str, ...]]] = {
     "mysql": (KAFKA, ("mysql", "migrations", "hashed-settings")),
     "mysql-no-disk": (IN_MEMORY, ("mysql", "no-disk", "migrations", "hashed-settings")),
+    "notifications": (IN_MEMORY, ("postgresql", "migrations", "notifications", "payment-webhooks", "hashed-settings")),
+    "provider-apart": (IN_MEMORY, ("postgresql", "migrations", "network-policies", "payment-provider", "oidc")),
     "plain-settings": (IN_MEMORY, ("postgresql", "migrations")),
     "everything": (KAFKA, ("postgresql", "migrations", *BESIDE_EACH_OTHER)),
     "everything-in-memory": (IN_MEMORY, ("mysql", "no-disk", "migrations", *BESIDE_EACH_OTHER)),

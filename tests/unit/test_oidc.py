@@ -19,6 +19,7 @@ from testbed.project import (
     functions,
     heard_by,
     kustomization,
+    of_components,
     of_kind,
     triggers,
     wiring,
@@ -109,7 +110,8 @@ def test_the_broker_lets_in_who_publishes_and_the_triggers_of_those_who_reply() 
 
     assert [target["ref"]["name"] for target in policy["to"]] == ["airline"]
     assert sorted(one["sub"].removeprefix("system:serviceaccount:airline:") for one in policy["from"]) == sorted(
-        [f"{name}-oidc-sources.knative.dev-sinkbinding" for name in bindings] + [f"{name}-on-*" for name in repliers]
+        [f"{name}-oidc-sources.knative.dev-sinkbinding" for name in (*bindings, *of_components("SinkBinding", SOURCES))]
+        + [f"{name}-on-*" for name in repliers]
     )
 
 

@@ -1,0 +1,1 @@
+"""The address book of notifications, and what was sent, over HTTP."""
