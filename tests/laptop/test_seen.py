@@ -98,7 +98,7 @@ def test_the_wake_of_a_function_is_a_span_before_the_call_that_it_was_for(seen: 
 def test_the_gateway_shows_what_broker_and_runtime_count_and_wakes_nobody_for_it(seen: Seen) -> None:
     before = {name: service["starts"] for name, service in seen.system.state["services"].items()}
 
-    answer = requests.get(f"{seen.system.gateway}/metrics", timeout=30)
+    answer = requests.get(f"{seen.system.gateway}/metrics", timeout=90)
 
     assert answer.headers["content-type"].startswith("text/plain")
     assert 'laptop_function_starts_total{function="reserve"} 1.0' in answer.text

@@ -13,9 +13,10 @@ from aiohttp import ClientResponse, ClientSession, web
 
 from broker.embedded.feed import MOST_WATCHERS, Feed, stream
 from laptop.board.__main__ import serve
+from laptop.board.metrics import exposition
 from laptop.board.picture import Picture
 from laptop.board.server import PATH, application
-from laptop.board.sources import follow_broker
+from laptop.board.sources import broker_metrics, follow_broker
 from laptop.state import write_state
 
 Asked = Callable[..., Awaitable[ClientResponse]]
@@ -143,3 +144,36 @@ def test_a_broker_that_ends_and_comes_back_is_followed_again() -> None:
         return [first["broker"], away["broker"], back["broker"], back["events"]]
 
     assert asyncio.run(follow()) == [True, False, True, [{"offset": 1}]]
+
+
+def test_what_is_measured_is_answered_in_the_format_of_prometheus_while_the_broker_is_away_too(tmp_path: Path) -> None:
+    function = {"state": "awake", "starts": 3, "crashes": 1, "coldStarts": [0.7, 0.5]}
+    sleeping = {"state": "asleep", "starts": 0, "crashes": 0, "coldStarts": []}
+    write_state(tmp_path, {"services": {"lend-book": function, "put-back-book": sleeping}})
+    (tmp_path / "metrics").mkdir()
+    for name in ("desk", "shelf"):
+        text = f'# HELP library_books Books.\n# TYPE library_books gauge\nlibrary_books{{at="{name}"}} 2.0\n'
+        (tmp_path / "metrics" / f"{name}.prom").write_text(text)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        away = f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+    async def ask() -> tuple[str, str]:
+        async def measured() -> bytes:
+            return exposition(tmp_path, await broker_metrics(away))
+
+        async with (
+            served(application(Feed(dict), measured)) as url,
+            ClientSession(url) as session,
+            session.get("/metrics") as answer,
+        ):
+            return answer.headers["content-type"], await answer.text()
+
+    type_, text = asyncio.run(ask())
+    assert type_.startswith("text/plain; version=0.0.4")
+    lines = text.splitlines()
+    assert 'laptop_function_awake{function="lend-book"} 1.0' in lines
+    assert 'laptop_function_crashes_total{function="lend-book"} 1.0' in lines
+    assert 'laptop_function_last_cold_start_seconds{function="lend-book"} 0.5' in lines
+    assert 'laptop_function_awake{function="put-back-book"} 0.0' in lines
+    assert lines.count("# TYPE library_books gauge") == 1
+    assert {'library_books{at="desk"} 2.0', 'library_books{at="shelf"} 2.0'} <= set(lines)
