@@ -23,6 +23,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, create_engine, insert
 from werkzeug.test import TestResponse
 
+import counts
 import flights
 import payments
 import projection
@@ -33,12 +34,23 @@ from testbed.hosting import HostedAirline, isolated, migrate_all, url_of
 from testbed.vocabulary import body_of, event, href, tick
 
 FEW, TIMES, BATCH = 1000, 7, 5000
+LEAST_FLIGHTS = 50
 FAR = 20
 """Pages of 1,000 behind the first one."""
 SERVICES = {
-    "reservations": ("reserve", ("", "?customerId=7", "?flightId=1", "?status=PENDING", "?status=SUCCEED")),
-    "flights": ("flight-seats", ("", "?minSeats=5")),
-    "holds": ("flight-seats", ("", "?status=HELD", "?flightId=1")),
+    "reservations": (
+        "reserve",
+        (
+            "",
+            "?customerId=7",
+            "?flightId=1",
+            "?status=PENDING",
+            "?status=SUCCEED",
+            "?status=SUCCEED&sort=createdAt,desc",
+        ),
+    ),
+    "flights": ("flight-seats", ("", "?minSeats=5", "?sort=takeoffDate")),
+    "holds": ("flight-seats", ("", "?status=HELD", "?flightId=1", "?status=HELD&sort=amount")),
     "payments": ("payment", ("",)),
     "ledger": ("payment", ("",)),
     "customerInfos": ("dashboard", ("", "/7")),
@@ -58,14 +70,19 @@ Call = Callable[[], TestResponse]
 def rows(count: int, seed: int = 1) -> Iterator[tuple[str, str, Table, Row]]:
     """Each row that so many reservations leave, with its database and its table."""
     chance, now = random.Random(seed), datetime.now(UTC)
-    for flight in range(1, count // 500 + 2):
+    for flight in range(1, flights_of(count) + 1):
         row = {"id": flight, "flight_code": "ACE890", "takeoff_date": now.date() + timedelta(days=400), "cost": 1000}
         yield "flight-seats", "flights", flights.FLIGHTS, row | {"capacity": 9000, "remaining_seats_count": 8000}
     for number in range(count):
         identity, at = ids.random_reservation_id(), now - timedelta(seconds=chance.randrange(20 * 86_400))
-        customer, flight = 1 + number % max(1, count // 20), 1 + number % max(1, count // 500)
+        customer, flight = 1 + number % max(1, count // 20), 1 + number % flights_of(count)
         succeeds = chance.random() < 0.6
         yield from _rows(identity, at, customer, flight, succeeds)
+
+
+def flights_of(count: int) -> int:
+    """How many flights: more than a page, so that a list of a few is not compared with a list of many."""
+    return max(LEAST_FLIGHTS, count // 500)
 
 
 def _rows(identity: str, at: datetime, customer: int, flight: int, succeeds: bool) -> Iterator[Any]:
@@ -83,7 +100,8 @@ def _rows(identity: str, at: datetime, customer: int, flight: int, succeeds: boo
         yield "provider", "ledger", provider.LEDGER, entry
     flags = {"placed": True, "seats_held": True, "paid": True, "confirmed": succeeds, "reported": True}
     given_back = {"seats_returned": not succeeds, "refunded": not succeeds, "canceled_at": None if succeeds else at}
-    known = {"customer_id": customer, "reserve_date": at.date()}
+    known = {"customer_id": customer, "reserve_date": at.date(), "paid_amount": amount}
+    known["refunded_amount"] = None if succeeds else amount
     yield "dashboard-projector", "reservations", projection.RESERVATIONS, of | known | flags | given_back
     undone = ("ReservationCanceled", "RemainingSeatsIncreased", "PaymentRefunded")
     for type_ in (
@@ -94,6 +112,8 @@ def _rows(identity: str, at: datetime, customer: int, flight: int, succeeds: boo
     ):
         said = {**of, "id": f"{identity}{type_}", "type": type_, "source": "/airline/x", "said_at": at, "data": "{}"}
         said |= {"customer_id": customer, "reserve_date": at.date()} if type_ == "ReservationPlaced" else {}
+        said |= {"paid_amount": amount} if type_ in ("Paid", "PaymentRefunded") else {}
+        said |= {"refunded_amount": amount} if type_ == "PaymentRefunded" else {}
         yield "dashboard-projector", type_, projection.EVENTS, said
 
 
@@ -110,6 +130,9 @@ def fill(folder: Path, count: int) -> None:
             _write(connections[database], table, batch)
     for (database, _), (table, batch) in waiting.items():
         _write(connections[database], table, batch)
+    whose = connections["dashboard-projector"]
+    whose.execute(insert(projection.CUSTOMERS).from_select(list(projection.CUSTOMERS.c.keys()), counts.counted()))
+    whose.commit()
     for name, connection in connections.items():
         connection.close()
         engines[name].dispose()
