@@ -5,9 +5,7 @@ from pathlib import Path
 from flask import Response, request
 from sqlalchemy import select, text
 
-import hints
 import provider
-import statements
 from airline.settings import settings
 from choreography import access, conditions, contract, fields, hal, resources, store, unsent, web
 from choreography.contract import Access, Body, Document, Operation, Parameter, Shape, Shown
@@ -76,6 +74,8 @@ def read_payment(number: int) -> Response:
 def list_entries() -> Response:
     """A page of the provider's own ledger"""
     if settings().payment_provider_url is not None:
+        import statements  # noqa: PLC0415 - an HTTP client, which the provider in this process does not need
+
         return statements.of_provider(request)
     return resources.listed(request, ENTRY, select(LEDGER), reading=provider.statement)
 
@@ -98,6 +98,8 @@ def hear_hint() -> Response:
     Signed in the header Provider-Signature, or Stripe-Signature. It is a hint: it may be lost, doubled, late or out of
     order, and changes nothing by itself.
     """
+    import hints  # noqa: PLC0415 - which nobody needs whose provider sends none
+
     signature = request.headers.get("Provider-Signature") or request.headers.get("Stripe-Signature", "")
     hints.take(request.get_data(), signature)
     return Response(status=204)

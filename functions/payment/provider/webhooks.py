@@ -6,8 +6,6 @@ It is sent once, by a thread that the answer does not wait for, and is lost wher
 import json
 import threading
 
-import urllib3
-
 from airline.settings import settings
 from choreography.logs import log
 from provider import signatures
@@ -24,6 +22,8 @@ def send(key: str, status: str) -> None:
 
 
 def _send(url: str, body: bytes) -> None:
+    import urllib3  # noqa: PLC0415 - an HTTP client, which a provider without a webhook does not need
+
     signature = signatures.sign(settings().payment_webhook_secret, body)
     headers = {"Content-Type": "application/json", "Provider-Signature": signature}
     try:
