@@ -59,6 +59,9 @@ ALTER TABLE kept_once RENAME TO kept;
 """,
 )  # what makes each version of the one before it
 LONGEST_REASON = 200
+SPARE_PAGES = 256
+LARGEST_WAL = 16 * 1024 * 1024
+"""Bytes that the write-ahead log keeps once what is in it has reached the file."""
 MOST_ATTEMPTS = 20  # of one delivery to one destination; whatever comes after them takes the place of the last one
 
 Ending = Literal["delivered", "dead-lettered", "kept"]
@@ -284,6 +287,13 @@ class Log:
         if deleted:
             (self._first,) = self._writer.execute("SELECT min(offset) FROM events").fetchone()
             self._writer.execute("DELETE FROM attempts WHERE offset < ?", (self._first,))
+        self._shrink(at_most)
+
+    def _shrink(self, pages: int) -> None:
+        """Gives that many free pages back to the disk at most, and keeps SPARE_PAGES for what comes next."""
+        (free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
+        for _ in range(min(pages, free - SPARE_PAGES)):
+            self._writer.execute("PRAGMA incremental_vacuum(1)")  # of several, sqlite3 would wait for the first only
 
     def make_room(self, among: int) -> None:
         """Deletes the finished ones among that many of the oldest events, including those behind a waiting one."""
@@ -378,7 +388,9 @@ def _locked(path: Path) -> TextIO:
 
 def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; it must come before everything else
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA busy_timeout = 5000")
     return connection

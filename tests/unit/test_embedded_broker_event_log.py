@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.embedded import event_log
 from broker.embedded.event import Event
 from broker.embedded.event_log import Log, LogInUseError, WrongSchemaError
 
@@ -68,6 +69,22 @@ def test_only_finished_events_are_pruned_and_the_newest_stays(tmp_path: Path) ->
     log.delivered(ids[UNORDERED[0]], 0, 3)
     log.prune(older_than_ms=0, more_than=100, at_most=100)
     assert log.stored_events == 1
+
+
+def test_the_file_shrinks_again_when_what_it_held_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_log, "SPARE_PAGES", 10)
+    path = tmp_path / "log.db"
+    log, _ = filled(path, 3000)
+    log.close()
+    large = path.stat().st_size
+
+    log = Log(path, partitions=10)
+    log.begin()
+    log.prune(older_than_ms=0, more_than=1, at_most=10_000)
+    log.commit()
+    log.close()
+
+    assert path.stat().st_size < large / 2
 
 
 def test_finished_events_stay_for_a_while_up_to_a_limit(tmp_path: Path) -> None:
