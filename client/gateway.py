@@ -173,7 +173,7 @@ def some(airline: Airline, path: str, name: str, limit: int, **query: Any) -> tu
 
 
 def count(airline: Airline, path: str, **query: Any) -> int | str:
-    """How many items a collection has, or "10000+" for one that has at least so many."""
+    """How many items a collection has, or "1000+" for one that has at least so many."""
     page = get(airline, path, size=1, **query)["page"]
     total = int(page["totalElements"])
     return f"{total}+" if page.get("totalIsLeast") else total
