@@ -1,7 +1,9 @@
 """Wake ahead: the functions that a saga will need start at the same time, and not one after the other.
 
-Who begins sagas says so by an event of its own type (`Glossary.ahead`), as soon as its process starts and when a saga
-begins. Triggers lead that event to those who are needed later: they answer 204 (policy.py), and are awake from then on.
+Who begins sagas says so by an event of its own type (`Glossary.ahead`) when a saga begins. A policy says it as soon as
+its process starts, too: nothing but the beginning of a saga starts it. What answers HTTP may be started by somebody who
+only looks, and a look wakes nobody else. Triggers lead that event to those who are needed later: they answer 204
+(policy.py), and are awake from then on.
 
 It is only a hint. It is in no outbox, it is sent once, by a thread that nobody waits for, and at most once within the
 setting WAKE_AHEAD. Where it is lost or comes twice, every function is still woken by the event that it works on.

@@ -3,7 +3,8 @@
 from airline.events import saga_expected
 from choreography import ahead, serving
 
-ahead.at_start(saga_expected, "reserve", "reserve-commands", "place-reservation")
+# the other two may be started by somebody who only looks, so they say it when a request begins a saga
+ahead.at_start(saga_expected, "place-reservation")
 serving.begin()
 # ruff: noqa: E402 - while the rest is imported, the functions that the saga will need start as well
 

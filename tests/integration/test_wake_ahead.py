@@ -54,14 +54,37 @@ def test_a_stranger_wakes_nobody_by_the_same_word(airline: HostedAirline) -> Non
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("service", ["reserve", "reserve-commands", "place-reservation"])
-def test_who_begins_sagas_says_so_when_it_starts(waking: HostedAirline, broker: RecordingBroker, service: str) -> None:
-    waking.function(service)
+def test_a_policy_that_begins_sagas_says_so_when_it_starts(waking: HostedAirline, broker: RecordingBroker) -> None:
+    waking.function("place-reservation")
 
     (said,) = expected(broker)
-    assert said["source"] == f"/airline/{service}"
-    assert said["data"]["expectedBy"] == service
+    assert said["source"] == "/airline/place-reservation"
+    assert said["data"]["expectedBy"] == "place-reservation"
     assert "correlationid" not in said
+
+
+@pytest.mark.parametrize(
+    ("service", "looks", "begins"),
+    [
+        ("reserve", ["/healthz", "/reservations", "/reservations/NOBODY", "/outbox", "/openapi.json"], "/reservations"),
+        ("reserve-commands", ["/healthz", "/openapi.json"], "/events"),
+    ],
+)
+def test_who_only_looks_wakes_nobody_else_and_who_reserves_wakes_the_whole_road(
+    waking: HostedAirline, broker: RecordingBroker, service: str, looks: list[str], begins: str
+) -> None:
+    function = waking.function(service)
+    for path in looks:
+        function.get(path)
+    function.post(begins, json={"customerId": "nobody"})
+    assert expected(broker) == []
+
+    wish = command("ReservationRequested", **WISH) if begins == "/events" else WISH
+    answer = function.post(begins, json=wish, headers=CLOUD_EVENT if begins == "/events" else {})
+
+    assert answer.status_code in (201, 202)
+    (said,) = expected(broker)
+    assert said["data"]["expectedBy"] == service
 
 
 @pytest.mark.parametrize(
@@ -146,7 +169,7 @@ def test_a_broker_that_refuses_to_wake_is_named_in_the_log(
     waking: HostedAirline, broker: RecordingBroker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broker.refuses_all = 503
-    waking.function("reserve")
+    waking.function("place-reservation")
 
     assert expected(broker) == []
     assert "nobody was woken ahead" in capsys.readouterr().out
