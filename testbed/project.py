@@ -141,7 +141,8 @@ def function_folders() -> list[str]:
 
 def databases() -> list[Path]:
     """The folders below functions/ that have migrations, and a database in the base."""
-    return [path for path in all_databases() if not set(path.parts) & folders_of_components()]
+    optional_ones = folders_of_components()
+    return [path for path in all_databases() if path.relative_to(ROOT / "functions").parts[0] not in optional_ones]
 
 
 def all_databases() -> list[Path]:
