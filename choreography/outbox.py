@@ -314,7 +314,8 @@ def _send_at_once(identity: str, body: bytes) -> None:
 
 def _refusal(body: bytes) -> TryAgain | None:
     try:
-        _deliver_waiting(settings().sink, body, TIMEOUT)
+        tracing.waited(body)
+        deliver(body, TIMEOUT)
     except TryAgain as error:
         return error
     return None
