@@ -84,7 +84,7 @@ class Misdirected(Problem):
 class TooMany(Problem):
     """The client may ask again in `seconds`."""
 
-    def __init__(self, message: str, seconds: int) -> None:
+    def __init__(self, message: str, seconds: int = 1) -> None:
         super().__init__(message)
         self.seconds = seconds
 
