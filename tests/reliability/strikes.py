@@ -59,6 +59,7 @@ class Striker:
         self._keep_the_provider_busy()
         asked = "SELECT 1 FROM payments WHERE status = 'CHARGING' AND payment_method = 'slow'"
         eventually(lambda: self._laptop.query("payment", asked), "a slow charge is under way", 60)
+        eventually(lambda: self._laptop.pid(name), f"{name} runs", 60)  # the provider may be waking for this very call
         return self._kill(name, "group")
 
     def _kill_resident(self, name: str) -> str:
