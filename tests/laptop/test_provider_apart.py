@@ -19,7 +19,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
 def test_a_provider_that_is_somebody_else_is_paid_and_refunds_and_all_laws_hold_by_its_own_ledger(
     system: RunningSystem,
 ) -> None:
-    airline = AirlineUnderTest(system.gateway)
+    airline = AirlineUnderTest(system.gateway, patience=100)  # five starts, one after the other
     flight = airline.add_flight(seats=10)
     kept, canceled = airline.place_reservation(flight, 2), airline.place_reservation(flight, 1)
     assert airline.outcome(kept)["status"] == airline.outcome(canceled)["status"] == "SUCCEED"
