@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 import requests
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from cli.commands import flights_csv
@@ -23,8 +25,7 @@ def give_up(screen: Screen, saga: str) -> None:
     """An event that decrease-seats cannot take becomes a dead letter."""
     event: dict[str, Any] = {"specversion": "1.0", "id": str(uuid4()), "source": "/airline/reserve"}
     event |= {"type": "ReservationPlaced", "correlationid": saga, "data": {"reservationId": saga, "seatQty": -10}}
-    headers = {"Content-Type": "application/cloudevents+json"}
-    requests.post(screen.system.broker, data=json.dumps(event), headers=headers, timeout=60).raise_for_status()
+    say(screen, event)
     eventually(lambda: len(screen.airline.dead_letters(reservationId=saga)) == 2, "the letters are there", 60)
 
 
@@ -84,6 +85,43 @@ def test_where_nothing_was_given_up_the_screen_says_so(screen: Screen) -> None:
 
     expect(screen.find("empty")).to_be_visible()
     expect(screen.find("kept-empty")).to_be_visible()
+
+
+def say(screen: Screen, event: dict[str, Any]) -> None:
+    headers = {"Content-Type": "application/cloudevents+json"}
+    requests.post(screen.system.broker, data=json.dumps(event), headers=headers, timeout=60).raise_for_status()
+
+
+@pytest.fixture
+def kept(screen: Screen) -> Iterator[Callable[[], list[Any]]]:
+    """An event that neither its subscriber nor the dead-letter sink can read, as the broker keeps it until the end."""
+    about = {"specversion": "1.0", "id": str(uuid4()), "source": "/test", "type": "Unreadable"}
+
+    def found() -> list[Any]:
+        answer = requests.get(f"{screen.system.gateway}/kept", timeout=60).json()
+        return [one for one in answer["kept"] if one["event"]["id"] == about["id"]]
+
+    # delivered as if it were in the structured mode
+    say(screen, about | {"datacontenttype": "application/cloudevents+json", "data": {}})
+    eventually(found, "it is kept", 60)
+    yield found
+    with sqlite3.connect(screen.system.data / "broker.db", timeout=30) as log:
+        log.execute("DELETE FROM kept WHERE event_id = ?", [about["id"]])
+
+
+@in_both_languages
+def test_what_nobody_took_is_shown_with_its_reason_and_delivered_again(
+    screen: Screen, kept: Callable[[], list[Any]]
+) -> None:
+    screen.open("/ops")
+    row = screen.find("kept").filter(has_text="project-dashboard").first
+    expect(row).to_contain_text("Unreadable")
+    expect(row).to_contain_text("status 400")
+    assert Axe().run(screen.page).violations_count == 0
+
+    row.get_by_test_id("kept-replay").click()
+
+    eventually(lambda: kept()[0]["times"] == 2, "it was given up once more", 60)
 
 
 def test_a_saga_that_is_owed_something_for_long_is_listed_and_its_timeline_says_who_it_waits_for(

@@ -118,7 +118,7 @@ export const troubles = (board) => html`<section class="card" aria-labelledby="t
 export const eventList = (board) => html`<section class="card" aria-labelledby="events">
   <h2 id="events">${t("eventsTitle")}</h2>
   ${board.events.length
-    ? html`<ol class="log">${repeat(board.events.slice(0, LISTED), ({ offset }) => offset, (one) => html`<li data-testid="event" data-type=${one.type}>
+    ? html`<ol class="log">${board.events.slice(0, LISTED).map((one) => html`<li data-testid="event" data-type=${one.type}>
         <time datetime=${one.at}>${clock(one.at)}</time> <strong>${one.type}</strong>
         <span class="soft">${t("fromTo", one.by ?? t("outside"), one.to.join(", ") || t("nobody"))}</span></li>`)}</ol>`
     : html`<p class="soft">${t("noEvents")}</p>`}

@@ -11,7 +11,11 @@ import { heading, onScreen, status, styled } from "/parts.js";
 import { t } from "/words.js";
 
 const FEED = "/board/feed";
-const OFTEN = 200; // ms between two drawings of the text; what moves is drawn by itself
+// ms between two drawings of the text; what moves is drawn by itself. A drawing that takes long comes less often, so that
+// text has at most a fifteenth of the time and frames have the rest.
+const OFTEN = 200;
+const SELDOM = 1000;
+const SHARE = 15;
 const SAGAS = 6;
 const COLORS = { event: "--accent", saga: "--saga", retry: "--warn", letter: "--bad", ink: "--ink", paper: "--paper" };
 
@@ -23,6 +27,7 @@ export default function start({ main }) {
   let moving = null;
   let palette = null;
   let due = null;
+  let pause = OFTEN;
   let paused = false;
 
   function told(document) {
@@ -60,9 +65,11 @@ export default function start({ main }) {
     due ??= setTimeout(() => {
       due = null;
       if (paused) return;
+      const began = performance.now();
       draw();
       observe();
-    }, OFTEN);
+      requestAnimationFrame((now) => { pause = Math.min(SELDOM, Math.max(OFTEN, SHARE * (now - began))); });
+    }, pause);
   }
 
   // Where the functions are is asked only when something has another size: the question makes the browser lay out the page.
