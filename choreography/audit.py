@@ -81,7 +81,8 @@ def begin() -> None:
 
 def skip() -> None:
     """The request is a repeat that does nothing."""
-    g.noted = True
+    if _actor() is not None:
+        g.noted = True
 
 
 def finish(response: Response) -> Response:

@@ -143,6 +143,7 @@ def test_all_laws_hold_until_somebody_breaks_them_and_the_dashboard_can_be_rebui
     change(system, "flight-seats.db", "UPDATE flights SET remaining_seats_count = 1 WHERE id = ?", 1002)
     change(system, "provider.db", "UPDATE ledger SET amount = amount - 1 WHERE key = ?", identity)
     change(system, "dashboard-projector.db", "UPDATE reservations SET confirmed = 0 WHERE reservation_id = ?", identity)
+    change(system, "dashboard-projector.db", "UPDATE customers SET confirmed_count = 0 WHERE customer_id = ?", 5)
     verdict = said(typed("reconcile", "--young", "0", "--patience", "1", "--json"), 1)
     broken = {law: found for law, found in verdict["laws"].items() if found}
     assert broken["capacity = remaining + held seats"][0]["flight"] == "1002"

@@ -403,7 +403,7 @@ def test_the_component_identity_reaches_those_who_are_asked_from_outside_and_win
 
     assert asking == {
         "gateway",
-        *("reserve", "reserve-commands", "flight-seats", "payment", "dashboard", "dead-letters"),
+        *("reserve", "reserve-commands", "flight-seats", "payment", "dashboard", "dead-letters", "board"),
     }
 
 

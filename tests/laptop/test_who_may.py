@@ -39,6 +39,7 @@ OWN = {
     ("GET", "/kept"): "operator",
     ("POST", "/kept/1/replay"): "operator",
     ("GET", "/board/feed"): "operator",
+    ("GET", "/metrics"): "operator",
 }
 """Routes of the gateway that no function describes; pages are files without data."""
 
