@@ -111,12 +111,18 @@ class Server:
             self.signal(signal.SIGCONT)
 
     def signal(self, number: signal.Signals) -> None:
-        """To the server and to the processes that it has for its clients."""
+        """To the server and to the processes that it has for its clients; SIGSTOP has stopped them by the return."""
         assert self._process
         server = psutil.Process(self._process.pid)
-        for process in (server, *server.children(recursive=True)):
+        clients = server.children(recursive=True)
+        for process in (server, *clients):
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
+        if number == signal.SIGSTOP:
+            # on a busy machine, a thread still answers after the signal was sent; this waits for all of them
+            os.waitpid(server.pid, os.WUNTRACED)
+            for process in clients:
+                _wait_until_stopped(process)
 
     def remove(self) -> None:
         self.stop()
@@ -131,6 +137,14 @@ class Server:
         finally:
             engine.dispose()
         return True
+
+
+def _wait_until_stopped(process: psutil.Process) -> None:
+    deadline = time.monotonic() + DEADLINE
+    with suppress(psutil.NoSuchProcess):
+        while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+            assert time.monotonic() < deadline, f"{process} does not stop"
+            time.sleep(POLL)
 
 
 def postgresql() -> Server:

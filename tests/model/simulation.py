@@ -192,6 +192,7 @@ class Simulation:
         self.away: set[str] = set()
         self.unheard: set[str] = set()
         self.asked: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self.asked_first: set[str] = set()
 
     @contextmanager
     def at(self, module: str) -> Iterator[None]:
@@ -294,8 +295,8 @@ class Simulation:
         patch.setattr(outbox, "_relay", lambda _there, _sink: _WithoutThread(lambda _: Round(0, False), 1))
         patch.setattr("provider.ledger._database", lambda: self.provider_service.engine)
         patch.setattr("provider.charges.SLOW_SECONDS", 0)
-        patch.setattr(provider, "charge", lambda key, *what: self._asks("charge", key, *what))
-        patch.setattr(provider, "undo", lambda key, amount: self._asks("undo", key, amount))
+        patch.setattr(provider, "charge", self._charge)
+        patch.setattr(provider, "undo", lambda key, amount: self._asks("undo", key, (amount,)))
 
     def _database(self) -> Engine:
         if self._here in self.away:
@@ -312,12 +313,19 @@ class Simulation:
         self._accept(body)
         self._meets(Mishap.DIED_SENT, Died())
 
-    def _asks(self, kind: str, key: str, *what: Any) -> Any:
+    def _charge(self, key: str, amount: int, method: str, again: bool = False) -> Any:
+        # of all that ask, even at once, only who made the payment's row may leave out to ask for the outcome before
+        assert again or key not in self.asked_first, f"{key} is asked for the first time twice"
+        if not again:
+            self.asked_first.add(key)
+        return self._asks("charge", key, (amount, method), again)
+
+    def _asks(self, kind: str, key: str, what: tuple[Any, ...], *how: Any) -> Any:
         if PROVIDER in self.away:
             raise TryAgain("The provider does not answer.")
         self._meets(Mishap.DIED_UNASKED, Died())
         assert self.asked.setdefault((kind, key), what) == what, f"another {kind} for {key}"
-        answer = self._ask[kind](key, *what)
+        answer = self._ask[kind](key, *what, *how)
         self._meets(Mishap.UNANSWERED, TryAgain("The provider does not answer."))
         self._meets(Mishap.DIED_ASKED, Died())
         return answer
