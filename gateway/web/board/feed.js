@@ -35,8 +35,11 @@ export function follow(path, onTold, onLost) {
   }
   // An EventSource can show no token.
   async function read(headers) {
-    const status = await told(path, headers, leaving.signal, onTold).catch(() => 0);
+    let over = false;
+    const hear = (document) => { if (document.kind === "over") over = true; else onTold(document); };
+    const status = await streamed(path, headers, leaving.signal, hear).catch(() => 0);
     if (leaving.signal.aborted) return;
+    if (over) return begin();
     onLost(status === 404);
     again = setTimeout(begin, AGAIN);
   }
@@ -50,7 +53,7 @@ export function follow(path, onTold, onLost) {
 }
 
 // Hears one feed to its end, by whoever may; the status of the answer.
-async function told(path, headers, signal, onTold) {
+async function streamed(path, headers, signal, onTold) {
   const answer = await fetch(path, { signal, headers, cache: "no-store" });
   const reader = answer.ok ? answer.body.pipeThrough(new TextDecoderStream()).getReader() : null;
   for (let text = ""; reader; ) {
