@@ -18,7 +18,7 @@ import requests
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
 from testbed.airline_under_test import AirlineUnderTest
-from testbed.running_system import RunningSystem, eventually, running_system
+from testbed.running_system import RunningSystem, running_system
 
 PATIENCE = 60_000  # ms: a function may have to wake on a busy machine
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -48,8 +48,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def system(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    # who has woken once serves all tests: `asleep` puts it to sleep where a test needs that
-    with running_system(tmp_path_factory.mktemp("airline"), "--window", "1h") as running:
+    with running_system(tmp_path_factory.mktemp("airline"), "--window", "10s") as running:
         yield running
 
 
@@ -117,33 +116,8 @@ def watched(page: Page, system: RunningSystem) -> Screen:
     return Screen(page, system, errors)
 
 
-def asleep(system: RunningSystem, *functions: str) -> None:
-    """Puts functions to sleep by a SIGTERM, as their window would end them later.
-
-    If none is named it is all of them, and nothing is on its way that would wake one again.
-    """
-    if not functions:
-        eventually(lambda: _on_their_way(system) == 0, "all events are taken", 120, pause=0.2)
-    asked: set[int] = set()
-
-    def are_asleep() -> bool:
-        services = [system.service(name) for name in functions or system.state["services"]]
-        for pid in {int(one["pid"]) for one in services if one["state"] == "awake"} - asked:
-            asked.add(pid)
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-        return all(one["state"] == "asleep" for one in services)
-
-    eventually(are_asleep, f"{', '.join(functions) or 'everybody'} is asleep", 120, pause=0.2)
-
-
-def _on_their_way(system: RunningSystem) -> int | None:
-    """How many events the broker has still to deliver; None while it starts again."""
-    try:
-        triggers = requests.get(system.state["brokerStatus"], timeout=10).json()["triggers"].values()
-    except requests.RequestException:
-        return None
-    return int(sum(one["backlog"] + one["inFlight"] for one in triggers))
+def asleep(system: RunningSystem, function: str) -> None:
+    system.await_state(function, "asleep", within=90)
 
 
 @contextmanager

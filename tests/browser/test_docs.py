@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from testbed.project import ROOT
-from tests.browser.conftest import Screen, asleep
+from tests.browser.conftest import Screen
 
 DOCUMENTS = sorted(path.stem for path in (ROOT / "gateway" / "web" / "contracts" / "openapi").glob("*.json"))
 
@@ -25,7 +25,6 @@ def open_operation(screen: Screen, method: str, path: str) -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_whoever_reads_a_document_sees_all_its_operations_and_wakes_nobody(screen: Screen, name: str) -> None:
     document = json.loads((ROOT / "gateway" / "web" / "contracts" / "openapi" / f"{name}.json").read_text("utf-8"))
-    asleep(screen.system, *DOCUMENTS)
     before = starts(screen)
 
     screen.open(f"/docs?document={name}")
