@@ -4,7 +4,6 @@ import importlib
 import io
 import mimetypes
 import sys
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from werkzeug.wrappers import Request, Response
 
 from testbed.fake_kubernetes import PODS, SERVICES, TRIGGERS, FakeKubernetes, fake_kubernetes, service, trigger
 from testbed.hosting import FUNCTIONS, isolated
+from testbed.listening import serving
 from testbed.project import ROOT
 
 if TYPE_CHECKING:
@@ -81,13 +81,8 @@ def served(board: Board) -> Iterator[str]:
 
     server = make_server("127.0.0.1", 0, answer, threaded=True, request_handler=_Quiet)
     server.daemon_threads = True  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
+    with serving(server) as url:
+        yield url
 
 
 def _module(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 import json
 import queue
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from choreography.settings import Cluster
+from testbed.listening import serving
 
 Thing = dict[str, Any]
 PODS = "/api/v1/namespaces/airline/pods"
@@ -52,15 +52,11 @@ def fake_kubernetes(folder: Path) -> Iterator[FakeKubernetes]:
         Cluster(f"http://127.0.0.1:{server.server_port}", folder), {PODS: [], SERVICES: [], TRIGGERS: []}
     )
     server.fake = fake  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield fake
-    finally:
-        fake.changes.put(None)
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(server):
+        try:
+            yield fake
+        finally:
+            fake.changes.put(None)
 
 
 class _Handler(BaseHTTPRequestHandler):

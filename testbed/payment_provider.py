@@ -1,7 +1,6 @@
 """A payment provider as a server of its own, on a free port, with faults between it and whoever calls."""
 
 import socket
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
+
+from testbed.listening import serving
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -85,14 +86,8 @@ def served(app: "WSGIApplication") -> Iterator[FaultyProvider]:
 
     server = make_server("127.0.0.1", 0, answer, threaded=True, request_handler=_Silent)
     provider.url = f"http://127.0.0.1:{server.port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(server):
         yield provider
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Silent(WSGIRequestHandler):

@@ -15,10 +15,8 @@ from airline.events import AIRLINE
 from airline.settings import settings
 from choreography import logs, store
 from choreography.errors import Malformed, NotFound
-from payments import PAYMENTS
+from payments import PAYMENTS, UNFINISHED
 from provider import signatures
-
-UNFINISHED = ("CHARGING", "REFUNDING")
 
 
 def take(body: bytes, signature: str) -> None:

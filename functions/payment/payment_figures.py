@@ -6,9 +6,7 @@ from sqlalchemy import Connection, func, select
 
 from choreography import figures
 from choreography.figures import Figure
-from payments import PAYMENTS
-
-UNFINISHED = ("CHARGING", "REFUNDING")
+from payments import PAYMENTS, UNFINISHED
 
 
 def look(connection: Connection) -> Iterable[Figure]:

@@ -63,8 +63,9 @@ SOURCE = "/airline/payment"
 LONGEST_REASON = 200
 BATCH = 500
 """Rows in one page of housekeeping."""
+UNFINISHED = ("CHARGING", "REFUNDING")
 UNFINISHED_AFTER = timedelta(minutes=2)
-"""A CHARGING or REFUNDING row older than this has no delivery at work on it any more."""
+"""A row of these statuses that is older has no delivery at work on it any more."""
 
 Listed = Row[str, datetime, int]
 """Reservation, when it moved, and number of an unfinished payment."""
@@ -230,7 +231,7 @@ def find(reservation_id: str, connection: Connection) -> Row[Any]:
 
 def unfinished(after: Listed | None, connection: Connection) -> Sequence[Listed]:
     """A page of the payments that were left between asking the provider and recording, oldest first."""
-    left = (PAYMENTS.c.status.in_(("CHARGING", "REFUNDING")), PAYMENTS.c.moved_at < clock.now() - UNFINISHED_AFTER)
+    left = (PAYMENTS.c.status.in_(UNFINISHED), PAYMENTS.c.moved_at < clock.now() - UNFINISHED_AFTER)
     query = select(PAYMENTS.c.reservation_id, PAYMENTS.c.moved_at, PAYMENTS.c.id).where(*left)
     if after is not None:
         query = query.where(tuple_(PAYMENTS.c.moved_at, PAYMENTS.c.id) > (after.moved_at, after.id))

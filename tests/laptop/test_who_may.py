@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from testbed.hosting import Function, HostedAirline, isolated, migrate_all
+from testbed.listening import serving
 from testbed.recording_broker import recording_broker
 from testbed.running_system import ROOT
 from testbed.vocabulary import event
@@ -105,14 +105,8 @@ def served(app: Function) -> Iterator[int]:
         return app(environ, start_response)
 
     server = make_server("127.0.0.1", 0, complete, request_handler=Silent)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(server):
         yield server.port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def tokens_of(people: OpenIdProvider) -> dict[str, str | None]:

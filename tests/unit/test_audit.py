@@ -6,13 +6,13 @@ import re
 import shlex
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from testbed.listening import listening
 from testbed.project import ROOT
 
 WERKZEUG = {"package": {"ecosystem": "PyPI", "name": "werkzeug"}}
@@ -44,11 +44,8 @@ class Database(BaseHTTPRequestHandler):
 def database() -> Iterator[tuple[str, set[str]]]:
     """Its address, and the packages that it was asked about."""
     asked: set[str] = set()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Asked", (Database,), {"asked": asked}))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/query", asked
-    server.shutdown()
-    server.server_close()
+    with listening(type("Asked", (Database,), {"asked": asked})) as address:
+        yield f"{address}/query", asked
 
 
 def test_a_locked_version_that_is_known_to_be_vulnerable_fails_the_audit(
