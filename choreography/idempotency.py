@@ -6,13 +6,12 @@ the first one's row, and then
 
     gets the same answer, marked as a repeat        the first was committed
     is carried out itself                           the first was refused, failed, or died
-    gets 409                                        the first is still at work after LOCK_SECONDS of the store
+    gets 409                                        the first is still at work after LOCK_SECONDS (connections.py)
     gets 422                                        the first was another request
 
 A key is one for all resources of a service, in its plain form (abc) and in the draft's ("abc"); of two known senders
-(access.py) each has keys of its own. It lives for
-IDEMPOTENCY_HOURS; the answer that made something is forgotten with the thing (`forget`), so it never reports what is
-gone.
+(access.py) each has keys of its own. It lives for IDEMPOTENCY_HOURS; the answer that made something is forgotten with
+the thing (`forget`), so it never reports what is gone.
 """
 
 import hashlib
@@ -25,7 +24,7 @@ from flask import Request, Response
 from sqlalchemy import Connection, Row, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
-from choreography import access, answers, audit, clock, hal, keys, outbox, store
+from choreography import access, answers, audit, clock, database_errors, hal, keys, outbox, store
 from choreography.errors import Conflict, Invalid, Malformed
 from choreography.events import Event
 from choreography.settings import settings
@@ -109,7 +108,7 @@ def _claim(transaction: Connection, key: str, fingerprint: str) -> Response | No
             _prune(transaction, PRUNED_BESIDE)
             return None
     except DBAPIError as error:
-        if store.lock_timed_out(error):
+        if database_errors.lock_timed_out(error):
             raise Conflict("The first request with this Idempotency-Key is still at work.") from error
         raise
     held = transaction.execute(select(KEYS).where(KEYS.c.key == key).with_for_update()).one()

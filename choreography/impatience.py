@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from choreography.store import ANSWER_SECONDS
+from choreography.connections import ANSWER_SECONDS
 
 LOOK_EVERY = 0.1
 """Seconds after which psycopg looks whether it was interrupted."""

@@ -17,7 +17,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, make_url
 
-from choreography import logs, store
+from choreography import connections, logs, store
 from choreography.errors import TryAgain
 from choreography.logs import log
 from choreography.settings import signed_in
@@ -41,8 +41,8 @@ def upgrade(folder: Path, url: URL) -> None:
         with _alone(transaction):
             command.upgrade(config(folder, transaction), "head")
 
-    store.commit(work, store.engine_of_migrations(url))
-    store.give_back()  # this thread writes no more, and who copies a SQLite file wants all of it in the file
+    store.commit(work, connections.engine_of_migrations(url))
+    connections.give_back()  # this thread writes no more, and who copies a SQLite file wants all of it in the file
 
 
 def upgrade_when_up(folder: Path, url: URL, patience: float = PATIENCE) -> None:
@@ -65,7 +65,7 @@ def owner(folder: Path) -> str:
 @contextmanager
 def _alone(transaction: Connection) -> Iterator[None]:
     """Of two upgrades at once the second waits, and then finds nothing to do."""
-    if transaction.dialect.name in store.MYSQL:
+    if transaction.dialect.name in connections.MYSQL:
         with _mysql_alone(transaction):
             yield
     elif transaction.dialect.name == "postgresql":

@@ -23,7 +23,7 @@ from sqlalchemy import URL
 from werkzeug.test import Client, TestResponse
 
 from airline.settings import settings
-from choreography import ahead, issuer, logs, migrations, outbox, store, tracing
+from choreography import ahead, connections, issuer, logs, migrations, outbox, store, tracing
 from choreography.settings import settings as kit_settings
 from testbed.policies import housekeeping
 from testbed.project import folders_of_the_saga, targets
@@ -57,14 +57,14 @@ def forget() -> None:
     """Empties the caches of the kit; those who made engines dispose of them first."""
     for lock in vars(store._threads).pop("locks", {}).values():
         os.close(lock)
-    store.give_back()
+    connections.give_back()
     for relay in outbox._relays.values():
         relay.end()
     outbox._relays.clear()
     ahead._process.said_at = None
     tracing._process.asked = tracing._process.traces = False
-    store._at.clear()
-    for cached in (settings, kit_settings, store.engine, logs.configure, outbox._broker, issuer.known):
+    connections._at.clear()
+    for cached in (settings, kit_settings, connections.engine, logs.configure, outbox._broker, issuer.known):
         cached.cache_clear()
 
 
@@ -156,9 +156,9 @@ class HostedAirline:
 
     def close(self) -> None:
         """Closes the connections of every database."""
-        store.give_back()
+        connections.give_back()
         for file in self.data.glob("*.db"):
-            store.engine(url_of(file)).dispose()
+            connections.engine(url_of(file)).dispose()
 
 
 def url_of(file: Path) -> URL:
@@ -171,4 +171,4 @@ def migrate_all(folder: Path) -> None:
     for revisions in FUNCTIONS.rglob("migrations"):
         url = url_of(folder / f"{revisions.parent.name}.db")
         migrations.upgrade(revisions.parent, url)
-        store.engine(url).dispose()
+        connections.engine(url).dispose()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import URL, Engine, MetaData
 
-from choreography import migrations, settings, store
+from choreography import connections, migrations, settings
 from testbed.policies import FUNCTIONS, tables_of
 from testbed.project import all_databases
 from tests.databases import servers
@@ -100,6 +100,6 @@ def engine_of(url: URL) -> Engine:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THREADS", THREADS)
         settings.settings.cache_clear()
-        engine = store.engine(url)
+        engine = connections.engine(url)
     settings.settings.cache_clear()
     return engine

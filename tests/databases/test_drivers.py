@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 import payments
-from choreography import migrations, store
+from choreography import connections, migrations, store
 from testbed.sample_events import NOON
 from tests.databases.conftest import FOLDERS, FUNCTIONS
 from tests.databases.servers import Server
@@ -17,8 +17,8 @@ IMPORTED = """
 import sys
 import flights, letters, payments, projection, reservations
 from sqlalchemy import make_url
-from choreography import store
-store.engine(make_url({!r}))
+from choreography import connections
+connections.engine(make_url({!r}))
 print(*sorted({{"alembic", "psycopg", "pymysql"}} & set(sys.modules)))
 """
 
@@ -38,7 +38,7 @@ def test_a_driver_is_imported_only_where_the_url_asks_for_it(url: str, imported:
 def test_a_mariadb_may_be_called_by_its_own_name(server: Server) -> None:
     url = server.database("by_its_own_name").set(drivername="mariadb+pymysql")
     migrations.upgrade(FUNCTIONS / "payment", url)
-    engine = store.engine(url)
+    engine = connections.engine(url)
     assert [added(engine, payments.PAYMENTS, **PAYMENT | {"amount": n}) for n in (1, 2)] == [True, False]
     with store.reading(engine) as connection:
         assert connection.execute(select(payments.PAYMENTS.c.moved_at)).scalars().all() == [NOON]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
-from choreography import migrations, store
+from choreography import connections, migrations
 from testbed.ports import free_port
 from testbed.vocabulary import CLOUD_EVENT, event
 from tests.databases.conftest import FUNCTIONS
@@ -35,7 +35,7 @@ def url(server: Server, request: pytest.FixtureRequest) -> URL:
     """A migrated database of flight-seats, without connections."""
     made = server.database(f"ends_{abs(hash(request.node.name))}")
     migrations.upgrade(FUNCTIONS / "flight-seats", made)
-    store.engine(made).dispose()
+    connections.engine(made).dispose()
     return made
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 import flights
-from choreography import migrations, store
+from choreography import connections, migrations, store
 from testbed import next_release
 from testbed.next_release import CABIN
 from testbed.project import databases as folders_of_databases
@@ -72,7 +72,7 @@ class Rolling:
 @pytest.fixture
 def rolling(server: Files | Server, tmp_path: Path) -> Iterator[Rolling]:
     """Migrated as this release is; flight 1 has five seats. Both releases keep their connections all the while."""
-    engine = store.engine(server.database(f"rolling_{next(NUMBERS)}"))
+    engine = connections.engine(server.database(f"rolling_{next(NUMBERS)}"))
     folder = next_release.lay_out(tmp_path)
     migrations.upgrade(folder, engine.url)
     flight = {
@@ -176,7 +176,7 @@ def test_a_contract_that_comes_while_old_functions_run_stops_them_and_loses_noth
 @pytest.mark.parametrize("folder", folders_of_databases(), ids=lambda folder: folder.name)
 def test_no_migration_takes_away_what_the_release_before_it_needs(server: Files, folder: Path) -> None:
     """A release that removes something does so when its predecessor no longer needs it, and says so here."""
-    engine = store.engine(server.database(f"steps_{next(NUMBERS)}"))
+    engine = connections.engine(server.database(f"steps_{next(NUMBERS)}"))
     before: dict[str, dict[str, Any]] = {}
     for revision in reversed(list(script(folder).walk_revisions())):
         store.commit(lambda t, to=revision.revision: upgraded(folder, t, to), engine)  # type: ignore[misc]

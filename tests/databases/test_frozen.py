@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import URL, Connection, Engine, create_engine, text
 
 import flights
-from choreography import store
+from choreography import connections, store
 from choreography.errors import TryAgain
 from tests.databases.servers import Files, Server
 from tests.databases.test_away import engine, holds, probe
@@ -77,7 +77,7 @@ def test_a_database_that_freezes_at_the_commit_says_try_again(server: Server, en
 @pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql"])
 def test_a_database_behind_a_network_that_drops_everything_says_try_again(driver: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hole:
-        away = store.engine(URL.create(driver, "airline", "x", "127.0.0.1", hole.getsockname()[1], "seats"))
+        away = connections.engine(URL.create(driver, "airline", "x", "127.0.0.1", hole.getsockname()[1], "seats"))
         with in_time(), pytest.raises(TryAgain):
             store.commit(lambda _: None, away)
         away.dispose()

@@ -33,7 +33,7 @@ import counts
 import flights
 import projection
 import provider
-from choreography import migrations, store
+from choreography import connections, migrations, store
 from choreography.columns import Instant
 from choreography.errors import TryAgain
 from choreography.settings import signed_in
@@ -53,7 +53,7 @@ def url(server: Files | Server) -> URL:
 
 @pytest.fixture
 def engine(url: URL) -> Iterator[Engine]:
-    made = store.engine(url)
+    made = connections.engine(url)
     yield made
     made.dispose()
 

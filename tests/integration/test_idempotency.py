@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from werkzeug.test import TestResponse
 
 import reservations
-from choreography import idempotency, store
+from choreography import connections, idempotency, store
 from testbed.hosting import HostedAirline, url_of
 from testbed.recording_broker import RecordingBroker
 from testbed.vocabulary import assert_refused, body_of, href, place, tick
@@ -96,7 +96,7 @@ def test_a_key_that_an_earlier_release_claimed_and_was_killed_with_is_free(airli
     airline.function("reserve")
     store.commit(
         lambda tx: store.insert_if_absent(tx, idempotency.KEYS, key=KEY["Idempotency-Key"], **claimed),
-        store.engine(url_of(airline.database("reserve"))),
+        connections.engine(url_of(airline.database("reserve"))),
     )
 
     assert reserve(airline).status_code == 201

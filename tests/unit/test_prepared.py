@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, NoResultFound, OperationalError
 
 import flights
 import projection
-from choreography import prepared, store
+from choreography import connections, prepared
 
 FLIGHT = {"id": 1, "flight_code": "KE081", "takeoff_date": date(2027, 1, 1), "cost": 9, "capacity": 5}
 TAKE = flights._TAKE.returning(*flights.FLIGHTS.c)
@@ -22,7 +22,7 @@ WISH: dict[str, Any] = {"flight": 1, "seats": 2, "earliest": date(2026, 12, 31)}
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
     """A flight with five seats, and no reservation."""
-    engine = store.engine(make_url(f"sqlite:///{tmp_path}/flights.db"))
+    engine = connections.engine(make_url(f"sqlite:///{tmp_path}/flights.db"))
     flights.metadata.create_all(engine)
     projection.metadata.create_all(engine)
     with engine.connect() as connection, connection.begin():

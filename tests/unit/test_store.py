@@ -22,7 +22,7 @@ from sqlalchemy.schema import CreateTable
 import flights
 import letters
 from airline.events import RemainingSeatsDecreased
-from choreography import store
+from choreography import connections, store
 from choreography.errors import TryAgain
 from testbed.running_system import ROOT
 from testbed.sample_events import placed
@@ -32,11 +32,11 @@ from testbed.sample_events import placed
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A file of flights, with connections for sixteen threads."""
     monkeypatch.setenv("THREADS", "16")
-    made = store.engine(make_url(f"sqlite:///{tmp_path}/flights.db"))
+    made = connections.engine(make_url(f"sqlite:///{tmp_path}/flights.db"))
     flights.metadata.create_all(made)
     yield made
     made.dispose()
-    store.engine.cache_clear()
+    connections.engine.cache_clear()
 
 
 def with_flight(engine: Engine, seats: int) -> None:
@@ -91,16 +91,16 @@ def test_a_writer_of_flights_keeps_its_connection_until_something_goes_wrong_wit
     assert driver_of(engine) is first
     with pytest.raises(ZeroDivisionError):
         store.commit(lambda _: 1 / 0, engine)
-    assert vars(store._threads)["connections"] == {}
-    store.give_back()
+    assert vars(connections._threads)["connections"] == {}
+    connections.give_back()
 
 
 def test_a_writer_of_many_files_keeps_a_connection_to_the_latest_only(engine: Engine, tmp_path: Path) -> None:
-    others = [store.engine(make_url(f"sqlite:///{tmp_path}/{number}.db")) for number in range(3)]
+    others = [connections.engine(make_url(f"sqlite:///{tmp_path}/{number}.db")) for number in range(3)]
     for each in (engine, *others):
         driver_of(each)
-    assert set(vars(store._threads)["connections"]) == {others[1], others[2]}
-    store.give_back()
+    assert set(vars(connections._threads)["connections"]) == {others[1], others[2]}
+    connections.give_back()
     for each in others:
         each.dispose()
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Engine, MetaData, Row, String, Table, select
 
 from airline.settings import settings
-from choreography import clock, store
+from choreography import clock, connections, store
 from choreography.columns import Instant, indexes
 
 metadata = MetaData()
@@ -49,4 +49,4 @@ def statement() -> AbstractContextManager[Connection]:
 
 
 def _database() -> Engine:
-    return store.at(settings().provider_database_url)
+    return connections.at(settings().provider_database_url)

@@ -1,0 +1,174 @@
+"""Connections to databases: one engine for each URL, and the connection that a thread keeps to a SQLite file.
+
+Nothing waits for ever, as a broker gives up on a call (`timeout: PT20S` of the Triggers): neither for a connection, nor
+for a lock, nor for a server that is frozen or behind a network that drops everything. A call that meets such a database
+raises TryAgain after CONNECT_SECONDS and ANSWER_SECONDS at most.
+"""
+
+import atexit
+import functools
+import threading
+from typing import Any
+
+from sqlalchemy import URL, Connection, Dialect, Engine, NullPool, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from choreography.settings import settings
+
+CONNECT_SECONDS = 5
+"""How long a connection may take, and how long a call waits for one of the pool."""
+LOCK_SECONDS = 5
+"""How long a statement waits for what another transaction has locked."""
+STATEMENT_SECONDS = 7
+"""What PostgreSQL itself lets a statement take."""
+ANSWER_SECONDS = 8
+"""How long the answer to one statement is waited for here; then the server is taken to be frozen or cut off."""
+IDLE_SECONDS = 30
+"""After which PostgreSQL ends a transaction of ours that says nothing: its process may be frozen, and holds locks."""
+MOST_KEPT = 2
+"""Connections that a thread keeps; each to another SQLite file."""
+MYSQL = ("mysql", "mariadb")
+
+_threads = threading.local()
+_at: dict[int, tuple[URL, Engine]] = {}
+
+
+def at(url: URL) -> Engine:
+    """As `engine`, for a URL of the settings: these are the same objects for ever, and to compare URLs takes long."""
+    known = _at.get(id(url))
+    if known is None or known[0] is not url:
+        known = _at[id(url)] = url, engine(url)
+    return known[1]
+
+
+@functools.cache
+def engine(url: URL) -> Engine:
+    """One engine per URL and process. Its pool is closed when the process ends, as it does on SIGTERM."""
+    made = _sqlite(url) if url.get_backend_name() == "sqlite" else _server(url)
+    atexit.register(made.dispose)
+    atexit.register(give_back)  # which comes before it, as the last one that is registered is called first
+    return made
+
+
+def engine_of_migrations(url: URL) -> Engine:
+    """Without limits on statements and locks, as an ALTER TABLE takes what it takes; it keeps no connection."""
+    if url.get_backend_name() == "sqlite":
+        return engine(url)
+    arguments = {"connect_timeout": CONNECT_SECONDS}
+    return create_engine(url, connect_args=arguments, isolation_level="READ COMMITTED", poolclass=NullPool)
+
+
+def _server(url: URL) -> Engine:
+    mysql = url.get_backend_name() in MYSQL
+    made = create_engine(
+        url,
+        connect_args=_mysql_limits() if mysql else _postgresql_limits(url),
+        isolation_level="READ COMMITTED",
+        pool_size=settings().threads + 1,  # the relay's thread sends what the outbox holds
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
+        pool_pre_ping=True,
+    )
+    if not mysql:
+        event.listen(made, "do_connect", _connect_impatiently)
+    return made
+
+
+def _mysql_limits() -> dict[str, Any]:
+    return {
+        "connect_timeout": CONNECT_SECONDS,
+        "read_timeout": ANSWER_SECONDS,
+        "write_timeout": ANSWER_SECONDS,
+        "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}, lock_wait_timeout = {LOCK_SECONDS}",
+        "sql_mode": "TRADITIONAL",  # whatever the server says: what does not fit is refused, not cut
+    }
+
+
+def _postgresql_limits(url: URL) -> dict[str, Any]:
+    seconds = {
+        "statement_timeout": STATEMENT_SECONDS,
+        "lock_timeout": LOCK_SECONDS,
+        "idle_in_transaction_session_timeout": IDLE_SECONDS,
+    }
+    limits = [f"-c {name}={each * 1000}" for name, each in seconds.items()]
+    return {
+        "connect_timeout": CONNECT_SECONDS,
+        "tcp_user_timeout": ANSWER_SECONDS * 1000,
+        "keepalives_idle": ANSWER_SECONDS,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "options": " ".join([str(url.query.get("options", "")), *limits]).strip(),
+    }
+
+
+def _connect_impatiently(
+    _: Dialect, __: ConnectionPoolEntry, arguments: list[Any], named: dict[str, Any]
+) -> DBAPIConnection:
+    from choreography import impatience  # noqa: PLC0415 - a driver, which a laptop does not need
+
+    connection: Any = impatience.Connection.connect(*arguments, **named)
+    return connection  # type: ignore[no-any-return]
+
+
+def _sqlite(url: URL) -> Engine:
+    # in this mode sqlite3 itself says BEGIN IMMEDIATE before the first statement that writes
+    arguments = {"isolation_level": "IMMEDIATE"}
+    if not url.database:
+        return create_engine(url, connect_args=arguments)
+    made = create_engine(
+        url,
+        connect_args=arguments,
+        pool_size=2 * (settings().threads + 1),  # as above; each thread keeps one, and may read by another
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
+    )
+    event.listen(made, "connect", _prepare_sqlite)
+    return made
+
+
+def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={ANSWER_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+class Writing:
+    """The connection of a writer. That to a SQLite file stays with its thread, until something goes wrong with it.
+
+    To take one from the pool for each call and to give it back is a twentieth of a call. Those to a server are taken
+    anew: between two calls it may have gone away, and the pool finds out.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: dict[Engine, Connection] | None = None
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            self._kept = vars(_threads).setdefault("connections", {})
+
+    def __enter__(self) -> Connection:
+        kept = self._kept and self._kept.get(self._engine)
+        self._connection = kept or self._engine.connect()
+        return self._connection
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if self._kept is None:
+            self._connection.close()
+        elif error is None:
+            self._keep(self._kept)
+        else:
+            self._kept.pop(self._engine, None)
+            self._connection.close()
+
+    def _keep(self, kept: dict[Engine, Connection]) -> None:
+        if self._engine not in kept:
+            if len(kept) == MOST_KEPT:  # a process has few databases, but the tests have many
+                give_back()
+            kept[self._engine] = self._connection
+
+
+def give_back() -> None:
+    """Gives the connections that this thread keeps back to their pools."""
+    connections: dict[Engine, Connection] = vars(_threads).get("connections", {})
+    for connection in connections.values():
+        connection.close()
+    connections.clear()
