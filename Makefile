@@ -104,8 +104,9 @@ tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for
 bench: $(VENV)/.dev ## what a saga costs: prints a table and writes benchmarks/results/; PEERS=folder compares with DBOS and Restate
 	@PEERS="$(PEERS)" $(IN_VENV) benchmarks.table $(ARGS)
 
+# its words are in the environment: make puts there what is given on its command line, whatever characters it has
 policy: $(VENV)/.dev ## a new policy: NAME=thank-customer FOLDER=loyalty HEARS=ReservationConfirmed SAYS=LetterSent
-	@NAME="$(NAME)" FOLDER="$(FOLDER)" HEARS="$(HEARS)" SAYS="$(SAYS)" $(IN_VENV) scaffold
+	@$(IN_VENV) scaffold
 
 lists: $(VENV)/.laptop ## write the lists that follow from knative/base and functions/ (scaffold/lists.py)
 	@$(IN_VENV) scaffold.lists .

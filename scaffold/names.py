@@ -1,5 +1,7 @@
 """The four words of a new policy, and the names that follow from them."""
 
+import builtins
+import importlib.util
 import keyword
 import re
 import sys
@@ -12,7 +14,7 @@ from sqlalchemy.dialects.mysql.reserved_words import RESERVED_WORDS_MARIADB, RES
 from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
 
 from airline import events
-from scaffold.system import function_folders
+from scaffold.system import function_folders, services_of_components
 
 USAGE = "make policy NAME=thank-customer FOLDER=loyalty HEARS=ReservationConfirmed SAYS=LetterSent"
 WORDS = {
@@ -26,6 +28,8 @@ LONGEST_NAME = 27
 LONGEST_TYPE = 40
 """What the dashboard keeps of an event's type."""
 OTHER_IMAGES = {"gateway", "migrations"}
+PARTS_OF_A_LAPTOP = {"board", "broker", "jaeger", "laptop", "migrations"}
+"""Processes, logs and ports of `make run` have these names already."""
 OF_SQL = RESERVED_WORDS | RESERVED_WORDS_MYSQL | RESERVED_WORDS_MARIADB
 
 
@@ -51,6 +55,11 @@ class Policy:
     def module(self) -> str:
         """letter_sent: of the module with the rule, and of its table."""
         return snake(self.says)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """LetterSent, letter_sent, LETTER_SENT: the event, the module and the table in Python."""
+        return self.says, self.module, self.module.upper()
 
 
 def snake(name: str) -> str:
@@ -84,6 +93,12 @@ def _check_name(name: str, root: Path) -> None:
         raise Refused(
             f"NAME={name}: knative/base/{name}.yaml exists already. Nothing was written; choose another name."
         )
+    if name in services_of_components(root):
+        raise Refused(
+            f"NAME={name}: a component in knative/components has a Service of that name. Choose another name."
+        )
+    if name in PARTS_OF_A_LAPTOP:
+        raise Refused(f"NAME={name}: a part of `make run` has that name already. Choose another name.")
 
 
 def _check_folder(folder: str, root: Path) -> None:
@@ -132,9 +147,18 @@ def _check_says(policy: Policy, root: Path) -> None:
     for migration in (root / "functions" / policy.folder / "migrations").glob("*.py"):
         if f'"{module}"' in migration.read_text("utf-8"):
             raise Refused(f"SAYS={says}: {migration.relative_to(root)} names a table {module}. Choose another word.")
+    if importlib.util.find_spec(module):
+        raise Refused(
+            f"SAYS={says}: {module} would be a module, and a Python package has that name. Choose another word."
+        )
 
 
 def _check_kebab(word: str, value: str) -> None:
     target = snake(value)
     if not re.fullmatch(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", value) or keyword.iskeyword(target):
-        raise Refused(f"{word}={value} must be small letters, digits and hyphens, beginning with a letter: {USAGE}")
+        raise Refused(
+            f"{word}={value} must be small letters, digits and hyphens between them, begin with a letter, and not be a "
+            f"keyword of Python. As in: {USAGE}"
+        )
+    if word == "NAME" and hasattr(builtins, target):
+        raise Refused(f"NAME={value}: {target} is a function of Python itself. Choose another name.")

@@ -3,6 +3,7 @@
 New files are copies under the new names. In existing files, a piece is inserted where it belongs.
 """
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -29,7 +30,33 @@ def files(policy: Policy, root: Path) -> dict[Path, str]:
     existing = (root / "functions" / policy.folder / "main.py").exists()
     glossary = (root / GLOSSARY).read_text("utf-8")
     word = _with_line(glossary, "SagaEvent", f"    | {policy.says}\n", before=_copy(str(GLOSSARY), policy))
-    return {GLOSSARY: word} | dict(_extended(policy, root) if existing else _founded(policy, root))
+    written = {GLOSSARY: word} | dict(_extended(policy, root) if existing else _founded(policy, root))
+    for path, text in written.items():
+        if path.suffix == ".py":
+            _check_meanings(path, text, policy)
+    return written
+
+
+def _check_meanings(path: Path, text: str, policy: Policy) -> None:
+    """Raises Refused where a name of the policy would mean two things in a module."""
+    names = [name for statement in ast.parse(text).body for name in _bound(statement)]
+    for word, name in (
+        (f"NAME={policy.name}", policy.target),
+        *((f"SAYS={policy.says}", each) for each in policy.said),
+    ):
+        if names.count(name) > 1:
+            raise Refused(f"{word}: {name} means something else in {path} already. Choose another word.")
+
+
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    """The names that a statement of a module gives to things."""
+    match statement:
+        case ast.Import(names) | ast.ImportFrom(names=names):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in names)
+        case ast.FunctionDef(name) | ast.ClassDef(name):
+            yield name
+        case ast.Assign(targets):
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
 def _founded(policy: Policy, root: Path) -> Iterator[tuple[Path, str]]:
@@ -109,7 +136,10 @@ def _module_with(name: str, folder: Path) -> str:
     for path in sorted(folder.glob("*.py")):
         if re.search(rf"^{name} = ", path.read_text("utf-8"), re.MULTILINE):
             return path.stem
-    raise Refused(f"functions/{folder.name} has no module with `{name} = ...`, which a new policy there shares.")
+    raise Refused(
+        f"FOLDER={folder.name}: no module in functions/{folder.name} defines `{name}`, which its policies share. "
+        "Choose another folder."
+    )
 
 
 def _sibling(policy: Policy, root: Path) -> str:
@@ -119,7 +149,10 @@ def _sibling(policy: Policy, root: Path) -> str:
         text = path.read_text("utf-8")
         if image in text:
             return text
-    raise Refused(f"No Service in knative/base has the {image}... of functions/{policy.folder}.")
+    raise Refused(
+        f"FOLDER={policy.folder}: its Services are in a component, and a policy is written into knative/base only. "
+        "Choose another folder."
+    )
 
 
 def _taken_from_secrets(manifest: str) -> str:

@@ -69,9 +69,15 @@ def read_system(root: Path) -> System:
     )
 
 
+def services_of_components(root: Path) -> set[str]:
+    """The Knative Services that components add. Raises ManifestError."""
+    services = read_documents(_of_components(root)).of_kind("Service", SERVING)
+    return {service["metadata"]["name"] for service in services}
+
+
 def _of_components(root: Path) -> list[Path]:
     """What components add that Knative knows, each in the file of its own name; `oidc` is prepared for all of it."""
-    folders = sorted((root / "knative" / "components").iterdir())
+    folders = sorted((root / "knative" / "components").glob("*"))
     return [file for folder in folders if (file := folder / f"{folder.name}.yaml").exists()]
 
 

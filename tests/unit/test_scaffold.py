@@ -104,6 +104,12 @@ def test_what_it_wrote_is_as_make_lint_wants_it_however_long_the_names_are(folde
         ({"NAME": "thank_customer"}, "NAME=thank_customer must be small letters"),
         ({"NAME": "../../etc"}, "NAME=../../etc must be small letters"),
         ({"NAME": "class"}, "NAME=class must be small letters"),
+        ({"NAME": "class"}, "not be a keyword of Python"),
+        ({"NAME": "thank-"}, "hyphens between them"),
+        ({"NAME": "고객-감사"}, "NAME=고객-감사 must be small letters"),
+        ({"NAME": "list"}, "NAME=list: list is a function of Python itself"),
+        ({"NAME": "notify-customer"}, "a component in knative/components has a Service of that name"),
+        ({"NAME": "broker"}, "a part of `make run` has that name already"),
         ({"NAME": "a" * (LONGEST_NAME + 1)}, f"may have {LONGEST_NAME}"),
         ({"NAME": "decrease-seats"}, "knative/base/decrease-seats.yaml exists already"),
         ({"FOLDER": "Loyalty"}, "FOLDER=Loyalty must be small letters"),
@@ -121,12 +127,34 @@ def test_what_it_wrote_is_as_make_lint_wants_it_however_long_the_names_are(folde
         ({"SAYS": "Select"}, "select would be a module and a table"),
         ({"SAYS": "Flights"}, "functions/flight-seats/flights.py has the name of its module"),
         ({"SAYS": "Airline"}, "airline has the name of its module"),
+        ({"SAYS": "Flask"}, "flask would be a module, and a Python package has that name"),
         ({"SAYS": "Outbox", "FOLDER": "reserve"}, "names a table outbox"),
     ],
 )
 def test_what_cannot_be_written_is_refused_with_the_reason(words: dict[str, str], said: str) -> None:
     with pytest.raises(Refused) as refused:
         read_policy(LOYALTY | words, ROOT)
+
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"NAME": "policy"}, "NAME=policy: policy means something else in functions/loyalty/main.py already"),
+        ({"NAME": "letter-sent"}, "NAME=letter-sent: letter_sent means something else in functions/loyalty/main.py"),
+        ({"NAME": "housekeeping", "FOLDER": "reserve"}, "means something else in functions/reserve/main.py already"),
+        ({"NAME": "store"}, "NAME=store: store means something else in functions/loyalty/letter_sent.py already"),
+        ({"SAYS": "Event"}, "SAYS=Event: Event means something else in airline/events.py already"),
+        ({"SAYS": "Command"}, "SAYS=Command: Command means something else in airline/events.py already"),
+        ({"SAYS": "Settings"}, "SAYS=Settings: settings means something else in functions/loyalty/main.py already"),
+        ({"FOLDER": "board"}, "FOLDER=board: no module in functions/board defines `SOURCE`"),
+        ({"FOLDER": "notifications"}, "FOLDER=notifications: its Services are in a component"),
+    ],
+)
+def test_a_word_that_would_break_the_modules_it_is_written_into_is_refused(words: dict[str, str], said: str) -> None:
+    with pytest.raises(Refused) as refused:
+        touched(**words)
 
     assert said in str(refused.value)
 
