@@ -114,7 +114,7 @@ lists: $(VENV)/.laptop ## write the lists that follow from knative/base and func
 # dev.txt holds all the others to its versions
 lock: $(VENV)/.dev ## write requirements/*.txt from *.in; ARGS=--upgrade takes newer versions
 	@$(IN_VENV) pip install --quiet --disable-pip-version-check uv
-	@uv="$$(cd $(VENV) && pwd -P)/bin/uv" && cd requirements && held=/dev/null && for set in dev laptop sending migrations functions; do \
+	@uv="$$(cd $(VENV) && pwd -P)/bin/uv" && cd requirements && held=/dev/null && for set in dev laptop migrations functions; do \
 	  "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(ARGS) --constraints "$$held" "$$set.in" -o "$$set.txt" || exit 1; held=dev.txt; \
 	  echo "requirements/$$set.txt"; \
