@@ -1,12 +1,12 @@
 """The airline over HTTP: one base URL, JSON, and an Idempotency-Key on whatever changes something."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import requests
@@ -17,14 +17,9 @@ from client.errors import Refused, Unreachable
 
 TIMEOUT = (5, 40)
 """Seconds to connect, and to wait for an answer: the gateway gives up after 35 itself."""
-PAGE = 1000
-"""The largest page that the services give."""
 EXAMPLE = "http://127.0.0.1:8088"
 REPEAT = "Idempotent-Replayed"
 """The header of an answer that was given before."""
-
-Progress = Callable[[int, int], None]
-"""Hears how many of how many have been read."""
 
 
 @dataclass(frozen=True)
@@ -134,51 +129,6 @@ def _commanded(  # noqa: PLR0913 - a request
         raise Unreachable(f"{error} Whether it was done is open. Idempotency-Key: {key}") from error
 
 
-def pages(
-    airline: Airline, path: str, name: str, progress: Progress | None = None, **query: Any
-) -> Iterator[list[Any]]:
-    """A collection, page by page.
-
-    Rows that are never removed and never leave the filter are never missed, and come once. Of a long list `progress`
-    gets the least number of rows that it can have.
-    """
-    done = 0
-    query = {"size": PAGE, **query}
-    while True:
-        page = get(airline, path, **query)
-        items = _items(page, path, name)
-        done += len(items)
-        if progress:
-            progress(done, max(done, page["page"]["totalElements"]))
-        yield items
-        if (following := page.get("_links", {}).get("next")) is None:
-            return
-        query = parse_qs(urlsplit(following["href"]).query)
-
-
-def some(airline: Airline, path: str, name: str, limit: int, **query: Any) -> tuple[list[Any], int]:
-    """The first `limit` items of a collection, and how many there are."""
-    items: list[Any] = []
-    total = 0
-
-    def count(_: int, all_there_are: int) -> None:
-        nonlocal total
-        total = all_there_are
-
-    for page in pages(airline, path, name, count, size=min(limit, PAGE), **query):
-        items += page
-        if len(items) >= limit:
-            break
-    return items[:limit], total
-
-
-def count(airline: Airline, path: str, **query: Any) -> int | str:
-    """How many items a collection has, or "1000+" for one that has at least so many."""
-    page = get(airline, path, size=1, **query)["page"]
-    total = int(page["totalElements"])
-    return f"{total}+" if page.get("totalIsLeast") else total
-
-
 def segment(identity: str) -> str:
     """An id as one segment of a path. Raises Refused for what would lead elsewhere: to the collection, or above it."""
     try:
@@ -187,13 +137,6 @@ def segment(identity: str) -> str:
     except UnicodeEncodeError:  # bytes of another encoding than that of the terminal
         pass
     raise Refused(f"{identity!r} is not an id.")
-
-
-def _items(page: Any, path: str, name: str) -> list[Any]:
-    try:
-        return list(page["_embedded"][name])
-    except (KeyError, TypeError) as error:
-        raise Unreachable(f"{path} answers, but not with a collection of {name}.") from error
 
 
 def _ask(airline: Airline, method: str, path: str, query: dict[str, Any], **request: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.progress import Progress
 
-from client import gateway
+from client import gateway, lists
 from client.gateway import Airline
 from client.laws import MONEY, SAME_COMMAND, Books, Difference, Item
 
@@ -49,7 +49,7 @@ def _all(airline: Airline, name: str, bars: Progress) -> list[Item]:
     def show(done: int, total: int) -> None:
         bars.update(bar, completed=min(done, total), total=total)
 
-    return _once(name, gateway.pages(airline, _path(name), name, show))
+    return _once(name, lists.pages(airline, _path(name), name, show))
 
 
 def _once(name: str, pages: Iterable[list[Item]]) -> list[Item]:
@@ -129,7 +129,7 @@ def _of_customer(airline: Airline, number: str) -> list[Item]:
 
 
 def _pages(airline: Airline, name: str, **query: Any) -> Iterator[list[Item]]:
-    return gateway.pages(airline, _path(name), name, **query)
+    return lists.pages(airline, _path(name), name, **query)
 
 
 def _path(collection: str) -> str:

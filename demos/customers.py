@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airline import saga
-from client import gateway, waiting
+from client import gateway, lists, waiting
 from client.gateway import Airline
 from demos.definition import DEFINITION
 from demos.errors import DemoFailed
@@ -92,7 +92,7 @@ def await_ends(airline: Airline, flight: int, placed: Iterable[Placed]) -> list[
 
 def of_flight(airline: Airline, flight: int) -> list[Mapping[str, Any]]:
     """All reservations of a flight."""
-    pages = gateway.pages(airline, "/reservations", "reservations", flightId=flight)
+    pages = lists.pages(airline, "/reservations", "reservations", flightId=flight)
     return list({item["reservationId"]: item for page in pages for item in page}.values())
 
 

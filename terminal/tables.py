@@ -50,8 +50,8 @@ def _is_measured(value: object) -> bool:
     return isinstance(value, (int, float)) or (isinstance(value, str) and _MEASURED.fullmatch(value) is not None)
 
 
-def items(names: Mapping[str, str], found: Iterable[Mapping[str, Any]], total: int | None = None) -> Table:
-    """Resources as a table: `names` says which fields, and what to call them."""
+def items(names: Mapping[str, str], found: Iterable[Mapping[str, Any]], total: int | str | None = None) -> Table:
+    """Resources as a table: `names` says which fields, and what to call them; `total` how many there are in all."""
     rows = [[item.get(field) for field in names] for item in found]
     caption = "" if total is None else f"{len(rows)} of {total}"
     return table(list(names.values()), rows, caption)

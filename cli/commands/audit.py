@@ -1,14 +1,15 @@
 """`airline audit`: what operators did."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.common_options import Limit
-from cli.invocation import Invocation, answer
-from client import gateway
-from terminal import tables
+from cli.invocation import Invocation
+from cli.listing import listed
+from client import lists
+from client.lists import Found
 
 SERVICES = ("reserve", "flight-seats", "dashboard", "dead-letters")
 COLUMNS = {
@@ -31,11 +32,10 @@ def audit(
     """What operators did and how it ended, latest first. Kept where the airline asks who calls (docs/identity.md)."""
     then = since and f"{since.replace(tzinfo=since.tzinfo or UTC).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     wanted = {"actor": actor, "since": then, "sort": "at,desc"}
-    found: list[dict[str, Any]] = []
-    total = 0
-    for service in SERVICES:
-        some, there = gateway.some(invocation.airline, f"/audit/{service}", "actions", limit, **wanted)
-        found += [{"service": service, **one} for one in some]
-        total += there
-    latest = sorted(found, key=lambda one: str(one["at"]), reverse=True)[:limit]
-    answer(invocation, {"total": total, "actions": latest}, lambda: tables.items(COLUMNS, latest, total))
+    found = {
+        service: lists.some(invocation.airline, f"/audit/{service}", "actions", limit, **wanted) for service in SERVICES
+    }
+    actions = [{"service": service, **one} for service, some in found.items() for one in some.items]
+    latest = sorted(actions, key=lambda one: str(one["at"]), reverse=True)[:limit]
+    total = sum(some.total for some in found.values())
+    listed(invocation, "actions", Found(latest, total, any(some.total_is_least for some in found.values())), COLUMNS)

@@ -8,7 +8,8 @@ from rich.console import RenderableType
 
 from cli.common_options import Limit
 from cli.invocation import Invocation, answer
-from client import gateway
+from cli.listing import listed
+from client import gateway, lists
 from client.errors import Refused, Unreachable
 from client.gateway import Airline
 from terminal import tables
@@ -45,8 +46,8 @@ def list_all(  # noqa: PLR0913 - the filters of the resource
 ) -> None:
     """The dead letters, latest first."""
     wanted = {"status": status, "sort": "lastAt,desc"} | _wanted(type_, function, reservation)
-    found, total = gateway.some(invocation.airline, "/dead-letters", "deadLetters", limit, **wanted)
-    answer(invocation, {"total": total, "deadLetters": found}, lambda: tables.items(COLUMNS, found, total))
+    found = lists.some(invocation.airline, "/dead-letters", "deadLetters", limit, **wanted)
+    listed(invocation, "deadLetters", found, COLUMNS)
 
 
 def show(invocation: Invocation, identity: Identity) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from cli.common_options import Limit
 from cli.invocation import Invocation, answer
-from client import gateway
+from client import gateway, lists
 from client.errors import Refused
 from client.gateway import Airline
 from terminal import tables
@@ -84,9 +84,9 @@ def _all(airline: Airline) -> list[Any]:
     found: list[Any] = []
     while True:
         after = found[-1]["id"] if found else 0
-        page = gateway.get(airline, "/kept", after=after, limit=gateway.PAGE)["kept"]
+        page = gateway.get(airline, "/kept", after=after, limit=lists.PAGE)["kept"]
         found += page
-        if len(page) < gateway.PAGE:
+        if len(page) < lists.PAGE:
             return found
 
 

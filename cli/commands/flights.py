@@ -10,7 +10,8 @@ from rich.console import Group
 from cli.commands import flights_csv
 from cli.common_options import Key, Limit
 from cli.invocation import Invocation, answer, note
-from client import gateway
+from cli.listing import listed
+from client import gateway, lists
 from client.errors import Refused
 from terminal import tables
 from terminal.console import progress
@@ -33,8 +34,8 @@ def list_all(
     limit: Limit = 50,
 ) -> None:
     """The flights, by number."""
-    found, total = gateway.some(invocation.airline, "/flights", "flights", limit, minSeats=min_seats)
-    answer(invocation, {"total": total, "flights": found}, lambda: tables.items(COLUMNS, found, total))
+    found = lists.some(invocation.airline, "/flights", "flights", limit, minSeats=min_seats)
+    listed(invocation, "flights", found, COLUMNS)
 
 
 def add(  # noqa: PLR0913 - the fields of a flight

@@ -1,4 +1,4 @@
-"""`airline reservations`: those that there are."""
+"""`airline reservations`: a list of them."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,8 +6,9 @@ import typer
 from rich.console import RenderableType
 
 from cli.common_options import Limit
-from cli.invocation import Invocation, answer
-from client import gateway
+from cli.invocation import Invocation
+from cli.listing import listed
+from client import lists
 from terminal import tables
 
 COLUMNS = {
@@ -31,8 +32,8 @@ def reservations(
 ) -> None:
     """The reservations, latest first."""
     wanted = {"status": status, "customerId": customer, "flightId": flight, "sort": "createdAt,desc"}
-    found, total = gateway.some(invocation.airline, "/reservations", "reservations", limit, **wanted)
-    answer(invocation, {"total": total, "reservations": found}, lambda: tables.items(COLUMNS, found, total))
+    found = lists.some(invocation.airline, "/reservations", "reservations", limit, **wanted)
+    listed(invocation, "reservations", found, COLUMNS)
 
 
 def drawn(reservation: dict[str, Any]) -> RenderableType:

@@ -9,7 +9,7 @@ from rich.live import Live
 from airline import saga
 from cli.commands import saga_tree, saga_wakings
 from cli.invocation import Invocation, answer
-from client import gateway
+from client import gateway, lists
 from client.errors import Refused
 from client.gateway import Airline
 from terminal.console import stdout
@@ -44,7 +44,7 @@ def known(airline: Airline, identity: str) -> dict[str, Any]:
     path = f"/reservations/{gateway.segment(identity)}"
     reservation = gateway.find(airline, path)
     history = gateway.find(airline, f"{path}/events")
-    letters, _ = gateway.some(airline, "/dead-letters", "deadLetters", gateway.PAGE, reservationId=identity)
+    letters = lists.some(airline, "/dead-letters", "deadLetters", lists.PAGE, reservationId=identity).items
     deliveries = gateway.find(airline, "/deliveries", correlationid=identity)
     if not (reservation or history or letters or (deliveries and deliveries["events"])):
         raise Refused(f"Nothing has been heard of reservation {identity}.")

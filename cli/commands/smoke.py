@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from airline import saga
 from cli.common_options import Timeout
 from cli.invocation import Invocation, answer, note
-from client import gateway, waiting
+from client import gateway, lists, waiting
 from client.errors import Broken
 from client.gateway import Airline
 from terminal import tables
@@ -91,7 +91,7 @@ def _flight(airline: Airline, number: int | None) -> Any:
 
 def _refunded(airline: Airline, reservation: str, within: float) -> Any:
     def look() -> bool:
-        found, _ = gateway.some(airline, "/payments", "payments", 1, reservationId=reservation)
+        found = lists.some(airline, "/payments", "payments", 1, reservationId=reservation).items
         return bool(found) and found[0]["status"] == "REFUNDED"
 
     return waiting.until(look, f"reservation {reservation} is refunded", within)
@@ -101,7 +101,7 @@ def _seats_back(airline: Airline, reservation: str, flight: int, within: float) 
     """The hold tells: others may take and give back seats of the flight meanwhile."""
 
     def look() -> bool:
-        held = gateway.pages(airline, "/holds", "holds", status="HELD", flightId=flight)
+        held = lists.pages(airline, "/holds", "holds", status="HELD", flightId=flight)
         return not any(hold["reservationId"] == reservation for page in held for hold in page)
 
     return waiting.until(look, f"the seats of {reservation} are back", within)

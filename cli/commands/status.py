@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from rich.console import Group, RenderableType
 
 from cli.invocation import Invocation, answer
-from client import gateway, reading
+from client import gateway, lists, reading
 from client.errors import ClientError, Unreachable
 from client.gateway import Airline
 from terminal import tables
@@ -48,7 +48,7 @@ def _counts(airline: Airline) -> dict[str, int | str | ClientError]:
     """How many of what there are."""
 
     def of(path: str, **query: str) -> Callable[[], int | str]:
-        return lambda: gateway.count(airline, path, **query)
+        return lambda: lists.count(airline, path, **query)
 
     def unsent(name: str) -> Callable[[], int]:
         return lambda: int(reading.outbox(airline, name)["unsent"])

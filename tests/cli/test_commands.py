@@ -98,6 +98,17 @@ def test_lists_longer_than_a_page_are_read_to_their_limit(typed: Typed, fake: Fa
     assert typed("flights", "list", "--limit", "3", "--json").json["total"] == 2500
 
 
+def test_of_a_list_that_is_too_long_to_be_counted_it_says_how_many_it_has_at_least(
+    typed: Typed, fake: FakeAirline
+) -> None:
+    page = {"totalElements": 1000, "totalIsLeast": True}
+    fake.answers["flights"] = (200, {"_embedded": {"flights": [flight()]}, "page": page})
+    assert "1 of 1,000 or more" in typed("flights", "list", "--limit", "1").out
+    found = typed("flights", "list", "--limit", "1", "--json").json
+    assert (found["total"], found["totalIsLeast"]) == (1000, True)
+    assert "1,000 or more" in typed("status").out
+
+
 def test_reservations_are_filtered_by_the_service(typed: Typed) -> None:
     found = typed("reservations", "--status", "CANCELED", "--customer", "7", "--json").json
     assert [reservation["reservationId"] for reservation in found["reservations"]] == ["BACK"]

@@ -1,0 +1,86 @@
+"""The collections of an airline: read page by page, the first items of one, or only how many there are."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from client import gateway
+from client.errors import Unreachable
+from client.gateway import Airline
+
+PAGE = 1000
+"""The largest page that the services give."""
+
+Progress = Callable[[int, int], None]
+"""Hears how many of how many have been read."""
+
+
+def pages(
+    airline: Airline, path: str, name: str, progress: Progress | None = None, **query: Any
+) -> Iterator[list[Any]]:
+    """A collection, page by page.
+
+    Rows that are never removed and never leave the filter are never missed, and come once. Of a long list `progress`
+    gets the least number of rows that it can have.
+    """
+    done = 0
+    for items, there in _pages(airline, path, name, size=PAGE, **query):
+        done += len(items)
+        if progress:
+            progress(done, max(done, there["totalElements"]))
+        yield items
+
+
+@dataclass(frozen=True)
+class Found:
+    """The first items of a collection, and how many it has: `total`, or more where `total_is_least`."""
+
+    items: list[Any]
+    total: int
+    total_is_least: bool = False
+
+    @property
+    def how_many(self) -> int | str:
+        """How many items the collection has, for people."""
+        return at_least(self.total) if self.total_is_least else self.total
+
+
+def some(airline: Airline, path: str, name: str, limit: int, **query: Any) -> Found:
+    """The first `limit` items of a collection, and how many it has."""
+    items: list[Any] = []
+    for page, there in _pages(airline, path, name, size=min(limit, PAGE), **query):
+        items += page
+        if len(items) >= limit:
+            total = max(len(items), there["totalElements"])
+            return Found(items[:limit], total, there.get("totalIsLeast", False))
+    return Found(items, len(items))
+
+
+def count(airline: Airline, path: str, **query: Any) -> int | str:
+    """How many items a collection has, or "1,000 or more" for a long one."""
+    page = gateway.get(airline, path, size=1, **query)["page"]
+    total = int(page["totalElements"])
+    return at_least(total) if page.get("totalIsLeast") else total
+
+
+def at_least(number: int) -> str:
+    """1000 is "1,000 or more"."""
+    return f"{number:,} or more"
+
+
+def _pages(airline: Airline, path: str, name: str, **query: Any) -> Iterator[tuple[list[Any], Mapping[str, Any]]]:
+    """The items of each page, and its `page`: which one it is, and how many there are."""
+    while True:
+        page = gateway.get(airline, path, **query)
+        yield _items(page, path, name), page["page"]
+        if (following := page.get("_links", {}).get("next")) is None:
+            return
+        query = parse_qs(urlsplit(following["href"]).query)
+
+
+def _items(page: Any, path: str, name: str) -> list[Any]:
+    try:
+        return list(page["_embedded"][name])
+    except (KeyError, TypeError) as error:
+        raise Unreachable(f"{path} answers, but not with a collection of {name}.") from error
