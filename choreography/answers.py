@@ -1,7 +1,7 @@
-"""The header lines of an answer as they are sent, by a tenth of Werkzeug's calls where it would change nothing.
+"""The header lines of an answer as they are sent, without Werkzeug where it would change none of them.
 
-Werkzeug completes them each time: the length of a body that does not say it, what a 304 may not have, addresses with
-characters that must be encoded. The answers of policies, and nearly all of the others, need none of it.
+Werkzeug completes them each time: it adds a missing length, takes away what a 304 may not have, and encodes addresses.
+The answers of policies, and nearly all of the others, need none of that, and this takes a tenth of the function calls.
 """
 
 import re

@@ -15,7 +15,7 @@ READING = ("GET", "HEAD", "OPTIONS")
 OF_A_FORM = ("text/plain", "multipart/form-data", "application/x-www-form-urlencoded")
 AT_HOME = ("same-origin", "none")
 PROBE = "/healthz"
-"""Asked by the address of a pod."""
+"""The path of the readiness probe, which asks by the address of a pod."""
 
 
 def refuse_strangers(request: Request) -> None:

@@ -72,8 +72,8 @@ def _is_structured(request: Request, binary: bool) -> bool:
     if media.startswith("application/cloudevents"):
         raise Unsupported(f"{media} is not supported: send one event, as {wire.CLOUD_EVENT_JSON} or in binary mode.")
     if not (_is_json(media) or (binary and not media)):
-        told = f"The data must be sent as {wire.JSON}" if binary else f"Send one event as {wire.CLOUD_EVENT_JSON}"
-        raise Unsupported(f"{told}, not as {media or 'something without a media type'}.")
+        wanted = f"The data must be sent as {wire.JSON}" if binary else f"Send one event as {wire.CLOUD_EVENT_JSON}"
+        raise Unsupported(f"{wanted}, not as {media or 'something without a media type'}.")
     return not binary
 
 

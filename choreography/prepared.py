@@ -79,8 +79,8 @@ class _Prepared:
         try:
             return driver.execute(self._sql, parameters)
         except self._error as error:
-            told = DBAPIError.instance(self._sql, tuple(parameters), error, self._error, dialect=self._dialect)
-            raise told from error
+            wrapped = DBAPIError.instance(self._sql, tuple(parameters), error, self._error, dialect=self._dialect)
+            raise wrapped from error
 
     def row(self, found: tuple[Any, ...]) -> Row[Any]:
         values = list(found)

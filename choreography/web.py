@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import IntegerConverter
 
 from choreography import access, audit, bodies, callers, contract, hal, logs, problems, store, tracing, wire
+from choreography.callers import PROBE
 from choreography.contract import Access, Document, Operation, Shape
 from choreography.errors import Invalid, Malformed, NotFound, Problem, Unsupported
 from choreography.events import Glossary
@@ -31,7 +32,6 @@ MOST_PARAMETERS = 32
 LONGEST_PARAMETER = 255
 """Characters of the name or the value of a parameter, and of a segment of the path."""
 REPEATABLE = ("sort",)
-PROBE = "/healthz"
 
 
 class _Number(IntegerConverter):

@@ -53,7 +53,7 @@ def read_disturbance(text: str) -> Disturbance:
     for part in text.split(","):
         name, _, value = part.partition("=")
         if name not in known:
-            raise ValueError(f"{part!r} is none of {', '.join(f'{each}=' for each in known)}")
+            raise ValueError(f"{part!r} is not one of {', '.join(f'{each}=' for each in known)}")
         values[name] = known[name](value)
     if not all(0 <= values.get(name, 0) <= 1 for name in ("twice", "late", "lost")):
         raise ValueError("twice, late and lost are probabilities between 0 and 1")

@@ -123,7 +123,7 @@ async def _tell(engine: Engine, request: web.BaseRequest) -> web.StreamResponse:
             return _kept(engine, request)
         case "/healthz" | "/metrics" as path:
             return _plainly(engine, path)
-    return problem(HTTPStatus.NOT_FOUND, "the broker tells nothing under this address")
+    return problem(HTTPStatus.NOT_FOUND, "the broker has nothing at this address")
 
 
 def _plainly(engine: Engine, path: str) -> web.Response:

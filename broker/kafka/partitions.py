@@ -1,7 +1,7 @@
 """Whether the Broker's topic has as many partitions as its configuration asks for: python3 partitions.py
 
 A Broker takes a topic that is there already, with whatever it has: left over from an earlier installation, or made by
-Kafka itself (`auto.create.topics.enable`), and then with one partition. Nothing on a cluster tells.
+Kafka itself (`auto.create.topics.enable`), and then with one partition. Nothing on a cluster reports it.
 
 Reads BOOTSTRAP_SERVERS (host:port, several with commas), TOPIC and PARTITIONS. Exit code 0: as many, or no topic yet;
 1: fewer or more, or Kafka did not answer; the last line says which. Standard library only, so it runs in any image: one
@@ -66,7 +66,7 @@ def _asked(host: str, port: int, topic: str) -> bytes:
         connection.sendall(struct.pack(">i", len(header + body)) + header + body)
         size = answers.read(4)
         if len(size) < len(b"size") or not 0 < (length := struct.unpack(">i", size)[0]) <= LARGEST:
-            raise NoAnswer("it closes the connection or is not a Kafka; does it want TLS or a user?")
+            raise NoAnswer("it closes the connection or is not a Kafka broker; does it want TLS or a user?")
         return answers.read(length)
 
 

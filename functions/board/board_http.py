@@ -24,7 +24,6 @@ from happenings import Happenings
 from instances import Document
 
 FEED = "/board/feed"
-PROBE = "/healthz"
 HEARTBEAT = 5.0  # seconds; one who has gone is noticed at the next one
 PAUSE = 0.1  # seconds; what comes within is one message
 LONGEST = 45.0  # seconds
@@ -41,7 +40,7 @@ def answer(request: Request) -> Response:
             return _heard(request)
         if request.path.rstrip("/") == FEED:
             return _feed(request)
-        if request.path == PROBE:
+        if request.path == callers.PROBE:
             return Response(status=HTTPStatus.NO_CONTENT)
         return problems.problem(HTTPStatus.NOT_FOUND, f"The board has nothing but {FEED}.")
     except Problem as error:

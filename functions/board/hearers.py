@@ -1,4 +1,8 @@
-"""Which Triggers want an event: their filters, in the dialects of Knative's Trigger (`filter` and `filters`, v1)."""
+"""Which Triggers want an event: their filters, in the dialects of Knative's Trigger (`filter` and `filters`, v1).
+
+The laptop's broker has the dialects as well (broker/embedded/filters.py). Neither room may import the other, so a test
+holds both to the same table.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any

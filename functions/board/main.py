@@ -1,4 +1,4 @@
-"""The function of board: wiring only. watching.py has what a watcher gets, hearing.py what an event adds to it."""
+"""The function of board: wiring only. board_http.py answers, following.py asks Kubernetes, happenings.py remembers."""
 
 from choreography import serving
 

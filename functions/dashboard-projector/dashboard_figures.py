@@ -13,6 +13,7 @@ from projection import EVENTS, OWED, RESERVATIONS
 REASONS = ("no-seats", "not-paid", "expired", "customer")
 """Why reservations are canceled: who said so, as what a customer types is no label."""
 OVERDUE = timedelta(minutes=10)
+"""Longer than all retries of a Trigger take (about seven minutes)."""
 
 
 def look(connection: Connection) -> Iterable[Figure]:

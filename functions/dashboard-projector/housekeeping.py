@@ -1,7 +1,5 @@
 """What time does to the dashboard: the settled is reported, the uncompensated shows, and old history goes."""
 
-from datetime import timedelta
-
 import dashboard_figures
 import history_pruning
 import projection
@@ -9,9 +7,6 @@ import settlement
 from airline.events import AIRLINE
 from choreography import clock, figures, housekeeping, logs, store
 from choreography.logs import log
-
-OVERDUE = timedelta(minutes=10)
-"""Longer than all retries of a Trigger take (about seven minutes)."""
 
 
 def keep_house() -> None:
@@ -26,7 +21,7 @@ def keep_house() -> None:
 
 def _warn(_: float) -> int:
     with store.reading() as connection:
-        owed = projection.uncompensated(clock.now() - OVERDUE, connection)
+        owed = projection.uncompensated(clock.now() - dashboard_figures.OVERDUE, connection)
     for reservation_id in owed:
         with logs.about(**AIRLINE.about(reservation_id)):
             log.warning("canceled but not yet compensated")

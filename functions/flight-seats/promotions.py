@@ -47,7 +47,7 @@ def _promotions(folder: Path, names: list[str]) -> Iterator[Promotion]:
         try:
             text = _text(folder, name)
         except (OSError, ValueError) as error:
-            log.warning("no promotion: %r: %s", name, error)
+            log.warning("not a promotion: %r: %s", name, error)
             continue
         if text:  # an empty file is one that somebody is about to write
             yield Promotion(name, text)

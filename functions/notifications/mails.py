@@ -2,8 +2,8 @@
 
     (none) -> OWED -> SENDING -> SENT
                               -> OWED          the mail server is away, or says: later
-                              -> GIVEN_UP      it refuses this mail for good, or the mail is no news any more
-           -> NO_ADDRESS                       nobody knows where the customer wants to be told
+                              -> GIVEN_UP      it refuses this mail for good, or the mail is too old
+           -> NO_ADDRESS                       nobody knows the customer's address
 
 The Message-ID is made of the event's id, so it is the same however often the event is heard. Sending is three steps, as
 asking the provider is: commit SENDING, send outside any transaction, record. Who dies in between leaves SENDING; after
@@ -48,7 +48,7 @@ BATCH = 500
 LEFT_ALONE = timedelta(minutes=2)
 """A mail that has been SENDING, or OWED, for longer has no delivery at work on it any more."""
 GIVEN_UP_AFTER = timedelta(days=3)
-"""A mail that is older would be no news."""
+"""A mail that is older would tell the customer nothing new."""
 
 News = ReservationConfirmed | ReservationCanceled | PaymentRefunded
 

@@ -88,7 +88,7 @@ def list_entries() -> Response:
         access=Access.EVERYBODY,
         refuses={
             401: "Not signed, with another secret, or more than five minutes ago.",
-            404: "No webhooks are heard here: there is no provider of somebody else.",
+            404: "No webhooks are heard here: the payment provider is the test provider, in this process.",
         },
     )
 )

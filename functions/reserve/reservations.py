@@ -233,8 +233,8 @@ def expect_same(asked: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     """
     other = [fields.camel(name) for name, value in asked.items() if before.get(name) != value]
     if other:
-        told = "This was asked for before, with another " + ", ".join(other) + "; ask under a new id or key."
-        raise Invalid(told, dict.fromkeys(other, "was another the first time"))
+        sentence = f"This was asked for before, with another {', '.join(other)}; ask under a new id or key."
+        raise Invalid(sentence, dict.fromkeys(other, "was another the first time"))
 
 
 def placed(row: Row[Any]) -> ReservationPlaced:

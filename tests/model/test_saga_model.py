@@ -257,8 +257,8 @@ def test_the_laws_hold_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def _batch(scenario: Scenario, number: int) -> None:
-    class Told(Sagas):
+    class Batch(Sagas):
         def __init__(self) -> None:
             super().__init__(scenario)
 
-    run_state_machine_as_test(seed(number)(Told), settings=BATCH)
+    run_state_machine_as_test(seed(number)(Batch), settings=BATCH)

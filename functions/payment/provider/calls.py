@@ -67,7 +67,7 @@ def ask(method: str, path: str, until: float, headers: Mapping[str, str], body: 
         finally:
             response.close()
     except urllib3.exceptions.HTTPError as error:
-        raise Unclear(f"there was no whole answer ({type(error).__name__})") from error
+        raise Unclear(f"no complete answer came ({type(error).__name__})") from error
     return _answer(response.status, content)
 
 
@@ -88,7 +88,7 @@ def _answer(status: int, content: bytes) -> Answer:
     if isinstance(body, dict):
         return Answer(status, body)
     if status < 300:  # noqa: PLR2004 - a success, so it may have done it
-        raise Unclear("its answer is no JSON object")
+        raise Unclear("its answer is not a JSON object")
     return Answer(status, {})
 
 

@@ -9,7 +9,7 @@ from flask import Response, request
 from sqlalchemy import select
 
 from airline.settings import settings
-from choreography import contract, fields, hal, idempotency, resources, web
+from choreography import callers, contract, fields, hal, idempotency, resources, web
 from choreography.contract import Access, Body, Document, Operation, Parameter, Shape, Shown
 from choreography.errors import Invalid, NotFound, Unauthenticated
 from choreography.fields import Field
@@ -63,7 +63,7 @@ _REFUND = Body("RefundOrder", {"amount": Field(AMOUNT, about="All of the charge:
 @app.before_request
 def _refuse_who_has_no_key() -> None:
     known, sent = settings().payment_provider_key, request.headers.get("Authorization", "")
-    asks = request.path not in (web.PROBE, "/openapi.json")
+    asks = request.path not in (callers.PROBE, "/openapi.json")
     if known and asks and not hmac.compare_digest(f"Bearer {known}".encode(), sent.encode()):
         raise Unauthenticated("Send the key of this provider as a bearer token.")
 

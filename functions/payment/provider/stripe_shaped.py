@@ -169,7 +169,7 @@ def _object(answer: Answer, kind: str) -> Object:
     if answer.status != OK:
         raise calls.refused(answer)
     if answer.body.get("object") != kind:
-        raise Unclear(f"its answer is no {kind}")
+        raise Unclear(f"its answer is not a {kind}")
     return answer.body
 
 

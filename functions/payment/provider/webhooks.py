@@ -1,6 +1,6 @@
 """The test provider's webhook: after each answer it says which key has moved, to PAYMENT_WEBHOOK_URL.
 
-It is sent once, by a thread that the answer does not wait for, and is lost where the process dies: a hint, no message.
+It is only a hint: it is sent once, by a thread that the answer does not wait for, and lost where the process dies.
 """
 
 import json
