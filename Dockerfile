@@ -44,7 +44,6 @@ RUN python3 -m images.layout code "${FUNCTION}" /code
 FROM python AS function
 COPY --from=layout-function /dependencies /
 COPY --from=layout-function /code /
-# gunicorn wants a folder for a socket of its own; where it can write none, it logs an error at each start
-ENV FUNCTION_SOURCE=/app/function/main.py PORT=8080 XDG_RUNTIME_DIR=/tmp
+ENV FUNCTION_SOURCE=/app/function/main.py PORT=8080
 EXPOSE 8080
 ENTRYPOINT ["python3", "-m", "functions_framework"]

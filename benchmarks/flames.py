@@ -1,7 +1,7 @@
 """A flame graph of each process of a running saga, by py-spy: python -m benchmarks.flames FOLDER
 
 Runs the system of `make run` in a folder of its own under the load of `benchmarks.table` and writes FOLDER/<name>.svg
-for the worker of each function and for the broker. py-spy is `pip install py-spy`; on macOS it needs root.
+for each function and for the broker. py-spy is `pip install py-spy`; on macOS it needs root.
 """
 
 import argparse
@@ -34,8 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as data, running_system(Path(data), "--window", "1h") as system:
         flight = add_flight(system)
         place_all(system, flight, WARM_UP, asked.clients)
-        # of the two processes of a function the last one is its worker
-        workers = {name: process.pid for name, process in processes(system) if name not in NOT_PYTHON}
+        found = {name: process.pid for name, process in processes(system) if name not in NOT_PYTHON}
         looking = [
             subprocess.Popen(
                 [
@@ -45,12 +44,12 @@ def main() -> None:
                 ],
                 stdout=subprocess.DEVNULL,
             )
-            for name, pid in workers.items()
+            for name, pid in found.items()
         ]
         place_all(system, flight, asked.sagas, asked.clients)
         for each in looking:
             each.wait()
-    for name in workers:
+    for name in found:
         print(svg(asked.folder, name))
 
 

@@ -98,7 +98,7 @@ def one_alone(system: RunningSystem, flight: int, number: int) -> float:
 
 
 def processes(system: RunningSystem) -> Iterator[tuple[str, psutil.Process]]:
-    """Every process with the name of what it belongs to: gunicorn has two for each function."""
+    """Every process with the name of what it belongs to."""
     state = system.state
     roots = {"broker": state["brokerPid"], "gateway": state["gatewayPid"]}
     roots |= {name: service["pid"] for name, service in state["services"].items() if service["pid"]}

@@ -9,7 +9,7 @@ It is only a hint. It is in no outbox, it is sent once, by a thread that nobody 
 setting WAKE_AHEAD. Where it is lost or comes twice, every function is still woken by the event that it works on.
 
 A main.py calls `at_start` before its other imports. So nothing here imports SQLAlchemy or `requests`, which take most
-of a start. Its thread belongs to gunicorn's master, which forks later; it lives on there, and holds no lock meanwhile.
+of a start. Its thread holds no lock while it waits: with WORKERS above 1, gunicorn forks meanwhile.
 """
 
 import threading

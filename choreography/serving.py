@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gunicorn import config, util
+from gunicorn import config, systemd, util
 from gunicorn.config import Config
 from gunicorn.workers.base import Worker
 
-from choreography import tracing
+from choreography import one_process, tracing
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own in it
 """Where gunicorn keeps the file that a worker touches at each call; on a disk, each fsync would write its times."""
@@ -58,6 +58,7 @@ def prepare(*settings: Callable[[], object]) -> None:
     for read in settings:
         read()
     framework.host()
+    one_process.host()
     close_after_each_answer()
 
 
@@ -69,6 +70,7 @@ def close_after_each_answer() -> None:
     for longer would not do either: a function that falls asleep closes them at any time.
     """
     config.Keepalive.default = 0
+    config.ControlSocketDisable.default = True  # nobody asks it, and where it can write none it logs an error
     util.close_graceful = _close  # gunicorn calls it by this name
     config.PostWorkerInit.default = staticmethod(_worker_begins)
     config.ForwardedAllowIPS.default = "*"  # the peer is queue-proxy or this machine itself: no need to look each time
@@ -81,6 +83,7 @@ def _worker_begins(worker: Worker) -> None:
     _keep_configuration(worker)
     tracing.begin()
     process.ready = time.time()
+    systemd.sd_notify("READY=1", worker.log)  # a laptop waits for it
 
 
 def _keep_configuration(worker: Worker) -> None:

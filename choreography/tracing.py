@@ -5,8 +5,8 @@ each event on its way into the broker (`sending`). An event's `traceparent` is t
 CloudEvents extension "distributed tracing"), so a saga is one trace through all its functions, also by those that trace
 nothing.
 
-`spans.py` does it. It is loaded when a process begins to answer calls, never before: gunicorn forks after the import of
-main.py, and the thread that exports would not survive that.
+`spans.py` does it. It is loaded when a process begins to answer calls, never before: most processes are spared it, and
+with WORKERS above 1 gunicorn forks after the import of main.py, which the thread that exports would not survive.
 """
 
 # ruff: noqa: PLC0415 - the SDK takes a tenth of a second, and most processes are spared it
@@ -46,7 +46,7 @@ _process = _Process()
 
 
 def begin() -> None:
-    """To be called by a process that is about to answer calls, once it has been forked."""
+    """To be called by a process that is about to answer calls."""
     _process.begin()
 
 

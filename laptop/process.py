@@ -150,7 +150,7 @@ def _spawn(program: Program, listener: socket.socket | None, run: Path) -> int:
 
 
 def _locked(path: Path) -> int:
-    """A new file, as a worker of the process before may still hold the old one while it finishes a call."""
+    """A new file, as what the process before has started may still hold the old one."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from laptop.errors import LaptopError
 
-_LONGEST = 50  # bytes of the folder; below it are the name of a Service and "gunicorn.ctl"
+_LONGEST = 50  # bytes of the folder; below it are the name of a Service and "notify"
 _PLAIN = re.compile(r"[A-Za-z0-9._/+-]+")
 _SHORT = ("/tmp", "/var/tmp")  # noqa: S108 - only for a folder that mkdtemp makes for this user alone
 

@@ -123,10 +123,9 @@ def _begin_lifecycle(this: Run, function: Function) -> None:
     listener = this.addresses.listeners[function.name]
 
     def launch(notify: Path) -> Child:
-        # gunicorn puts its control socket into XDG_RUNTIME_DIR, or else into the user's home, one for all functions.
         _look_at_sources(this)
         lifecycle.outdated.clear()
-        told = {"NOTIFY_SOCKET": str(notify), "XDG_RUNTIME_DIR": str(notify.parent), "WOKEN_AT": f"{time.time():.3f}"}
+        told = {"NOTIFY_SOCKET": str(notify), "WOKEN_AT": f"{time.time():.3f}"}
         return this.children.start(replace(program, environment={**program.environment, **told}), listener)
 
     def notify() -> Path:

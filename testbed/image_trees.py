@@ -54,7 +54,7 @@ def started(tree: Path, folder: str, work: Path, **settings: str) -> Iterator[tu
     image = dict(entry.split("=", 1) for entry in config["Env"])
     port = free_port()
     environment = {name: value.replace("/app", f"{tree}/app") for name, value in image.items()}
-    here = {"HOST": "127.0.0.1", "PORT": str(port), "XDG_RUNTIME_DIR": str(work), "WORKERS": "1", "THREADS": "1"}
+    here = {"HOST": "127.0.0.1", "PORT": str(port), "WORKERS": "1", "THREADS": "1"}
     # -S: without the packages of the environment that runs the tests, as the image has none
     command = [sys.executable, "-S", *config["Entrypoint"][1:]]
     with (work / "errors").open("w") as errors:

@@ -95,5 +95,5 @@ def _message(document: Document) -> bytes:
 
 @functools.cache
 def _following() -> Following:
-    """Made at the first request: gunicorn forks before it."""
+    """Made at the first request, and not by an import."""
     return Following(cluster(), settings().service, Happenings())

@@ -51,7 +51,6 @@ def decrease_seats(url: URL, threads: int, log: Path, **settings: str) -> Iterat
         "DATABASE_URL": url.render_as_string(hide_password=False),
         "WORKERS": "1",
         "THREADS": str(threads),
-        "XDG_RUNTIME_DIR": str(log.parent),
         "FUNCTION_TARGET": "decrease_seats",
     }
     source = ("--source", str(FUNCTIONS / "flight-seats" / "main.py"))

@@ -34,7 +34,7 @@ def served(
     """The process and the port of a function, started as its image starts it. Its log is `folder`/log."""
     port = free_port()
     settings = {"HOST": "127.0.0.1", "PORT": str(port), "THREADS": str(threads), "WORKERS": "1"}
-    settings |= {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(folder)}
+    settings |= {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
     settings |= {"FUNCTION_SOURCE": str(source), "FUNCTION_TARGET": target, "DATABASE_URL": f"sqlite:///{folder}/a.db"}
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-m", "functions_framework"]

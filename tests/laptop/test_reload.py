@@ -13,7 +13,7 @@ import requests
 from testbed.running_system import RunningSystem, eventually, running_system
 from tests.laptop.conftest import FIXTURES
 
-ANSWER = 'return _json({"pid": os.getpid(), "parent": os.getppid(), "environment": dict(os.environ)})'
+ANSWER = 'return _json({"pid": os.getpid(), "environment": dict(os.environ)})'
 
 
 @dataclass(frozen=True)

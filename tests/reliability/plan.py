@@ -54,7 +54,7 @@ class Strike:
 
     after: int
     what: str
-    how: str = "group"
+    how: str = "killed"
     seconds: float = 0.0
 
     def __str__(self) -> str:
@@ -110,6 +110,4 @@ def _kill(dice: Random, what: str, reservations: int) -> Strike:
     after = dice.randint(reservations // 30, reservations)
     if what == "supervisor":
         return Strike(after, what, "alone, restarted after", dice.uniform(0.1, 3.0))
-    if what in FUNCTIONS:
-        return Strike(after, what, dice.choices(("group", "worker", "master"), (70, 15, 15))[0])
     return Strike(after, what)

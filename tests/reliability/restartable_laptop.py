@@ -84,7 +84,7 @@ class RestartableLaptop:
 
 
 def kill_group(pid: int) -> None:
-    """SIGKILL to a process of the laptop and its workers; each leads a group of its own."""
+    """SIGKILL to a process of the laptop and what it has started; each leads a group of its own."""
     os.killpg(pid, signal.SIGKILL)
 
 

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from contextlib import closing
 from random import Random
 
-import psutil
-
 from testbed.running_system import eventually
 from tests.reliability.plan import FUNCTIONS, PROVIDER, Strike
 from tests.reliability.restartable_laptop import RestartableLaptop, kill_group
@@ -60,32 +58,26 @@ class Striker:
         asked = "SELECT 1 FROM payments WHERE status = 'CHARGING' AND payment_method = 'slow'"
         eventually(lambda: self._laptop.query("payment", asked), "a slow charge is under way", 60)
         eventually(lambda: self._laptop.pid(name), f"{name} runs", 60)  # the provider may be waking for this very call
-        return self._kill(name, "group")
+        return self._kill(name)
 
     def _kill_resident(self, name: str) -> str:
         eventually(lambda: self._laptop.pid(name), f"{name} runs", 30)
-        return name if self._kill(name, "group") else "nothing"
+        return name if self._kill(name) else "nothing"
 
     def _kill_function(self, strike: Strike) -> str:
         awake = [name for name in FUNCTIONS if self._laptop.pid(name)]
         if not awake:
             return "nothing"
         name = strike.what if strike.what in awake else self._dice.choice(awake)
-        return f"{name} ({strike.how})" if self._kill(name, strike.how) else "nothing"
+        return name if self._kill(name) else "nothing"
 
-    def _kill(self, name: str, how: str) -> bool:
+    def _kill(self, name: str) -> bool:
         pid = self._laptop.pid(name)
         if pid is None:
             return False
         try:
-            if how == "group":
-                kill_group(pid)
-            elif how == "master":
-                os.kill(pid, signal.SIGKILL)
-            else:
-                for worker in psutil.Process(pid).children():
-                    worker.kill()
-        except (ProcessLookupError, psutil.NoSuchProcess):
+            kill_group(pid)
+        except ProcessLookupError:
             return False  # it went to sleep that very moment
         return True
 

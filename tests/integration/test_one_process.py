@@ -1,0 +1,64 @@
+"""A function is one process, which does for itself what a second one would do for it."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from testbed.project import ROOT
+from testbed.running_system import eventually
+from tests.integration.test_connections import served, whole_answer
+
+FLIGHTS = ROOT / "functions" / "flight-seats" / "main.py"
+PROBE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n"
+HEAD += b"Expect: 100-continue\r\n\r\n"
+
+
+@contextmanager
+def call_at_hand(port: int) -> Iterator[socket.socket]:
+    """A request that the function has begun to read, and whose body does not come."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+        caller.sendall(HEAD)
+        assert caller.recv(65536).startswith(b"HTTP/1.1 100 ")
+        yield caller
+
+
+def rest_of(caller: socket.socket) -> bytes:
+    answer = b""
+    while received := caller.recv(65536):
+        answer += received
+    return answer
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_function_is_one_process_and_finishes_its_call_when_it_is_asked_to_end(threads: int, tmp_path: Path) -> None:
+    with served(FLIGHTS, "decrease_seats", threads, tmp_path) as (process, port):
+        with call_at_hand(port) as caller:
+            assert psutil.Process(process.pid).children() == []
+            process.send_signal(signal.SIGTERM)
+            caller.sendall(b"{}")
+            assert rest_of(caller).startswith(b"HTTP/1.1 415 ")
+        assert process.wait(20) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_several_workers_have_one_who_starts_them_as_gunicorn_has_it(tmp_path: Path) -> None:
+    with served(FLIGHTS, "decrease_seats", 1, tmp_path, WORKERS="2") as (process, port):
+        eventually(lambda: len(psutil.Process(process.pid).children()) == 2, "both workers are there")
+        assert whole_answer(port, PROBE).startswith(b"HTTP/1.1 ")
+
+
+def test_whoever_holds_the_only_thread_for_too_long_ends_the_process_and_the_log_says_where(tmp_path: Path) -> None:
+    with (
+        served(FLIGHTS, "decrease_seats", 1, tmp_path, CLOUD_RUN_TIMEOUT_SECONDS="4") as (process, port),
+        call_at_hand(port),
+    ):
+        assert process.wait(60) == 1
+    log = (tmp_path / "log").read_text()
+    assert "bodies.py" in log
+    assert "a request took longer than 4 s (CLOUD_RUN_TIMEOUT_SECONDS): this process ends" in log
