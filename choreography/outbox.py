@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, bindparam, delete
 
-from choreography import backlog, clock, events, prepared, store, tokens, tracing, wire
+from choreography import backlog, clock, events, origins, prepared, store, tokens, tracing, wire
 from choreography.backlog import COUNT_AND_OLDEST, SENDERS, Rounds, remove
 from choreography.errors import BrokerAway, EventRefused, TryAgain
 from choreography.events import Event, Glossary
@@ -68,9 +68,8 @@ def commit(
 
     def attempt(transaction: Connection) -> tuple[T, list[_Written]]:
         result, said = work(transaction)
-        return result, [
-            _written(transaction, event, wire.say(event, source, cause, traceparent)) for event in _each(said)
-        ]
+        under = traceparent or (cause.traceparent if cause else "")
+        return result, [_written(transaction, event, source, cause, under) for event in _each(said)]
 
     with _sent.at_work():
         result, rows = _commit(attempt)
@@ -261,8 +260,12 @@ def _each(said: Said) -> Sequence[Event]:
     return said if isinstance(said, list | tuple) else (said,) if said is not None else ()
 
 
-def _written(transaction: Connection, said: Event, event: wire.CloudEvent) -> _Written:
-    return _write(transaction, event["id"], event, said.glossary.about(events.saga_of(said)))
+def _written(
+    transaction: Connection, said: Event, source: str, cause: wire.Envelope | None, traceparent: str
+) -> _Written:
+    saga = events.saga_of(said)
+    event = wire.say(said, source, cause, origins.of(saga, transaction, traceparent) or traceparent)
+    return _write(transaction, event["id"], event, said.glossary.about(saga))
 
 
 def _write(transaction: Connection, row: str, event: wire.CloudEvent, about: dict[str, str]) -> _Written:

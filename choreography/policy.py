@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from flask import Request, Response
 from sqlalchemy import Connection
 
-from choreography import ahead, bodies, callers, logs, outbox, problems, store, tokens, tracing, wire
+from choreography import ahead, bodies, callers, events, logs, origins, outbox, problems, store, tokens, tracing, wire
 from choreography.errors import Invalid, Problem
 from choreography.events import Event, Glossary
 from choreography.logs import log
@@ -60,21 +60,31 @@ def announce(
     return _handled(request, respond, policy)
 
 
-def reply_in_steps(
+def reply_in_steps(  # noqa: PLR0913 - three rules, and what is around them
     request: Request,
     begin: Callable[[HeardEvent, Connection], Intent | None],
     call: Callable[[Intent], Outcome],
     record: Callable[[Intent, Outcome, Connection], Event | None],
     source: str,
+    *,
+    others_finish: bool = False,
 ) -> Response:
     """Three steps where the outside world is asked: commit the intent, ask outside any transaction, record.
 
-    `begin` returns None if there is nothing (more) to ask. All three must be safe to run again.
+    `begin` returns None if there is nothing (more) to ask. All three must be safe to run again. `others_finish`: what
+    was left after the first step may be finished by others, through the outbox; they then know the saga's trace.
     """
 
     def respond(envelope: Envelope) -> Response:
         event = understood(envelope, begin)
-        intent = store.commit(lambda transaction: begin(event, transaction))
+
+        def first(transaction: Connection) -> Intent | None:
+            intent = begin(event, transaction)
+            if others_finish:
+                origins.of(events.saga_of(event), transaction, envelope.traceparent)
+            return intent
+
+        intent = store.commit(first)
         if intent is None:
             return _nothing()
         with tracing.inside(f"ask outside: {call.__name__}"):

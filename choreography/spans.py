@@ -33,6 +33,8 @@ WOKEN_FOR = 5.0
 _W3C = TraceContextTextMapPropagator()
 _present_call: ContextVar[SpanContext] = ContextVar("present_call", default=trace.INVALID_SPAN_CONTEXT)
 """The call that is being answered, and not the transaction in it: an event may be sent long after that."""
+_caller: ContextVar[SpanContext] = ContextVar("caller", default=trace.INVALID_SPAN_CONTEXT)
+"""Who made that call."""
 _woken: list[SpanContext] = []
 """The span of this process's start, once it is made."""
 
@@ -131,14 +133,27 @@ def note(attributes: Mapping[str, str | int]) -> None:
 
 
 def saying(type_: str, traceparent: str) -> str:
-    """See tracing.py. An event that belongs to another trace than the present work gets a span in its own."""
+    """See tracing.py. An event that belongs to another trace than the present work gets a span in its own.
+
+    The two are linked, so that each leads to the other.
+    """
     cause, now = _remote(traceparent), _present_call.get()
     if now.is_valid and (not cause.is_valid or cause.trace_id == now.trace_id):
         return _written(now)
     links = [Link(now)] if now.is_valid else []
     said = _tracer().start_span(f"say {type_}", _context(cause), SpanKind.PRODUCER, links=links)
     said.end()
+    trace.get_current_span().add_link(said.get_span_context())
     return _written(said.get_span_context())
+
+
+def origin(cause: str) -> str:
+    """See tracing.py."""
+    said, call = _remote(cause), _present_call.get()
+    if said.is_valid and said.trace_id != call.trace_id:
+        return _written(said)
+    caller = _caller.get()
+    return _written(caller if caller.is_valid else call) if call.is_valid else ""
 
 
 def current() -> str:
@@ -160,11 +175,12 @@ def _call(
     with _took("function_call_seconds", call=name), span_of_call as span:
         if woken:
             span.set_attribute("faas.coldstart", True)
-        token = _present_call.set(span.get_span_context())
+        present, under = _present_call.set(span.get_span_context()), _caller.set(caller)
         try:
             yield span
         finally:
-            _present_call.reset(token)
+            _present_call.reset(present)
+            _caller.reset(under)
 
 
 def _wake(parent: Context) -> bool:

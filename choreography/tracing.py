@@ -9,14 +9,17 @@ nothing.
 with WORKERS above 1 gunicorn forks after the import of main.py, which the thread that exports would not survive.
 """
 
-# ruff: noqa: PLC0415 - the SDK takes a tenth of a second, and most processes are spared it
-
+import importlib
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from choreography.settings import measured, traced
+
+if TYPE_CHECKING:
+    from choreography import spans  # bound by `_Process.begin`: the SDK takes a tenth of a second, most need none
 
 _NOTHING: AbstractContextManager[object] = nullcontext()
 _NO_HEADERS: AbstractContextManager[Mapping[str, str]] = nullcontext({})
@@ -28,6 +31,7 @@ class _Process:
 
     asked: bool = False
     traces: bool = False
+    """Or measures only: then its spans go nowhere."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> bool:
@@ -35,8 +39,7 @@ class _Process:
         if not self.asked:
             with self.lock:
                 if traced() or measured():
-                    from choreography import spans  # noqa: F401 - loaded by one thread, while the others wait
-
+                    globals()["spans"] = importlib.import_module("choreography.spans")  # while other threads wait
                     self.traces = True
                 self.asked = True
         return self.traces
@@ -56,8 +59,6 @@ def hearing(
     """The work of a function on one event: `traceparent` is the event's, `of_call` that of the HTTP request, if any."""
     if not _process.begin():
         return _NOTHING
-    from choreography import spans
-
     return spans.hearing(type_, about, traceparent, of_call or "")
 
 
@@ -65,8 +66,6 @@ def answering(method: str, path: str, traceparent: str | None) -> AbstractContex
     """The work of a function on one HTTP request."""
     if not _process.begin():
         return _NOTHING
-    from choreography import spans
-
     return spans.answering(method, path, traceparent or "")
 
 
@@ -74,16 +73,12 @@ def inside(name: str) -> AbstractContextManager[object]:
     """A part of such work that takes time: a transaction, or a question to the outside."""
     if not _process.traces:
         return _NOTHING
-    from choreography import spans
-
     return spans.inside(name)
 
 
 def waited(body: bytes) -> None:
     """An event leaves the outbox; `body` is that of the structured mode."""
     if _process.traces:
-        from choreography import spans
-
         spans.waited(body)
 
 
@@ -91,16 +86,12 @@ def sending(event: Mapping[str, object]) -> AbstractContextManager[Mapping[str, 
     """An event on its way into the broker. Enters with the headers to send with it."""
     if not _process.traces:
         return _NO_HEADERS
-    from choreography import spans
-
     return spans.sending(event)
 
 
 def note(attributes: Mapping[str, str | int]) -> None:
     """Adds to the present span what was not known when it began; empty ones are left out."""
     if _process.traces:
-        from choreography import spans
-
         spans.note(attributes)
 
 
@@ -108,8 +99,6 @@ def saying(type_: str, traceparent: str) -> str:
     """The traceparent of an event that is said now; `traceparent` is its cause's. Empty where nothing is traced."""
     if not _process.traces:
         return ""
-    from choreography import spans
-
     return spans.saying(type_, traceparent)
 
 
@@ -117,6 +106,14 @@ def current() -> str:
     """The traceparent of the present span; empty where there is none."""
     if not _process.traces:
         return ""
-    from choreography import spans
-
     return spans.current()
+
+
+def origin(cause: str) -> str:
+    """The traceparent to which all of a saga belongs that begins in the present call, and was caused by `cause`.
+
+    It is the caller's, whose span comes even if this process is killed. Empty where no traces are exported.
+    """
+    if not _process.traces or not traced():
+        return ""
+    return spans.origin(cause)

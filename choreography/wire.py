@@ -179,17 +179,24 @@ def event_of(envelope: Envelope, cls: type[E]) -> E:
 
 
 def say(event: Event, source: str, cause: Envelope | None = None, traceparent: str = "") -> CloudEvent:
-    """A word of the glossary as a CloudEvent from `source`, caused by `cause`, or by a call that had a traceparent."""
+    """A word of the glossary as a CloudEvent from `source`, caused by `cause`.
+
+    `traceparent` is where it belongs; without one, where its cause does.
+    """
     type_ = type(event).__name__
     about = {"id": events.identity(event), "type": type_, "source": source}
     if cause is not None:
         about["causationid"] = cause.id
-    return _event(about, event, cause.traceparent if cause else traceparent)
+    return _event(about, event, traceparent or (cause.traceparent if cause else ""))
 
 
-def forward(envelope: Envelope, command: Event) -> CloudEvent:
-    """A command from outside, cleaned: its own id, source and type, our data, and none of its extensions."""
-    return _event({name: envelope.attributes[name] for name in ("id", "source", "type")}, command, envelope.traceparent)
+def forward(envelope: Envelope, command: Event, traceparent: str = "") -> CloudEvent:
+    """A command from outside, cleaned: its own id, source and type, our data, and none of its extensions.
+
+    `traceparent` as for `say`.
+    """
+    about = {name: envelope.attributes[name] for name in ("id", "source", "type")}
+    return _event(about, command, traceparent or envelope.traceparent)
 
 
 def _event(about: CloudEvent, said: Event, traceparent: str) -> CloudEvent:

@@ -6,12 +6,19 @@ import finishing
 import payment_figures
 import payments
 from airline.events import AIRLINE
-from choreography import figures, housekeeping, outbox, store
+from choreography import figures, housekeeping, origins, outbox, store
 
 
 def keep_house() -> None:
-    """Asks the provider again by key, records, says it; then sends what the outbox still holds."""
-    housekeeping.keep(finished=_finish_unfinished, sent=outbox.drain, told=lambda _: figures.tell(payment_figures.look))
+    """Asks the provider again by key, records, says it; sends what the outbox still holds; forgets where old traces
+    began.
+    """
+    housekeeping.keep(
+        finished=_finish_unfinished,
+        sent=outbox.drain,
+        origins=origins.prune,
+        told=lambda _: figures.tell(payment_figures.look),
+    )
 
 
 def _finish_unfinished(until: float) -> int:

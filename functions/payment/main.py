@@ -30,7 +30,7 @@ def payment(request: Request) -> ResponseReturnValue:
 def charge_payment(request: Request) -> ResponseReturnValue:
     """RemainingSeatsDecreased -> Paid or PaymentFailed."""
     return policy.reply_in_steps(
-        request, payments.begin_charge, payments.charge, payments.record_charge, payments.SOURCE
+        request, payments.begin_charge, payments.charge, payments.record_charge, payments.SOURCE, others_finish=True
     )
 
 
@@ -38,7 +38,7 @@ def charge_payment(request: Request) -> ResponseReturnValue:
 def refund_payment(request: Request) -> ResponseReturnValue:
     """ReservationCanceled -> PaymentRefunded if money had been taken, else PaymentNotTaken."""
     return policy.reply_in_steps(
-        request, payments.begin_refund, payments.refund, payments.record_refund, payments.SOURCE
+        request, payments.begin_refund, payments.refund, payments.record_refund, payments.SOURCE, others_finish=True
     )
 
 

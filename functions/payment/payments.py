@@ -56,6 +56,7 @@ from airline.events import (
 )
 from choreography import clock, prepared, store
 from choreography.columns import Instant, indexes
+from choreography.origins import ORIGINS
 from choreography.outbox import OUTBOX
 from provider import Receipt
 
@@ -107,6 +108,7 @@ PAYMENTS = Table(
         sqlite_where=text(SHOWN),  # the migration says so for PostgreSQL too; here, it would be imported at each start
     ),
 )
+ORIGINS.to_metadata(metadata)
 OUTBOX.to_metadata(metadata)
 
 _PAYMENT = select(PAYMENTS).where(PAYMENTS.c.reservation_id == bindparam("reservation"))

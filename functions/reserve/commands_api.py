@@ -27,6 +27,7 @@ from choreography import (
     contract,
     fields,
     hal,
+    origins,
     outbox,
     policy,
     store,
@@ -132,10 +133,11 @@ def accept() -> Response:
     command = judged(envelope)
     if isinstance(command, ReservationRequested):
         ahead.expect(saga_expected)
-    event = wire.forward(envelope, _complete(command)) | access.attributes()
 
     def remember(transaction: Connection) -> CloudEvent:
         audit.note(transaction, HTTPStatus.ACCEPTED)
+        began = origins.of(command.reservation_id, transaction, envelope.traceparent)
+        event = wire.forward(envelope, _complete(command), began) | access.attributes()
         return accepted_commands.remember(event, command, transaction)
 
     outbox.pass_on(remember, AIRLINE)

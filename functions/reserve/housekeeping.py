@@ -5,12 +5,12 @@ import owed
 import reservations
 import reserve_figures
 from airline.events import AIRLINE
-from choreography import figures, housekeeping, idempotency, outbox
+from choreography import figures, housekeeping, idempotency, origins, outbox
 
 
 def keep_house() -> None:
     """Cancels what is PENDING past its time, by the normal road; says again what is owed and what was accepted but not
-    done; sends what is unsent; forgets commands that are done, and old keys.
+    done; sends what is unsent; forgets commands that are done, old keys, and where old traces began.
     """
     housekeeping.keep(
         expired=_expire_overdue,
@@ -19,6 +19,7 @@ def keep_house() -> None:
         sent=outbox.drain,
         forgotten=accepted_commands.forget,
         keys=idempotency.prune,
+        origins=origins.prune,
         told=lambda _: figures.tell(reserve_figures.look),
     )
 

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Row
 import reservations
 from airline.events import AIRLINE, Event
 from airline.settings import settings
-from choreography import clock, housekeeping, outbox, store, wire
+from choreography import clock, housekeeping, origins, outbox, store, wire
+from choreography.wire import CloudEvent
 
 LONGEST_SILENCE = timedelta(hours=1)
 CLOCKS_APART = timedelta(minutes=1)
@@ -68,14 +69,15 @@ def silence(age: timedelta) -> timedelta:
 
 def _speak(identity: str) -> None:
     for event in store.commit(functools.partial(_taken, identity)):
-        outbox.deliver(wire.pack(wire.say(event, reservations.SOURCE)))
+        outbox.deliver(wire.pack(event))
 
 
-def _taken(identity: str, transaction: Connection) -> list[Event]:
+def _taken(identity: str, transaction: Connection) -> list[CloudEvent]:
     row = reservations.find(identity, transaction)
     if row.owed_since is None:  # settled since it was listed
         return []
     # before it is sent, so that one that the broker refuses does not hold up the others
     now = clock.now()
     reservations.put_off(identity, now + silence(now - row.owed_since), transaction)
-    return said_again(row)
+    began = origins.of(identity, transaction)
+    return [wire.say(event, reservations.SOURCE, traceparent=began) for event in said_again(row)]

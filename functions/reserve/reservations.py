@@ -56,6 +56,7 @@ from choreography.actions import ACTIONS
 from choreography.columns import Instant, indexes
 from choreography.errors import Invalid, NotFound, TryAgain
 from choreography.keys import KEYS
+from choreography.origins import ORIGINS
 from choreography.outbox import OUTBOX
 
 SOURCE = "/airline/reserve"
@@ -98,6 +99,7 @@ ACTIONS.to_metadata(metadata)
 KEYS.to_metadata(metadata)
 ACCEPTED.to_metadata(metadata)
 EARLY_CANCELS.to_metadata(metadata)
+ORIGINS.to_metadata(metadata)
 OUTBOX.to_metadata(metadata)
 
 _RESERVATION = select(RESERVATIONS).where(RESERVATIONS.c.id == bindparam("reservation"))

@@ -123,6 +123,113 @@ def tick() -> dict[str, object]:
     return {"specversion": "1.0", "id": "t", "source": "/ping", "type": "dev.knative.sources.ping", "data": {}}
 
 
+def of_the_saga(airline: HostedAirline, broker: RecordingBroker, exported: Exported, reservation: str) -> list[Span]:
+    """The spans of the trace of a saga, once all of its events are in it."""
+    events_ = [event for event in broker.accepted if event.get("correlationid") == reservation]
+    (trace,) = {wire.trace_id(event["traceparent"]) for event in events_}
+    return [span for span in exported() if span.trace == trace]
+
+
+def test_a_customers_cancel_belongs_to_the_trace_of_the_reservation_and_is_linked_with_its_request(
+    airline: HostedAirline, broker: RecordingBroker, exported: Exported
+) -> None:
+    made = place(airline)["reservationId"]
+
+    airline.function("reserve").patch(
+        f"/reservations/{made}", json={"status": "CANCELED"}, headers={"traceparent": CALLER}
+    )
+
+    tree = of_the_saga(airline, broker, exported, made)
+    (root,) = roots(tree)
+    assert root.attributes["http.route"] == "/reservations"
+    said, request = named(tree, "say ReservationCanceled"), named(exported(), "PATCH")
+    assert (said.parent, said.links) == (root.id, ((TRACE, request.id),))
+    assert (said.trace, said.id) in {link for span in exported() if span.trace == TRACE for link in span.links}
+
+
+def test_a_command_to_cancel_belongs_to_the_trace_of_the_command_to_reserve(
+    airline: HostedAirline, broker: RecordingBroker, exported: Exported
+) -> None:
+    wish = {"customerId": 7, "flightId": 1001, "seatQty": 1}
+    asked = command("ReservationRequested", wish)
+    made = airline.function("reserve-commands").post("/events", json=asked, headers=CLOUD_EVENT).json
+    assert made is not None
+    airline.function("place-reservation").hear(broker.accepted[-1])
+    unwanted = command("CancellationRequested", {"reservationId": made["reservationId"]})
+    airline.function("reserve-commands").post("/events", json=unwanted, headers=CLOUD_EVENT)
+    airline.function("cancel-reservation").hear(broker.accepted[-1])
+
+    tree = of_the_saga(airline, broker, exported, made["reservationId"])
+    assert [root.attributes["http.route"] for root in roots(tree)] == ["/events"]
+    heard = {"handle ReservationRequested", "handle CancellationRequested", "say CancellationRequested"}
+    assert heard <= {span.name for span in tree}
+
+
+def command(type_: str, data: dict[str, object]) -> dict[str, object]:
+    """A command from outside."""
+    return {"specversion": "1.0", "id": type_, "source": "/agency", "type": type_, "data": data}
+
+
+def test_what_expires_and_what_is_owed_is_said_in_the_trace_of_its_reservation(
+    airline: HostedAirline, broker: RecordingBroker, exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [place(airline)["reservationId"] for _ in range(2)]
+    for minutes in (11, 16):  # owed after ten, expired after fifteen
+        then = datetime.now(UTC) + timedelta(minutes=minutes)
+        monkeypatch.setattr(clock, "now", lambda then=then: then)
+        airline.function("reserve-housekeeping").hear(tick())
+
+    for reservation in made:
+        heard = [event["type"] for event in broker.accepted if event.get("correlationid") == reservation]
+        assert heard == ["ReservationPlaced", "ReservationPlaced", "ReservationCanceled"]
+        tree = of_the_saga(airline, broker, exported, reservation)
+        (root,) = roots(tree)
+        said = named(tree, "say ReservationCanceled")
+        ticks = [span for span in exported() if span.name.startswith("handle dev.knative.sources.ping")]
+        assert (root.name, said.parent) == ("POST", root.id)
+        assert said.links[0] in {(span.trace, span.id) for span in ticks}
+
+
+def test_a_payment_that_is_finished_by_housekeeping_is_said_in_the_trace_of_its_reservation(
+    airline: HostedAirline, broker: RecordingBroker, exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decreased = event("RemainingSeatsDecreased")
+    with pytest.MonkeyPatch.context() as killed:
+        killed.setattr("payments._move", lambda *_: 1 / 0)
+        assert airline.function("charge-payment").hear(decreased).status_code == 500
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(minutes=3))
+    airline.function("payment-housekeeping").hear(tick())
+
+    (paid,) = broker.accepted
+    assert (paid["type"], wire.trace_id(paid["traceparent"])) == ("Paid", TRACE)
+    said = named(exported(), "say Paid")
+    assert (said.trace, said.parent) == (TRACE, decreased["traceparent"].split("-")[2])
+
+
+def test_a_dead_letter_that_is_replayed_is_sent_in_the_trace_of_its_reservation(
+    airline: HostedAirline, broker: RecordingBroker, exported: Exported
+) -> None:
+    airline.function("dead-letters").post("/", json=event("Paid"), headers=CLOUD_EVENT)
+    airline.function("dead-letters").post("/dead-letters/replay", json={})
+
+    assert wire.trace_id(broker.accepted[-1]["traceparent"]) == TRACE
+    assert named(exported(), "send Paid").trace == TRACE
+
+
+def test_where_a_trace_began_is_forgotten_after_a_month_and_never_kept_where_nothing_is_traced(
+    airline: HostedAirline, exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place(airline)
+    assert len(airline.rows("reserve", "SELECT * FROM origins")) == 1
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    place(airline)
+    assert len(airline.rows("reserve", "SELECT * FROM origins")) == 1
+
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(days=31))
+    airline.function("reserve-housekeeping").hear(tick())
+    assert airline.rows("reserve", "SELECT * FROM origins") == []
+
+
 def test_asking_the_provider_is_a_span_between_the_two_transactions(airline: HostedAirline, exported: Exported) -> None:
     airline.function("charge-payment").hear(event("RemainingSeatsDecreased"))
 

@@ -1,6 +1,7 @@
 """An airline whose deliveries are disturbed, as its operators see it: traces, metrics, the log of one reservation."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,12 +54,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             yield Seen(system, airline, receiver, both)
 
 
-def whole_trace(seen: Seen, reservation: str) -> list[Span]:
-    """The spans of a saga, once the dashboard's are there and none is missing."""
+def whole_trace(seen: Seen, reservation: str, *last: str) -> list[Span]:
+    """The spans of a saga, once those of the last events are there and none is missing."""
 
     def came() -> list[Span]:
         trace = seen.receiver.trace_of("accept ReservationPlaced", correlationid=reservation)
-        return trace if any(span.name == LAST for span in trace) and len(roots(trace)) == 1 else []
+        has_ended = {span.name for span in trace}.issuperset(last or {LAST})
+        return trace if has_ended and len(roots(trace)) == 1 else []
 
     return eventually(came, f"one connected tree of {reservation}", 60)
 
@@ -75,6 +77,39 @@ def test_a_saga_is_one_tree_from_the_post_to_the_dashboard_however_its_deliverie
         assert wanted <= {span.name for span in trace if span.service == service}, service
     about = {span.attributes.get("reservationId", seen.reservations[which]) for span in trace}
     assert about == {seen.reservations[which]}
+
+
+def test_a_saga_that_its_customer_cancels_later_is_one_tree_down_to_the_refund(seen: Seen) -> None:
+    reservation = seen.airline.place_reservation(1001, 1)
+    assert seen.airline.outcome(reservation)["status"] == "SUCCEED"
+    seen.airline.cancel(reservation)
+    seen.airline.eventually_refunded(reservation)
+
+    trace = whole_trace(seen, reservation, LAST, "handle PaymentRefunded", "handle RemainingSeatsIncreased")
+    said = next(span for span in trace if span.name == "say ReservationCanceled")
+    ((request, _),) = said.links
+    assert (said.service, said.parent) == ("reserve", roots(trace)[0].id)
+    assert request in {span.trace for span in seen.receiver.spans if span.name == "DELETE"}
+
+
+def test_a_saga_that_expires_while_its_customer_pays_is_one_tree_down_to_its_seats(seen: Seen) -> None:
+    reservation = eventually(lambda: expired(seen), "one that expires while it is paid", 60)
+    seen.airline.eventually_compensated(reservation)
+
+    trace = whole_trace(seen, reservation, "handle RemainingSeatsIncreased", "ask outside: refund")
+    said = next(span for span in trace if span.name == "say ReservationCanceled")
+    assert said.service == "reserve-housekeeping"
+
+
+def expired(seen: Seen) -> str:
+    """A reservation that is expired while a slow provider is asked; empty where the provider was faster."""
+    reservation = seen.airline.place_reservation(1001, 1, method="slow")
+    eventually(lambda: seen.airline.payment(reservation), "it is being charged", 60)
+    with sqlite3.connect(seen.system.data / "reserve.db", timeout=30) as reserve:
+        reserve.execute("UPDATE reservations SET expires_at = '2026-01-01' WHERE id = ?", (reservation,))
+    tick = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/test", "ce-type": "dev.knative.sources.ping"}
+    requests.post(seen.system.url("reserve-housekeeping"), headers=tick, timeout=60).raise_for_status()
+    return reservation if seen.airline.outcome(reservation).get("reason") == "expired" else ""
 
 
 def test_what_was_disturbed_shows_as_failed_attempts_and_waits(seen: Seen) -> None:
