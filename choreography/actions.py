@@ -17,8 +17,9 @@ ACTIONS = Table(
     Column("body", Text),
     Column("status", Integer),  # null: begun, and either still at work or broken off
     Column("trace_id", String(32), nullable=False),
+    Column("subject", String(LONGEST)),  # null: kept by an earlier release
     Index("ix_actions_at", "at", "id"),
-    *indexes("actions", ("actor", "id"), ("actor", "at", "id")),
+    *indexes("actions", ("actor", "id"), ("actor", "at", "id"), ("subject", "id")),
 )
 """A service that operators change declares it with `ACTIONS.to_metadata(...)` beside its own tables.
 

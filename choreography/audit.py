@@ -4,6 +4,8 @@
     begin()                      where an action is several transactions: its row is there before the first of them
     finish(response)             after each answer: how what was begun has ended, and what was refused
 
+The subject of an action is the address of what it was about; unless somebody knows it better, that of the request.
+
 Only what operators change is kept, and only where IDENTITY_ISSUER says who they are.
 """
 
@@ -40,11 +42,17 @@ _ACTION = Resource(
             about="How it was answered; null: it was begun, and is still at work or was broken off.",
         ),
         "traceId": Shown(ACTIONS.c.trace_id, about="Of the log lines about it; empty if the client named none."),
+        "subject": Shown(
+            ACTIONS.c.subject,
+            about="What it was about, as an address: what it made, or the saga of a command or an event; null where an "
+            "earlier release kept it.",
+        ),
     },
     key=ACTIONS.c.id,
     sorts=("at", "actor"),
     filters={
         "actor": Filter(Field(ANYTHING, None, "Only what they did.")),
+        "subject": Filter(Field(ANYTHING, None, "Only what was about this address."), narrow=True),
         "since": Filter(
             Field(fields.instant, None, "Only what was done then or later."), lambda then: ACTIONS.c.at >= then
         ),
@@ -64,17 +72,17 @@ def serve(app: Flask, service: str) -> None:
     app.add_url_rule(f"/audit/{service}", "audit", list_actions)
 
 
-def note(transaction: Connection, status: int) -> None:
+def note(transaction: Connection, status: int, subject: str = "") -> None:
     """Keeps what the request does, in the transaction that does it."""
     if (actor := _actor()) is not None:
-        transaction.execute(ACTIONS.insert().values(_row(actor, status)))
+        transaction.execute(ACTIONS.insert().values(_row(actor, status, subject)))
         g.noted = True
 
 
-def begin() -> None:
+def begin(subject: str = "") -> None:
     """Keeps that the request is at work, before it has done anything. Raises TryAgain where that cannot be kept."""
     if (actor := _actor()) is not None:
-        row = _row(actor, None)
+        row = _row(actor, None, subject)
         store.commit(lambda transaction: transaction.execute(ACTIONS.insert().values(row)))
         g.begun = row["id"]
 
@@ -105,7 +113,7 @@ def _actor() -> str | None:
     return found.subject if found and found.is_operator and request.method not in READING else None
 
 
-def _row(actor: str, status: int | None) -> dict[str, Any]:
+def _row(actor: str, status: int | None, subject: str = "") -> dict[str, Any]:
     return {
         "id": uuid.uuid4().hex,
         "at": clock.now(),
@@ -115,6 +123,7 @@ def _row(actor: str, status: int | None) -> dict[str, Any]:
         "body": _sent(),
         "status": status,
         "trace_id": wire.trace_id(request.headers.get("traceparent", "")),
+        "subject": (subject or request.path)[:LONGEST],
     }
 
 

@@ -68,7 +68,7 @@ def carry_out(request: Request, work: Work, source: str) -> Response:
             return earlier, None
         response, event = work(transaction)
         _check(response, request)
-        audit.note(transaction, response.status_code)
+        audit.note(transaction, response.status_code, _subject(response, request))
         if key:
             _keep(transaction, key, response, request)
         return response, event
@@ -138,8 +138,10 @@ def _keep(transaction: Connection, key: str, response: Response, request: Reques
 
 
 def _resource(response: Response, request: Request) -> str | None:
-    if not response.data:
-        return None
+    return _subject(response, request) if response.data else None
+
+
+def _subject(response: Response, request: Request) -> str:
     # not the path of the address: a PUBLIC_URL may have one, too
     return (response.location.removeprefix(hal.base_url(request)) if response.location else request.path).rstrip("/")
 

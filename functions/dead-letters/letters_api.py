@@ -151,7 +151,9 @@ def replay_letter(identity: str) -> Response:
     Any number of times: a function that had handled it recognizes it as a repeat. If it fails again, the letter is OPEN
     again and `times` has grown.
     """
-    audit.begin()
+    with store.reading() as connection:
+        letter = letters.find(identity, connection)
+    audit.begin(_saga(letter))
     return hal.answer(_whole(replay.one(identity)))
 
 
@@ -181,13 +183,18 @@ def discard_letter(identity: str) -> Response:
     note = fields.read(web.json_object(request), _DISCARDING.fields)["note"]
 
     def discard(transaction: Connection) -> Row[Any]:
-        audit.note(transaction, HTTPStatus.OK)
-        return letters.discard(identity, note, transaction)
+        letter = letters.discard(identity, note, transaction)
+        audit.note(transaction, HTTPStatus.OK, _saga(letter))
+        return letter
 
     return hal.answer(_whole(store.commit(discard)))
 
 
 audit.serve(app, "dead-letters")
+
+
+def _saga(letter: Row[Any]) -> str:
+    return f"/reservations/{letter.reservation_id}" if letter.reservation_id else ""
 
 
 def _whole(letter: Row[Any]) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def accept() -> Response:
         ahead.expect(saga_expected)
 
     def remember(transaction: Connection) -> CloudEvent:
-        audit.note(transaction, HTTPStatus.ACCEPTED)
+        audit.note(transaction, HTTPStatus.ACCEPTED, f"/reservations/{command.reservation_id}")
         began = origins.of(command.reservation_id, transaction, envelope.traceparent)
         event = wire.forward(envelope, _complete(command), began) | access.attributes()
         return accepted_commands.remember(event, command, transaction)

@@ -6,11 +6,11 @@ const LONGEST_PAUSE = 8000;
 const UNANSWERED = new Set([429, 500, 502, 503, 504]);
 const OWNERS = [
   [/^\/reservations\/[^/]+\/events/, "dashboard"],
-  [/^\/(reservations|outbox\/reserve)/, "reserve"],
-  [/^\/(flights|promotions|holds)/, "flight-seats"],
+  [/^\/(reservations|(outbox|audit)\/reserve)/, "reserve"],
+  [/^\/(flights|promotions|holds|audit\/flight-seats)/, "flight-seats"],
   [/^\/(payments|ledger|outbox\/payment)/, "payment"],
-  [/^\/customerInfos/, "dashboard"],
-  [/^\/dead-letters/, "dead-letters"],
+  [/^\/(customerInfos|audit\/dashboard)/, "dashboard"],
+  [/^\/(dead-letters|audit\/dead-letters)/, "dead-letters"],
 ];
 
 // An answer that refuses (RFC 9457).

@@ -14,7 +14,7 @@ const SCREENS = [
   [/^\/live$/, () => import("/screens/live.js")],
   [/^\/docs$/, () => import("/screens/docs.js")],
   [/^\/ops$/, () => operators("letters")],
-  [/^\/ops\/(sagas|outboxes|checks|flights)$/, ([, name]) => operators(name)],
+  [/^\/ops\/(sagas|outboxes|checks|flights|audit)$/, ([, name]) => operators(name)],
   [/^\/ops\/sagas\/([^/]+)$/, () => operators("saga")],
 ];
 const LINKS = [

@@ -351,3 +351,58 @@ def test_promotions_are_shown_as_customers_read_them(screen: Screen) -> None:
 
     expect(screen.find("promotions")).to_contain_text("[OPERATORS] 10% OFF")
     (screen.system.data / "promotions" / "ops.txt").unlink()
+
+
+def done(screen: Screen, database: str, minute: int, did: str, *, status: int | None = 200) -> None:
+    """An operator has done something, as the service of that database keeps it."""
+    at, (method, address) = f"2026-03-01 12:{minute:02}:00.000000", did.split()
+    row = (uuid4().hex, at, "olga", method, address, '{"note": "ours"}', status, "", address)
+    columns = "id, at, actor, method, path, body, status, trace_id, subject"
+    execute(screen, database, f"INSERT INTO actions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *row)
+
+
+@pytest.fixture
+def nothing_done_before(screen: Screen) -> Iterator[None]:
+    yield
+    for database in ("reserve", "flight-seats", "dead-letters"):
+        execute(screen, database, "DELETE FROM actions")
+
+
+@in_both_languages
+@pytest.mark.usefixtures("nothing_done_before")
+def test_what_operators_did_is_one_list_of_all_services_by_time_and_is_narrowed_to_one_reservation(
+    screen: Screen,
+) -> None:
+    done(screen, "reserve", 1, "DELETE /reservations/7Q2M9XW4TBCK", status=204)
+    done(screen, "flight-seats", 2, "PATCH /flights/1001", status=None)
+    done(screen, "dead-letters", 3, "POST /reservations/7Q2M9XW4TBCK", status=409)
+    screen.open("/ops")
+    screen.find("tab-audit").click()
+    rows = screen.find("action")
+
+    expect(rows).to_have_count(3)
+    expect(rows.locator(".state")).to_have_text(["409", re.compile("begun|시작됨"), "204"])
+    expect(rows.nth(1)).to_contain_text("olga")
+    expect(rows.nth(1)).to_contain_text("PATCH /flights/1001")
+    assert Axe().run(screen.page).violations_count == 0
+
+    screen.find("about").fill("7q2m9xw4tbck")
+    screen.find("show").click()
+    expect(rows).to_have_count(2)
+    rows.first.get_by_role("link").click()
+    screen.page.wait_for_url("**/ops/sagas/7Q2M9XW4TBCK")
+
+
+@pytest.mark.usefixtures("nothing_done_before")
+def test_a_long_audit_log_comes_page_by_page_and_never_out_of_order(screen: Screen) -> None:
+    for minute in range(52):
+        done(screen, "reserve", minute, f"PATCH /reservations/R{minute}")
+    done(screen, "flight-seats", 0, "PATCH /flights/1")
+    screen.open("/ops/audit?actor=olga")
+    expect(screen.find("action")).to_have_count(50)
+
+    screen.find("more").click()
+
+    expect(screen.find("action")).to_have_count(53)
+    expect(screen.find("action").last).to_contain_text(re.compile("/reservations/R0|/flights/1"))
+    expect(screen.find("more")).to_have_count(0)

@@ -60,6 +60,7 @@ def addresses(system: RunningSystem) -> dict[str, str]:
         "/ops/outboxes": "unsent-payment",
         "/ops/checks": "unchecked",
         "/ops/flights": "flight",
+        "/ops/audit": "empty",
     }
 
 

@@ -38,6 +38,8 @@ class FakeAirline:
     hosts: set[str] = field(default_factory=set)
     shown: list[str | None] = field(default_factory=list)
     """The Authorization of each request."""
+    queried: list[dict[str, str]] = field(default_factory=list)
+    """The parameters of each request."""
     feeds: list[list[dict[str, Any]]] = field(default_factory=list)
     """What each one who asks for the live feed is told, until it ends; then nobody feeds it."""
     url: str = ""
@@ -51,6 +53,7 @@ class FakeAirline:
     def _answer(self, path: str) -> Response | tuple[Response, int] | tuple[Response, int, dict[str, str]]:
         self.hosts.add(request.host)
         self.shown.append(request.headers.get("Authorization"))
+        self.queried.append(dict(request.args))
         if request.method == "PATCH":
             self.conditions.append(request.headers.get("If-Match"))
             if path in self.changed_meanwhile:

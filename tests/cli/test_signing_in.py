@@ -195,3 +195,6 @@ def test_what_operators_did_at_all_services_is_shown_latest_first(fake: FakeAirl
         ("12", "flight-seats"),
     ]
     assert "olga" in typed("audit").out
+    for about, address in (("7q2m", "/reservations/7Q2M"), ("1001", "/flights/1001"), ("/x", "/x")):
+        typed("audit", "--about", about)
+        assert fake.queried[-1]["subject"] == address

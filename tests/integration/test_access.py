@@ -333,6 +333,9 @@ def test_what_operators_do_is_kept_with_who_and_how_it_ended(airline: HostedAirl
         ("olga", "DELETE", f"/reservations/{UNKNOWN}", 404),
         ("olga", "POST", "/events", 202),
     ]
+    assert [one["subject"] for one in page] == [f"/reservations/{one}" for one in (there, there, UNKNOWN, there)]
+    of_it = body_of(operator.open("reserve", "GET", f"/audit/reserve?subject=/reservations/{there}&sort=at"))
+    assert [one["method"] for one in of_it["_embedded"]["actions"]] == ["POST", "DELETE", "POST"]
     assert (page[0]["traceId"], page[0]["body"]) == ("a" * 32, '{"flightId": 1001, "seatQty": 2, "customerId": 8}')
     assert page[1]["body"] is None
 
@@ -359,6 +362,8 @@ def test_what_an_operator_did_and_its_row_are_one_transaction(
         ("/dead-letters/replay", 200),
     ]
     assert airline.rows("dashboard-projector", told) == [("/customerInfos/rebuild", 200)]
+    about = [subject for (subject,) in airline.rows("dead-letters", "SELECT subject FROM actions ORDER BY at")]
+    assert about == [*[f"/reservations/{RESERVATION}"] * 2, "/dead-letters/replay"]
 
 
 def test_what_is_broken_off_is_kept_as_begun(

@@ -1,7 +1,7 @@
 const count = (n, one, many) => `${n} ${n === 1 ? one : many}`;
 
 export default {
-  ops_letters: "Dead letters", ops_sagas: "Sagas", ops_outboxes: "Outboxes", ops_checks: "Checks", ops_flights: "Flights & promotions",
+  ops_letters: "Dead letters", ops_sagas: "Sagas", ops_outboxes: "Outboxes", ops_checks: "Checks", ops_flights: "Flights & promotions", ops_audit: "Audit log",
   reload: "Reload", status: "Status", reservation: "Reservation", note: "Note", add: "Add", change: "Change", line: "Line", why: "Why", written: "Written",
 
   letter_OPEN: "Open", letter_REPLAYED: "Replayed", letter_DISCARDED: "Discarded", letter_SETTLED: "Settled",
@@ -70,4 +70,8 @@ export default {
   lineHeader: "is the header again", lineFields: (n, header) => `has ${count(n, "field", "fields")}, the header has ${header}`, lineSame: (line) => `the same as line ${line}`,
   promotionsHint: "Each is a text file in a folder that the function flight-seats reads (on a laptop .airline/promotions, on a cluster a volume). They are written there, not here.",
   noPromotions: "There are no promotions.",
+
+  auditAbout: "Reservation or flight", auditActor: "Operator", auditWhen: "When", auditWho: "Who", auditWhat: "What", auditHow: "How it ended", auditWith: "Sent",
+  auditBegun: "begun", auditEmpty: "Nothing was done.",
+  auditHint: "What operators did, latest first. It is kept where the airline asks who calls. “Begun” is still at work, or was broken off.",
 };

@@ -1,5 +1,5 @@
 export default {
-  ops_letters: "데드레터", ops_sagas: "사가", ops_outboxes: "아웃박스", ops_checks: "점검", ops_flights: "항공편과 프로모션",
+  ops_letters: "데드레터", ops_sagas: "사가", ops_outboxes: "아웃박스", ops_checks: "점검", ops_flights: "항공편과 프로모션", ops_audit: "감사 기록",
   reload: "새로 고침", status: "상태", reservation: "예약", note: "메모", add: "추가", change: "변경", line: "줄", why: "이유", written: "원문",
 
   letter_OPEN: "미처리", letter_REPLAYED: "재전송됨", letter_DISCARDED: "폐기됨", letter_SETTLED: "해결됨",
@@ -68,4 +68,8 @@ export default {
   lineHeader: "머리글이 다시 나옵니다", lineFields: (n, header) => `필드가 ${n}개인데 머리글은 ${header}개입니다`, lineSame: (line) => `${line}번째 줄과 같습니다`,
   promotionsHint: "프로모션은 flight-seats 함수가 읽는 폴더의 텍스트 파일입니다(노트북에서는 .airline/promotions, 클러스터에서는 볼륨). 여기서 쓰지 않고 그 폴더에 씁니다.",
   noPromotions: "프로모션이 없습니다.",
+
+  auditAbout: "예약 또는 항공편", auditActor: "운영자", auditWhen: "시각", auditWho: "운영자", auditWhat: "작업", auditHow: "결과", auditWith: "보낸 내용",
+  auditBegun: "시작됨", auditEmpty: "기록된 작업이 없습니다.",
+  auditHint: "운영자가 한 작업을 최근 것부터 보여 줍니다. 로그인을 요구하는 항공사에서만 기록합니다. “시작됨”은 아직 진행 중이거나 중간에 끊긴 작업입니다.",
 };

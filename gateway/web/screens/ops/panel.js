@@ -4,7 +4,8 @@ import { html, nothing } from "/vendor/lit.js";
 import { failure, heading, onScreen, status, waking } from "/parts.js";
 import { t } from "/words.js";
 
-const TABS = [["/ops", "letters"], ["/ops/sagas", "sagas"], ["/ops/outboxes", "outboxes"], ["/ops/checks", "checks"], ["/ops/flights", "flights"]];
+const TABS = [["/ops", "letters"], ["/ops/sagas", "sagas"], ["/ops/outboxes", "outboxes"], ["/ops/checks", "checks"], ["/ops/flights", "flights"],
+  ["/ops/audit", "audit"]];
 
 // The services that have one.
 export const OUTBOXES = ["reserve", "payment"];

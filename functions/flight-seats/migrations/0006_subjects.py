@@ -1,0 +1,19 @@
+"""What an operator's action was about."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "flight_seats_0006"
+down_revision = "flight_seats_0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("actions", sa.Column("subject", sa.String(255)))
+    op.create_index("ix_actions_subject_id", "actions", ["subject", "id"])
+
+
+def downgrade() -> None:
+    op.drop_index("ix_actions_subject_id", "actions")
+    op.drop_column("actions", "subject")
