@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from cyclonedx.model.bom import Bom
@@ -11,7 +12,7 @@ from packaging.markers import default_environment
 
 from images import layout
 from sbom import components
-from sbom.locks import locked, npm_locked
+from sbom.locks import OURS, locked, npm_locked
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAPTOP = "laptop"
@@ -20,12 +21,22 @@ OUR_LICENCE = "Apache-2.0"
 PAGE = "gateway/web/vendor"
 
 
+@dataclass(frozen=True)
+class Part:
+    """A component, and the names of those of the same kind that need it; OURS: we do."""
+
+    component: Component
+    name: str = ""
+    needed_by: frozenset[str] = frozenset({OURS})
+
+
 def bill_of(name: str, version: str) -> Bom:
     """Of a folder of functions, of `migrations`, of `gateway`, or of `laptop`, which is what `make run` installs.
 
     The same files make the same bill: it has no time and no random number. Raises SbomError.
     """
-    parts = sorted(_parts(name), key=lambda part: str(part.bom_ref))
+    wanted = list(_parts(name))
+    parts = sorted((part.component for part in wanted), key=lambda part: str(part.bom_ref))
     contents = " ".join([name, version, *(str(part.bom_ref) for part in parts)])
     bill = Bom(components=parts, serial_number=uuid.uuid5(uuid.NAMESPACE_URL, contents))
     bill.metadata.timestamp = None  # type: ignore[assignment]  # CycloneDX may do without; its default is now
@@ -36,20 +47,33 @@ def bill_of(name: str, version: str) -> Bom:
         bom_ref=f"airline/{name}",
         licenses=components.licenses(OUR_LICENCE),
     )
-    bill.register_dependency(root, parts)
+    for part in parts:
+        bill.register_dependency(part)
+    for whole, part in _dependencies(root, wanted):
+        bill.register_dependency(whole, [part])
     return bill
 
 
-def _parts(name: str) -> Iterator[Component]:
+def _dependencies(root: Component, parts: list[Part]) -> Iterator[tuple[Component, Component]]:
+    """Who needs whom. What only packages need that are not there is there for us."""
+    known = {(part.component.purl and part.component.purl.type, part.name): part.component for part in parts}
+    for part in parts:
+        kind = part.component.purl and part.component.purl.type
+        there = [known[kind, who] for who in part.needed_by - {OURS} if (kind, who) in known]
+        for whole in [*there, *([root] if OURS in part.needed_by or not there else [])]:
+            yield whole, part.component
+
+
+def _parts(name: str) -> Iterator[Part]:
     if name == LAPTOP:
         yield from _python(PROJECT / "requirements" / "laptop.txt", here())
         yield from _page()
     elif name == GATEWAY:
-        yield components.base_image(_argument(PROJECT / "gateway" / "Dockerfile", "CADDY_IMAGE"))
+        yield Part(components.base_image(_argument(PROJECT / "gateway" / "Dockerfile", "CADDY_IMAGE")))
         yield from _page()
     else:
         base = _argument(PROJECT / "Dockerfile", "PYTHON_IMAGE")
-        yield components.base_image(base)
+        yield Part(components.base_image(base))
         yield from _python(layout.requirements(name), in_image(base))
 
 
@@ -73,15 +97,16 @@ def in_image(base: str) -> Iterable[tuple[str, str]]:
     return there.items()
 
 
-def _python(file: Path, environment: Iterable[tuple[str, str]]) -> Iterator[Component]:
+def _python(file: Path, environment: Iterable[tuple[str, str]]) -> Iterator[Part]:
     for one in locked(file, dict(environment)):
-        yield components.python_package(one.name, one.version, one.hashes)
+        yield Part(components.python_package(one.name, one.version, one.hashes), one.name, one.needed_by)
 
 
-def _page() -> Iterator[Component]:
+def _page() -> Iterator[Part]:
     for one in npm_locked(PROJECT / "gateway" / "vendor"):
         places = [f"{PAGE}/{bundle}" for bundle in one.shipped_in]
-        yield components.npm_package(one.name, one.version, one.licence, one.integrity, places)
+        component = components.npm_package(one.name, one.version, one.licence, one.integrity, places)
+        yield Part(component, one.name, one.needed_by)
 
 
 def _argument(dockerfile: Path, name: str) -> str:

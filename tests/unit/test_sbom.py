@@ -78,6 +78,37 @@ def test_everything_in_a_bill_has_a_licence_but_a_base_image_which_has_many(name
     assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")
 
 
+def needs(name: str) -> dict[str, set[str]]:
+    """Who needs whom, by name; the versions are left out."""
+    plain = {one["bom-ref"]: one["name"] for one in bill(name)["components"]} | {f"airline/{name}": "us"}
+    return {plain[one["ref"]]: {plain[ref] for ref in one.get("dependsOn", ())} for one in bill(name)["dependencies"]}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_bill_says_who_needs_each_part_and_everything_is_needed_for_our_sake(name: str) -> None:
+    graph = needs(name)
+    reached, left = set[str](), ["us"]
+    while left:
+        one = left.pop()
+        left += graph[one] - reached
+        reached |= graph[one]
+
+    assert reached == {one["name"] for one in bill(name)["components"]} == graph.keys() - {"us"}
+    assert graph["us"] < reached
+
+
+def test_we_need_what_our_lists_name_and_the_rest_is_needed_by_what_its_makers_say() -> None:
+    graph = needs("reserve")
+    asked = (ROOT / "requirements" / name for name in ("sending.in", "functions.in", "databases.in"))
+    wanted = {found for file in asked for found in re.findall(r"^([\w.-]+)(?:[=\[]|$)", file.read_text("utf-8"), re.M)}
+
+    assert graph["us"] == {one.lower() for one in wanted} | {"python"}
+    assert {"blinker", "click", "jinja2", "werkzeug"} <= graph["flask"]
+    assert "cryptography" in graph["pyjwt"]
+    assert "flask" in graph["functions-framework"]
+    assert needs("gateway")["lit"] == {"lit-html", "lit-element", "reactive-element"}
+
+
 @pytest.mark.parametrize("name", ["migrations", "gateway"])
 def test_a_bill_is_cyclonedx(name: str) -> None:
     text = text_of(bill_of(name, "7"))
