@@ -178,7 +178,7 @@ check-signatures: ## before they are deployed, that all images are signed by who
 kind: ## a cluster on this machine with all of it, by Docker and kind, and a whole saga; ARGS=--dry-run, ARGS=--delete
 	@DOCKER="$(DOCKER)" OVERLAY="$(if $(filter file,$(origin OVERLAY)),,$(OVERLAY))" TAG="$(if $(filter file,$(origin TAG)),,$(TAG))" knative/kind $(ARGS)
 
-# from here on kubectl is needed; NAMESPACE, REGISTRY, TAG, IMAGES, KAFKA and PUBLIC are explained in knative/render
+# from here on kubectl is needed; NAMESPACE, REGISTRY, TAG, DIGESTS, IMAGES, KAFKA and PUBLIC are explained in knative/render
 manifests: ## what a cluster gets by OVERLAY (kafka, kafka-small, in-memory, azure or a path), as one YAML stream
 	@knative/render $(OVERLAY)
 

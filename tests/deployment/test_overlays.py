@@ -2,6 +2,7 @@
 
 import copy
 import re
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,17 @@ import pytest
 from broker.embedded.yaml_documents import yaml_documents
 from choreography import migrations
 from choreography.settings import read
-from testbed.project import IN_MEMORY, ROOT, Manifest, container, databases, env, folder_of, known_settings, scaling
+from testbed.project import (
+    IN_MEMORY,
+    ROOT,
+    Manifest,
+    container,
+    databases,
+    env,
+    folder_of,
+    known_settings,
+    scaling,
+)
 from tests.deployment import knative_rules as rules
 from tests.deployment.rendered import (
     COMBINATIONS,
@@ -413,3 +424,35 @@ def test_every_setting_of_the_component_identity_is_one_that_is_read() -> None:
 
     assert set(settings["data"]) <= known_settings() | read_by_the_gateway
     assert read({**settings["data"]}).identity
+
+
+def released(folder: Path, *names: str) -> Path:
+    """What `make sign` has printed of these images."""
+    file = folder / "released.txt"
+    file.write_text("".join(f"registry.example:5000/airline/{name}@sha256:{len(name):064x}\n" for name in names))
+    return file
+
+
+def test_a_release_is_deployed_by_the_digests_that_were_signed_whatever_tags_name_by_now(tmp_path: Path) -> None:
+    file = released(tmp_path, *rules.OWN_IMAGES)
+    found = {container(one)["image"] for one in rules.workloads(render(OVERLAYS / "kafka", DIGESTS=str(file)))}
+
+    ours = {image for image in found if "/airline/" in image}
+    assert {image.partition("@")[0].rpartition("/")[2] for image in ours} >= {
+        "reserve",
+        "payment",
+        "gateway",
+        "migrations",
+    }
+    assert ours <= set(file.read_text().split())
+
+
+@pytest.mark.parametrize("spoiled", ["missing", "twice", "tag"])
+def test_a_release_whose_digests_are_not_all_there_is_refused(tmp_path: Path, spoiled: str) -> None:
+    file = released(tmp_path, *(sorted(rules.OWN_IMAGES)[1:] if spoiled == "missing" else rules.OWN_IMAGES))
+    if spoiled == "twice":
+        file.write_text(file.read_text() * 2)
+    tag = {"TAG": "7"} if spoiled == "tag" else {}
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        render(OVERLAYS / "kafka", DIGESTS=str(file), **tag)
+    assert ("leave REGISTRY and TAG out" if tag else "must have one line for") in refused.value.stderr

@@ -95,6 +95,15 @@ def test_every_image_is_checked_for_who_signed_it_and_its_bill(folder: Path) -> 
     ]
 
 
+def test_what_is_checked_is_what_is_deployed_where_digests_are_named(folder: Path) -> None:
+    (folder / "released").write_text(f"{DIGEST}\n")
+    done = signatures(folder, "check", "reserve", DIGESTS="released", **SIGNER)
+    assert (done.returncode, [line.split()[-1] for line in said(folder)]) == (0, [DIGEST, DIGEST])
+
+    left_out = signatures(folder, "check", "gateway", DIGESTS="released", **SIGNER)
+    assert (left_out.returncode, left_out.stderr) == (1, "released has no line for gateway.\n")
+
+
 @pytest.mark.parametrize("missing", ["verify", "verify-attestation"])
 def test_an_image_that_others_signed_is_not_deployed(folder: Path, missing: str) -> None:
     (folder / "refuses").write_text(missing)
