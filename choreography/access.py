@@ -12,12 +12,14 @@ from flask import g, has_request_context
 
 from choreography import fields, rates
 from choreography.contract import Access
-from choreography.errors import Forbidden, Unauthenticated
+from choreography.errors import Forbidden, TryAgain, Unauthenticated
 from choreography.settings import Identity, settings
 
 if TYPE_CHECKING:
     from flask import Request
 
+LONGEST_SUBJECT = 255
+"""Characters (OpenID Connect Core 1.0, section 2)."""
 _NO_TOKEN = "This needs a bearer token: sign in, and send it in the header Authorization."  # noqa: S105 - a sentence
 
 
@@ -43,8 +45,8 @@ def admit(request: "Request", access: Access) -> None:
         return
     try:
         g.caller = found = _caller(request, wanted)
-    except Unauthenticated:
-        rates.spend(rates.address(request))  # who guesses is counted as well
+    except (Unauthenticated, TryAgain):
+        rates.spend(rates.address(request))  # who guesses is counted as well, a key that nobody published included
         raise
     rates.spend(found.subject)
     if access is Access.OPERATORS and not found.is_operator:
@@ -84,8 +86,11 @@ def _caller(request: "Request", wanted: Identity) -> Caller:
     from choreography import issuer  # noqa: PLC0415 - cryptography, which is spared where nobody is asked
 
     claims = issuer.known(wanted.issuer, wanted.ca, None).claims(token.strip(), wanted.audience)
+    subject = str(claims["sub"])
+    if not 0 < len(subject) <= LONGEST_SUBJECT or not subject.isprintable():  # it is kept, and sent on with commands
+        raise Unauthenticated(f"The subject of a token must be 1 to {LONGEST_SUBJECT} printable characters.")
     return Caller(
-        subject=str(claims["sub"]),
+        subject=subject,
         number=_number(_claim(claims, wanted.owner_claim)),
         is_operator=wanted.operator_role in _words(_claim(claims, wanted.operator_claim)),
     )

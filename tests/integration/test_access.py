@@ -250,6 +250,24 @@ def test_the_claim_that_makes_an_operator_is_a_setting(
     assert signing_in("olga", **claims).open("payment", "GET", "/ledger").status_code == 200
 
 
+@pytest.mark.parametrize("subject", ["", "a" * 256, "olga\0", "olga\nboss", "\ud800", "\u202eaglo"])
+def test_a_token_whose_subject_nobody_could_keep_or_read_is_refused(signing_in: Signing, subject: str) -> None:
+    assert_refused(signing_in(subject, roles=["operator"]).reserve(), 401)
+
+
+def test_who_invents_keys_is_counted_by_address_as_who_guesses_tokens(
+    airline: HostedAirline, people: TokenIssuer, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "_left", type(rates._left)())
+    assert ann.open("reserve", "GET", "/reservations").status_code == 200
+    airline.settings["RATE_LIMIT"] = "1"
+    people.keys["../../etc/passwd"] = rsa.generate_private_key(65537, 2048)
+    invented = Person(airline, people.person("ann", "../../etc/passwd", customer_id=7))
+
+    asked = [invented.open("reserve", "GET", "/reservations") for _ in range(2)]
+    assert [answer.status_code for answer in asked] == [503, 429]  # it may be one that was published a moment ago
+
+
 def test_keys_that_cannot_be_read_are_a_503_that_says_so_and_never_a_200(
     airline: HostedAirline, people: TokenIssuer, ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
