@@ -36,6 +36,7 @@ from tests.deployment.rendered import (
     render,
     rendered,
     services_of,
+    workloads,
 )
 
 Path_ = tuple[str | int, ...]
@@ -435,7 +436,7 @@ def released(folder: Path, *names: str) -> Path:
 
 def test_a_release_is_deployed_by_the_digests_that_were_signed_whatever_tags_name_by_now(tmp_path: Path) -> None:
     file = released(tmp_path, *rules.OWN_IMAGES)
-    found = {container(one)["image"] for one in rules.workloads(render(OVERLAYS / "kafka", DIGESTS=str(file)))}
+    found = {container(one)["image"] for one in workloads(render(OVERLAYS / "kafka", DIGESTS=str(file)))}
 
     ours = {image for image in found if "/airline/" in image}
     assert {image.partition("@")[0].rpartition("/")[2] for image in ours} >= {

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -165,7 +165,7 @@ def test_a_command_to_cancel_belongs_to_the_trace_of_the_command_to_reserve(
     assert heard <= {span.name for span in tree}
 
 
-def command(type_: str, data: dict[str, object]) -> dict[str, object]:
+def command(type_: str, data: Mapping[str, object]) -> dict[str, object]:
     """A command from outside."""
     return {"specversion": "1.0", "id": type_, "source": "/agency", "type": type_, "data": data}
 
