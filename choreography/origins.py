@@ -1,6 +1,6 @@
 """Where the trace of each saga began, so that all that is said of it later is in that trace as well.
 
-A customer who cancels a day later, a tick that expires or repeats, a webhook: each of them is a call with a trace of
+Who undoes something a day later, a tick that gives up or repeats, a webhook: each of them is a call with a trace of
 its own. What it says of a saga goes into the saga's trace, and both are linked (spans.py). Only processes that export
 traces keep an origin, and look for one.
 """
