@@ -17,3 +17,6 @@ owner_of payment "${PAYMENT_DATABASE_PASSWORD:?}"
 owner_of payment_provider "${PROVIDER_DATABASE_PASSWORD:?}"
 owner_of dashboard_projector "${DASHBOARD_PROJECTOR_DATABASE_PASSWORD:?}"
 owner_of dead_letters "${DEAD_LETTERS_DATABASE_PASSWORD:?}"
+if [ -n "${NOTIFICATIONS_DATABASE_PASSWORD:-}" ]; then # of the component notifications, where that is used
+  owner_of notifications "$NOTIFICATIONS_DATABASE_PASSWORD"
+fi

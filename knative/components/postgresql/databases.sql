@@ -31,6 +31,14 @@ CREATE ROLE dead_letters LOGIN PASSWORD :'password';
 CREATE DATABASE dead_letters OWNER dead_letters;
 REVOKE ALL ON DATABASE dead_letters FROM PUBLIC;
 
+-- of the component notifications, where that is used
+\unset password \getenv password NOTIFICATIONS_DATABASE_PASSWORD
+\if :{?password}
+CREATE ROLE notifications LOGIN PASSWORD :'password';
+CREATE DATABASE notifications OWNER notifications;
+REVOKE ALL ON DATABASE notifications FROM PUBLIC;
+\endif
+
 REVOKE ALL ON DATABASE postgres FROM PUBLIC;
 -- no password opens the server as a whole: from here on `kubectl exec statefulset/postgres -- psql -U postgres`
 ALTER ROLE postgres PASSWORD NULL;
