@@ -1,69 +1,34 @@
 """Every route of the gateway with every kind of token, by a real OpenID provider: who is let in, and who is not."""
 
 import io
-import json
 import re
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from testbed.hosting import Function, HostedAirline, isolated, migrate_all
-from testbed.listening import serving
+from testbed.listening import Quiet, listening, serving
 from testbed.recording_broker import recording_broker
 from testbed.running_system import ROOT
 from testbed.vocabulary import event
 from tests.laptop.test_gateway import caddy
-from tests.openid_provider import OpenIdProvider, openid_provider
+from tests.openid_provider import openid_provider
+from tests.who_may import ROUTES, Route, refusals, tokens_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-DOCUMENTS = ROOT / "gateway" / "web" / "contracts" / "openapi"
 SERVICES = ("reserve", "reserve-commands", "flight-seats", "payment", "dashboard", "dead-letters")
 NUMBERS = {"flightId": "1002", "paymentId": "1", "customerId": "7", "id": "f" * 32}
 """Of things that are there; the payment, the counts and the reservation are of customer 7."""
-OWN = {
-    ("GET", "/healthz"): "everybody",
-    ("GET", "/identity"): "everybody",
-    ("GET", "/"): "everybody",
-    ("GET", "/ops/sagas"): "everybody",
-    ("GET", "/deliveries"): "operator",
-    ("GET", "/kept"): "operator",
-    ("POST", "/kept/1/replay"): "operator",
-    ("GET", "/board/feed"): "operator",
-    ("GET", "/metrics"): "operator",
-}
-"""Routes of the gateway that no function describes; pages are files without data."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """What is asked for, and who may: `x-access` of the document."""
-
-    method: str
-    path: str
-    access: str
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-
-def documented() -> Iterator[Route]:
-    for file in sorted(DOCUMENTS.glob("*.json")):
-        for path, verbs in json.loads(file.read_text("utf-8"))["paths"].items():
-            for verb, operation in verbs.items():
-                yield Route(verb.upper(), path, operation["x-access"])
-
-
-ROUTES = [*documented(), *(Route(*route, access) for route, access in OWN.items())]
 
 
 @dataclass(frozen=True)
@@ -87,6 +52,14 @@ class Place:
         return requests.request(route.method, url, headers=headers, timeout=60, allow_redirects=False, **request)
 
 
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """Where nobody listens, and nobody else begins to."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        yield int(closed.getsockname()[1])
+
+
 class Silent(WSGIRequestHandler):
     """Logs nothing."""
 
@@ -107,28 +80,6 @@ def served(app: Function) -> Iterator[int]:
     server = make_server("127.0.0.1", 0, complete, request_handler=Silent)
     with serving(server):
         yield server.port
-
-
-def tokens_of(people: OpenIdProvider) -> dict[str, str | None]:
-    stranger = generate_private_key(65537, 2048)
-    return {
-        "nobody": None,
-        "garbage": "not.a.token",
-        "expired": people.signed(exp=1, iat=0),
-        "not yet valid": people.signed(nbf=2**40),
-        "for another audience": people.signed(aud="https://elsewhere.example"),
-        "by another issuer": people.signed(iss="https://elsewhere.example"),
-        "forged": people.signed(key=stranger),
-        "forged operator": people.signed(key=stranger, roles=["operator"]),
-        "unsigned": people.signed(key="", algorithm="none", roles=["operator"]),
-        "signed with what is public": people.signed_with_what_is_public(roles=["operator"]),
-        "customer A": people.token("ann"),
-        "customer B": people.token("bob"),
-        "operator": people.token("olga"),
-    }
-
-
-CUSTOMERS = ("customer A", "customer B")
 
 
 @pytest.fixture(scope="module")
@@ -166,10 +117,8 @@ def test_every_route_lets_in_whom_it_says_and_nobody_else(place: Place, route: R
     answers = {who: place.ask(who, route, stream=True) for who in place.tokens}
     statuses = {who: answer.status_code for who, answer in answers.items()}
     refused = {who: status for who, status in statuses.items() if status in (401, 403)}
-    without = {who: 401 for who in place.tokens if who not in (*CUSTOMERS, "operator")}
 
-    expected = {"everybody": {}, "owner": without, "operator": without | dict.fromkeys(CUSTOMERS, 403)}
-    assert refused == expected[route.access]
+    assert refused == refusals(route.access)
     assert all(status < 500 for status in statuses.values()), statuses
     for who, status in refused.items():
         assert answers[who].headers["Content-Type"] == "application/problem+json"
@@ -213,10 +162,22 @@ def test_the_gateway_says_how_to_sign_in_and_its_pages_may_call_the_issuer(place
     assert "unsafe" not in policy
 
 
+def test_who_watches_a_board_that_asks_for_tokens_itself_wakes_nobody_to_be_let_in(tmp_path: Path) -> None:
+    class Board(Quiet, BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(204)
+            self.end_headers()
+
+    with listening(Board) as board, closed_port() as nobody:
+        ports = dict.fromkeys([name.upper().replace("-", "_") for name in SERVICES], nobody)
+        ports["BOARD"] = int(board.rpartition(":")[2])
+        with caddy(tmp_path, ports, IDENTITY_ISSUER="https://id.example", BOARD_GUARD="unguarded") as url:
+            assert requests.get(f"{url}/board/feed", timeout=30).status_code == 204
+            assert requests.get(f"{url}/metrics", timeout=30).status_code == 502  # dead-letters is asked, and away
+
+
 def test_without_an_issuer_the_gateway_says_so_and_its_pages_call_nobody_else(tmp_path: Path) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
+    with closed_port() as port:
         ports = dict.fromkeys([name.upper().replace("-", "_") for name in (*SERVICES, "broker")], port)
         with caddy(tmp_path, ports, IDENTITY_ISSUER="") as url:
             assert requests.get(f"{url}/identity", timeout=30).json() == {"issuer": None}
