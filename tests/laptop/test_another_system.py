@@ -1,14 +1,19 @@
 """The example of another system, a library that lends books: on the same laptop, by the same kit and broker."""
 
+import re
+import shutil
 import sqlite3
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import requests
 
+from laptop.manifests import read_system
 from testbed.running_system import ROOT, RunningSystem, eventually, running_system
 
 LIBRARY = ROOT / "examples" / "library"
@@ -113,6 +118,24 @@ def test_the_example_is_as_short_as_it_says() -> None:
     lines = [line for path in files for line in path.read_text("utf-8").splitlines() if line.strip()]
 
     assert 0 < len(lines) <= MOST_LINES
+
+
+def test_a_copy_of_the_library_made_as_the_page_says_is_a_system_of_its_own(tmp_path: Path) -> None:
+    # the library on a laptop shows that such a system runs; here, that nothing of the copy leads back to it
+    page = (ROOT / "examples" / "README.md").read_text("utf-8")
+    (printed,) = re.findall(r"```sh\n(cp -r examples/library .*?)make run SYSTEM=examples/bakery\n```", page, re.DOTALL)
+    shutil.copytree(LIBRARY, tmp_path / "examples" / "library", ignore=shutil.ignore_patterns(".data", "__pycache__"))
+    subprocess.run(["bash", "-euc", printed], cwd=tmp_path, check=True)
+    shutil.rmtree(tmp_path / "examples" / "library")
+
+    bakery = tmp_path / "examples" / "bakery"
+    assert [path for path in bakery.rglob("*") if path.is_file() and "library" in path.read_text("utf-8")] == []
+    found = read_system([bakery / "manifests"])
+    assert {function.namespace for function in found.functions} == {"bakery"}
+    assert found.brokers == ("bakery/lending",)
+    for main in bakery.glob("functions/*/main.py"):
+        loading = [sys.executable, str(main)]
+        subprocess.run(loading, env={"PYTHONPATH": f"{ROOT}:{tmp_path}"}, check=True, capture_output=True)
 
 
 def test_one_command_runs_another_system() -> None:
