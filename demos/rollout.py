@@ -7,8 +7,9 @@ replaced meanwhile, the consumers of events among them: none may be lost, no sea
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -79,19 +80,16 @@ def run(
     """
     airline = running.connect()
     flight, letters = customers.add_flight(airline, SEATS), checks.open_letters(airline)
-    over = threading.Event()
     with running.watch() as watch, ThreadPoolExecutor(2) as threads:
         start = watch.now
         say(f"Load for {wanted.seconds} s: {wanted.clients} client(s) on /flights, a saga every {EVERY:g} s ...")
-        readers = threads.submit(_readers, Target(running.url + "/flights", running.host), wanted, over)
-        travelers = threads.submit(_sagas, running, flight, wanted.seconds, over)
-        try:
+        with _until_over() as over:
+            readers = threads.submit(_readers, Target(running.url + "/flights", running.host), wanted, over)
+            travelers = threads.submit(_sagas, running, flight, wanted.seconds, over)
             time.sleep(BEFORE)
             began = watch.now - start
             rolled = (change or roll)(namespace)
             ended = watch.now - start
-        finally:
-            over.set()
         say(f"{len(rolled)} Services have a new revision, Ready after {ended - began:.0f} s.")
         availability, placed = readers.result(), travelers.result()
         say(f"{availability}. Waiting for the end of {len(placed)} sagas ...")
@@ -105,6 +103,16 @@ def run(
     if availability.failed:
         raise DemoFailed(f"readers were turned away: {availability}")
     return Result(availability, rolled, began, ended, asked, statuses, laws, samples)
+
+
+@contextmanager
+def _until_over() -> Iterator[threading.Event]:
+    """An event that is set at the end, whatever happens: then the load ends."""
+    over = threading.Event()
+    try:
+        yield over
+    finally:
+        over.set()
 
 
 def as_text(result: Result) -> str:
