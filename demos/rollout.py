@@ -39,6 +39,9 @@ SEATS = 10_000
 """More than are wanted, so nobody is refused."""
 ROUND = 20
 """Seconds of a further round of load, where the rollout takes longer."""
+
+Change = Callable[[Namespace], list[str]]
+"""Rolls something out, and returns the names of the Services that have a new revision."""
 ROLLED_AT = "demo/rolled-at"
 """An annotation of the template: any change there makes a new revision, as a changed setting does."""
 
@@ -71,12 +74,12 @@ def run(
     namespace: Namespace,
     wanted: Load,
     say: Callable[[str], None],
-    change: Callable[[Namespace], list[str]] | None = None,
+    change: Change | None = None,
 ) -> Result:
     """Raises DemoFailed, or an error of the command line, if anything fails, is lost or doubled. The load lasts as long
     as is wanted, and until the rollout is over.
 
-    `change` is what is rolled out, by default a new revision of everything; it returns the names of those Services.
+    `change` is what is rolled out, by default a new revision of everything.
     """
     airline = running.connect()
     flight, letters = customers.add_flight(airline, SEATS), checks.open_letters(airline)

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from broker.embedded.disturbance import Disturbance, disturbed, read_disturbance
 from broker.embedded.engine import Engine, Retention
-from broker.embedded.event_log import Log, LogInUseError, WrongSchemaError
+from broker.embedded.event_log import Log
 from broker.embedded.http_post import post
 from broker.embedded.ingress import http_server
+from broker.embedded.log_file import LogInUseError, WrongSchemaError
 from broker.embedded.traces import told
 from broker.embedded.triggers import TriggerError, read_manifests
 

@@ -20,8 +20,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from broker.embedded.event import MAX_BYTES, Event, NotAnEvent, binary_head, is_extension_name, parse_reply, readable
-from broker.embedded.event_log import Attempt, Ending, StoredEvent
 from broker.embedded.http_post import NoAnswerError, Response
+from broker.embedded.log_records import Attempt, Ending, StoredEvent
 from broker.embedded.retry_policy import RetryPolicy
 from broker.embedded.traces import DeliveryTrace
 from broker.embedded.triggers import Trigger

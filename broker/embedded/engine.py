@@ -9,9 +9,10 @@ from typing import Any
 
 from broker.embedded.delivery import Outcome, Post
 from broker.embedded.event import MAX_BYTES, Event
-from broker.embedded.event_log import Appended, Attempt, KeptEvent, Log, StoredEvent
+from broker.embedded.event_log import Log
 from broker.embedded.group_commit import GroupCommit
 from broker.embedded.happenings import Happenings
+from broker.embedded.log_records import Appended, Attempt, KeptEvent, StoredEvent
 from broker.embedded.lookup import look_up
 from broker.embedded.metrics import Types, exposition
 from broker.embedded.subscription import Subscription

@@ -6,139 +6,29 @@ An event names the Triggers that wanted it. A delivery that was taken at the fir
 more than that: one of them that does not wait any longer, and has no ending among the attempts. lookup.py reads it so.
 
 One connection writes; whoever uses it calls begin, the changes, and commit or rollback in turn. A second connection
-reads what is committed. WAL with synchronous FULL: after commit() the change survives a kill and a power cut (macOS: a
-power cut only as far as its fsync goes).
+reads what is committed. log_file.py has the tables, log_records.py what is read from them.
 """
 
-import fcntl
 import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TextIO
 
-from broker.embedded.event import AS_JSON, Event, binary_head
+from broker.embedded.event import AS_JSON, Event
+from broker.embedded.log_file import bring_up_to_date, locked, opened
+from broker.embedded.log_records import Appended, Attempt, Ending, KeptEvent, StoredEvent
 from broker.embedded.partitions import partition_of
 
 CORRELATION = "correlationid"  # CloudEvents extension "correlation": what belongs together; events are looked up by it
 SHARE_FOR_INGRESS = 0.8  # of a bounded file; the rest is for replies, without which no delivery could end
-_SCHEMA = (
-    """
-CREATE TABLE events (
-    offset INTEGER PRIMARY KEY, partition INTEGER NOT NULL, stored_at INTEGER NOT NULL,
-    attributes TEXT NOT NULL, data BLOB);
-CREATE TABLE triggers (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, ordered INTEGER NOT NULL);
-CREATE TABLE deliveries (
-    trigger_id INTEGER NOT NULL, lane INTEGER NOT NULL, offset INTEGER NOT NULL,
-    PRIMARY KEY (trigger_id, lane, offset)) WITHOUT ROWID;
-CREATE TABLE kept (
-    id INTEGER PRIMARY KEY, trigger_key TEXT NOT NULL, offset INTEGER NOT NULL, kept_at INTEGER NOT NULL,
-    reason TEXT NOT NULL, attributes TEXT NOT NULL, data BLOB);
-""",
-    """
-ALTER TABLE events ADD COLUMN correlation TEXT;
-ALTER TABLE events ADD COLUMN wanted TEXT NOT NULL DEFAULT '[]';
-CREATE INDEX events_by_correlation ON events (correlation) WHERE correlation IS NOT NULL;
-CREATE TABLE attempts (
-    offset INTEGER NOT NULL, trigger_id INTEGER NOT NULL, to_sink INTEGER NOT NULL, place INTEGER NOT NULL,
-    number INTEGER NOT NULL, began_at REAL NOT NULL, ended_at REAL NOT NULL, failure TEXT, next_at REAL, ending TEXT,
-    PRIMARY KEY (offset, trigger_id, to_sink, place)) WITHOUT ROWID;
-""",
-    """
-CREATE TABLE kept_once (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, trigger_key TEXT NOT NULL, source TEXT NOT NULL, event_id TEXT NOT NULL,
-    offset INTEGER NOT NULL, kept_at INTEGER NOT NULL, times INTEGER NOT NULL DEFAULT 1, reason TEXT NOT NULL,
-    attributes TEXT NOT NULL, data BLOB, UNIQUE (trigger_key, source, event_id));
-INSERT OR REPLACE INTO kept_once (id, trigger_key, source, event_id, offset, kept_at, reason, attributes, data)
-    SELECT id, trigger_key, json_extract(attributes, '$.source'), json_extract(attributes, '$.id'), offset, kept_at,
-        reason, attributes, data FROM kept ORDER BY id;
-DROP TABLE kept;
-ALTER TABLE kept_once RENAME TO kept;
-""",
-)  # what makes each version of the one before it
 LONGEST_REASON = 200
 SPARE_PAGES = 256
-LARGEST_WAL = 16 * 1024 * 1024
-"""Bytes that the write-ahead log keeps once what is in it has reached the file."""
 MOST_ATTEMPTS = 20  # of one delivery to one destination; whatever comes after them takes the place of the last one
-
-Ending = Literal["delivered", "dead-lettered", "kept"]
-
-
-class WrongSchemaError(RuntimeError):
-    """The file belongs to another version of this broker, or to another program."""
-
-
-class LogInUseError(RuntimeError):
-    """Another broker works on this file."""
 
 
 class LogFullError(RuntimeError):
     """Events from outside are refused, so that what is in the log already can be ended and answered."""
-
-
-@dataclass(slots=True)
-class StoredEvent:
-    """delivered: as class Kafka delivers it, with its position in the log; head: its header lines, for all Triggers."""
-
-    offset: int
-    partition: int
-    event: Event
-    delivered: Event = field(init=False)
-    head: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        where = {"knativekafkapartition": str(self.partition), "knativekafkaoffset": str(self.offset)}
-        self.delivered = self.event.with_extensions(where)
-        self.head = binary_head(self.delivered)
-
-
-@dataclass(frozen=True)
-class Appended:
-    """A new event of the log and the Triggers that want it."""
-
-    stored: StoredEvent
-    trigger_ids: tuple[int, ...]
-    said_by: str | None = None
-    """The Trigger to whose delivery it was the reply."""
-    sent_under: str = ""
-    """The traceparent of the call that brought it, empty for none."""
-    came_at: float = field(default_factory=time.time)
-    """Seconds since 1970."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One call of a subscriber or of its dead-letter sink.
-
-    number: from 1, of the calls to the same; failure: None where it was taken; next_at: when the retry is due, None for
-    no more. Moments are seconds since 1970.
-    """
-
-    number: int
-    to_sink: bool
-    began_at: float
-    ended_at: float
-    failure: str | None
-    next_at: float | None = None
-
-
-@dataclass(frozen=True)
-class KeptEvent:
-    """An event that a Trigger gave up on and no dead-letter sink took; once, with how many times that happened.
-
-    kept_at: the last time, seconds since 1970; event: as the sink would have got it.
-    """
-
-    id: int
-    trigger: str
-    offset: int
-    kept_at: float
-    times: int
-    reason: str
-    event: Event
 
 
 class Log:
@@ -148,14 +38,14 @@ class Log:
         self.path = path
         self._partitions = partitions
         self._pages_for_ingress: int | None = None
-        self._lock = _locked(path)
-        self._writer = _open(path)
-        _bring_up_to_date(self._writer)
+        self._lock = locked(path)
+        self._writer = opened(path)
+        bring_up_to_date(self._writer)
         if max_bytes is not None:
             (page_size,) = self._writer.execute("PRAGMA page_size").fetchone()
             self._writer.execute(f"PRAGMA max_page_count = {max_bytes // page_size}")
             self._pages_for_ingress = int(max_bytes // page_size * SHARE_FOR_INGRESS)
-        self._reader = _open(path)
+        self._reader = opened(path)
         self._reader.execute("PRAGMA query_only = ON")
         self._lane_count = max(partitions, self._highest_lane() + 1)  # the last run may have had more partitions
         first, last = self._writer.execute("SELECT min(offset), max(offset) FROM events").fetchone()
@@ -373,36 +263,6 @@ class Log:
     def _lanes(self, connection: sqlite3.Connection) -> list[tuple[int, int]]:
         triggers = connection.execute("SELECT id, ordered FROM triggers").fetchall()
         return [(key, lane) for key, ordered in triggers for lane in range(self._lane_count if ordered else 1)]
-
-
-def _locked(path: Path) -> TextIO:
-    """The log counts its offsets in memory, so it must be alone; a killed process leaves no lock behind."""
-    file = path.with_name(path.name + ".lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise LogInUseError(f"{path} is used by another broker") from error
-    return file
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; it must come before everything else
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA journal_size_limit = {LARGEST_WAL}")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA busy_timeout = 5000")
-    return connection
-
-
-def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(_SCHEMA):
-        raise WrongSchemaError(f"the broker's database has schema {version}, this broker knows {len(_SCHEMA)}")
-    if version < len(_SCHEMA):
-        missing = "".join(_SCHEMA[version:])
-        connection.executescript(f"BEGIN; {missing} PRAGMA user_version = {len(_SCHEMA)}; COMMIT;")
 
 
 def _event(attributes: str, data: bytes | None) -> Event:

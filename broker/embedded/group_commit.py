@@ -10,7 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from broker.embedded.event_log import Appended, Log
+from broker.embedded.event_log import Log
+from broker.embedded.log_records import Appended
 
 RETRY_AFTER = 1.0  # seconds between two tries of a change that must not be given up
 WAIT_FOR_COMPANY = 0.01  # seconds; after a kill, what ended in them is delivered once more

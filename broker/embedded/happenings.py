@@ -21,8 +21,8 @@ from typing import Any
 
 from broker.embedded.delivery import Outcome
 from broker.embedded.event import Event, to_structured
-from broker.embedded.event_log import Attempt, StoredEvent
 from broker.embedded.feed import Feed
+from broker.embedded.log_records import Attempt, StoredEvent
 
 PAUSE = 0.1  # seconds
 MOST_IN_ONE = 500  # events and deliveries in one message

@@ -40,8 +40,8 @@ from aiohttp.web_protocol import RequestHandler
 from broker.embedded import feed
 from broker.embedded.engine import Engine, NotKeptError, TooLargeError
 from broker.embedded.event import NotAnEvent, is_attribute_name, parse, to_structured
-from broker.embedded.event_log import KeptEvent
 from broker.embedded.group_commit import NotStoredError
+from broker.embedded.log_records import KeptEvent
 from broker.embedded.metrics import CONTENT_TYPE
 from broker.embedded.problems import problem
 

@@ -21,7 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from broker.embedded.event_log import CORRELATION, Attempt
+from broker.embedded.event_log import CORRELATION
+from broker.embedded.log_records import Attempt
 
 MOST_EVENTS = 500
 

@@ -15,8 +15,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from broker.embedded.delivery import Outcome, Post, deliver
-from broker.embedded.event_log import Attempt, Log, StoredEvent
+from broker.embedded.event_log import Log
 from broker.embedded.http_post import Response
+from broker.embedded.log_records import Attempt, StoredEvent
 from broker.embedded.metrics import Durations
 from broker.embedded.traces import Traces
 from broker.embedded.triggers import Trigger

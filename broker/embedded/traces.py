@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from broker.embedded.event_log import Appended, Attempt, StoredEvent
+from broker.embedded.log_records import Appended, Attempt, StoredEvent
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter

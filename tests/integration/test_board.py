@@ -14,9 +14,9 @@ import board_http
 import following
 import happenings
 from broker.embedded.event import Event
-from broker.embedded.event_log import StoredEvent
 from broker.embedded.filters import compile_filter
 from broker.embedded.happenings import Happenings
+from broker.embedded.log_records import StoredEvent
 from choreography.settings import settings
 from client.feed import messages
 from client.gateway import Airline

@@ -7,7 +7,8 @@ import pytest
 
 from broker.embedded import event_log
 from broker.embedded.event import Event
-from broker.embedded.event_log import Log, LogInUseError, WrongSchemaError
+from broker.embedded.event_log import Log
+from broker.embedded.log_file import LogInUseError, WrongSchemaError
 
 UNORDERED, ORDERED = ("airline/unordered", False), ("airline/ordered", True)
 

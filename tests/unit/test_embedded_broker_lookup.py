@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from broker.embedded.event import Event
-from broker.embedded.event_log import Attempt, Ending, Log
+from broker.embedded.event_log import Log
+from broker.embedded.log_records import Attempt, Ending
 from broker.embedded.lookup import MOST_EVENTS, look_up
 
 AT = 1_772_362_800.0

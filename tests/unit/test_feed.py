@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from broker.embedded.event import Event
-from broker.embedded.event_log import Attempt, StoredEvent
 from broker.embedded.feed import MOST_WAITING, MOST_WATCHERS, Feed, TooManyWatchersError
 from broker.embedded.happenings import MOST_DATA, MOST_IN_ONE, MOST_RECENT, Happenings
+from broker.embedded.log_records import Attempt, StoredEvent
 from laptop.board.picture import MOST_EVENTS, Picture
 
 
