@@ -15,7 +15,21 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from flask import Request, Response
 from sqlalchemy import Connection
 
-from choreography import ahead, bodies, callers, events, logs, origins, outbox, problems, store, tokens, tracing, wire
+from choreography import (
+    ahead,
+    bodies,
+    callers,
+    events,
+    logs,
+    origins,
+    outbox,
+    problems,
+    store,
+    together,
+    tokens,
+    tracing,
+    wire,
+)
 from choreography.errors import Invalid, Problem
 from choreography.events import Event, Glossary
 from choreography.logs import log
@@ -101,7 +115,7 @@ def observe(request: Request, observer: Callable[[Envelope, Connection], None], 
     """
 
     def respond(envelope: Envelope) -> Response:
-        store.commit(lambda transaction: observer(envelope, transaction))
+        together.commit(lambda transaction: observer(envelope, transaction))
         return _nothing()
 
     return _handled(request, respond, sagas=sagas)

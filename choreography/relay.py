@@ -8,8 +8,8 @@ While it is open, and while a send takes longer than SLOW, requests leave their 
 then, tries again with growing pauses, and ends when nothing waits. It is a daemon: it delays no SIGTERM. Where it dies,
 or gets no CPU because its function fell asleep, housekeeping sends instead; a new process looks once for what is left.
 
-It is made at the first send, never by an import: with WORKERS above 1, gunicorn forks after that of main.py, and threads
-do not survive a fork.
+It is made at the first send, never by an import: with WORKERS above 1, gunicorn forks after the import of main.py, and
+threads do not survive a fork.
 """
 
 import random
