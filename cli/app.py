@@ -72,10 +72,10 @@ EXIT_CODES: Mapping[type[ClientError], int] = {Broken: BROKEN, Unreachable: UNRE
 
 
 def airline(url: Url = None, host_header: HostHeader = None, as_json: Json = False) -> None:
-    """The airline from the operator's desk, over HTTP.
+    """Operates an airline over HTTP.
 
-    Exit codes: 0 well, 1 a law is broken or a saga went wrong, 2 not reachable, 3 refused, 64 typed wrong, 70 a mistake
-    of this program.
+    Exit codes: 0 success, 1 a law is broken or a saga went wrong, 2 unreachable, 3 refused, 64 wrong usage, 70 an error
+    in this program.
     """
 
 

@@ -41,7 +41,7 @@ ROUND = 20
 """Seconds of a further round of load, where the rollout takes longer."""
 
 Change = Callable[[Namespace], list[str]]
-"""Rolls something out, and returns the names of the Services that have a new revision."""
+"""Rolls something out, and returns the names of the Services that have a new revision; by default, everything."""
 ROLLED_AT = "demo/rolled-at"
 """An annotation of the template: any change there makes a new revision, as a changed setting does."""
 
@@ -76,11 +76,7 @@ def run(
     say: Callable[[str], None],
     change: Change | None = None,
 ) -> Result:
-    """Raises DemoFailed, or an error of the command line, if anything fails, is lost or doubled. The load lasts as long
-    as is wanted, and until the rollout is over.
-
-    `change` is what is rolled out, by default a new revision of everything.
-    """
+    """Under load until the rollout is over. Raises DemoFailed or ClientError if anything fails, is lost or doubled."""
     airline = running.connect()
     flight, letters = customers.add_flight(airline, SEATS), checks.open_letters(airline)
     with running.watch() as watch, ThreadPoolExecutor(2) as threads:

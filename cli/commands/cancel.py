@@ -1,4 +1,4 @@
-"""`airline cancel`: a customer does not want them any more."""
+"""`airline cancel`: cancels a reservation."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from client import gateway
 def cancel(
     invocation: Invocation,
     identity: Annotated[str, typer.Argument(metavar="ID")],
-    reason: Annotated[str | None, typer.Option(help="What the customer reads.")] = None,
+    reason: Annotated[str | None, typer.Option(help="The reason that the customer reads.")] = None,
 ) -> None:
     """Cancels a reservation; seats and money come back by events. Again is harmless."""
     change = {"status": "CANCELED"} | ({"reason": reason} if reason else {})

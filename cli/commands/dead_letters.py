@@ -38,7 +38,7 @@ OfReservation = Annotated[str | None, typer.Option("--reservation", help="Of thi
 def list_all(  # noqa: PLR0913 - the filters of the resource
     invocation: Invocation,
     *,
-    status: Annotated[Status | None, typer.Option(help="All, without it.")] = None,
+    status: Annotated[Status | None, typer.Option(help="All of them by default.")] = None,
     type_: OfType = None,
     function: OfFunction = None,
     reservation: OfReservation = None,
@@ -51,7 +51,7 @@ def list_all(  # noqa: PLR0913 - the filters of the resource
 
 
 def show(invocation: Invocation, identity: Identity) -> None:
-    """A whole letter: why, and the event as it was."""
+    """A whole letter: the reason, and the event as it was."""
     letter = gateway.find(invocation.airline, _path(identity))
     if letter is None:
         raise _unknown(identity)

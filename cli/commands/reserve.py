@@ -1,4 +1,4 @@
-"""`airline reserve`: a customer wants seats."""
+"""`airline reserve`: reserves seats for a customer."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -16,10 +16,10 @@ def reserve(  # noqa: PLR0913 - the fields of a reservation
     invocation: Invocation,
     *,
     customer: Annotated[
-        int | None, typer.Option(help="Number of the customer; who has signed in leaves it out.")
+        int | None, typer.Option(help="Number of the customer; not needed once you have signed in.")
     ] = None,
     flight: Annotated[int, typer.Option(help="Number of the flight.")],
-    seats: Annotated[int, typer.Option(help="For how many.")] = 1,
+    seats: Annotated[int, typer.Option(help="How many seats.")] = 1,
     date: Annotated[datetime | None, typer.Option(help="Today by default.", formats=["%Y-%m-%d"])] = None,
     payment: Annotated[
         Literal["accept", "decline", "slow"], typer.Option(help="What the provider will do.")
