@@ -5,8 +5,9 @@
 
 The page is that of the gateway, and the feed that of the laptop, fed with made-up sagas: `--rate` events a second go
 to two functions each, one in fifty is retried, one in a hundred is dead-lettered. Prints the frames that the browser
-drew a second, the longest time between two of them, how busy its main thread was, the CPU time of the process drawing
-the page, and the JavaScript heap after garbage collection, early and at the end. Without a graphics card the browser
+drew a second, and before that of an empty page, which is what this machine can give; the longest time between two of
+them, how busy its main thread was, the CPU time of the processes drawing the page, and the JavaScript heap after garbage
+collection, early and at the end. Without a graphics card the browser
 draws on the processor; on a machine that is busy with other things, CPU time says more than frames.
 
 `--hour` sends what an hour at `--rate` has, as fast as the page takes it, and prints the heap after each tenth of it.
@@ -29,6 +30,7 @@ from broker.embedded.feed import Feed
 from broker.embedded.happenings import MOST_IN_ONE
 from laptop.board.picture import Picture
 from laptop.board.server import application
+from testbed.project import folder_of, functions
 
 WEB = Path(__file__).resolve().parent.parent / "gateway" / "web"
 TICK = 0.1  # seconds between two messages, as the broker sends them
@@ -38,15 +40,7 @@ STEPS = (
     ("Paid", "charge-payment", "confirm-reservation"),
     ("ReservationConfirmed", "confirm-reservation", "restore-seats"),
 )
-FOLDERS = {
-    "reserve": "reserve",
-    "confirm-reservation": "reserve",
-    "decrease-seats": "flight-seats",
-    "restore-seats": "flight-seats",
-    "charge-payment": "payment",
-    "project-dashboard": "dashboard-projector",
-    "dead-letters": "dead-letters",
-}
+FOLDERS = {name: folder_of(service) for name, service in functions().items()}
 FRAMES = """(milliseconds) => new Promise((resolve) => {
     const gaps = [];
     let last = performance.now();
@@ -79,6 +73,9 @@ async def measure(rate: int, seconds: float, width: int, *, hour: bool) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = await browser.new_page(viewport={"width": width, "height": 900})
+        if not hour:
+            empty = await page.evaluate(FRAMES, 3000)
+            print(f"an empty page: {len(empty) / 3:.1f} frames a second, longest {max(empty):.0f} ms")
         await page.goto(f"http://127.0.0.1:{port}/live")
         await page.get_by_test_id("board").wait_for()
         session = await page.context.new_cdp_session(page)
@@ -106,7 +103,7 @@ async def _watch(page: Page, session: CDPSession, rate: int, seconds: float) -> 
     print(f"{rate} events a second for {took:.0f} s: {len(gaps) / took:.1f} frames a second")
     print(f"between two frames: median {sorted(gaps)[len(gaps) // 2]:.1f} ms, longest {max(gaps):.0f} ms")
     print(f"busy main thread: {1000 * busy / len(gaps):.1f} ms a frame, {100 * busy / took:.0f} % of the time")
-    print(f"CPU of the process that draws the page: {cpu / took:.2f} s a second")
+    print(f"CPU of the processes that draw the page: {cpu / took:.2f} s a second")
     print(f"JavaScript heap: {early:.1f} MB early, {await _heap(session):.1f} MB at the end; {nodes} elements")
 
 

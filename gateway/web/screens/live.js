@@ -1,7 +1,7 @@
 // The live board: every function, and every event on its way. It reads one feed and asks no function anything; only the
 // demo, which a person sends, does.
 
-import { html, nothing } from "/vendor/lit.js";
+import { html, noChange, nothing } from "/vendor/lit.js";
 import { drawing } from "/board/drawing.js";
 import { follow } from "/board/feed.js";
 import { demo } from "/board/demo-card.js";
@@ -11,11 +11,14 @@ import { heading, onScreen, status, styled } from "/parts.js";
 import { t } from "/words.js";
 
 const FEED = "/board/feed";
-// ms between two drawings of the text; what moves is drawn by itself. A drawing that takes long comes less often, so that
-// text has at most a fifteenth of the time and frames have the rest.
-const OFTEN = 200;
+// The text is written in parts, each in an animation frame of its own: all at once would take longer than a frame has.
+const PARTS = ["status", "functions", "sagas", "events", "triggers"];
+// ms between two writings of the text; what moves is drawn by itself. Where frames come late because of it, it is written
+// less often, so that at most a fifteenth of the time is lost to it.
+const OFTEN = 250;
 const SELDOM = 1000;
 const SHARE = 15;
+const FRAME = 17;
 const SAGAS = 6;
 const COLORS = { event: "--accent", saga: "--saga", retry: "--warn", letter: "--bad", ink: "--ink", paper: "--paper" };
 
@@ -27,15 +30,23 @@ export default function start({ main }) {
   let moving = null;
   let palette = null;
   let due = null;
+  let whole = false; // all parts are there
+  let written = null; // the part that is being written; without one, all are
   let pause = OFTEN;
   let paused = false;
 
   function told(document) {
     Object.assign(state, { told: true, lost: false, unfed: false });
     const seen = take(board, document, Date.now());
-    if (moving && !globalThis.document.hidden) seen.events.forEach(event);
-    if (moving && !globalThis.document.hidden) seen.deliveries.forEach(delivery);
+    if (moving && !globalThis.document.hidden) animate(seen);
     soon();
+  }
+
+  function animate({ events, deliveries }) {
+    const chosen = highlighted();
+    const now = performance.now();
+    for (const one of events) event(one, chosen, now);
+    for (const one of deliveries) delivery(one, now);
   }
 
   function lost(unfed) {
@@ -43,16 +54,16 @@ export default function start({ main }) {
     soon();
   }
 
-  function event({ by, to, saga }) {
-    const kind = saga !== null && saga === highlighted() ? "saga" : "event";
-    for (const name of to) moving.move(by ?? "", name, kind, performance.now());
+  function event({ by, to, saga }, chosen, now) {
+    const kind = saga !== null && saga === chosen ? "saga" : "event";
+    for (const name of to) moving.move(by ?? "", name, kind, now);
   }
 
-  function delivery({ to, offset, state: became }) {
+  function delivery({ to, offset, state: became }, now) {
     if (became === "delivered") return;
     const cause = board.events.find((one) => one.offset === offset);
-    if (became === "retrying") moving.move(cause?.by ?? "", to, "retry", performance.now());
-    else moving.move(to, "dead-letters", "letter", performance.now());
+    if (became === "retrying") moving.move(cause?.by ?? "", to, "retry", now);
+    else moving.move(to, "dead-letters", "letter", now);
   }
 
   // The one that a person has chosen, or else the newest that is under way.
@@ -62,15 +73,26 @@ export default function start({ main }) {
   }
 
   function soon() {
-    due ??= setTimeout(() => {
-      due = null;
-      if (paused) return;
-      const began = performance.now();
-      draw();
-      observe();
-      requestAnimationFrame((now) => { pause = Math.min(SELDOM, Math.max(OFTEN, SHARE * (now - began))); });
-    }, pause);
+    due ??= setTimeout(() => { requestAnimationFrame((now) => write(0, now, 0)); }, pause);
   }
+
+  // `late` is by how many ms the frames of the parts before have come too late.
+  function write(part, before, late) {
+    if (paused) return;
+    if (part < PARTS.length) {
+      written = whole ? PARTS[part] : null;
+      whole = state.told;
+      draw();
+      written = null;
+      if (PARTS[part] === "functions") observe();
+      requestAnimationFrame((now) => write(part + 1, now, late + Math.max(0, now - before - FRAME)));
+      return;
+    }
+    pause = Math.min(SELDOM, Math.max(OFTEN, SHARE * late));
+    due = null;
+  }
+
+  const part = (name, make) => (written === null || written === name ? make() : noChange);
 
   // Where the functions are is asked only when something has another size: the question makes the browser lay out the page.
   const sizes = new ResizeObserver(measure);
@@ -85,18 +107,13 @@ export default function start({ main }) {
   function measure() {
     const map = main.querySelector(".map");
     if (!map) return;
-    const canvas = map.querySelector("canvas");
-    moving ??= drawing(canvas, (name) => places.get(name), () => (palette ??= colors(map)), edgeRate);
+    moving ??= drawing(map.querySelector("canvas"), (name) => places.get(name), () => (palette ??= colors(map)), edgeRate);
     const frame = map.getBoundingClientRect();
-    if (canvas.dataset.size !== `${frame.width} ${frame.height}`) {
-      canvas.dataset.size = `${frame.width} ${frame.height}`;
-      moving.fit(frame.width, frame.height);
-      moving.repaint();
-    }
     for (const one of map.querySelectorAll("[data-function]")) {
       const { x, y, width, height } = one.getBoundingClientRect();
       places.set(one.dataset.function, { x: x - frame.x, y: y - frame.y, width, height });
     }
+    moving.fit(frame.width, frame.height);
   }
 
   const message = () => {
@@ -106,33 +123,44 @@ export default function start({ main }) {
     return t("boardAwake", all.filter(({ state: one }) => one !== "asleep").length, all.length);
   };
 
-  const view = () => {
+  const view = () => html`
+    ${part("status", says)}
+    ${state.told ? picture() : html`<div class="card skeleton" aria-hidden="true"></div>`}
+  `;
+
+  const says = () => html`
+    ${heading(t("navLive"))}
+    <p class="soft">${t("boardIntro")}</p>
+    ${status(message())}
+    ${state.lost && !state.unfed ? warning("lost", "boardLost") : nothing}
+    ${state.told && !board.broker ? warning("broker-away", "boardBrokerAway") : nothing}
+    ${state.told && !board.runtime ? warning("runtime-away", "boardRuntimeAway") : nothing}
+    ${state.told ? facts(board, Date.now()) : nothing}
+    ${!state.told || reports(board) ? nothing : html`<p class="soft" data-testid="unreported">${t("unreported")}</p>`}
+  `;
+
+  const picture = () => {
     const now = Date.now();
-    const saga = board.sagas.get(highlighted());
     return html`
-      ${heading(t("navLive"))}
-      <p class="soft">${t("boardIntro")}</p>
-      ${status(message())}
-      ${state.lost && !state.unfed ? html`<div class="notice warn" role="alert" data-testid="lost"><p>${t("boardLost")}</p></div>` : nothing}
-      ${state.told && !board.broker ? html`<div class="notice warn" role="alert" data-testid="broker-away"><p>${t("boardBrokerAway")}</p></div>` : nothing}
-      ${state.told && !board.runtime ? html`<div class="notice warn" role="alert" data-testid="runtime-away"><p>${t("boardRuntimeAway")}</p></div>` : nothing}
-      ${state.told ? html`
-        ${facts(board, now)}
-        ${reports(board) ? nothing : html`<p class="soft" data-testid="unreported">${t("unreported")}</p>`}
-        <div class="map" data-testid="board" data-lost=${state.lost}>
-          ${services(board).map(([folder, names]) => html`<section class="card service" aria-labelledby="service-${folder}">
-            <h2 id="service-${folder}">${folder}</h2>
-            <ul>${names.map((name) => node(board, name, now, saga?.functions.has(name) ?? false))}</ul>
-          </section>`)}
-          <canvas aria-hidden="true"></canvas>
-        </div>
-        <p class="soft legend">${t("boardLegend")}</p>
-        <div class="beside">
-          <div>${sagaList(sagas(board, SAGAS), saga?.id, choose)} ${chart(board, now)} ${demoCard()}</div>
-          <div>${troubles(board)} ${eventList(board)}</div>
-        </div>
-        ${triggerTable(board)}` : html`<div class="card skeleton" aria-hidden="true"></div>`}
+      ${part("functions", () => functions(now))}
+      <p class="soft legend">${t("boardLegend")}</p>
+      <div class="beside">
+        <div>${part("sagas", () => html`${sagaList(sagas(board, SAGAS), highlighted(), choose)} ${chart(board, now)} ${demoCard()}`)}</div>
+        <div>${part("events", () => html`${troubles(board)} ${eventList(board)}`)}</div>
+      </div>
+      ${part("triggers", () => triggerTable(board))}
     `;
+  };
+
+  const functions = (now) => {
+    const touched = board.sagas.get(highlighted())?.functions;
+    return html`<div class="map" data-testid="board" data-lost=${state.lost}>
+      ${services(board).map(([folder, names]) => html`<section class="card service" aria-labelledby="service-${folder}">
+        <h2 id="service-${folder}">${folder}</h2>
+        <ul>${names.map((name) => node(board, name, now, touched?.has(name) ?? false))}</ul>
+      </section>`)}
+      <canvas aria-hidden="true"></canvas>
+    </div>`;
   };
 
   const demoCard = demo({ signal: options.signal, functions: () => board.functions, fed: () => !state.lost, draw: () => soon() });
@@ -171,6 +199,8 @@ export default function start({ main }) {
     main.classList.remove("wide");
   };
 }
+
+const warning = (name, word) => html`<div class="notice warn" role="alert" data-testid=${name}><p>${t(word)}</p></div>`;
 
 function colors(map) {
   const style = getComputedStyle(map);
