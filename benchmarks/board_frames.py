@@ -6,9 +6,9 @@
 The page is that of the gateway, and the feed that of the laptop, fed with made-up sagas: `--rate` events a second go
 to two functions each, one in fifty is retried, one in a hundred is dead-lettered. Prints the frames that the browser
 drew a second, and before that of an empty page, which is what this machine can give; the longest time between two of
-them, how busy its main thread was, the CPU time of the processes drawing the page, and the JavaScript heap after garbage
-collection, early and at the end. Without a graphics card the browser
-draws on the processor; on a machine that is busy with other things, CPU time says more than frames.
+them, how busy its main thread was, the CPU time of the processes drawing the page, and the JavaScript heap after
+garbage collection, early and at the end. Without a graphics card the browser draws on the processor; on a machine that
+is busy with other things, CPU time says more than frames.
 
 `--hour` sends what an hour at `--rate` has, as fast as the page takes it, and prints the heap after each tenth of it.
 """

@@ -69,8 +69,8 @@ def _beneath(story: Mapping[str, Any]) -> Beneath:
         again = stored["id"] in lines
         lines[stored["id"]] += saga_deliveries.lines(stored, again)
     for woken in story["woken"] or []:
-        took = tables.seconds(woken["seconds"])
-        lines[woken["eventId"]].append(tables.line("woke", f"{woken['function']}, {took}", "blue"))
+        took, how = tables.seconds(woken["seconds"]), "woke ahead" if woken["ahead"] else "woke"
+        lines[woken["eventId"]].append(tables.line(how, f"{woken['function']}, {took}", "blue"))
     for letter in story["deadLetters"]:
         what = f"{letter['type']} to {letter['function']}, {letter['times']} times: {letter['reason']} ({letter['id']})"
         lines[letter["eventId"]].append(tables.line(f"dead letter {letter.get('status', '')}".strip(), what, "red"))

@@ -10,30 +10,38 @@ from laptop.data_folder import read_state
 
 AT_ONCE = timedelta(seconds=1)
 """How long after the broker has an event its first delivery knocks at the function, on a machine that is busy."""
+AHEAD = timedelta(seconds=15)
+"""How long a function that was woken ahead may wait for the first event that it works on."""
 
 
 def woken(airline: Airline, deliveries: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-    """For each first delivery that met a function asleep or still starting: eventId, function, at, seconds until READY.
+    """For each start, the first event the function was woken for: eventId, function, at, seconds until READY, ahead.
 
-    None where that is not known: on a cluster, or for an airline that does not run in this folder.
+    `ahead` says that it was READY before this event came. None where starts are not known: on a cluster, or for an
+    airline that does not run in this folder. The page has the same rule (gateway/web/screens/ops/saga-tree.js).
     """
     services = _services(airline)
     if services is None or deliveries is None:
         return None
     by_trigger = {key: name for name, service in services.items() for key in service["triggers"]}
-    return [
-        {"eventId": stored["id"], "function": name, **waking}
-        for stored in deliveries
-        for delivery in stored["deliveries"]
-        if (name := by_trigger.get(delivery["trigger"]))
-        for waking in services[name]["wakings"]
-        if _meets(waking, datetime.fromisoformat(stored["storedAt"]))
-    ]
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for stored in deliveries:
+        moment = datetime.fromisoformat(stored["storedAt"])
+        for delivery in stored["deliveries"]:
+            name = by_trigger.get(delivery["trigger"])
+            met = [one for one in services[name]["wakings"] if _meets(one, moment)] if name else []
+            if name and met:  # only the last start can have taken it: the function has gone to sleep since any other
+                about = {"eventId": stored["id"], "function": name, **met[-1], "ahead": moment > _ready(met[-1])}
+                found.setdefault((name, met[-1]["at"]), about)
+    return list(found.values())
 
 
 def _meets(waking: Mapping[str, Any], stored: datetime) -> bool:
-    began = datetime.fromisoformat(waking["at"])
-    return began <= stored + AT_ONCE and stored <= began + timedelta(seconds=waking["seconds"])
+    return datetime.fromisoformat(waking["at"]) <= stored + AT_ONCE and stored <= _ready(waking) + AHEAD
+
+
+def _ready(waking: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(waking["at"]) + timedelta(seconds=waking["seconds"])
 
 
 def _services(airline: Airline) -> dict[str, Any] | None:

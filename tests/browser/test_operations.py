@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,8 +15,10 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from cli.commands import flights_csv
-from client import laws
+from cli import here
+from cli.commands import flights_csv, saga_wakings
+from cli.commands import saga as saga_show
+from client import gateway, laws
 from testbed.running_system import eventually
 from tests.browser.conftest import Screen, asleep, in_both_languages, stopped
 from tests.cli.sample_books import NOW, books, customer, entry, flight, hold, payment, reservation
@@ -142,10 +145,14 @@ def test_a_saga_that_is_owed_something_for_long_is_listed_and_its_timeline_says_
         )
 
 
-def test_a_timeline_shows_every_event_who_took_it_and_who_woke_for_it(screen: Screen) -> None:
+def test_a_timeline_shows_every_event_who_took_it_and_who_woke_for_it_or_ahead_of_it(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flight_id = screen.airline.add_flight(seats=5)
-    asleep(screen.system, "decrease-seats")
-    saga = screen.airline.place_reservation(flight_id, seats=2)
+    for function in ("decrease-seats", "confirm-reservation"):
+        asleep(screen.system, function)
+    # with this provider the payment takes so long that whoever was woken ahead waits for it
+    saga = screen.airline.place_reservation(flight_id, seats=2, method="slow")
     screen.airline.outcome(saga, 60)
     eventually(lambda: len(screen.airline.events(saga)) == 4, "the dashboard has heard everything", 60)
 
@@ -156,7 +163,52 @@ def test_a_timeline_shows_every_event_who_took_it_and_who_woke_for_it(screen: Sc
     for event in ("ReservationPlaced", "RemainingSeatsDecreased", "Paid", "ReservationConfirmed"):
         expect(screen.page.locator(f"[data-testid=event][data-type={event}]")).to_have_count(1)
     expect(screen.find("tree")).to_contain_text("confirm-reservation-on-paid")
-    expect(screen.find("woke").filter(has_text="decrease-seats").first).to_be_visible()
+    woken = screen.find("woke").filter(has_text=re.compile(r"decrease-seats.* \d+\.\d s"))
+    expect(woken).to_have_attribute("data-ahead", "false")
+    ahead = screen.find("woke").filter(has_text=re.compile(r"confirm-reservation.* ahead, \d+\.\d s"))
+    expect(ahead).to_have_attribute("data-ahead", "true")
+
+    monkeypatch.setattr(here, "DATA", screen.system.data)
+    by_command = saga_show.known(gateway.connect(screen.system.gateway), saga)["woken"]
+    found = {one["function"]: one["ahead"] for one in by_command}
+    assert (found["decrease-seats"], found["confirm-reservation"]) == (False, True)
+
+
+def test_the_page_and_the_command_line_know_the_same_functions_as_woken(
+    screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(moment: str, seconds: float) -> dict[str, Any]:
+        return {"at": f"2026-03-01T{moment}+00:00", "seconds": seconds}
+
+    functions = {
+        "seats": {"triggers": ["a/seats"], "wakings": [start("10:59:00.000", 1.9), start("10:59:59.000", 2.1)]},
+        "confirm": {"triggers": ["a/paid", "a/again"], "wakings": [start("10:59:58.500", 1.5)]},
+        "counts": {"triggers": ["a/counts"], "wakings": [start("10:59:40.000", 0.5), start("11:00:30.000", 1.7)]},
+        "awake": {"triggers": ["a/awake"], "wakings": []},
+    }
+    stored = [
+        ("placed", "11:00:00.000", ["a/seats", "a/counts", "a/nobody"]),
+        ("paid", "11:00:04.000", ["a/paid", "a/awake", "a/seats"]),
+        ("paid again", "11:00:05.000", ["a/again"]),
+    ]
+    deliveries = [
+        {"id": id_, "storedAt": f"2026-03-01T{at}+00:00", "deliveries": [{"trigger": one} for one in triggers]}
+        for id_, at, triggers in stored
+    ]
+    (tmp_path / "state.json").write_text(json.dumps({"gateway": "http://here", "services": functions}))
+    monkeypatch.setattr(here, "DATA", tmp_path)
+    by_python = saga_wakings.woken(gateway.connect("http://here"), deliveries)
+    screen.open("/docs?document=events")
+
+    by_page = screen.page.evaluate(
+        """async (known) => (await import("/screens/ops/saga-tree.js")).wakings(...known)""",
+        [functions, deliveries],
+    )
+
+    assert by_page == [
+        {name: one[name] for name in ("eventId", "function", "seconds", "ahead")} for one in by_python or []
+    ]
+    assert {one["function"]: one["ahead"] for one in by_page} == {"seats": False, "confirm": True}
 
 
 def test_a_number_that_no_saga_has_is_said_so(screen: Screen) -> None:

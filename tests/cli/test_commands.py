@@ -195,22 +195,29 @@ def test_a_saga_shows_which_function_woke_for_an_event(
         {"at": "2026-03-01T10:59:59.000+00:00", "seconds": 2.1},  # still starting when e1 came
         {"at": "2026-03-01T11:00:30.000+00:00", "seconds": 1.7},  # for an event after
     ]
+    ahead = {"triggers": ["airline/ahead"], "wakings": [{"at": "2026-03-01T10:59:57.000+00:00", "seconds": 1.2}]}
     awake = {"triggers": ["airline/on-all"], "wakings": []}
-    services = {"confirm-reservation": {"triggers": ["airline/confirm"], "wakings": wakings}, "dashboard": awake}
+    services = {
+        "confirm-reservation": {"triggers": ["airline/confirm"], "wakings": wakings},
+        "dashboard": awake,
+        "early": ahead,
+    }
     state = tmp_path / "state.json"
     state.write_text(json.dumps({"gateway": fake.url, "services": services}))
     monkeypatch.setattr(here, "DATA", tmp_path)
     deliveries = [
-        {"trigger": f"airline/{name}", "state": "delivered", "attempts": []} for name in ("confirm", "on-all")
+        {"trigger": f"airline/{name}", "state": "delivered", "attempts": []} for name in ("confirm", "on-all", "ahead")
     ]
     fake.deliveries = [stored("e1", *deliveries)]
 
     drawn = typed("saga", "show", "GOOD").out
 
     assert "woke confirm-reservation, 2.10 s" in drawn
-    assert drawn.count("woke") == 1
-    (woken,) = typed("saga", "show", "GOOD", "--json").json["woken"]
+    assert "woke ahead early, 1.20 s" in drawn
+    assert drawn.count("woke") == 2
+    woken, early = typed("saga", "show", "GOOD", "--json").json["woken"]
     assert (woken["eventId"], woken["function"], woken["seconds"]) == ("e1", "confirm-reservation", 2.1)
+    assert (woken["ahead"], early["ahead"]) == (False, True)
 
 
 def test_what_strangers_wrote_does_not_steer_the_terminal(typed: Typed, story: None) -> None:

@@ -83,7 +83,7 @@ function strays({ events, deliveries, woken }) {
 function beneath(id, { deliveries, woken }) {
   const stored = (deliveries ?? []).filter((one) => one.id === id);
   return html`
-    ${(woken ?? []).filter((one) => one.eventId === id).map((one) => html`<p class="woke" data-testid="woke">${t(one.ahead ? "wokeAhead" : "woke", one.function, one.seconds.toFixed(1))}</p>`)}
+    ${(woken ?? []).filter((one) => one.eventId === id).map((one) => html`<p class="woke" data-testid="woke" data-ahead=${one.ahead}>${t(one.ahead ? "wokeAhead" : "woke", one.function, one.seconds.toFixed(1))}</p>`)}
     ${stored.map((one, index) => html`${index ? html`<p class="soft">${t("saidAgain", moment(one.storedAt))}</p>` : nothing}${one.deliveries.map(delivery)}`)}
   `;
 }
