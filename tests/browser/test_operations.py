@@ -184,10 +184,11 @@ def test_the_page_and_the_command_line_know_the_same_functions_as_woken(
         "seats": {"triggers": ["a/seats"], "wakings": [start("10:59:00.000", 1.9), start("10:59:59.000", 2.1)]},
         "confirm": {"triggers": ["a/paid", "a/again"], "wakings": [start("10:59:58.500", 1.5)]},
         "counts": {"triggers": ["a/counts"], "wakings": [start("10:59:40.000", 0.5), start("11:00:30.000", 1.7)]},
+        "of another saga": {"triggers": ["a/other"], "wakings": [start("10:59:54.000", 0.5)]},
         "awake": {"triggers": ["a/awake"], "wakings": []},
     }
     stored = [
-        ("placed", "11:00:00.000", ["a/seats", "a/counts", "a/nobody"]),
+        ("placed", "11:00:00.000", ["a/seats", "a/counts", "a/other", "a/nobody"]),
         ("paid", "11:00:04.000", ["a/paid", "a/awake", "a/seats"]),
         ("paid again", "11:00:05.000", ["a/again"]),
     ]

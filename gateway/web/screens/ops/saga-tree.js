@@ -1,6 +1,7 @@
 // Which event caused which, and which function woke for a delivery. Pure: no clock, no network.
 
 const AHEAD = 15_000; // ms that a function which was woken ahead may wait for the first event that it works on
+const BEGINNING = 5000; // ms before its first event that a saga may have been announced; who woke earlier woke for another saga
 const AT_ONCE = 1000; // ms after the broker has an event until its first delivery knocks, on a machine that is busy
 
 // The events by the id of their cause; null holds those whose cause is not among them. A circle begins at its first event.
@@ -24,17 +25,19 @@ function goesRound(start, causes) {
 export function wakings(functions, events) {
   const byTrigger = new Map(Object.entries(functions).flatMap(([name, one]) => one.triggers.map((trigger) => [trigger, name])));
   const known = new Set();
+  const begun = Math.min(...events.map(({ storedAt }) => Date.parse(storedAt)));
   return events.flatMap(({ id, storedAt, deliveries }) => deliveries.flatMap(({ trigger }) => {
     const name = byTrigger.get(trigger);
     // only the last start can have taken it: from an earlier one the function has gone to sleep since
-    const met = (functions[name]?.wakings ?? []).filter((one) => meets(one, Date.parse(storedAt))).at(-1);
+    const met = (functions[name]?.wakings ?? []).filter((one) => meets(one, Date.parse(storedAt), begun)).at(-1);
     if (!met || known.has(`${name} ${met.at}`)) return [];
     known.add(`${name} ${met.at}`);
     return [{ eventId: id, function: name, seconds: met.seconds, ahead: Date.parse(storedAt) > Date.parse(met.at) + met.seconds * 1000 }];
   }));
 }
 
-function meets({ at, seconds }, stored) {
+function meets({ at, seconds }, stored, begun) {
   const began = Date.parse(at);
-  return began <= stored + AT_ONCE && stored <= began + seconds * 1000 + AHEAD;
+  const ready = began + seconds * 1000;
+  return stored <= ready ? began <= stored + AT_ONCE : begun - BEGINNING <= began && stored <= ready + AHEAD;
 }
