@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -26,6 +27,8 @@ UNREPRODUCIBLE = ("bin", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-
 NOT_CODE = ("__pycache__", "requirements.txt")
 EPOCH = 0
 """The time of every file. Of this one a web server makes no ETag; of any other it would, the same for changed files."""
+TAG = ".etag"
+"""Ends the name of a file that holds the ETag of the one beside it (`etag_file_extensions` of the Caddyfile)."""
 
 
 def dependencies(name: str, root: Path) -> None:
@@ -65,7 +68,14 @@ def gateway(caddy: str, root: Path) -> None:
         shutil.copyfile(source, root / target)
     (root / "usr" / "bin" / "caddy").chmod(0o755)
     _copy(room / "web", root / "srv" / "web")
+    for page in [path for path in (root / "srv" / "web").rglob("*") if path.is_file()]:
+        tag(page)
     _same_everywhere(root, root)
+
+
+def tag(page: Path) -> None:
+    """Writes the ETag of a file beside it."""
+    page.with_name(page.name + TAG).write_text(f'"{sha256(page.read_bytes()).hexdigest()[:32]}"', "utf-8")
 
 
 def requirements(name: str) -> Path:

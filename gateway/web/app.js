@@ -44,7 +44,7 @@ async function show({ focus = true } = {}) {
   if (turn !== shown) return; // somebody has gone on meanwhile
   render(html``, main);
   main.classList.toggle("wide", wide);
-  leave = start({ main, parameters: found.slice(1), query: new URLSearchParams(location.search), go }) ?? (() => {});
+  leave = start({ main, parameters: found.slice(1).map(decoded), query: new URLSearchParams(location.search), go }) ?? (() => {});
   document.title = `${main.querySelector("h1")?.textContent ?? ""} · ${t("name")}`;
   if (focus) main.querySelector("h1")?.focus();
 }
@@ -52,6 +52,15 @@ async function show({ focus = true } = {}) {
 // The screen itself could not be fetched. A module that failed once may fail for ever, so the whole page is loaded again.
 function lost({ main }) {
   render(html`${heading(t("noScreen"))}${failure(new NoAnswer(), () => location.reload())}`, main);
+}
+
+// Whatever somebody has pasted.
+function decoded(segment) {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 function screenOf(path) {

@@ -14,9 +14,11 @@ export function day(text) {
   return new Intl.DateTimeFormat(language, options).format(new Date(`${text}T00:00:00Z`));
 }
 
-export function moment(text) {
-  const options = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" };
-  return new Intl.DateTimeFormat(language, options).format(new Date(text));
+// With its zone, which the short styles leave out. `timeStyle` is short, or medium with seconds.
+export function moment(text, timeStyle = "medium") {
+  const at = new Date(text);
+  const zone = new Intl.DateTimeFormat(language, { timeZoneName: "short" }).formatToParts(at).find(({ type }) => type === "timeZoneName").value;
+  return `${new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle }).format(at)} ${zone}`;
 }
 
 export function countdown(milliseconds) {

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from images import layout
 from testbed.ports import free_port
 from testbed.running_system import ROOT, eventually
 
@@ -409,6 +410,37 @@ def test_the_start_page_and_its_style_are_served(gateway: Gateway) -> None:
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert gateway.call("GET", "/page.css").headers["content-type"].startswith("text/css")
+
+
+def test_a_person_with_a_browser_is_shown_the_page_where_there_is_no_screen(gateway: Gateway) -> None:
+    lost = gateway.call("GET", "/tripz", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (lost.status_code, lost.text) == (404, gateway.call("GET", "/").text)
+    assert lost.headers["content-type"].startswith("text/html")
+    assert "default-src 'self'" in lost.headers["content-security-policy"]
+
+
+def test_the_page_of_an_image_is_not_sent_again_until_it_has_changed(tmp_path: Path) -> None:
+    layout.gateway(CADDY, tmp_path / "image")
+    web = tmp_path / "image" / "srv" / "web"
+    with caddy(tmp_path, dict.fromkeys(SERVICES, 9), WEB_ROOT=str(web)) as url:
+
+        def asked(path: str, **headers: str) -> requests.Response:
+            return requests.get(url + path, headers=headers, timeout=30)
+
+        for path in ("/", "/docs", "/page.css", "/vendor/swagger-ui.js", "/contracts/openapi/reserve.json"):
+            tag = asked(path).headers["etag"]
+            again = asked(path, **{"If-None-Match": tag})
+            assert (again.status_code, again.content) == (304, b""), path
+        assert asked("/page.css.etag").status_code == 404
+
+        before = asked("/page.css").headers["etag"]
+        changed = (web / "page.css").read_text("utf-8").replace("46rem", "64rem")  # a release with as many bytes
+        (tmp_path / "release.css").write_text(changed, "utf-8")
+        layout.tag(tmp_path / "release.css")
+        for name in ("", layout.TAG):
+            shutil.copyfile(tmp_path / f"release.css{name}", web / f"page.css{name}")
+            os.utime(web / f"page.css{name}", (layout.EPOCH, layout.EPOCH))
+        assert asked("/page.css", **{"If-None-Match": before}).text == changed
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import { html, nothing } from "/vendor/lit.js";
 import { command, get, mayBeRepeated, newKey, Problem } from "/api.js";
+import { keepFlight } from "/booked-flights.js";
 import { day, money } from "/format.js";
 import { failure, heading, isNumber, onScreen, remembered, status, waking } from "/parts.js";
 import { t } from "/words.js";
@@ -10,7 +11,7 @@ const METHODS = ["accept", "decline", "slow"];
 
 export default function start({ main, query, go }) {
   const flightId = query.get("flight") ?? "";
-  const passengers = Number(query.get("passengers") ?? "1");
+  const passengers = /^[1-9]$/.test(query.get("passengers")) ? Number(query.get("passengers")) : 1;
   const keyName = `key:${flightId}:${passengers}`;
   const state = { flight: null, gone: false, sending: false, unanswered: false, error: null, waking: null, invalid: false };
   const { draw, options, leave } = onScreen(main, state, () => view());
@@ -65,22 +66,23 @@ export default function start({ main, query, go }) {
     const onAgain = () => { state.unanswered = true; draw(); };
     const reservation = await command("POST", "/reservations", { ...options, body, key, onAgain });
     sessionStorage.removeItem(keyName);
+    keepFlight(state.flight);
     go(`/trips/${reservation.reservationId}`, { replace: true });
   }
 
   const view = () => html`
     ${heading(t("bookTitle"))}
-    ${status(message())}
     ${state.flight ? summary(state.flight, passengers) : nothing}
     ${state.gone
       ? html`<div class="notice bad" role="alert" data-testid="gone"><p>${t("gone", state.flight.remainingSeatsCount)}</p>
           <a class="button" href="/?passengers=${passengers}">${t("otherFlights")}</a></div>`
       : nothing}
-    ${state.flight && !state.gone ? form() : nothing}
+    ${state.flight && !state.gone ? form(state.flight.cost * passengers) : nothing}
+    ${status(message())}
     ${state.error ? problem() : nothing}
   `;
 
-  const form = () => html`<form class="card" @submit=${book} novalidate data-testid="book-form">
+  const form = (total) => html`<form class="card booking" @submit=${book} novalidate data-testid="book-form">
     <div class="field">
       <label for="customer">${t("customer")}</label>
       <input id="customer" name="customer" inputmode="numeric" autocomplete="off" data-testid="customer" .defaultValue=${remembered("customer")}
@@ -92,13 +94,14 @@ export default function start({ main, query, go }) {
       ${METHODS.map((method, index) => html`<label class="choice"><input type="radio" name="method" value=${method} data-testid=${method}
         ?checked=${index === 0}>${t(`pay_${method}`)}</label>`)}
     </fieldset>
-    <button class="main" data-testid="book" ?disabled=${state.sending}>${state.sending ? t("sending") : t("book")}</button>
+    <button class="main" data-testid="book" ?disabled=${state.sending}>${state.sending ? t("sending") : t("book", money(total))}</button>
   </form>`;
 
   const message = () => {
     if (state.unanswered && state.sending) return t("sentAgain");
     if (state.waking) return waking(state.waking);
-    return state.sending ? t("sending") : "";
+    if (state.sending) return t("sending");
+    return state.flight || state.error ? "" : t("loading");
   };
 
   const problem = () => {

@@ -2,7 +2,7 @@
 // The documents are files of this page; looking at them wakes nobody.
 
 import { html, nothing } from "/vendor/lit.js";
-import { get, LATE, signed } from "/api.js";
+import { get, LATE, Problem, signed } from "/api.js";
 import { failure, heading, onScreen, status, waking } from "/parts.js";
 import { eventDocument } from "/screens/docs-events.js";
 import { showOperations } from "/screens/docs-operations.js";
@@ -49,6 +49,9 @@ export default function start({ main, query }) {
     };
   }
 
+  const trouble = (error) => (error instanceof Problem && error.status === 404
+    ? html`<div class="notice bad" role="alert" data-testid="failure"><p>${t("noDocument")}</p></div>` : failure(error, load));
+
   const view = () => html`
     ${heading(t("navDocs"))}
     <p class="soft">${t("docsHint")}</p>
@@ -57,7 +60,7 @@ export default function start({ main, query }) {
       ${state.documents.length ? tab(EVENTS, t("docsEvents")) : nothing}
     </nav>
     ${status(waking(state.waking) || (state.ready || state.error ? "" : t("loading")))}
-    ${state.error ? failure(state.error, load) : nothing}
+    ${state.error ? trouble(state.error) : nothing}
     ${state.events ? eventDocument(state.events) : operations()}
   `;
 

@@ -14,6 +14,8 @@ const SORTS = { date: "takeoffDate", price: "cost", seats: "remainingSeatsCount,
 export default function start({ main, query, go }) {
   const search = wanted(query);
   const asked = query.has("passengers");
+  const wrong = asked ? invalid(search) : {};
+  const valid = asked && !Object.keys(wrong).length;
   const state = { flights: [], promotions: [], more: null, error: null, waking: null, loading: false, invalid: {} };
   const { draw, options, leave } = onScreen(main, state, () => view());
 
@@ -68,7 +70,8 @@ export default function start({ main, query, go }) {
         aria-describedby="passengers-error">`, state.invalid.passengers)}
       <button class="main" data-testid="search">${t("search")}</button>
     </form>
-    ${asked ? results() : html`<p class="hint" data-testid="initial">${t("initial")}</p>`}
+    ${valid ? results() : nothing}
+    ${asked ? nothing : html`<p class="hint" data-testid="initial">${t("initial")}</p>`}
   `;
 
   const results = () => html`
@@ -99,9 +102,9 @@ export default function start({ main, query, go }) {
     return state.flights.length ? t("found", state.total) : t("none");
   };
 
-  state.invalid = asked ? invalid(search) : {};
+  state.invalid = wrong;
   draw();
-  if (asked && !Object.keys(state.invalid).length) {
+  if (valid) {
     load(null);
     offers();
   }

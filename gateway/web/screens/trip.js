@@ -2,6 +2,7 @@
 
 import { html, nothing } from "/vendor/lit.js";
 import { command, get, newKey, NoAnswer, Problem } from "/api.js";
+import { flightName } from "/booked-flights.js";
 import { countdown, money, moment } from "/format.js";
 import { failure, heading, onScreen, status, waking } from "/parts.js";
 import { stateOf } from "/trip-state.js";
@@ -11,7 +12,8 @@ const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 5000;
 const SLOW = 10_000; // ms of one step until the page says that it takes long
 
-export default function start({ main, parameters: [identity] }) {
+export default function start({ main, parameters: [pasted] }) {
+  const identity = pasted.trim().toUpperCase();
   const state = { trip: null, events: [], shown: null, error: null, lost: false, missing: false, canceling: false, waking: null };
   const path = `/reservations/${encodeURIComponent(identity)}`;
   const { draw, options, leave } = onScreen(main, state, () => view());
@@ -73,7 +75,8 @@ export default function start({ main, parameters: [identity] }) {
   }
 
   const view = () => {
-    if (state.missing) return html`${heading(t("noTrip"))}<p data-testid="not-found">${t("noTripWhy", identity)}</p>`;
+    if (state.missing) return html`${heading(t("noTrip"))}<p data-testid="not-found">${t("noTripWhy", identity)}</p>
+      <a class="button" href="/trips">${t("navTrips")}</a>`;
     return html`
       ${heading(t("tripTitle"))}
       <p class="soft id" data-testid="id">${identity}</p>
@@ -99,7 +102,7 @@ export default function start({ main, parameters: [identity] }) {
         ${trip.status === "PENDING" ? html`<p data-testid="countdown">${t("heldFor", countdown(Date.parse(trip.expiresAt) - Date.now()))}</p>` : nothing}
         ${trip.status === "CANCELED" ? compensation(shown) : nothing}
         <dl class="facts">
-          <div><dt>${t("flight")}</dt><dd>${trip.flightId}</dd></div>
+          <div><dt>${t("flight")}</dt><dd data-testid="flight-name">${flightName(trip.flightId)}</dd></div>
           <div><dt>${t("passengers")}</dt><dd>${trip.seatQty}</dd></div>
           ${shown.amount === null ? nothing : html`<div><dt>${t("total")}</dt><dd>${money(shown.amount)}</dd></div>`}
         </dl>
@@ -153,6 +156,7 @@ function moneyWords(done, refunded) {
 
 const timeline = (events) => (events.length
   ? html`<details><summary data-testid="timeline">${t("timeline", events.length)}</summary><ol class="timeline">
-      ${events.map(({ type, time }) => html`<li><strong>${type}</strong> <span>${t(`event_${type}`)}</span> <time datetime=${time}>${moment(time)}</time></li>`)}
+      ${events.map(({ type, time }) => html`<li><strong>${t(`event_${type}`)}</strong>
+        <span class="soft"><span class="mono">${type}</span> · <time datetime=${time}>${moment(time)}</time></span></li>`)}
     </ol></details>`
   : nothing);

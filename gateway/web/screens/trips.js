@@ -3,6 +3,7 @@
 import { html, nothing } from "/vendor/lit.js";
 import { behind, get } from "/api.js";
 import { customerForm } from "/customer-form.js";
+import { flightName } from "/booked-flights.js";
 import { moment } from "/format.js";
 import { failure, heading, isNumber, onScreen, remembered, status, waking } from "/parts.js";
 import { t } from "/words.js";
@@ -51,7 +52,7 @@ export default function start({ main, query, go }) {
 
 const trip = ({ reservationId, flightId, seatQty, status: how, createdAt }) => html`<li class="card" data-testid="trip-card" data-status=${how}>
   <a href="/trips/${reservationId}">${reservationId}</a>
-  <span>${t("tripFacts", flightId, seatQty)}</span>
+  <span>${t("tripFacts", flightName(flightId), seatQty)}</span>
   <span class="state ${how.toLowerCase()}">${t(`status_${how}`)}</span>
-  <time class="soft" datetime=${createdAt}>${moment(createdAt)}</time>
+  <time class="soft" datetime=${createdAt}>${moment(createdAt, "short")}</time>
 </li>`;

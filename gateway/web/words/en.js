@@ -9,7 +9,7 @@ export default {
   failed: (why) => `That did not work: ${why}`,
   nowhere: "There is no such page", noScreen: "This page could not be loaded",
 
-  searchTitle: "Where to?", promotions: "Promotions", date: "Date", code: "Flight code", passengers: "Passengers", search: "Search",
+  searchTitle: "Find a flight", promotions: "Promotions", date: "Date", code: "Flight code", passengers: "Passengers", search: "Search",
   badDate: "Enter a date such as 2027-12-25.", badCode: "A flight code has at most 20 characters.",
   badPassengers: (most) => `Enter a number of passengers from 1 to ${most}.`,
   initial: "Functions sleep until somebody searches.", searching: "Searching …", results: "Flights", sort: "Sort by",
@@ -20,7 +20,7 @@ export default {
 
   bookTitle: "Review and book", flight: "Flight", total: "Total", customer: "Customer number",
   badCustomer: "Enter a customer number: a whole number from 1.", payment: "Test payment", pay_accept: "Card that is accepted",
-  pay_decline: "Card that is declined", pay_slow: "Provider that takes its time", book: "Book", sending: "Sending …",
+  pay_decline: "Card that is declined", pay_slow: "Provider that takes its time", book: (price) => `Book for ${price}`, sending: "Sending …",
   sentAgain: "No answer yet. The same booking is being sent again; it will not be made twice.",
   gone: (left) => `These seats are gone: ${seats(left)} left.`, otherFlights: "Find another flight", noFlight: "There is no such flight.",
 
@@ -40,13 +40,14 @@ export default {
   cancelSeats: (n) => `${seats(n)} will be given back.`, cancelRefund: (amount) => `${amount} will be refunded.`,
   cancelNothingPaid: "Nothing has been paid yet. If a charge is under way, it will be refunded.", keep: "Keep it",
   timeline: (n) => `Timeline: ${n} ${n === 1 ? "event" : "events"}`,
-  event_ReservationRequested: "requested by an event", event_CancellationRequested: "cancel requested by an event",
-  event_ReservationPlaced: "the reservation is placed", event_RemainingSeatsDecreased: "the seats are held",
-  event_SeatsSoldOut: "not enough seats", event_Paid: "paid", event_PaymentFailed: "the card was declined",
-  event_ReservationConfirmed: "the reservation is confirmed", event_ReservationCanceled: "the reservation is canceled",
-  event_RemainingSeatsIncreased: "the seats are back", event_SeatsNotHeld: "no seats were held",
-  event_PaymentRefunded: "the money was refunded", event_PaymentNotTaken: "no money was taken",
+  event_ReservationRequested: "Requested by an event", event_CancellationRequested: "Cancel requested by an event",
+  event_ReservationPlaced: "Reservation placed", event_RemainingSeatsDecreased: "Seats held",
+  event_SeatsSoldOut: "Not enough seats", event_Paid: "Paid", event_PaymentFailed: "Card declined",
+  event_ReservationConfirmed: "Reservation confirmed", event_ReservationCanceled: "Reservation canceled",
+  event_RemainingSeatsIncreased: "Seats are back", event_SeatsNotHeld: "No seats were held",
+  event_PaymentRefunded: "Money refunded", event_PaymentNotTaken: "No money was taken",
 
+  noDocument: "There is no such document. Choose one of those above.",
   docsHint: "Reading this wakes nothing. Each Execute goes to the running system and wakes the function that it asks.",
   docsManners: "About this function, and how every function answers", documents: "Documents", docsEvents: "Events (AsyncAPI)", docsRaw: "The document itself:", saidBy: "Said by", heardBy: "Heard by",
   outside: "outside", field: "Field", kind: "Type", meaning: "Meaning", optional: "optional", fieldsOf: (name) => `Fields of ${name}`,

@@ -7,7 +7,7 @@ export default {
   failed: (why) => `처리하지 못했습니다: ${why}`,
   nowhere: "없는 페이지입니다", noScreen: "페이지를 불러오지 못했습니다",
 
-  searchTitle: "어디로 떠나세요?", promotions: "프로모션", date: "날짜", code: "항공편 코드", passengers: "인원", search: "검색",
+  searchTitle: "항공편 찾기", promotions: "프로모션", date: "날짜", code: "항공편 코드", passengers: "인원", search: "검색",
   badDate: "2027-12-25와 같은 형식으로 날짜를 입력하세요.", badCode: "항공편 코드는 20자까지 입력할 수 있습니다.",
   badPassengers: (most) => `인원은 1명부터 ${most}명까지 입력하세요.`,
   initial: "검색하기 전까지 함수들은 잠들어 있습니다.", searching: "검색 중…", results: "항공편", sort: "정렬",
@@ -18,7 +18,7 @@ export default {
 
   bookTitle: "확인 및 예약", flight: "항공편", total: "합계", customer: "고객 번호",
   badCustomer: "고객 번호는 1 이상의 정수로 입력하세요.", payment: "테스트 결제", pay_accept: "승인되는 카드",
-  pay_decline: "거절되는 카드", pay_slow: "응답이 느린 결제사", book: "예약하기", sending: "보내는 중…",
+  pay_decline: "거절되는 카드", pay_slow: "응답이 느린 결제사", book: (price) => `${price} 결제하고 예약하기`, sending: "보내는 중…",
   sentAgain: "아직 응답이 없어 같은 예약을 다시 보내고 있습니다. 두 번 예약되지는 않습니다.",
   gone: (left) => `그사이 좌석이 팔렸습니다. ${left}석 남았습니다.`, otherFlights: "다른 항공편 찾기", noFlight: "없는 항공편입니다.",
 
@@ -45,6 +45,7 @@ export default {
   event_RemainingSeatsIncreased: "좌석 반납", event_SeatsNotHeld: "확보한 좌석 없음",
   event_PaymentRefunded: "환불 완료", event_PaymentNotTaken: "결제된 금액 없음",
 
+  noDocument: "없는 문서입니다. 위의 문서 가운데 하나를 선택하세요.",
   docsHint: "문서를 읽는 것만으로는 아무 함수도 깨어나지 않습니다. Execute를 누르면 실행 중인 시스템에 요청이 가고, 그 요청을 받는 함수가 깨어납니다.",
   docsManners: "이 함수에 대하여, 그리고 모든 함수가 응답하는 방식", documents: "문서", docsEvents: "이벤트 (AsyncAPI)", docsRaw: "문서 원본:", saidBy: "발행", heardBy: "구독",
   outside: "외부", field: "필드", kind: "형식", meaning: "의미", optional: "선택", fieldsOf: (name) => `${name}의 필드`,

@@ -15,12 +15,12 @@ export const wide = true;
 export default function start({ main, parameters: [identity] }) {
   const state = { story: null };
   const { draw, attempt, options, leave } = panel(main, "sagas", state, () => view());
-  const path = `/reservations/${identity}`;
+  const path = `/reservations/${encodeURIComponent(identity)}`;
 
   async function load() {
     const [reservation, history, letters, deliveries, runtime] = await Promise.all([
-      found(path), found(`${path}/events`), found(`/dead-letters?reservationId=${identity}&size=100`),
-      found(`/deliveries?correlationid=${identity}`), snapshot(options.signal),
+      found(path), found(`${path}/events`), found(`/dead-letters?reservationId=${encodeURIComponent(identity)}&size=100`),
+      found(`/deliveries?correlationid=${encodeURIComponent(identity)}`), snapshot(options.signal),
     ]);
     state.story = {
       reservation, events: history?._embedded.events ?? [], waitsFor: history?.waitsFor ?? [],
@@ -39,7 +39,7 @@ export default function start({ main, parameters: [identity] }) {
   }
 
   const view = () => html`
-    <div class="tools"><h2 class="mono" data-testid="identity">${decodeURIComponent(identity)}</h2>
+    <div class="tools"><h2 class="mono" data-testid="identity">${identity}</h2>
       <button data-testid="reload" ?disabled=${state.busy} @click=${() => attempt(load)}>${t("reload")}</button></div>
     ${state.story ? whole(state.story) : nothing}
   `;
@@ -54,7 +54,7 @@ function whole(story) {
   if (!reservation && !events.length && !letters.length && !deliveries?.length) return html`<p class="hint" data-testid="empty">${t("noStory")}</p>`;
   return html`
     ${reservation ? html`<p><span class="state ${reservation.status.toLowerCase()}">${t(`status_${reservation.status}`)}</span>
-      ${t("whose", reservation.customerId, reservation.flightId)} ${reservation.reason ?? ""}</p>` : html`<p>${t("notPlaced")}</p>`}
+      ${t("whose", reservation.customerId, reservation.flightId)}${reservation.reason ? html` · <span lang="en">${reservation.reason}</span>` : nothing}</p>` : html`<p>${t("notPlaced")}</p>`}
     ${waitsFor.map((wait) => html`<p class="notice warn" data-testid="waits">${t("waitsFor", wait.function, wait.for)}</p>`)}
     ${letters.map((letter) => html`<p class="notice bad" data-testid="saga-letter">${t("letterOf", letter.type, letter.function, t(`letter_${letter.status}`))} ${letter.reason}</p>`)}
     <div class="tree" data-testid="tree">${branch(byCause(events), null, story)}${strays(story)}</div>
