@@ -57,6 +57,37 @@ def test_a_booking_without_an_answer_is_sent_again_and_is_one_reservation(screen
     assert reservations_of(screen, flight) == 1
 
 
+def test_whoever_reloads_the_page_in_the_middle_of_a_booking_and_books_again_has_booked_once(screen: Screen) -> None:
+    flight = screen.airline.add_flight(seats=5)
+    screen.open(f"/book?flight={flight}&passengers=1")
+    screen.find("customer").fill("7")
+    with stopped(screen.system, "reserve"):
+        screen.find("book").click()
+        screen.status(re.compile("reserve"))
+        screen.page.reload()
+        expect(screen.find("customer")).to_have_value("7")
+        screen.find("book").click()
+        screen.status(re.compile("reserve"))
+
+    screen.page.wait_for_url("**/trips/*")
+    assert reservations_of(screen, flight) == 1
+
+
+def test_back_from_a_reservation_leads_to_the_search_and_the_reservation_knows_its_flight(screen: Screen) -> None:
+    flight = screen.airline.add_flight(seats=5, code="BACK")
+    screen.open("/?passengers=2&code=BACK")
+    screen.page.locator(f"[data-flight='{flight}']").get_by_test_id("choose").click()
+    screen.find("customer").fill("7")
+    screen.find("book").click()
+    screen.page.wait_for_url("**/trips/*")
+    expect(screen.find("flight-name")).to_contain_text("BACK")
+
+    screen.page.go_back()
+
+    expect(screen.find("flight").first).to_be_visible()
+    assert reservations_of(screen, flight) == 1
+
+
 def killed_until_noticed(screen: Screen) -> bool:
     """A browser repeats a request on its own if a reused connection breaks, but only once."""
     kill_gateway(screen.system)

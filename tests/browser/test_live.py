@@ -55,6 +55,8 @@ def test_a_function_is_seen_asleep_waking_and_awake(screen: Screen) -> None:
     assert screen.page.evaluate("window.seen") == ["asleep", "waking", "awake"]
     expect(node).to_contain_text(re.compile(r"woke in \d+\.\d s|\d+\.\d초 만에 깨어남"))
     expect(node).to_contain_text(re.compile("1 instance|인스턴스 1개"))
+    expect(screen.find("chart")).to_contain_text(re.compile("At most [1-9]|최대 [1-9]"))
+    assert "H300V60" in str(screen.find("chart").locator(".area").get_attribute("d"))
 
 
 def test_an_event_is_on_the_board_at_once_and_its_saga_is_highlighted(screen: Screen) -> None:
@@ -71,6 +73,54 @@ def test_an_event_is_on_the_board_at_once_and_its_saga_is_highlighted(screen: Sc
     for name in ("reserve", "decrease-seats", "charge-payment", "confirm-reservation"):
         expect(screen.page.locator(function(name))).to_contain_text("in the saga")
     expect(screen.page.locator(function("restore-seats"))).not_to_contain_text("in the saga")
+
+
+DRAWN = """async ([kind, moment]) => {
+    const { drawing } = await import("/board/drawing.js");
+    const canvas = document.createElement("canvas");
+    const places = { a: { x: 0, y: 40, width: 20, height: 20 }, b: { x: 180, y: 40, width: 20, height: 20 } };
+    const marks = { event: "#00ff00", saga: "#ff00ff", retry: "#ffff00", letter: "#ff0000" };
+    const colors = { ...marks, ink: "#000", paper: "#fff" };
+    const frames = [];
+    window.requestAnimationFrame = (paint) => frames.push(paint);
+    const board = drawing(canvas, (name) => places[name], () => colors, (rate) => `${rate}/s`);
+    board.fit(200, 100);
+    frames.pop()(0);
+    board.move("a", "b", kind, 0);
+    frames.pop()(moment);
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const found = { next: frames.length };
+    for (let at = 0; at < data.length; at += 4) {
+        const color = "#" + [0, 1, 2].map((part) => data[at + part].toString(16).padStart(2, "0")).join("");
+        const name = data[at + 3] === 255 && Object.keys(marks).find((one) => marks[one] === color);
+        if (name) found[name] = (found[name] ?? 0) + 1;
+    }
+    return found;
+}"""
+"""How many pixels of each mark there are some ms after an event was said, and whether there will be another frame.
+
+Curves are not opaque: only marks are, and the words on the curves.
+"""
+
+
+@pytest.mark.parametrize("kind", ["event", "saga", "retry", "letter"])
+def test_what_is_on_its_way_is_a_mark_of_its_kind_and_nothing_is_drawn_once_all_has_come(
+    screen: Screen, kind: str
+) -> None:
+    screen.page.emulate_media(reduced_motion="no-preference")
+    screen.open("/docs?document=events")
+
+    on_its_way, there, long_after = (screen.page.evaluate(DRAWN, [kind, moment]) for moment in (300, 1000, 60_000))
+
+    assert on_its_way[kind] > 10
+    assert (kind in there, there["next"]) == (False, 1)  # its curve is still bright
+    assert long_after == {"next": 0}
+
+
+def test_whoever_wants_no_motion_sees_curves_and_nothing_that_moves(screen: Screen) -> None:
+    screen.open("/docs?document=events")
+
+    assert screen.page.evaluate(DRAWN, ["letter", 300]) == {"next": 1}
 
 
 def test_a_dead_letter_is_seen_with_its_reason(screen: Screen) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
@@ -229,6 +230,26 @@ def test_an_outbox_is_awaited_while_its_function_wakes(screen: Screen) -> None:
 
     expect(screen.find("unsent-reserve")).to_be_visible()
     expect(screen.find("unsent-payment")).to_be_visible()
+
+
+def test_an_event_that_the_broker_has_not_taken_is_counted_until_it_has(screen: Screen) -> None:
+    flight_id = screen.airline.add_flight(seats=5)
+    broker = psutil.Process(int(screen.system.state["brokerPid"]))
+    broker.suspend()
+    try:
+        screen.airline.place_reservation(flight_id, seats=1)
+        screen.open("/ops/outboxes")
+        expect(screen.find("unsent-reserve")).to_contain_text(re.compile("[1-9]"))
+        expect(screen.find("outbox-reserve")).to_contain_text(re.compile("oldest|since", re.IGNORECASE))
+    finally:
+        broker.resume()
+
+    def all_sent() -> bool:
+        screen.find("reload").click()
+        expect(screen.find("reload")).to_be_enabled()
+        return not re.search(r"\d", screen.find("unsent-reserve").text_content() or "")
+
+    eventually(all_sent, "the broker has taken it", 60, pause=0.2)
 
 
 def test_what_cannot_be_asked_for_can_be_asked_for_again(screen: Screen) -> None:

@@ -29,6 +29,11 @@ BEYOND = """(width) => {
 and the link for keyboards, which is beyond the edge until it has the focus."""
 
 
+UNNAMED = """() => [...document.querySelectorAll("button, input, select, textarea, summary, main a, nav a")]
+    .filter((one) => !one.closest(".swagger-ui") && !one.dataset.testid).map((one) => one.outerHTML.slice(0, 100))"""
+"""Controls without a data-testid, but for those of Swagger UI."""
+
+
 @pytest.fixture(scope="module")
 def addresses(system: RunningSystem) -> dict[str, str]:
     """An address for each screen, and what is there when it is whole."""
@@ -78,8 +83,37 @@ def test_no_screen_violates_a_rule_of_accessibility_or_is_wider_than_a_phone(
         found = Axe().run(screen.page)
         assert found.violations_count == 0, f"{address}\n{found.generate_report()}"
         assert screen.page.evaluate(BEYOND, PHONE["width"]) == [], address
+        assert screen.page.evaluate(UNNAMED) == [], address
     context.close()
     assert screen.errors == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/trips/%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+        f"/trips/{'X' * 300}",
+        "/trips/%zz",
+        "/trips/..%2Fflights",
+        "/trips?customer=-1%00",
+        "/customers?customer=%EC%A3%BC",
+        "/book?flight=abc&passengers=xx",
+        "/book?flight=999999999999999999999&passengers=99",
+        f"/?passengers=1&code={'W' * 20}",
+        "/?passengers=0&date=2027-99-99&sort=none",
+        "/ops/sagas/%E0%A4%A",
+        f"/ops/sagas/{'x' * 300}",
+        "/ops?status=NONE",
+        "/docs?document=../../Caddyfile",
+    ],
+)
+def test_whatever_somebody_pastes_into_the_address_there_is_a_screen_that_fits(screen: Screen, address: str) -> None:
+    screen.open(address)
+    screen.page.wait_for_load_state("networkidle")
+
+    assert screen.page.evaluate(BEYOND, PHONE["width"]) == []
+    assert "NaN" not in screen.page.inner_text("body")
+    assert "undefined" not in screen.page.inner_text("body")
 
 
 def test_the_first_page_is_small_and_asks_no_other_host(browser: Browser, system: RunningSystem) -> None:

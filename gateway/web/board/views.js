@@ -99,7 +99,7 @@ export const sagaList = (found, chosen, choose) => html`<section class="card" ar
 </section>`;
 
 const saga = (one, chosen, choose) => html`<li data-testid="saga" data-saga=${one.id} data-chosen=${chosen}>
-  <div><a href="/trips/${encodeURIComponent(one.id)}">${one.id}</a>
+  <div><a href="/trips/${encodeURIComponent(one.id)}" data-testid="open-trip">${one.id}</a>
     <span class="state ${isOver(one) ? "succeed" : "pending"}">${t(isOver(one) ? "sagaOver" : "sagaRunning")}</span></div>
   <button class="plain" data-testid="highlight" aria-pressed=${chosen} aria-label=${t("highlightThis", one.id)}
     @click=${() => choose(one.id)}>${t(chosen ? "highlighted" : "highlight")}</button>

@@ -75,7 +75,7 @@ export default function start({ main, query, go }) {
     ${state.flight ? summary(state.flight, passengers) : nothing}
     ${state.gone
       ? html`<div class="notice bad" role="alert" data-testid="gone"><p>${t("gone", state.flight.remainingSeatsCount)}</p>
-          <a class="button" href="/?passengers=${passengers}">${t("otherFlights")}</a></div>`
+          <a class="button" href="/?passengers=${passengers}" data-testid="other-flights">${t("otherFlights")}</a></div>`
       : nothing}
     ${state.flight && !state.gone ? form(state.flight.cost * passengers) : nothing}
     ${status(message())}
@@ -110,7 +110,7 @@ export default function start({ main, query, go }) {
   };
 
   const missing = () => html`<div class="notice bad" role="alert" data-testid="missing"><p>${t("noFlight")}</p>
-    <a class="button" href="/">${t("navSearch")}</a></div>`;
+    <a class="button" href="/" data-testid="home">${t("navSearch")}</a></div>`;
 
   draw();
   load();

@@ -8,7 +8,7 @@ export function eventDocument(document) {
   return html`<section data-testid="asyncapi">
     <p lang="en">${info.description}</p>
     <p>${t("docsRaw")} <a href="/contracts/asyncapi.yaml" data-testid="asyncapi-yaml">asyncapi.yaml</a>,
-      <a href="/contracts/asyncapi.json">asyncapi.json</a></p>
+      <a href="/contracts/asyncapi.json" data-testid="asyncapi-json">asyncapi.json</a></p>
     <div class="events">${Object.entries(components.messages).map(([name, message]) => event(name, message, {
       said: voices(operations, name, "send"), heard: voices(operations, name, "receive"), schema: components.schemas[name],
     }))}</div>
@@ -26,7 +26,7 @@ const nobody = { messages: [] };
 const says = ({ messages }, event) => messages.some(({ $ref }) => $ref.endsWith(`/${event}`));
 
 const event = (name, message, { said, heard, schema }) => html`<details class="card" data-testid="event-${name}">
-  <summary><strong>${name}</strong> <span class="soft" lang="en">${prose(message.summary)}</span></summary>
+  <summary data-testid="fields"><strong>${name}</strong> <span class="soft" lang="en">${prose(message.summary)}</span></summary>
   <dl class="facts left">
     <div><dt>${t("saidBy")}</dt><dd>${said.join(", ") || t("outside")}</dd></div>
     <div><dt>${t("heardBy")}</dt><dd>${heard.join(", ") || "–"}</dd></div>

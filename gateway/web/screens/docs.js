@@ -66,7 +66,7 @@ export default function start({ main, query }) {
 
   const operations = () => html`<section ?hidden=${!state.ready} lang="en">
     <h2>${state.info?.title}</h2>
-    <details class="soft"><summary>${t("docsManners")}</summary><p>${state.info?.description}</p></details>
+    <details class="soft"><summary data-testid="manners">${t("docsManners")}</summary><p>${state.info?.description}</p></details>
     <div id="tried" data-testid="openapi"></div>
   </section>`;
 

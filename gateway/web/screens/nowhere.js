@@ -5,5 +5,5 @@ import { heading } from "/parts.js";
 import { t } from "/words.js";
 
 export default function start({ main }) {
-  render(html`${heading(t("nowhere"))}<p><a href="/">${t("navSearch")}</a></p>`, main);
+  render(html`${heading(t("nowhere"))}<p><a href="/" data-testid="home">${t("navSearch")}</a></p>`, main);
 }

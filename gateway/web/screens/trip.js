@@ -76,7 +76,7 @@ export default function start({ main, parameters: [pasted] }) {
 
   const view = () => {
     if (state.missing) return html`${heading(t("noTrip"))}<p data-testid="not-found">${t("noTripWhy", identity)}</p>
-      <a class="button" href="/trips">${t("navTrips")}</a>`;
+      <a class="button" href="/trips" data-testid="my-trips">${t("navTrips")}</a>`;
     return html`
       ${heading(t("tripTitle"))}
       <p class="soft id" data-testid="id">${identity}</p>

@@ -51,7 +51,7 @@ export default function start({ main, query, go }) {
 }
 
 const trip = ({ reservationId, flightId, seatQty, status: how, createdAt }) => html`<li class="card" data-testid="trip-card" data-status=${how}>
-  <a href="/trips/${reservationId}">${reservationId}</a>
+  <a href="/trips/${reservationId}" data-testid="open-trip">${reservationId}</a>
   <span>${t("tripFacts", flightName(flightId), seatQty)}</span>
   <span class="state ${how.toLowerCase()}">${t(`status_${how}`)}</span>
   <time class="soft" datetime=${createdAt}>${moment(createdAt, "short")}</time>
