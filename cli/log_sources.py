@@ -38,7 +38,7 @@ def _read_on(path: Path, positions: dict[Path, int]) -> Iterator[str]:
         text = file.read()
         whole = text[: text.rfind(b"\n") + 1]
         positions[path] = file.tell() - len(text) + len(whole)
-    yield from whole.decode("utf-8", "replace").splitlines()
+    yield from _lines(whole.decode("utf-8", "replace"))
 
 
 def pods(namespace: str) -> Callable[[bool], Iterator[str]]:
@@ -48,7 +48,7 @@ def pods(namespace: str) -> Callable[[bool], Iterator[str]]:
         which = ("--namespace", namespace, "--selector", OF_FUNCTIONS, "--container", CONTAINER)
         how = (f"--since={LATELY}",) if again else ()
         command = ["kubectl", "logs", *which, "--tail=-1", f"--max-log-requests={MOST_PODS}", *how]
-        yield from _output(command).splitlines()
+        yield from _lines(_output(command))
 
     return lines
 
@@ -63,3 +63,8 @@ def _output(command: list[str]) -> str:
     except subprocess.TimeoutExpired as error:
         raise Unreachable(f"kubectl logs did not end within {TIMEOUT:g} s.") from error
     return done.stdout
+
+
+def _lines(text: str) -> list[str]:
+    """Ended by a line feed alone: a string of JSON may have what Unicode calls the end of a line (U+0085, U+2028)."""
+    return text.removesuffix("\n").split("\n")

@@ -75,7 +75,7 @@ class Log:
         size = self._stat().st_size
         with self.path.open("rb") as file:
             file.seek(max(0, size - 8192))
-            return file.read().decode("utf-8", "replace").splitlines()[-count:]
+            return _lines(file.read())[-count:]
 
     def last_word(self) -> str:
         """The last line that says something; of a line of JSON its message."""
@@ -92,7 +92,7 @@ class Log:
             text = file.read(_READ_AT_ONCE)
         whole = text[: text.rfind(b"\n") + 1]
         self.position = size - (len(text) - len(whole))
-        return iter(whole.decode("utf-8", "replace").splitlines())
+        return iter(_lines(whole))
 
     def _stat(self) -> os.stat_result:
         """Of a file that is there, even if somebody has cleaned up."""
@@ -122,3 +122,9 @@ def _notable(line: str) -> str:
     if level not in _SHOWN:
         return ""
     return f"{level.lower()}: {entry.get('message') or entry.get('msg') or line}"
+
+
+def _lines(written: bytes) -> list[str]:
+    """Ended by a line feed alone: a string of JSON may have what Unicode calls the end of a line (U+0085, U+2028)."""
+    text = written.decode("utf-8", "replace")
+    return text.removesuffix("\n").split("\n") if text else []

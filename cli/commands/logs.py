@@ -73,4 +73,5 @@ def _drawn(line: Line) -> str:
     rest = [f"{name}={value}" for name, value in line.items() if name not in (*_FIRST, _ABOUT, "exception")]
     head = f"{at}  {line.get('service', ''):<22} {line.get('level', ''):<8}{line.get('message', '')}"
     last = str(line.get("exception", "")).strip().rpartition("\n")[2]
-    return "  ".join(filter(None, [head, " ".join(rest), last]))
+    # or who chooses the id of an event writes lines of ours
+    return "  ".join(filter(None, [head, " ".join(rest), last])).replace("\n", "\\n")

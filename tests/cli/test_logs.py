@@ -56,6 +56,17 @@ def test_the_lines_of_all_functions_come_in_the_order_in_which_they_were_logged(
     assert "status=200" in drawn[1]
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\r", "\x0c", "\n", "\x1b[2J"])
+def test_a_line_about_an_event_with_the_end_of_a_line_in_its_id_is_one_line_and_shown(
+    typed: Typed, folder: Path, end: str
+) -> None:
+    logged = json.loads(line(1, "reserve", eventId=f"odd{end}id"))
+    write(folder, "reserve.log", json.dumps(logged, ensure_ascii=False))  # as functions write it
+
+    assert json.loads(typed("logs", "TRIP1", "--json").out)["eventId"] == f"odd{end}id"
+    assert typed("logs", "TRIP1").out.count("\n") == 1
+
+
 def test_a_line_that_was_kept_when_its_file_was_cut_is_shown_once(typed: Typed, folder: Path) -> None:
     for name in ("reserve.log.1", "reserve.log"):
         write(folder, name, line(1, "reserve"))
