@@ -10,7 +10,7 @@ from typing import Protocol
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from choreography.errors import BrokenOff, Malformed, Unsupported
+from choreography.errors import BrokenOff, Malformed, TooLarge, Unsupported
 
 
 class _Source(Protocol):
@@ -34,7 +34,7 @@ def guard(request: Request) -> None:
 
 
 def whole(request: Request) -> bytes:
-    """All of it. Raises BrokenOff, Malformed, Unsupported, and RequestEntityTooLarge where there is a bound."""
+    """All of it. Raises BrokenOff, Malformed, Unsupported, and TooLarge where there is a bound."""
     return _complete(request, request.get_data)
 
 
@@ -53,8 +53,8 @@ def _complete(request: Request, read: Callable[[], bytes]) -> bytes:
         raise Unsupported(f"A body with Content-Encoding {encoding} is not read here; send it unencoded.")
     try:
         content = read()
-    except RequestEntityTooLarge:
-        raise
+    except RequestEntityTooLarge as error:
+        raise TooLarge(f"The body of a request may have at most {request.max_content_length} bytes here.") from error
     except (ClientDisconnected, OSError) as error:
         raise BrokenOff("This request ended, or stopped, before all of it was here.") from error
     except Exception as error:  # of the server's own classes: malformed chunks, bad trailers

@@ -5,7 +5,7 @@ the rules of CloudEvents 1.0.2 (names and types of attributes; JSON format 3.1: 
 binding 3: content modes), as strict as the strictest broker.
 """
 
-import json
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Address
@@ -13,10 +13,11 @@ from typing import Any
 
 from flask import Request
 
-from choreography import fields, wire
+from choreography import documents, fields, wire
 from choreography.errors import Malformed, Unsupported
 from choreography.wire import Envelope
 
+_NO_EVENT = "This is not a CloudEvent"
 _NAME = re.compile(r"[a-z0-9]+", re.ASCII)
 # RFC 3986, appendix A; with an authority or a path after the scheme, which Java's URI asks for
 _CHARACTER = r"[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2}"
@@ -28,6 +29,7 @@ _BRACKETED = re.compile(r"\[(.*)\]")
 _ROOTED = f"(?://{_AUTHORITY}(?:/{_SEGMENT}*)*|(?://)?/(?:{_SEGMENT}+(?:/{_SEGMENT}*)*)?)"
 _AFTER = f"(?:\\?(?:{_SEGMENT}|[/?])*)?(?:#(?:{_SEGMENT}|[/?])*)?"
 _ABSOLUTE = rf"[A-Za-z][A-Za-z0-9+.\-]*:(?:{_ROOTED}|{_SEGMENT}+(?:/{_SEGMENT}*)*)"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:", re.ASCII)
 _RELATIVE = f"(?:{_ROOTED}|(?:{_CHARACTER}|@)+(?:/{_SEGMENT}*)*)?"
 _URI_REFERENCE = re.compile(f"(?:{_ABSOLUTE}|{_RELATIVE}){_AFTER}", re.ASCII)
 
@@ -39,14 +41,13 @@ def read(request: Request, body: bytes) -> Envelope:
     """
     headers = [name.lower() for name, _ in request.headers if name.lower().startswith("ce-")]
     structured = _is_structured(request, binary=bool(headers))
-    envelope = wire.read(request.headers, body)
     if structured:
-        document = json.loads(body)
-        if document.keys() >= {"data", "data_base64"}:
-            raise _wrong("data and data_base64 exclude each other")
-        _check_names(document.keys() - {"data", "data_base64"})
-    else:
+        _check_document(documents.read(body, f"{_NO_EVENT}: the body"))
+    envelope = wire.read(request.headers, body)
+    if not structured:
         _check_names(name.removeprefix("ce-") for name in headers)
+        if body:
+            documents.read(body, f"The data of this {envelope.type}")
     _check(envelope.attributes)
     return envelope
 
@@ -54,6 +55,10 @@ def read(request: Request, body: bytes) -> Envelope:
 def is_uri_reference(text: str) -> bool:
     """Whether every broker takes it as a source: a URI or a relative reference (RFC 3986, section 4.1), not empty."""
     return bool(text) and _URI_REFERENCE.fullmatch(text) is not None and _is_address(_BRACKETED.search(text))
+
+
+def _is_uri(text: str) -> bool:
+    return is_uri_reference(text) and _SCHEME.match(text) is not None
 
 
 def _is_address(host: re.Match[str] | None) -> bool:
@@ -81,6 +86,29 @@ def _is_json(media: str) -> bool:
     return media in (wire.JSON, "text/json") or media.endswith("+json")
 
 
+def _check_document(document: Any) -> None:
+    # before the SDK reads it, whose errors speak of its own code
+    if not isinstance(document, dict):
+        raise _wrong("the body must be one JSON object")
+    if document.get("specversion") != "1.0":
+        raise _wrong('specversion must be the text "1.0"')
+    if document.keys() >= {"data", "data_base64"}:
+        raise _wrong("data and data_base64 exclude each other")
+    if "data_base64" in document and not _is_base64(document["data_base64"]):
+        raise _wrong("data_base64 must be text in base64 (RFC 4648, section 4)")
+    _check_names(document.keys() - {"data", "data_base64"})
+    for name in ("id", "source", "type"):
+        if not isinstance(document.get(name), str) or not document[name]:
+            raise _wrong(f"{name} must be a non-empty string")
+
+
+def _is_base64(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(base64.b64decode(value, validate=True))
+    except ValueError:
+        return False
+
+
 def _check_names(names: Iterable[str]) -> None:
     for name in names:
         if not _NAME.fullmatch(name) or name == "data":
@@ -90,8 +118,8 @@ def _check_names(names: Iterable[str]) -> None:
 def _check(attributes: Mapping[str, Any]) -> None:
     if "time" in attributes and not _is_timestamp(attributes["time"]):
         raise _wrong("time must be an RFC 3339 timestamp such as 2025-12-25T08:00:00Z")
-    if "dataschema" in attributes and not is_uri_reference(str(attributes["dataschema"])):
-        raise _wrong("dataschema must be a URI")
+    if "dataschema" in attributes and not _is_uri(str(attributes["dataschema"])):
+        raise _wrong("dataschema must be an absolute URI, which begins with a scheme such as https:")
     if "subject" in attributes and not attributes["subject"]:
         raise _wrong("subject must not be empty; leave it out")
     media = str(attributes.get("datacontenttype", wire.JSON)).partition(";")[0].strip().lower()
@@ -107,4 +135,4 @@ def _is_timestamp(value: object) -> bool:
 
 
 def _wrong(what: str) -> Malformed:
-    return Malformed(f"This is not a CloudEvent: {what}.")
+    return Malformed(f"{_NO_EVENT}: {what}.")

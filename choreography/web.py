@@ -5,7 +5,6 @@ with a redirect (a broker counts 3xx as a failure) or with HTML.
 """
 
 import functools
-import json
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +15,7 @@ from flask import Flask, Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import IntegerConverter
 
-from choreography import access, audit, bodies, callers, contract, hal, logs, problems, store, tracing, wire
+from choreography import access, audit, bodies, callers, contract, documents, hal, logs, problems, store, tracing, wire
 from choreography.callers import PROBE
 from choreography.contract import Access, Document, Operation, Shape
 from choreography.errors import Invalid, Malformed, NotFound, Problem, Unsupported
@@ -91,10 +90,7 @@ def json_object(request: Request) -> dict[str, Any]:
     """The body as a JSON object. Raises Unsupported, Malformed or Invalid."""
     if request.mimetype not in ("application/json", "application/merge-patch+json", "application/hal+json"):
         raise Unsupported("The body must be sent as application/json.")
-    try:
-        body = json.loads(request.get_data(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"The body is not JSON: {error}") from error
+    body = documents.read(request.get_data())
     if not isinstance(body, dict):
         raise Invalid("The body must be a JSON object.")
     return body
@@ -174,7 +170,3 @@ def _refuse_what_no_database_takes(request: Request) -> None:
         raise NotFound(f"Nothing here has the number {number}.")
     if "\0" in request.path or any("\0" in value for value in request.args.values()):
         raise Malformed("The address must not contain the character NUL.")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

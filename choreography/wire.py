@@ -163,7 +163,7 @@ def is_json(content_type: str) -> bool:
 def json_data(envelope: Envelope) -> object:
     """The data of an event that must be JSON. Raises Malformed."""
     if isinstance(envelope.data, bytes):
-        raise Malformed(f"The data of this {envelope.type} is not JSON.")
+        raise Malformed(f"The data of this {envelope.type} is not JSON, or has more than {DEEPEST} levels.")
     return envelope.data
 
 

@@ -107,6 +107,35 @@ def test_a_broken_body_is_refused(
     assert airline.contents(FOLDER_OF[service]) == before
 
 
+UNREADABLE = {
+    b'{"seatQty": 1, "seatQty": 5}': "'seatQty' more than once",
+    b'{"seatQty": NaN}': "NaN",
+    b'{"seatQty": ' + b"9" * 5000 + b"}": "too many digits",
+    b"[" * 60_000: "inside each other",
+    b"": "nothing in it",
+    b"{\n,": "line 2, column 1",
+    b"\x80": "not UTF-8",
+}
+
+
+@pytest.mark.parametrize(("body", "named"), UNREADABLE.items(), ids=UNREADABLE.values())
+def test_a_body_that_says_a_thing_twice_or_cannot_be_read_is_refused_in_plain_words(
+    airline: HostedAirline, body: bytes, named: str
+) -> None:
+    answer = airline.function("reserve").post("/reservations", data=body, content_type=JSON)
+
+    assert_refused(answer, 400)
+    assert named in body_of(answer)["detail"]
+    assert not any(word in body_of(answer)["detail"] for word in ("sys.", "recursion", "codec"))
+
+
+def test_a_body_that_is_too_large_is_refused_with_the_limit(airline: HostedAirline) -> None:
+    answer = airline.function("reserve").post("/reservations", data=b" " * 65_537, content_type=JSON)
+
+    assert_refused(answer, 413)
+    assert "65536 bytes" in body_of(answer)["detail"]
+
+
 @pytest.mark.parametrize(("path", "field"), WRONG, ids=[" ".join(wrong) for wrong in WRONG])
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(
     airline: HostedAirline, broker: RecordingBroker, path: str, field: str

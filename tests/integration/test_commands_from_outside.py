@@ -461,6 +461,8 @@ def test_a_media_type_may_be_written_in_other_letters(airline: HostedAirline, me
         {"dataschema": "not a URI"},
         {"dataschema": "http://["},
         {"dataschema": "::"},
+        {"dataschema": "reservation.json"},
+        {"dataschema": "//schemas.example/reservation.json"},
         {"subject": ""},
         {"bad-name": "x"},
         {"bad_name": "x"},
@@ -476,6 +478,35 @@ def test_an_event_that_a_broker_would_refuse_is_refused_with_the_reason(
     assert_refused(answer, 400)
     if send is structured:  # a server may write the names of headers in other letters
         assert any(name in body_of(answer)["detail"] for name in wrong)
+    assert broker.accepted == []
+
+
+WHOLE = json.dumps(request())
+UNREADABLE = {
+    "nothing": ("", "nothing"),
+    "cut off": (WHOLE[:-1], "column"),
+    "a list of orders": (f"[{WHOLE}]", "one JSON object"),
+    "two ids": (WHOLE[:-1] + ', "id": "order-2"}', "'id' more than once"),
+    "two numbers of seats": (WHOLE.replace('"seatQty"', '"seatQty": 1, "seatQty"'), "'seatQty' more than once"),
+    "no number": (WHOLE.replace('"3"', "NaN"), "NaN"),
+    "too many digits": (WHOLE.replace('"3"', "9" * 5000), "too many digits"),
+    "too many lists": (WHOLE.replace('"3"', "[" * 20_000 + "]" * 20_000), "inside each other"),
+    "a number as version": (WHOLE.replace('"1.0"', "1.0"), "specversion"),
+    "no id": (WHOLE.replace('"order-1"', "null"), "id must be"),
+    "base64 in signs of its own": (json.dumps(request(data_base64="@@@@")).replace('"data": ', '"x": '), "base64"),
+    "base64 as a number": (WHOLE.replace('"data": ' + json.dumps(WISH), '"data_base64": 7'), "base64"),
+}
+
+
+@pytest.mark.parametrize(("body", "named"), UNREADABLE.values(), ids=UNREADABLE)
+def test_an_order_that_two_readers_could_read_in_two_ways_is_refused_in_words_of_its_sender(
+    airline: HostedAirline, broker: RecordingBroker, body: str, named: str
+) -> None:
+    answer = airline.function("reserve-commands").post("/events", data=body, headers=CLOUD_EVENT)
+
+    assert_refused(answer, 400)
+    assert named in body_of(answer)["detail"]
+    assert not any(word in body_of(answer)["detail"] for word in ("Error", "sys.", "recursion", "deserialized"))
     assert broker.accepted == []
 
 
