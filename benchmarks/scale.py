@@ -1,216 +1,195 @@
 """What a call costs with many reservations behind it, against the same call with 1,000: ratios of one run.
 
-    python -m benchmarks.scale [--reservations 100000] [--result FILE]
+    python -m benchmarks.scale [--reservations 1000000] [--on sqlite|postgresql] [--only TEXT] [--keep FOLDER]
 
-Fills SQLite databases with reservations that ended, 60 of 100 as SUCCEED, one customer for 20 of them and one flight
-for 500, and makes each call in this process. The median of seven counts. Far pages are reached by `next`. PYTHONPATH
-has to name the folders of functions/.
+Fills the databases of all services with reservations that ended (scale_books.py) and makes in this process each call
+that the functions declare (scale_calls.py), in turns with few and with many behind it. The median of the CPU time
+counts, of this process and of the database server for it: neighbours disturb it least. What is above the goal is
+measured again, longer. With METRICS_FOLDER set, as a laptop has it, so that ticks tell their figures. PYTHONPATH has to
+name the folders of functions/.
 """
 
 import argparse
 import json
-import random
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, Table, create_engine, insert
-from werkzeug.test import TestResponse
+from sqlalchemy import URL
+from werkzeug.test import Client
 
-import counts
-import flights
-import payments
-import projection
-import provider
-import reservations
-from airline import ids
-from testbed.hosting import HostedAirline, isolated, migrate_all, url_of
-from testbed.vocabulary import body_of, event, href, tick
+from benchmarks import scale_books
+from benchmarks.scale_calls import Books, Call, calls
+from benchmarks.table import machine
+from testbed import database_servers
+from testbed.hosting import HostedAirline, isolated
+from testbed.recording_broker import recording_broker
 
-FEW, TIMES, BATCH = 1000, 7, 5000
-LEAST_FLIGHTS = 50
-FAR = 20
-"""Pages of 1,000 behind the first one."""
-SERVICES = {
-    "reservations": (
-        "reserve",
-        (
-            "",
-            "?customerId=7",
-            "?flightId=1",
-            "?status=PENDING",
-            "?status=SUCCEED",
-            "?status=SUCCEED&sort=createdAt,desc",
-        ),
-    ),
-    "flights": ("flight-seats", ("", "?minSeats=5", "?sort=takeoffDate")),
-    "holds": ("flight-seats", ("", "?status=HELD", "?flightId=1", "?status=HELD&sort=amount")),
-    "payments": ("payment", ("",)),
-    "ledger": ("payment", ("",)),
-    "customerInfos": ("dashboard", ("", "/7")),
-}
-SORTS = {
-    "reservations": ("customerId", "flightId", "reserveDate", "status", "createdAt", "createdAt,desc"),
-    "holds": ("flightId", "status"),
-    "payments": ("customerId", "amount", "status"),
-    "ledger": ("kind", "at"),
-    "customerInfos": ("flightCount,desc", "recentReserveDate,desc"),
-}
-TICKS = ("reserve-housekeeping", "payment-housekeeping", "dashboard-housekeeping")
-Row = dict[str, Any]
-Call = Callable[[], TestResponse]
+FEW, GOAL = 1000, 1.3
+TURNS, TIMES = 3, 5
+"""How often each of the two has its turn, and how many calls are timed in one."""
+LONGER = 3
+"""So many times as long is measured again."""
+OF_POSTGRESQL = (
+    *("shared_buffers=1GB", "maintenance_work_mem=512MB", "max_wal_size=8GB", "autovacuum=off"),
+    "max_parallel_workers_per_gather=0",  # whose CPU would be missing
+)
 
 
-def rows(count: int, seed: int = 1) -> Iterator[tuple[str, str, Table, Row]]:
-    """Each row that so many reservations leave, with its database and its table."""
-    chance, now = random.Random(seed), datetime.now(UTC)
-    for flight in range(1, flights_of(count) + 1):
-        row = {"id": flight, "flight_code": "ACE890", "takeoff_date": now.date() + timedelta(days=400), "cost": 1000}
-        yield "flight-seats", "flights", flights.FLIGHTS, row | {"capacity": 9000, "remaining_seats_count": 8000}
-    for number in range(count):
-        identity, at = ids.random_reservation_id(), now - timedelta(seconds=chance.randrange(20 * 86_400))
-        customer, flight = 1 + number % max(1, count // 20), 1 + number % flights_of(count)
-        succeeds = chance.random() < 0.6
-        yield from _rows(identity, at, customer, flight, succeeds)
+Databases = Callable[[str], Mapping[str, URL]]
 
 
-def flights_of(count: int) -> int:
-    """How many flights: more than a page, so that a list of a few is not compared with a list of many."""
-    return max(LEAST_FLIGHTS, count // 500)
+@dataclass(frozen=True)
+class Cost:
+    """Milliseconds of CPU of a call with few and with many reservations."""
+
+    group: str
+    name: str
+    few: float
+    many: float
+
+    @property
+    def ratio(self) -> float:
+        """What the goal is about."""
+        return self.many / self.few
 
 
-def _rows(identity: str, at: datetime, customer: int, flight: int, succeeds: bool) -> Iterator[Any]:
-    of = {"reservation_id": identity}
-    ended, amount = ("SUCCEED" if succeeds else "CANCELED"), 1000
-    row = {"id": identity, "customer_id": customer, "flight_id": flight, "seat_qty": 1, "reserve_date": at.date()}
-    row |= {"payment_method": "accept", "status": ended, "created_at": at, "expires_at": at + timedelta(minutes=15)}
-    yield "reserve", "reservations", reservations.RESERVATIONS, row
-    held = {**of, "flight_id": flight, "seat_qty": 1, "status": "HELD" if succeeds else "RELEASED", "amount": amount}
-    yield "flight-seats", "holds", flights.HOLDS, held
-    paid = {**of, "customer_id": customer, "amount": amount, "payment_method": "accept", "moved_at": at}
-    yield "payment", "payments", payments.PAYMENTS, paid | {"status": "PAID" if succeeds else "REFUNDED"}
-    for kind in ("charge",) if succeeds else ("charge", "refund"):
-        entry = {"key": identity, "kind": kind, "accepted": True, "amount": amount, "at": at}
-        yield "provider", "ledger", provider.LEDGER, entry
-    flags = {"placed": True, "seats_held": True, "paid": True, "confirmed": succeeds, "reported": True}
-    given_back = {"seats_returned": not succeeds, "refunded": not succeeds, "canceled_at": None if succeeds else at}
-    known = {"customer_id": customer, "reserve_date": at.date(), "paid_amount": amount}
-    known["refunded_amount"] = None if succeeds else amount
-    yield "dashboard-projector", "reservations", projection.RESERVATIONS, of | known | flags | given_back
-    undone = ("ReservationCanceled", "RemainingSeatsIncreased", "PaymentRefunded")
-    for type_ in (
-        "ReservationPlaced",
-        "RemainingSeatsDecreased",
-        "Paid",
-        *(("ReservationConfirmed",) if succeeds else undone),
-    ):
-        said = {**of, "id": f"{identity}{type_}", "type": type_, "source": "/airline/x", "said_at": at, "data": "{}"}
-        said |= {"customer_id": customer, "reserve_date": at.date()} if type_ == "ReservationPlaced" else {}
-        said |= {"paid_amount": amount} if type_ in ("Paid", "PaymentRefunded") else {}
-        said |= {"refunded_amount": amount} if type_ == "PaymentRefunded" else {}
-        yield "dashboard-projector", type_, projection.EVENTS, said
+def measured(asked: Sequence[Call], few: Books, many: Books) -> Iterator[Cost]:
+    """The cost of each call."""
+    for call in asked:
+        cost = _cost(call, few, many, TURNS)
+        yield cost if cost.ratio <= GOAL else _cost(call, few, many, LONGER * TURNS)
 
 
-def fill(folder: Path, count: int) -> None:
-    """Writes the databases, each row as its service would."""
-    migrate_all(folder)
-    engines = {name: create_engine(url_of(folder / f"{name}.db")) for name in {row[0] for row in rows(1)}}
-    connections = {name: engine.connect() for name, engine in engines.items()}
-    waiting: dict[tuple[str, str], tuple[Table, list[Row]]] = {}
-    for database, name, table, row in rows(count):
-        batch = waiting.setdefault((database, name), (table, []))[1]
-        batch.append(row)
-        if len(batch) == BATCH:
-            _write(connections[database], table, batch)
-    for (database, _), (table, batch) in waiting.items():
-        _write(connections[database], table, batch)
-    whose = connections["dashboard-projector"]
-    whose.execute(insert(projection.CUSTOMERS).from_select(list(projection.CUSTOMERS.c.keys()), counts.counted()))
-    whose.commit()
-    for name, connection in connections.items():
-        connection.close()
-        engines[name].dispose()
+def _cost(call: Call, few: Books, many: Books, turns: int) -> Cost:
+    with_few: list[float] = []
+    with_many: list[float] = []
+    for _ in range(turns):
+        with_few += _turn(call, few)
+        with_many += _turn(call, many)
+    return Cost(call.group, call.name, 1000 * median(with_few), 1000 * median(with_many))
 
 
-def _write(connection: Connection, table: Table, batch: list[Row]) -> None:
-    if batch:
-        connection.execute(insert(table), batch)
-        connection.commit()
-        batch.clear()
-
-
-def calls(airline: HostedAirline) -> Iterator[tuple[str, Call]]:
-    """Everything that is measured, by what it is called."""
-    for name, (service, questions) in SERVICES.items():
-        function = airline.function(service)
-        for path in [f"/{name}{one}" for one in questions] + [f"/{name}?sort={one}" for one in SORTS.get(name, ())]:
-            yield f"GET {path}", lambda function=function, path=path: function.get(path)  # type: ignore[misc]
-        far = _far(lambda path, function=function: function.get(path), f"/{name}?size=1000")  # type: ignore[misc]
-        yield f"GET /{name}, far page", lambda function=function, far=far: function.get(far)  # type: ignore[misc]
-    for service in TICKS:
-        function = airline.function(service)
-        yield f"tick of {service}", lambda function=function: function.hear(tick())  # type: ignore[misc]
-    numbers = iter(range(10**6))
-    for service, type_ in (("decrease-seats", "ReservationPlaced"), ("project-dashboard", "ReservationPlaced")):
-        function = airline.function(service)
-        yield (
-            f"{service} hears {type_}",
-            lambda function=function, type_=type_: function.hear(  # type: ignore[misc]
-                event(type_, reservationId=f"NEW{next(numbers):09}", flightId=1, seatQty=1)
-            ),
-        )
-
-
-def _far(get: Callable[[str], TestResponse], path: str) -> str:
-    for _ in range(FAR):
-        page = body_of(get(path))
-        if "next" not in page["_links"]:
-            break
-        path = href(page, "next")
-    return path.replace("size=1000", "size=20")
-
-
-def measured(folder: Path, count: int) -> Mapping[str, float]:
-    """Milliseconds of each call, with that many reservations."""
-    started = time.perf_counter()
-    fill(folder, count)
-    sys.stderr.write(f"{count} reservations written in {time.perf_counter() - started:.0f} s\n")
-    with isolated(), closing(HostedAirline(folder, folder)) as airline:
-        return {name: _cost(name, call) for name, call in calls(airline)}
-
-
-def _cost(name: str, call: Call) -> float:
-    took = []
-    for _ in range(TIMES):
-        started = time.perf_counter()
-        answer = call()
-        took.append(time.perf_counter() - started)
+def _turn(call: Call, books: Books) -> list[float]:
+    requests = [call.request(books) for _ in range(TIMES + 1)]  # the first finds the environment of another function
+    function = books.airline.function(call.service)
+    function.put_on()
+    client, took = Client(function.app), []
+    for sent in requests:
+        started = books.cpu()
+        answer = client.open(sent.path, method=sent.method, **sent.more)
+        took.append(books.cpu() - started)
         if not 200 <= answer.status_code < 300:
-            raise RuntimeError(f"{name}: {answer.status} {answer.text}")
-    return 1000 * median(took)
+            raise RuntimeError(f"{call.name}: {answer.status} {answer.text}")
+    return took[1:]
+
+
+@contextmanager
+def filled(kind: str, count: int, sink: str, urls: Mapping[str, URL], cpu: Callable[[], float]) -> Iterator[Books]:
+    """The airline on these databases, once they are filled."""
+    if not all(url.database and Path(url.database).exists() for url in urls.values()):
+        started = time.perf_counter()
+        scale_books.fill(urls, count)
+        sys.stderr.write(f"{kind}: {count:,} reservations written in {time.perf_counter() - started:.0f} s\n")
+    with tempfile.TemporaryDirectory() as folder:
+        told = {"METRICS_FOLDER": folder, "EVENT_HISTORY_DAYS": "365"}
+        where = {name: url.render_as_string(hide_password=False) for name, url in urls.items()}
+        with closing(HostedAirline(Path(folder), Path(folder), sink, told, where)) as airline:
+            yield Books(airline, urls, cpu)
+
+
+def _databases(kind: str, kept: Path | None, entered: ExitStack) -> tuple[Databases, Callable[[], float]]:
+    """How the databases of an airline are made, by a name for all of them; and the CPU seconds of a call so far."""
+    if kind == "postgresql":
+        server = database_servers.postgresql(*OF_POSTGRESQL)
+        entered.callback(server.remove)
+        server.start()
+        names = {name: name.replace("-", "_") for name in scale_books.DATABASES}
+
+        def made(books: str) -> Mapping[str, URL]:
+            return {name: server.database(f"{books}_{of}") for name, of in names.items()}
+
+        return made, lambda: time.process_time() + sum(map(_on_cpu, server.clients()))
+    folder = kept or Path(entered.enter_context(tempfile.TemporaryDirectory()))
+
+    def in_a_folder(books: str) -> Mapping[str, URL]:
+        (folder / books).mkdir(parents=True, exist_ok=True)
+        return scale_books.databases_in(folder / books)
+
+    return in_a_folder, time.process_time
+
+
+def _on_cpu(pid: int) -> float:
+    """Seconds of the first thread of a process, the only one that a client of PostgreSQL has there (proc(5))."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def run(kind: str, count: int, kept: Path | None, only: str, show: Callable[[Cost], None]) -> list[Cost]:
+    """Fills both, and measures all calls whose names have that text; each is shown as soon as it is known."""
+    found = []
+    with ExitStack() as entered:
+        databases, cpu = _databases(kind, kept, entered)
+        entered.enter_context(isolated())
+        sink = entered.enter_context(recording_broker()).url
+        few, many = (
+            entered.enter_context(filled(kind, number, sink, databases(name), cpu))
+            for name, number in (("few", FEW), ("many", count))
+        )
+        for cost in measured([call for call in calls() if only in call.name], few, many):
+            show(cost)
+            found.append(cost)
+    return found
+
+
+def line(cost: Cost) -> str:
+    """A row of the table."""
+    met = "" if cost.ratio <= GOAL else "   ABOVE"
+    return f"{cost.name:90} {cost.few:8.2f} ms {cost.many:8.2f} ms  x {cost.ratio:5.2f}{met}\n"
+
+
+def summary(found: Sequence[Cost]) -> Iterator[str]:
+    """Of each group, how many calls there are, how many meet the goal, and the worst of them."""
+    for group in dict.fromkeys(one.group for one in found):
+        costs = [one for one in found if one.group == group]
+        worst = max(costs, key=lambda one: one.ratio)
+        met = sum(one.ratio <= GOAL for one in costs)
+        figures = f"{len(costs)} | {met} | {median(one.ratio for one in costs):.2f}"
+        yield f"| {group} | {figures} | {worst.name}: {worst.few:.1f}; {worst.many:.1f} ms, x {worst.ratio:.1f} |\n"
 
 
 def main() -> None:
+    """Prints the table and its summary."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--reservations", type=int, default=100_000)
+    parser.add_argument("--reservations", type=int, default=1_000_000)
+    parser.add_argument("--on", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--only", default="", help="Calls whose names have this text.")
+    parser.add_argument("--keep", type=Path, help="Where SQLite files stay, for the next run of as many reservations.")
     parser.add_argument("--result", type=Path)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        small, large = Path(folder) / "few", Path(folder) / "many"
-        small.mkdir()
-        large.mkdir()
-        few, many = measured(small, FEW), measured(large, options.reservations)
-    for name, cost in many.items():
-        sys.stdout.write(f"{name:50} {few[name]:9.1f} ms {cost:9.1f} ms   x {cost / few[name]:.1f}\n")
-    if options.result:
-        table = {name: {"few": few[name], "many": many[name]} for name in many}
-        options.result.write_text(json.dumps({"few": FEW, "many": options.reservations, "ms": table}, indent=1) + "\n")
+    asked = parser.parse_args()
+    load = os.getloadavg()
+    found = run(asked.on, asked.reservations, asked.keep, asked.only, lambda cost: _say(line(cost)))
+    _say(f"\n| calls | how many | at most x {GOAL} | median | the worst |\n|---|---|---|---|---|\n", *summary(found))
+    if asked.result:
+        costs: list[dict[str, Any]] = [vars(one) | {"ratio": one.ratio} for one in found]
+        told = {
+            "asked": {"reservations": asked.reservations, "on": asked.on, "only": asked.only},
+            "load before": load,
+            "machine": machine(),
+            "costs": costs,
+        }
+        asked.result.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(lines))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

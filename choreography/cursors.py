@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, UnaryExpression, and_, literal
+from sqlalchemy import ColumnElement, UnaryExpression, literal
 from sqlalchemy.sql.operators import custom_op
 
 from choreography.errors import Invalid
@@ -75,9 +75,10 @@ def read(value: str, order: Sequence[Order]) -> Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Rows that follow each other in a list: those that meet the condition, in that order."""
+    """Rows that follow each other in a list: equal in what comes before, and beyond a value of the order's first."""
 
-    condition: ColumnElement[bool]
+    equal: Sequence[ColumnElement[bool]]
+    beyond: ColumnElement[bool]
     order: Sequence[Order]
 
 
@@ -91,7 +92,7 @@ def behind(order: Sequence[Order], values: Sequence[Any], nulls_last: bool) -> I
     for place in reversed([place for place, one in enumerate(order) if not one.fixed]):
         equal = [same(one, value) for one, value in zip(order[:place], values, strict=False)]
         for beyond in _beyond(order[place], values[place], nulls_last):
-            yield Stretch(and_(*equal, beyond), order[place:])
+            yield Stretch(equal, beyond, order[place:])
 
 
 def same(one: Order, value: Any) -> ColumnElement[bool]:

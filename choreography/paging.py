@@ -135,7 +135,7 @@ def _read(connection: Connection, query: Select[Any], page: Page) -> list[Row[An
         return _first(connection, query, page.order, most) if not before else _skipped(connection, query, page, before)
     found: list[Row[Any]] = []
     for stretch in cursors.behind(page.order, page.after.values, connection.dialect.name == "postgresql"):
-        found += _first(connection, query.where(stretch.condition), stretch.order, most - len(found))
+        found += _first(connection, query.where(*stretch.equal), stretch.order, most - len(found), stretch.beyond)
         if len(found) == most:
             break
     return found
@@ -145,18 +145,25 @@ def _skipped(connection: Connection, query: Select[Any], page: Page, before: int
     return list(connection.execute(_by(query, page.order).offset(before).limit(page.size + 1)))
 
 
-def _first(connection: Connection, query: Select[Any], order: Sequence[Order], most: int) -> list[Row[Any]]:
-    """The first rows of a list, found along an index of the columns of its order, whatever its directions."""
+def _first(
+    connection: Connection, query: Select[Any], order: Sequence[Order], most: int, *beyond: ColumnElement[bool]
+) -> list[Row[Any]]:
+    """The first rows of a list, found along an index of the columns of its order, whatever its directions.
+
+    `beyond` is where the list begins in the first of these columns, if not at its beginning.
+    """
+    ahead = query.where(*beyond)
     first, *ties = [one for one in order if not one.fixed]
     if not first.descending or first.sorted_here or not ties or any(one.descending for one in ties):
-        return list(connection.execute(_by(query, order).limit(most)))
+        return list(connection.execute(_by(ahead, order).limit(most)))
     # no index goes down in one column and up in the next. So it is read backwards, and what is equal in the first
     # column is turned round; of the last ones that are equal there may be more, of which others come first
     backwards = (first, *(replace(one, descending=True) for one in ties))
-    there = list(connection.execute(_by(query, backwards).limit(most)))
+    there = list(connection.execute(_by(ahead, backwards).limit(most)))
     equal = [list(rows) for _, rows in groupby(there, lambda row: row._mapping[first.column])]
     if len(there) == most:
         last = equal.pop()
+        # not with `beyond`, which is true of all of them: SQLite would look for that, and sort what it finds
         theirs = query.where(cursors.same(first, last[0]._mapping[first.column]))
         equal.append(list(connection.execute(_by(theirs, ties).limit(len(last))))[::-1])
     return [row for rows in equal for row in reversed(rows)]

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from flask import Request, Response
-from sqlalchemy import ColumnElement, Connection, Row, Select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 
-from choreography import access, contract, fields, hal, paging, store
+from choreography import access, contract, cursors, fields, hal, paging, store
 from choreography.contract import Shape, Shown
 from choreography.errors import Forbidden
 from choreography.fields import Field, Reader
@@ -113,12 +113,12 @@ def listed(
     equal = [resource.columns[name] for name in wanted if resource.filters[name].means is None]
     page = paging.asked(request, resource.sortable, resource.ties).with_equal(equal)
     owned = _ownership(resource)
-    narrowed = query.where(*_conditions(wanted, resource), *owned)
     with reading() as connection:
         is_short = bool(owned) or any(resource.filters[name].narrow for name in wanted)
-        if is_short and connection.dialect.name == "sqlite":
-            page = page.sorted_here()  # others have statistics by which they know it
-        found = paging.rows(connection, narrowed, page)
+        # others have statistics by which they know it
+        told_so = is_short and connection.dialect.name == "sqlite"
+        narrowed = query.where(*_conditions(wanted, resource, narrow_first=told_so), *owned)
+        found = paging.rows(connection, narrowed, page.sorted_here() if told_so else page)
     show = show or (lambda row: shown(request, resource, row))
     return hal.collection(request, resource.plural, map(show, found.rows), page, found)
 
@@ -148,7 +148,30 @@ def _wanted(request: Request, resource: Resource) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value not in (None, resource.filters[name].field.default)}
 
 
-def _conditions(wanted: Mapping[str, Any], resource: Resource) -> list[ColumnElement[bool]]:
-    means = {name: resource.filters[name].means for name in wanted}
-    columns = resource.columns
-    return [mean(wanted[name]) if mean else columns[name] == wanted[name] for name, mean in means.items()]
+def _conditions(
+    wanted: Mapping[str, Any], resource: Resource, *, narrow_first: bool = False
+) -> list[ColumnElement[bool]]:
+    """What rows have to meet. `narrow_first`: they are found by what is narrow, and sorted out by the other filters."""
+    narrow = [resource.columns[name] for name in wanted if narrow_first and _is_narrow(resource.filters[name])]
+    return [_condition(resource, name, value, narrow) for name, value in wanted.items()]
+
+
+def _is_narrow(one: Filter) -> bool:
+    return one.narrow and one.means is None
+
+
+def _condition(resource: Resource, name: str, value: Any, narrow: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
+    one = resource.filters[name]
+    if one.means is not None:
+        return one.means(value)
+    column = resource.columns[name]
+    apart = narrow and not _is_narrow(one) and not any(_found_together(column, other) for other in narrow)
+    place: ColumnElement[Any] = cursors.without_index(column) if apart else column
+    met: ColumnElement[bool] = place == value
+    return met
+
+
+def _found_together(one: ColumnElement[Any], other: ColumnElement[Any]) -> bool:
+    """Whether an index begins with both columns."""
+    indexes = one.table.indexes if isinstance(one, Column) else ()
+    return any({*list(index.columns)[:2]} == {one, other} for index in indexes)

@@ -9,7 +9,7 @@ imports another.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -28,9 +28,29 @@ EXPIRY_GRACE = timedelta(minutes=10)
 """Housekeeping cancels what has expired every five minutes."""
 
 
+Counted = tuple[int, int, int, str | None]
+"""How many reservations were placed, are SUCCEED, are CANCELED, and the latest date of one."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What reservations and holds come to: seats that are held by flight; by customer what was counted and moved.
+
+    `moved` is the money by the kind of its entries; of `unsettled` customers nothing can be said yet.
+    """
+
+    held: Mapping[int, int] = field(default_factory=dict)
+    counted: Mapping[int, Counted] = field(default_factory=dict)
+    moved: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    unsettled: Set[int] = frozenset()
+
+
 @dataclass(frozen=True)
 class Books:
-    """What the services say at one moment, in the shapes of their HTTP; of holds only those that are HELD."""
+    """What the services say at one moment, in the shapes of their HTTP; of holds only those that are HELD.
+
+    `sums` are those of more reservations than are here, where these are too many to be here.
+    """
 
     flights: Sequence[Item] = ()
     holds: Sequence[Item] = ()
@@ -39,6 +59,7 @@ class Books:
     ledger: Sequence[Item] = ()
     customers: Sequence[Item] = ()
     outboxes: Mapping[str, Item] = field(default_factory=dict)
+    sums: Sums | None = None
 
 
 @dataclass(frozen=True)
@@ -73,9 +94,9 @@ Finding = tuple[object, str, int | None]
 """Subject, detail, flight."""
 
 
-def capacity(books: Books, _: Moment) -> Iterator[Finding]:
+def capacity(books: Books, moment: Moment) -> Iterator[Finding]:
     """Per flight: capacity = remaining + seats of HELD holds."""
-    held = _held_seats(books.holds)
+    held = {**sums(books, moment).held}
     for flight in books.flights:
         number, seats = flight["flightId"], held.pop(flight["flightId"], 0)
         if flight["capacity"] != flight["remainingSeatsCount"] + seats:
@@ -85,9 +106,9 @@ def capacity(books: Books, _: Moment) -> Iterator[Finding]:
         yield number, f"{seats} seats are held on a flight that does not exist", number
 
 
-def oversold(books: Books, _: Moment) -> Iterator[Finding]:
+def oversold(books: Books, moment: Moment) -> Iterator[Finding]:
     """Per flight: no more seats are held than there are."""
-    held = _held_seats(books.holds)
+    held = Counter(sums(books, moment).held)
     for flight in books.flights:
         number = flight["flightId"]
         if held[number] > flight["capacity"] or flight["remainingSeatsCount"] < 0:
@@ -178,19 +199,25 @@ def commands(books: Books, _: Moment) -> Iterator[Finding]:
     """
     made: dict[object, dict[str, Item]] = defaultdict(dict)
     for reservation in books.reservations:
-        if by := reservation.get("requestedBy"):
-            wish = tuple(reservation[name] for name in ("customerId", "flightId", "seatQty", "reserveDate"))
-            for command in ((by["source"], by["id"]), (_plainly(by["source"]), _plainly(by["id"]), wish)):
-                made[command][reservation["reservationId"]] = reservation
+        for command in spellings(reservation):
+            made[command][reservation["reservationId"]] = reservation
     twice = {SAME_COMMAND.join(sorted(found)): found for found in made.values() if len(found) > 1}
     for subject, found in twice.items():
         by = next(iter(found.values()))["requestedBy"]
         yield subject, f"{len(found)} reservations for the command {by['id']} of {by['source']}", None
 
 
-def dashboard(books: Books, _: Moment) -> Iterator[Finding]:
+def spellings(reservation: Item) -> Iterator[tuple[object, ...]]:
+    """What names the command that asked for a reservation, if one did: as it is, and plainly with what it asks for."""
+    if by := reservation.get("requestedBy"):
+        wish = tuple(reservation[name] for name in ("customerId", "flightId", "seatQty", "reserveDate"))
+        yield by["source"], by["id"]
+        yield _plainly(by["source"]), _plainly(by["id"]), wish
+
+
+def dashboard(books: Books, moment: Moment) -> Iterator[Finding]:
     """Per customer: what the dashboard counts is what the reservations are."""
-    real = _by_customer(books.reservations)
+    real = sums(books, moment).counted
     shown = {customer["customerId"]: _shown(customer) for customer in books.customers}
     for customer in sorted({*real, *shown}):
         if real.get(customer) != shown.get(customer):
@@ -200,18 +227,14 @@ def dashboard(books: Books, _: Moment) -> Iterator[Finding]:
 
 def money(books: Books, moment: Moment) -> Iterator[Finding]:
     """Per customer: what the dashboard says was spent and refunded is what the provider took and gave back."""
-    resting = {reservation["reservationId"]: reservation for reservation in books.reservations}
-    unsettled = {one["customerId"] for one in books.reservations if one["owedSince"] or not moment.at_rest(one)}
-    real: dict[int, Counter[str]] = defaultdict(Counter)
-    for entry in books.ledger:
-        if entry["accepted"] and entry["key"] in resting:
-            real[resting[entry["key"]]["customerId"]][entry["kind"]] += entry["amount"]
+    real = sums(books, moment)
     for customer in books.customers:
         number = customer["customerId"]
         for name, kind in (("spent", "charge"), ("refunded", "refund")):
             shown = customer.get(name)  # null where it is not known; an earlier release does not say
-            if shown not in (None, real[number][kind]) and number not in unsettled:
-                yield number, f"{name} {real[number][kind]}; the dashboard shows {shown}", None
+            moved = real.moved.get(number, {}).get(kind, 0)
+            if shown not in (None, moved) and number not in real.unsettled:
+                yield number, f"{name} {moved}; the dashboard shows {shown}", None
 
 
 def outboxes(books: Books, moment: Moment) -> Iterator[Finding]:
@@ -322,7 +345,21 @@ def _values(books: Books) -> dict[str, int]:
     return values | {hold["reservationId"]: hold["amount"] for hold in books.holds if hold["amount"] is not None}
 
 
-Counted = tuple[int, int, int, str | None]
+def sums(books: Books, moment: Moment) -> Sums:
+    """What the books come to, as they say or as their lists have it."""
+    if books.sums is not None:
+        return books.sums
+    made = {reservation["reservationId"]: reservation["customerId"] for reservation in books.reservations}
+    moved: dict[int, Counter[str]] = defaultdict(Counter)
+    for entry in books.ledger:
+        if entry["accepted"] and entry["key"] in made:
+            moved[made[entry["key"]]][entry["kind"]] += entry["amount"]
+    return Sums(
+        held=_held_seats(books.holds),
+        counted=_by_customer(books.reservations),
+        moved=moved,
+        unsettled={one["customerId"] for one in books.reservations if one["owedSince"] or not moment.at_rest(one)},
+    )
 
 
 def _by_customer(reservations: Iterable[Item]) -> dict[int, Counted]:

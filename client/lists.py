@@ -12,6 +12,8 @@ from client.gateway import Airline
 PAGE = 1000
 """The largest page that the services give."""
 
+Query = Mapping[str, Any]
+"""Parameters by name."""
 Progress = Callable[[int, int], None]
 """Hears how many of how many have been read."""
 
@@ -25,7 +27,7 @@ def pages(
     gets the least number of rows that it can have.
     """
     done = 0
-    for items, there in _pages(airline, path, name, size=PAGE, **query):
+    for items, there in _pages(airline, path, name, **query):
         done += len(items)
         if progress:
             progress(done, max(done, there["totalElements"]))
@@ -49,8 +51,8 @@ class Found:
 def some(airline: Airline, path: str, name: str, limit: int, **query: Any) -> Found:
     """The first `limit` items of a collection, and how many it has."""
     items: list[Any] = []
-    for page, there in _pages(airline, path, name, size=min(limit, PAGE), **query):
-        items += page
+    for part, there in _pages(airline, path, name, size=min(limit, PAGE), **query):
+        items += part
         if len(items) >= limit:
             total = max(len(items), there["totalElements"])
             return Found(items[:limit], total, there.get("totalIsLeast", False))
@@ -59,9 +61,9 @@ def some(airline: Airline, path: str, name: str, limit: int, **query: Any) -> Fo
 
 def count(airline: Airline, path: str, **query: Any) -> int | str:
     """How many items a collection has, or "1,000 or more" for a long one."""
-    page = gateway.get(airline, path, size=1, **query)["page"]
-    total = int(page["totalElements"])
-    return at_least(total) if page.get("totalIsLeast") else total
+    there = gateway.get(airline, path, size=1, **query)["page"]
+    total = int(there["totalElements"])
+    return at_least(total) if there.get("totalIsLeast") else total
 
 
 def at_least(number: int) -> str:
@@ -69,14 +71,19 @@ def at_least(number: int) -> str:
     return f"{number:,} or more"
 
 
+def page(airline: Airline, path: str, name: str, query: Query) -> tuple[list[Any], Query | None, Mapping[str, Any]]:
+    """The items of one page, how the next one is asked for, and its `page`: which one it is, and how many there are."""
+    found = gateway.get(airline, path, **{"size": PAGE, **query})
+    following = found.get("_links", {}).get("next")
+    asked = parse_qs(urlsplit(following["href"]).query) if following else None
+    return _items(found, path, name), asked, found["page"]
+
+
 def _pages(airline: Airline, path: str, name: str, **query: Any) -> Iterator[tuple[list[Any], Mapping[str, Any]]]:
-    """The items of each page, and its `page`: which one it is, and how many there are."""
-    while True:
-        page = gateway.get(airline, path, **query)
-        yield _items(page, path, name), page["page"]
-        if (following := page.get("_links", {}).get("next")) is None:
-            return
-        query = parse_qs(urlsplit(following["href"]).query)
+    following: Query | None = query
+    while following is not None:
+        items, following, there = page(airline, path, name, following)
+        yield items, there
 
 
 def _items(page: Any, path: str, name: str) -> list[Any]:

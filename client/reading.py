@@ -1,10 +1,9 @@
 """Reading the books: all of them, or the pages that concern one subject."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-
-from rich.progress import Progress
 
 from client import gateway, lists
 from client.gateway import Airline
@@ -22,34 +21,135 @@ IDENTITIES: dict[str, Callable[[Item], object]] = {
     "customerInfos": lambda item: item["customerId"],
 }
 """The collections, and what an item of each is known by."""
+OF_RESERVATIONS = {"reservations": "id", "holds": "id", "payments": "reservationId", "entries": "id"}
+"""The collections that are about reservations, and what sorts them by the id of theirs."""
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Of ids, in its order."""
 
 
-def everything(airline: Airline, bars: Progress) -> Books:
-    """All books. Holds are read whole and sorted out here: a filter would let rows slip between two pages."""
-    read = {name: _all(airline, name, bars) for name in IDENTITIES}
+END = "~"
+"""Behind every id."""
+
+
+@dataclass
+class _List:
+    """A collection in the order of reservations: the rows at hand, and how the next page is asked for.
+
+    `query` is that of the page of the first of these rows, `latest` that of the last one.
+    """
+
+    name: str
+    rows: list[Item]
+    query: lists.Query
+    latest: lists.Query
+    following: lists.Query | None
+    coming: "Future[_Page] | None" = None
+
+    @property
+    def last(self) -> str:
+        """The reservation of the last row."""
+        return _of_which(self.name, self.rows[-1])
+
+
+_Page = tuple[list[Item], lists.Query | None, Mapping[str, Any]]
+_Ask = Callable[[str, lists.Query], "Future[_Page]"]
+
+
+def windows(airline: Airline, place: Mapping[str, Any]) -> Iterator[tuple[Books, dict[str, Any]]]:
+    """The books about reservations, some at a time, in the order of their ids: each with the place behind it.
+
+    `place` is where an earlier reading ended. Holds are read whole and sorted out here: a filter would let rows slip
+    between two pages. The next pages are read while the caller is at work.
+    """
+    with ThreadPoolExecutor(1) as ahead:  # one, as a session is for one thread
+
+        def ask(name: str, query: lists.Query) -> "Future[_Page]":
+            return ahead.submit(lists.page, airline, _path(name), name, query)
+
+        behind = str(place.get("behind", ""))
+        there = [_begun(name, place.get(name, {"sort": sort}), behind, ask) for name, sort in OF_RESERVATIONS.items()]
+        while any(one.rows for one in there):
+            # a reservation may go on in the next page of a list
+            limit = min((one.last for one in there if one.following), default=END)
+            taken = {one.name: _take(one, limit) for one in there}
+            for one in there:
+                if one.following and one.last == limit:
+                    _extend(one, ask)
+            if any(taken.values()):
+                yield _books(taken), {"behind": limit, **{one.name: one.query for one in there}}
+
+
+def share(identity: str) -> float:
+    """How much of all ids comes before this one: they are random, so that much of all reservations does."""
+    places = [ALPHABET.find(letter) for letter in identity[:4]]
+    return sum((max(0, place) / 32.0 ** (depth + 1) for depth, place in enumerate(places)), 0.0)
+
+
+def _begun(name: str, query: lists.Query, behind: str, ask: _Ask) -> _List:
+    rows, following, _ = ask(name, query).result()
+    begun = _List(name, rows, query, query, following, ask(name, following) if following else None)
+    _take(begun, behind)
+    while not begun.rows and begun.following:
+        _extend(begun, ask)
+        _take(begun, behind)
+    return begun
+
+
+def _extend(one: _List, ask: _Ask) -> None:
+    """Adds the next page; the rows at hand, if any, are of the one before it."""
+    if one.coming is None or one.following is None:
+        return
+    rows, following, _ = one.coming.result()
+    one.query = one.latest if one.rows else one.following
+    one.rows, one.latest, one.following = one.rows + rows, one.following, following
+    one.coming = ask(one.name, following) if following else None
+
+
+def _take(one: _List, limit: str) -> list[Item]:
+    """The rows of reservations before that one, which are at hand no longer."""
+    taken = [row for row in one.rows if _of_which(one.name, row) < limit]
+    one.rows = [row for row in one.rows if _of_which(one.name, row) >= limit]
+    return taken
+
+
+def _of_which(name: str, row: Item) -> str:
+    return str(row["key"] if name == "entries" else row["reservationId"])
+
+
+def _books(taken: Mapping[str, list[Item]]) -> Books:
     return Books(
-        flights=read["flights"],
-        holds=[hold for hold in read["holds"] if hold["status"] == "HELD"],
-        reservations=read["reservations"],
-        payments=read["payments"],
-        ledger=read["entries"],
-        customers=read["customerInfos"],
-        outboxes={name: outbox(airline, name) for name in OUTBOXES},
+        holds=[hold for hold in taken["holds"] if hold["status"] == "HELD"],
+        reservations=taken["reservations"],
+        payments=taken["payments"],
+        ledger=taken["entries"],
     )
+
+
+def ranges(airline: Airline, name: str, sort: str) -> Iterator[tuple[list[Item], int, int | None]]:
+    """A collection, page by page in the order of its numbers: each from behind a number up to one; None: to the end."""
+    after, pages = 0, lists.pages(airline, _path(name), name, sort=sort)
+    page = next(pages)
+    for following in pages:
+        last = int(str(IDENTITIES[name](page[-1])))
+        yield page, after, last
+        page, after = following, last
+    yield page, after, None
+
+
+def everything(airline: Airline, name: str) -> list[Item]:
+    """All of a collection that is small."""
+    return _once(name, lists.pages(airline, _path(name), name))
+
+
+def of_command(airline: Airline, reservations: Iterable[str]) -> Books:
+    """The reservations that one command seems to have made, as they are now."""
+    found = [_found(airline, identity) for identity in reservations]
+    return Books(reservations=[reservation for reservation in found if reservation])
 
 
 def outbox(airline: Airline, name: str) -> Any:
     """unsent, oldest"""
     return gateway.get(airline, f"/outbox/{name}")
-
-
-def _all(airline: Airline, name: str, bars: Progress) -> list[Item]:
-    bar = bars.add_task(name, total=None)
-
-    def show(done: int, total: int) -> None:
-        bars.update(bar, completed=min(done, total), total=total)
-
-    return _once(name, lists.pages(airline, _path(name), name, show))
 
 
 def _once(name: str, pages: Iterable[list[Item]]) -> list[Item]:
@@ -72,8 +172,7 @@ def again(airline: Airline, difference: Difference, holds: Holds) -> Books | Bus
         case "outbox":
             return Books(outboxes={difference.subject: outbox(airline, difference.subject)})
         case "command":
-            found = [_found(airline, identity) for identity in difference.subject.split(SAME_COMMAND)]
-            return Books(reservations=[reservation for reservation in found if reservation])
+            return of_command(airline, difference.subject.split(SAME_COMMAND))
         case "reservation":
             return _reservation(airline, difference, holds)
 

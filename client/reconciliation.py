@@ -2,15 +2,18 @@
 
 import functools
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
-from client import laws, reading
+from client import accounts, laws, reading
+from client.accounts import Accounts
 from client.gateway import Airline
-from client.laws import Difference, Moment
+from client.laws import Books, Difference, Kind, Moment
 from client.reading import Busy
 
 PAUSE = 1.0
@@ -40,11 +43,24 @@ class Allowance:
         return Moment(datetime.now(UTC), self.young, self.owed)
 
 
-def verdict(airline: Airline, allowed: Allowance, patience: float, bars: Progress) -> Verdict:
-    """Reads everything once, then what seems wrong until it is right or `patience` seconds are over."""
+def verdict(airline: Airline, allowed: Allowance, patience: float, bars: Progress, kept: Path | None = None) -> Verdict:
+    """Reads everything once, then what seems wrong until it is right or `patience` seconds are over.
+
+    `kept` is a file with the place of a check that was interrupted, which goes on from there; it goes at the end.
+    """
     began = time.monotonic()
-    books = reading.everything(airline, bars)
-    suspects = laws.judge(books, allowed.now())
+    with accounts.opened(kept) as books:
+        _read_reservations(airline, allowed, books, bars)
+        suspects = accounts.suspects(books)
+        for kind, found in _others(airline, books):
+            suspects += laws.judge(found, allowed.now(), [kind])
+            accounts.add_totals(books, found)
+        for together in accounts.asked_twice(books):
+            suspects += laws.judge(reading.of_command(airline, together), allowed.now(), ["command"])
+        totals = accounts.totals(books)
+    if kept is not None:
+        kept.unlink(missing_ok=True)
+    suspected = len(suspects)
     left, busy = suspects, set[Difference]()
     deadline = time.monotonic() + patience
     while left:
@@ -53,8 +69,29 @@ def verdict(airline: Airline, allowed: Allowance, patience: float, bars: Progres
         if time.monotonic() > deadline:
             break
     broken = [difference for difference in left if difference not in busy]
-    seconds = time.monotonic() - began
-    return Verdict(broken, [*busy], len(suspects), laws.totals(books), seconds)
+    return Verdict(broken, [*busy], suspected, totals, time.monotonic() - began)
+
+
+def _read_reservations(airline: Airline, allowed: Allowance, books: Accounts, bars: Progress) -> None:
+    """Judges what is about one reservation, and adds up what it comes to."""
+    place, bar = accounts.place(books), bars.add_task("reservations", total=None)
+    flights = reading.everything(airline, "flights")
+    for window, reached in reading.windows(airline, place):
+        moment = allowed.now()
+        suspects = laws.judge(replace(window, flights=flights), moment, ["reservation"])
+        accounts.enter(books, window, moment, suspects, reached)
+        done, share = accounts.totals(books)["reservations"], reading.share(reached["behind"])
+        bars.update(bar, completed=done, total=max(done, round(done / share)) if share else None)
+    bars.remove_task(bar)
+
+
+def _others(airline: Airline, books: Accounts) -> Iterator[tuple[Kind, Books]]:
+    """The books about everything else, with what the reservations come to for it."""
+    for page, after, last in reading.ranges(airline, "flights", "id"):
+        yield "flight", Books(flights=page, sums=accounts.held(books, after, last))
+    for page, after, last in reading.ranges(airline, "customerInfos", "customerId"):
+        yield "customer", Books(customers=page, sums=accounts.of_customers(books, after, last))
+    yield "outbox", Books(outboxes={name: reading.outbox(airline, name) for name in reading.OUTBOXES})
 
 
 def as_json(found: Verdict) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,10 +77,14 @@ class Function:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """A WSGI application."""
+        self.put_on()
+        return self.app(environ, start_response)
+
+    def put_on(self) -> None:
+        """Makes the environment of this process that of the function."""
         os.environ.update(self.environment)
         settings.cache_clear()
         kit_settings.cache_clear()
-        return self.app(environ, start_response)
 
     def open(self, method: str, path: str, **request: Any) -> TestResponse:
         """Sends one request, never following a redirect. `request` is as for werkzeug's EnvironBuilder."""
@@ -105,12 +109,16 @@ class Function:
 
 @dataclass
 class HostedAirline:
-    """All functions, each folder with a database of its own under `data`; `sink` is what K_SINK says."""
+    """All functions, each folder with a database of its own under `data`; `sink` is what K_SINK says.
+
+    `urls` has databases that are elsewhere, by folder.
+    """
 
     data: Path
     migrated: Path
     sink: str = ""
     settings: dict[str, str] = field(default_factory=dict)
+    urls: Mapping[str, str] = field(default_factory=dict)
     _apps: dict[str, Flask] = field(default_factory=dict)
 
     def function(self, service: str) -> Function:
@@ -130,12 +138,16 @@ class HostedAirline:
     def environment(self, folder: str) -> dict[str, str]:
         """What the manifests would set."""
         return {
-            "DATABASE_URL": f"sqlite:///{self.database(folder)}",
-            "PROVIDER_DATABASE_URL": f"sqlite:///{self.database('provider')}",
+            "DATABASE_URL": self.url(folder),
+            "PROVIDER_DATABASE_URL": self.url("provider"),
             "K_SINK": self.sink,
             "LOG_LEVEL": "WARNING",
             "RESERVATION_ID_SECRET": "known to the tests",
         } | self.settings
+
+    def url(self, folder: str) -> str:
+        """Where the database of a folder is, or that of the provider."""
+        return self.urls.get(folder) or f"sqlite:///{self.database(folder)}"
 
     def database(self, folder: str) -> Path:
         """The SQLite file of a folder, or of the provider, migrated."""

@@ -20,20 +20,24 @@ SHOWN = 20
 """Rows per broken law in a table; JSON has them all."""
 
 
-def reconcile(
+def reconcile(  # noqa: PLR0913, PLR0917 - what an operator may choose
     invocation: Invocation,
     young: Annotated[float, typer.Option(help="Leave out reservations younger than this, in seconds.", min=0)] = 30,
     patience: Annotated[float, typer.Option(help="Seconds in which a difference may still vanish.", min=0)] = 10,
     owed_minutes: Annotated[float, typer.Option(help="How long seats, money or a report may be owed.", min=0)] = 30,
     metrics: Annotated[Path | None, typer.Option(help="A file for Prometheus' textfile collector.")] = None,
+    place: Annotated[
+        Path | None, typer.Option(help="A file that keeps the place: the same command goes on after an interruption.")
+    ] = None,
 ) -> None:
     """Checks all laws on the live data of all services; exit code 1 and a table if one is broken.
 
-    On a laptop, /metrics of the gateway shows the last verdict.
+    The books are read in the order of reservations, some at a time, so memory does not grow with them. On a laptop,
+    /metrics of the gateway shows the last verdict.
     """
     with progress() as bars:
         allowed = Allowance(timedelta(seconds=young), timedelta(minutes=owed_minutes))
-        found = reconciliation.verdict(invocation.airline, allowed, patience, bars)
+        found = reconciliation.verdict(invocation.airline, allowed, patience, bars, place)
     if file := metrics or _of_laptop(invocation):
         law_metrics.write(file, found)
     answer(invocation, reconciliation.as_json(found), lambda: _judged(found))

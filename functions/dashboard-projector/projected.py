@@ -55,6 +55,7 @@ RESERVATIONS = Table(
     Column("canceled_at", Instant),
     Column("pruned", Boolean, nullable=False, default=False),  # events are missing from its history
     Column("reported", Boolean, nullable=False, server_default=false()),  # its present end, as settled
+    Column("counted_as", String(8)),  # of one with something to report: dashboard_tally.py
     Index("ix_reservations_unreported", "reported", "reservation_id"),  # in the order of its pages
 )
 CUSTOMERS = Table(
@@ -73,5 +74,11 @@ CUSTOMERS = Table(
     Index("ix_customers_recent_reserve_date", "recent_reserve_date", "customer_id"),
     Index("ix_customers_confirmed_count", "confirmed_count", "customer_id"),
     Index("ix_customers_canceled_count", "canceled_count", "customer_id"),
+)
+TALLY = Table(
+    "settled_sums",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("number", BigInteger, nullable=False),
 )
 ACTIONS.to_metadata(metadata)

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Update, and_, bindparam, case, or_, select, update
 
 import counts
+import dashboard_tally
 from airline import events, saga
 from airline.events import AIRLINE, OF_SAGAS, Event, SagaEvent
 from choreography import clock, fields, prepared, store, wire
@@ -129,8 +130,10 @@ def _set(facts: Mapping[str, Any], event: SagaEvent, transaction: Connection) ->
 
 @functools.cache
 def _setting(names: tuple[str, ...]) -> Update:
-    chosen: dict[str, Any] = {name: bindparam(name) for name in names}
-    return update(RESERVATIONS).where(RESERVATIONS.c.reservation_id == bindparam("of")).values(chosen)
+    chosen: list[tuple[str, Any]] = [(name, bindparam(name)) for name in names]
+    if "reported" in names:  # first, as MySQL goes on with the new values of what is before
+        chosen.insert(0, ("counted_as", dashboard_tally.COUNTED_AS))
+    return update(RESERVATIONS).where(RESERVATIONS.c.reservation_id == bindparam("of")).ordered_values(*chosen)
 
 
 def customers() -> Select[Any]:

@@ -27,6 +27,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, literal, or_, select, update
 
 import counts
+import dashboard_tally
 from choreography import store
 from choreography.errors import Invalid
 from choreography.logs import log
@@ -82,6 +83,7 @@ def repair(identity: str, transaction: Connection) -> bool:
         return False
     fresh = transaction.execute(_fresh().where(EVENTS.c.reservation_id == identity)).one_or_none()
     if fresh is not None:
+        dashboard_tally.forget(before, transaction)
         transaction.execute(update(RESERVATIONS).where(row).values(fresh._asdict()))
         counts.recount({before.customer_id, fresh.customer_id}, transaction)
     return fresh is not None

@@ -11,6 +11,7 @@ from itertools import chain
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
+import dashboard_tally
 from airline import saga
 from airline.events import SagasSettled
 from choreography import housekeeping, outbox, store, wire
@@ -51,6 +52,7 @@ def unreported(status: str, after: str, connection: Connection) -> Sequence[str]
 def reported(batch: Batch, transaction: Connection) -> None:
     """Remembers the report, of those that are still as they were: one may have been canceled since."""
     theirs = RESERVATIONS.c.reservation_id.in_(batch.reservation_ids), SETTLED[batch.status]
+    dashboard_tally.settle(theirs, batch.status, transaction)
     transaction.execute(update(RESERVATIONS).where(*theirs).values(reported=True))
 
 

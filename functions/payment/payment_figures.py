@@ -11,8 +11,11 @@ from payments import PAYMENTS, UNFINISHED
 
 def look(connection: Connection) -> Iterable[Figure]:
     """Payments that wait for the provider's answer, and what is unsent."""
-    query = select(PAYMENTS.c.status, func.count(), func.min(PAYMENTS.c.moved_at)).group_by(PAYMENTS.c.status)
-    by_status = {status: (number, oldest) for status, number, oldest in connection.execute(query)}
+    which = PAYMENTS.c.status.in_(UNFINISHED)
+    query = select(PAYMENTS.c.status, func.count(), func.min(PAYMENTS.c.moved_at)).where(which)
+    by_status = {
+        status: (number, oldest) for status, number, oldest in connection.execute(query.group_by(PAYMENTS.c.status))
+    }
     for status in UNFINISHED:
         number, oldest = by_status.get(status, (0, None))
         labels = {"status": status}

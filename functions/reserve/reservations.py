@@ -30,12 +30,14 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     select,
     tuple_,
     update,
 )
 
 import before_placement
+import reserve_tally
 from airline import ids
 from airline.events import (
     EXPIRED,
@@ -58,6 +60,7 @@ from choreography.errors import Invalid, NotFound, TryAgain
 from choreography.keys import KEYS
 from choreography.origins import ORIGINS
 from choreography.outbox import OUTBOX
+from reserve_tally import TALLY
 
 SOURCE = "/airline/reserve"
 LONGEST_NAME = 255
@@ -89,6 +92,7 @@ RESERVATIONS = Table(
     Column("requested_id", String(LONGEST_NAME)),
     Column("owed_since", Instant),  # both null: settled
     Column("owed_at", Instant, index=True),
+    Column("counted_as", String(8)),  # of one that is owed something: reserve_tally.py
     Index("ix_reservations_to_expire", "status", "expires_at"),
     *indexes("reservations", *((one, "id") for one in SORTED)),
     *indexes("reservations", *(("status", one, "id") for one in SORTED if one != "status")),
@@ -101,6 +105,7 @@ ACCEPTED.to_metadata(metadata)
 EARLY_CANCELS.to_metadata(metadata)
 ORIGINS.to_metadata(metadata)
 OUTBOX.to_metadata(metadata)
+TALLY.to_metadata(metadata)
 
 _RESERVATION = select(RESERVATIONS).where(RESERVATIONS.c.id == bindparam("reservation"))
 _LOCKED = _RESERVATION.with_for_update()
@@ -109,10 +114,18 @@ _CONFIRM = (
     .where(RESERVATIONS.c.id == bindparam("reservation"), RESERVATIONS.c.status == "PENDING")
     .values(status="SUCCEED", owed_since=bindparam("now"), owed_at=bindparam("later"))
 )
+_COUNTED_AS = RESERVATIONS.c.counted_as
 _CANCEL = (
     update(RESERVATIONS)
     .where(RESERVATIONS.c.id == bindparam("reservation"), RESERVATIONS.c.status != "CANCELED")
-    .values(status="CANCELED", reason=bindparam("why"), owed_since=bindparam("now"), owed_at=bindparam("later"))
+    .ordered_values(
+        # first, as MySQL goes on with the new values of what is before
+        ("counted_as", case((RESERVATIONS.c.owed_since.is_(None), RESERVATIONS.c.status), else_=_COUNTED_AS)),
+        ("status", "CANCELED"),
+        ("reason", bindparam("why")),
+        ("owed_since", bindparam("now")),
+        ("owed_at", bindparam("later")),
+    )
 )
 _PUT_OFF = (
     update(RESERVATIONS)
@@ -276,7 +289,9 @@ def settle_reservations(settled: SagasSettled, transaction: Connection) -> None:
     One that had to be repeated shows that what was away is back: then all that wait to be repeated are due.
     """
     theirs = RESERVATIONS.c.id.in_(settled.reservation_ids), RESERVATIONS.c.status == settled.status
-    said_again = any(map(_was_put_off, transaction.execute(select(RESERVATIONS).where(*theirs))))
+    rows = transaction.execute(select(RESERVATIONS).where(*theirs).order_by(RESERVATIONS.c.id).with_for_update()).all()
+    said_again = any(map(_was_put_off, rows))
+    reserve_tally.settle(rows, settled.status, transaction)
     transaction.execute(update(RESERVATIONS).where(*theirs).values(owed_since=None, owed_at=None))
     if said_again:
         now = clock.now()

@@ -12,6 +12,12 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
 NAMES = {"ledger": "entries", "dead-letters": "deadLetters"}
+ORDERS = {
+    "id": ("reservationId", "key", "flightId"),
+    "reservationId": ("reservationId",),
+    "customerId": ("customerId",),
+}
+"""What a list is sorted by, by the name of the order: the first of these that its items have."""
 IDENTITY = {"flights": "flightId", "reservations": "reservationId", "customerInfos": "customerId"}
 
 
@@ -135,6 +141,8 @@ def _page(name: str, items: list[dict[str, Any]], query: Mapping[str, str]) -> d
     number, size = int(query.get("page", 0)), int(query.get("size", 20))
     filters = {key: value for key, value in query.items() if key not in ("page", "size", "sort")}
     found = [item for item in items if all(str(item[key]) == value for key, value in filters.items())]
+    if query.get("sort") in ORDERS:
+        found.sort(key=lambda item: next(item[key] for key in ORDERS[query["sort"]] if key in item))
     pages = -(-len(found) // size)
     page = {"size": size, "number": number, "totalElements": len(found), "totalPages": pages}
     links = {"next": {"href": f"/{name}?{urlencode({**query, 'page': number + 1})}"}} if number + 1 < pages else {}

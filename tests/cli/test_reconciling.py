@@ -1,11 +1,12 @@
 """Reconcile against live data: what stays wrong is reported, what is only temporary is not."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from client import reading
+from client import accounts, lists, reading
 from client.gateway import Airline
 from client.laws import Books, Difference
 from tests.cli.conftest import Output
@@ -54,6 +55,36 @@ def test_a_second_reservation_for_a_command_is_reported_with_the_first(typed: Ty
     second["requestedBy"] = {"source": "/agency/7", "id": first["requestedBy"]["id"].replace(" ", "%20")}
     said = typed(*NOW)
     assert [one["command"] for one in said.json["laws"]["one reservation for one command"]] == ["BACK = GOOD"]
+
+
+def test_a_check_of_the_laws_goes_on_where_it_was_interrupted(
+    typed: Typed, fake: FakeAirline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake.lists["reservations"] += [fake.lists["reservations"][0] | {"reservationId": f"MORE{n}"} for n in range(4)]
+    monkeypatch.setattr(lists, "PAGE", 1)
+    whole, place, entered = typed(*NOW).json, tmp_path / "place", list[str]()
+    enter = accounts.enter
+
+    def interrupted(books: accounts.Accounts, window: Books, *rest: Any) -> None:
+        if len(entered) == 3:
+            entered.append("interrupted")
+            raise KeyboardInterrupt
+        enter(books, window, *rest)
+        entered.extend(one["reservationId"] for one in window.reservations)
+
+    monkeypatch.setattr(accounts, "enter", interrupted)
+    assert typed(*NOW, "--place", str(place)).code != 0
+    said = typed(*NOW, "--place", str(place))
+
+    assert entered == ["BACK", "GOOD", "MORE0", "interrupted", "MORE1", "MORE2", "MORE3"]
+    assert whole["totals"]["reservations"] == 6
+    assert {**said.json, "seconds": 0} == {**whole, "seconds": 0}
+    assert not place.exists()
+
+
+def test_a_file_of_something_else_keeps_no_place(typed: Typed, tmp_path: Path) -> None:
+    (tmp_path / "place").write_text("a letter to a friend, longer than the head of a database file is" * 9)
+    assert "cannot keep the place" in typed("reconcile", "--place", str(tmp_path / "place")).err
 
 
 def test_unsent_events_break_a_law(typed: Typed, fake: FakeAirline) -> None:

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import URL, Engine, MetaData
 
 from choreography import connections, migrations, settings
+from testbed import database_servers as servers
+from testbed.database_servers import Files, Server
 from testbed.policies import FUNCTIONS, tables_of
 from testbed.project import all_databases
-from tests.databases import servers
 from tests.databases.absent import NO_MARIADB
-from tests.databases.servers import Files, Server
 from tests.unit.conftest import (
     Database,
     dashboard_service,

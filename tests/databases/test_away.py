@@ -10,7 +10,7 @@ from werkzeug.test import EnvironBuilder
 import flights
 from choreography import policy, store
 from choreography.errors import TryAgain
-from tests.databases.servers import Server
+from testbed.database_servers import Server
 from tests.databases.test_values import HOLD, ON_A_SERVER, added
 from tests.unit.conftest import Database
 

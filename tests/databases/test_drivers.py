@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 import payments
 from choreography import connections, migrations, store
+from testbed.database_servers import Server
 from testbed.sample_events import NOON
 from tests.databases.conftest import FOLDERS, FUNCTIONS
-from tests.databases.servers import Server
 from tests.databases.test_values import PAYMENT, added
 
 IMPORTED = """

@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
 from choreography import connections, migrations
+from testbed.database_servers import Server
 from testbed.ports import free_port
 from testbed.vocabulary import CLOUD_EVENT, event
 from tests.databases.conftest import FUNCTIONS
-from tests.databases.servers import Server
 
 DEADLINE = 60.0
 POLL = 0.02

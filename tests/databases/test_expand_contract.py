@@ -17,10 +17,10 @@ from sqlalchemy.exc import DBAPIError
 import flights
 from choreography import connections, migrations, store
 from testbed import next_release
+from testbed.database_servers import Files, Server
 from testbed.next_release import CABIN
 from testbed.project import databases as folders_of_databases
 from testbed.sample_events import canceled, placed
-from tests.databases.servers import Files, Server
 
 NUMBERS = itertools.count()
 SEATS = 5

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, text
 import flights
 from choreography import connections, store
 from choreography.errors import TryAgain
-from tests.databases.servers import Files, Server
+from testbed.database_servers import Files, Server
 from tests.databases.test_away import engine, holds, probe
 from tests.databases.test_values import HOLD, ON_A_SERVER, added
 from tests.unit.conftest import Database

@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError
 import flights
 import payments
 from choreography import store
+from testbed.database_servers import Server
 from testbed.sample_events import canceled, decreased
-from tests.databases.servers import Server
 from tests.databases.test_values import HOLD, ON_A_SERVER, PAYMENT, added
 from tests.unit.conftest import Database, Service
 

@@ -37,9 +37,9 @@ from choreography import connections, migrations, store
 from choreography.columns import Instant
 from choreography.errors import TryAgain
 from choreography.settings import signed_in
+from testbed.database_servers import Files, Server
 from testbed.sample_events import NOON
 from tests.databases.conftest import FOLDERS, FUNCTIONS
-from tests.databases.servers import Files, Server
 
 EVERY_FOLDER = pytest.mark.parametrize(("metadata", "folder"), FOLDERS.items(), ids=[x.name for x in FOLDERS.values()])
 NUMBERS = itertools.count()

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, select, update
 import flights
 from choreography import store
 from choreography.errors import TryAgain
+from testbed.database_servers import Server
 from tests.databases.in_parallel import PATIENCE, at_once
-from tests.databases.servers import Server
 from tests.databases.test_seats_sold_in_parallel import on_sale, remaining
 from tests.databases.test_values import HOLD, ON_A_SERVER
 from tests.unit.conftest import Database

@@ -13,9 +13,9 @@ from sqlalchemy.exc import OperationalError
 from choreography import migrations
 from choreography.settings import signed_in
 from scaffold.system import read_system
+from testbed.database_servers import Server, postgresql
 from testbed.project import ROOT
 from tests.databases.conftest import FUNCTIONS
-from tests.databases.servers import Server, postgresql
 
 COMPONENTS = Path(__file__).parents[2] / "knative" / "components"
 OF_A_COMPONENT = "notifications"

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event, func, select
 import flights
 from airline.events import RemainingSeatsDecreased, SeatsSoldOut
 from choreography import store
+from testbed.database_servers import Server
 from testbed.sample_events import canceled, placed
 from tests.databases.in_parallel import PATIENCE, at_once, ruled
-from tests.databases.servers import Server
 from tests.databases.test_values import ON_A_SERVER
 from tests.unit.conftest import Database
 

@@ -11,10 +11,10 @@ from sqlalchemy import URL
 
 from airline.settings import settings
 from choreography import store
+from testbed.database_servers import Server, postgresql
 from testbed.hosting import HostedAirline, isolated
 from testbed.vocabulary import event
 from tests.databases.conftest import FUNCTIONS
-from tests.databases.servers import Server, postgresql
 
 PASSWORD, SECRET = "pAsS-m4rk3r-1", "sEcReT-m4rk3r-2"
 MARKERS = (PASSWORD, SECRET)

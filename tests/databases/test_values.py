@@ -15,8 +15,8 @@ import reservations
 import sink
 from choreography import idempotency, outbox, store, wire
 from choreography.errors import Invalid
+from testbed.database_servers import Server
 from testbed.sample_events import NOON
-from tests.databases.servers import Server
 from tests.unit.conftest import Database
 
 ON_A_SERVER = pytest.mark.parametrize("server", ["postgresql", "mariadb"], indirect=True, scope="session")

@@ -3,31 +3,30 @@
 import contextlib
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from types import ModuleType
 from typing import Any
 
 import pytest
-from flask import Flask, Request
+from flask import Request
 from sqlalchemy import StaticPool, create_engine, event
 from werkzeug.test import EnvironBuilder
 
 import dashboard_api
+import dashboard_figures
 import flights
-import flights_api
 import history_pruning
+import letter_figures
 import letters
-import letters_api
+import payment_figures
 import payments
-import payments_api
 import provider
 import reservations
-import reservations_api
-from choreography import audit, contract, cursors, paging, store
-from choreography.contract import Collection
+import reserve_figures
+from choreography import cursors, paging, store
 from choreography.cursors import Cursor
 from choreography.fields import Reader
-from choreography.resources import Resource
+from testbed.listings import Listing, listings
 from tests.integration.test_bad_input import COLLECTIONS
 from tests.unit.conftest import Service
 
@@ -44,38 +43,30 @@ def test_a_tick_looks_at_no_event_that_is_young(dashboard_service: Service, noon
     assert not any(step.startswith("SCAN events") for step in steps), steps
 
 
-@dataclass(frozen=True)
-class Listing:
-    """A list as its route promises it."""
+def questions(listing: Listing) -> Iterator[dict[str, Any]]:
+    """Every order and every choice of filters, the first page of each and one behind it."""
+    resource = listing.resource
+    names = tuple(resource.filters)
+    choices = itertools.chain.from_iterable(itertools.combinations(names, size) for size in range(len(names) + 1))
+    orders = list(itertools.product(resource.sortable, ("asc", "desc")))
+    for chosen, sort in ((chosen, sort) for chosen in choices for sort in orders):
+        if any(resource.filters[name].narrow for name in chosen) and sort not in orders[-3:]:
+            continue  # what is narrow is sorted when it is asked for, in every order alike
+        asked = {name: sample(resource.filters[name].field.read) for name in chosen}
+        asked["sort"] = ",".join(sort)
+        yield asked
+        yield asked | {"after": cursors.text(Cursor(2, place(listing, asked)))}
 
-    app: Flask
-    path: str
-    resource: Resource
 
-    @property
-    def questions(self) -> Iterator[dict[str, Any]]:
-        """Every order and every choice of filters, the first page of each and one behind it."""
-        names = tuple(self.resource.filters)
-        choices = itertools.chain.from_iterable(itertools.combinations(names, size) for size in range(len(names) + 1))
-        orders = list(itertools.product(self.resource.sortable, ("asc", "desc")))
-        for chosen, sort in ((chosen, sort) for chosen in choices for sort in orders):
-            if any(self.resource.filters[name].narrow for name in chosen) and sort not in orders[-3:]:
-                continue  # what is narrow is sorted when it is asked for, in every order alike
-            asked = {name: sample(self.resource.filters[name].field.read) for name in chosen}
-            asked["sort"] = ",".join(sort)
-            yield asked
-            yield asked | {"after": cursors.text(Cursor(2, self.place(asked)))}
-
-    def place(self, asked: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Values that a row may have, in that order."""
-        request = Request(EnvironBuilder(query_string={"sort": asked["sort"]}).get_environ())
-        order = paging.asked(request, self.resource.sortable, self.resource.ties).order
-        return tuple(OF_TYPE[one.column.type.python_type] for one in order)
+def place(listing: Listing, asked: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Values that a row may have, in that order."""
+    request = Request(EnvironBuilder(query_string={"sort": asked["sort"]}).get_environ())
+    order = paging.asked(request, listing.resource.sortable, listing.resource.ties).order
+    return tuple(OF_TYPE[one.column.type.python_type] for one in order)
 
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 OF_TYPE: dict[type, Any] = {str: "A", int: 7, bool: True, date: NOW.date(), datetime: NOW}
-MODULES = (reservations_api, flights_api, payments_api, dashboard_api, letters_api)
 BOUNDS = {"minSeats", "since"}
 """Filters by a bound, which no index has together with another order. Flights, and what operators did, are few."""
 
@@ -89,22 +80,15 @@ def sample(reader: Reader[Any]) -> str:
     raise LookupError(reader.schema)
 
 
-def listings() -> Iterator[Listing]:
-    """All lists of all functions."""
-    for module in MODULES:
-        found = [*vars(module).values(), *vars(audit).values()]
-        resources = {one.plural: one for one in found if isinstance(one, Resource)}
-        for rule in module.app.url_map.iter_rules():
-            promised = vars(module.app.view_functions[rule.endpoint]).get(contract.EXTENSION)
-            answers = promised.answers if promised else None
-            if not isinstance(answers, Collection) or not answers.paged:
-                continue
-            if answers.plural != "actions" or module is MODULES[0]:  # that one is the same table everywhere
-                yield Listing(module.app, rule.rule, resources[answers.plural])
+LISTINGS = [
+    # what operators did is the same table everywhere
+    *(one for one in listings() if one.resource.plural != "actions"),
+    next(one for one in listings() if one.resource.plural == "actions"),
+]
 
 
 def test_every_list_of_the_airline_is_among_those_whose_plans_are_read() -> None:
-    assert {one.path for one in listings() if not one.path.startswith("/audit")} == set(COLLECTIONS)
+    assert {one.path for one in LISTINGS if not one.path.startswith("/audit")} == set(COLLECTIONS)
 
 
 @pytest.fixture
@@ -141,7 +125,7 @@ def wrong(steps: list[str], asked: Mapping[str, Any], listing: Listing) -> list[
     ]
 
 
-@pytest.mark.parametrize("listing", list(listings()), ids=lambda listing: listing.path)
+@pytest.mark.parametrize("listing", LISTINGS, ids=lambda listing: listing.path)
 def test_no_page_of_a_list_reads_or_sorts_the_whole_table(
     listing: Listing, statements: list[tuple[str, Any]], dashboard_service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +135,7 @@ def test_no_page_of_a_list_reads_or_sorts_the_whole_table(
             dashboard_service.engine, "before_cursor_execute", lambda *told: statements.append((told[2], told[3]))
         )
     client, found, seen = listing.app.test_client(), [], set[str]()
-    for asked in listing.questions:
+    for asked in questions(listing):
         statements.clear()
         assert client.get(listing.path, query_string=asked).status_code == 200, asked
         for statement, values in [one for one in statements if one[0].startswith("SELECT") and one[0] not in seen]:
@@ -161,3 +145,29 @@ def test_no_page_of_a_list_reads_or_sorts_the_whole_table(
 
     assert seen
     assert not found, "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize("told", [reserve_figures, payment_figures, letter_figures], ids=lambda told: told.__name__)
+def test_the_figures_of_a_tick_read_no_whole_table(told: ModuleType, statements: list[tuple[str, Any]]) -> None:
+    with store.reading() as connection:
+        list(told.look(connection))
+
+    assert read_whole(statements) <= {"settled_reservations", "outbox", "anon_1"}
+
+
+def test_the_figures_of_the_dashboard_read_no_whole_table(
+    dashboard_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, Any]] = []
+    monkeypatch.setattr(store, "database", lambda: dashboard_service.engine)
+    event.listen(dashboard_service.engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+    dashboard_service.run(lambda connection: list(dashboard_figures.look(connection)))
+
+    assert read_whole(asked) <= {"settled_sums"}
+
+
+def read_whole(asked: list[tuple[str, Any]]) -> set[str]:
+    """The tables that statements go through from the first row to the last."""
+    steps = [step for statement, values in asked if statement.startswith("SELECT") for step in plan(statement, values)]
+    assert steps
+    return {step.split()[1].strip("()") for step in steps if step.startswith("SCAN")}

@@ -1,7 +1,7 @@
-"""The databases that the suite runs on: files for SQLite, and servers of its own for PostgreSQL and MariaDB.
+"""The databases that tests and benchmarks run on: files for SQLite, and servers of its own for PostgreSQL and MariaDB.
 
-A server listens only on a Unix socket in its own temporary folder, writes nothing outside of it and ends with the
-tests. None of them agrees to run as root: started by root, as in many containers, they become `nobody`.
+A server listens only on a Unix socket in its own temporary folder, writes nothing outside of it and ends with
+them. None of them agrees to run as root: started by root, as in many containers, they become `nobody`.
 """
 
 import os
@@ -73,6 +73,11 @@ class Server:
         with engine.connect() as connection:
             connection.exec_driver_sql(statement)
         engine.dispose()
+
+    def clients(self) -> list[int]:
+        """The processes that PostgreSQL has for its clients."""
+        there = psutil.Process(self._process.pid).children() if self._process else []
+        return [process.pid for process in there if " [local] " in " ".join(process.cmdline())]
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
@@ -147,8 +152,8 @@ def _wait_until_stopped(process: psutil.Process) -> None:
             time.sleep(POLL)
 
 
-def postgresql() -> Server:
-    """Its programs come in a wheel, so there is nothing to install by hand."""
+def postgresql(*more: str) -> Server:
+    """Its programs come in a wheel, so there is nothing to install by hand. `more` are settings: "name=value"."""
     folder = _folder("postgresql")
     programs = _programs_of_postgresql(folder)
     _prepare(
@@ -158,7 +163,7 @@ def postgresql() -> Server:
     )
     settings = ("listen_addresses=", f"unix_socket_directories={folder}", "max_connections=200")
     quick = ("fsync=off", "deadlock_timeout=100ms")  # fsync only matters to a machine that loses power
-    command = [f"{programs}/postgres", f"-D{folder}/data", *(f"-c{setting}" for setting in (*settings, *quick))]
+    command = [f"{programs}/postgres", f"-D{folder}/data", *(f"-c{setting}" for setting in (*settings, *quick, *more))]
     first = URL.create("postgresql+psycopg", "airline", database="postgres", query={"host": str(folder)})
     return Server("postgresql", first, folder, command)
 

@@ -1,0 +1,47 @@
+"""How many reservations are settled, by status, and their seats: counted when they are reported, not at each tick.
+
+A reservation that is owed nothing is in these counts as what it is. One that is owed something is there as its
+`counted_as` says: as nothing while it is new, as SUCCEED where it was canceled after that was reported. So what is
+under way, which is little, is all that has to be looked at to know the numbers of all.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Row, String, Table, bindparam, select, update
+
+from choreography import store
+
+TALLY = Table(
+    "settled_reservations",
+    MetaData(),
+    Column("status", String(8), primary_key=True),
+    Column("reservations", BigInteger, nullable=False),
+    Column("seats", BigInteger, nullable=False),
+)
+
+_ADD = (
+    update(TALLY)
+    .where(TALLY.c.status == bindparam("of"))
+    .values(reservations=TALLY.c.reservations + bindparam("more"), seats=TALLY.c.seats + bindparam("more_seats"))
+)
+
+
+def settle(rows: Iterable[Row[Any]], status: str, transaction: Connection) -> None:
+    """Counts reservations, whose rows are locked, as that; those that were counted as something else, no longer so."""
+    changes: dict[str, list[int]] = {}
+    for row in rows:
+        if row.owed_since is not None and row.counted_as != status:
+            changes.setdefault(status, []).append(row.seat_qty)
+            if row.counted_as is not None:
+                changes.setdefault(row.counted_as, []).append(-row.seat_qty)
+    for of in sorted(changes):  # in one order, or two reports could wait for each other
+        seats = changes[of]
+        more = sum(1 if each > 0 else -1 for each in seats)
+        store.insert_if_absent(transaction, TALLY, status=of, reservations=0, seats=0)
+        transaction.execute(_ADD, {"of": of, "more": more, "more_seats": sum(seats)})
+
+
+def settled(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Reservations and seats, by status."""
+    return {row.status: (row.reservations, row.seats) for row in connection.execute(select(TALLY))}
