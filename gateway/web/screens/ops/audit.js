@@ -72,7 +72,7 @@ const edgeOf = (logs) => logs.filter(({ more }) => more).map(lastOf).reduce((lat
 const known = (logs) => logs.flatMap(({ actions }) => actions).filter(({ at }) => at >= edgeOf(logs)).sort((one, other) => (one.at < other.at ? 1 : -1));
 
 const list = (actions) => (actions.length
-  ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t("ops_audit")}><table data-testid="actions">
+  ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t("ops_audit")}><table class="roomy" data-testid="actions">
     <thead><tr>${["When", "Who", "What", "About", "How", "With"].map((name) => html`<th scope="col">${t(`audit${name}`)}</th>`)}</tr></thead>
     <tbody>${actions.map(row)}</tbody></table></div>`
   : html`<p class="hint" data-testid="empty">${t("auditEmpty")}</p>`);
