@@ -28,13 +28,16 @@ case "$*" in
   *job/topic-partitions*condition=Complete*) [ ! -e "$folder/topic" ]; exit;;
   *"logs job/topic-partitions"*) cat "$folder/topic"; exit;;
   *"get services.serving.knative.dev gateway"*) echo http://gateway; exit;;
+  "apply -f "*/triggers) if [ -e "$folder/refusal" ]; then cat "$folder/refusal" >&2; rm "$folder/refusal"; exit 1; fi;;
+esac
+case "$*" in
   "apply -f -") grep -e kind: -e delivery: >>"$folder/applied"; exit;;
   "apply -f "*) echo "${{3##*/}}" >>"$folder/applied";;
 esac
 case "$*" in "apply -f "*/bindings) touch "$folder/bound";; esac
 """
 """A cluster on which everything is Ready at once; beside it: `broker` where there is one already, `topic` with what the
-comparison of the partitions says, and `applied`, where it writes what was applied."""
+comparison of the partitions says, `refusal` of the next Triggers, and `applied`, where it writes what was applied."""
 
 
 @pytest.fixture
@@ -101,6 +104,23 @@ def test_a_broker_that_is_there_keeps_its_dead_letter_sink_all_the_time(empty: P
 
     assert "kind: Broker" not in applied
     assert applied.index("broker") < applied.index("functions")
+
+
+def test_a_webhook_of_knative_that_restarts_meanwhile_is_asked_again(empty: Path) -> None:
+    (empty / "refusal").write_text('Internal error occurred: failed calling webhook "webhook.eventing.knative.dev"')
+    done = deploy("in-memory", PATH=f"{empty}:{os.environ['PATH']}")
+
+    assert done.returncode == 0, done.stderr
+    assert "triggers" in (empty / "applied").read_text().splitlines()
+
+
+def test_what_a_cluster_refuses_ends_the_deploy_with_its_words(empty: Path) -> None:
+    (empty / "refusal").write_text("admission webhook denied the request: validation failed")
+    done = deploy("in-memory", PATH=f"{empty}:{os.environ['PATH']}")
+
+    assert done.returncode != 0
+    assert "validation failed" in done.stderr
+    assert "traffic" not in (empty / "applied").read_text().splitlines()
 
 
 def test_a_topic_left_over_with_one_partition_is_reported_at_the_end(empty: Path) -> None:
