@@ -20,7 +20,8 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class AirlineUnderTest:
-    """One running airline, by the address of its gateway; `host` is its name there, where no DNS knows it.
+    """One running airline, by the address of its gateway; `host` is its name there, where no DNS knows it, and `token`
+    says who asks.
 
     `patience` is how many seconds something may take to happen, `pause` how many there are between two looks.
     """
@@ -29,10 +30,12 @@ class AirlineUnderTest:
     host: str | None = None
     patience: float = 30.0
     pause: float = 0.02
+    token: str | None = None
 
     def ask(self, method: str, path: str, **request: Any) -> requests.Response:
         """One request to the gateway, whatever the answer is."""
         headers = request.pop("headers", {}) | ({"Host": self.host} if self.host else {})
+        headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
         return requests.request(method, self.gateway + path, headers=headers, timeout=TIMEOUT, **request)
 
     def eventually(self, look: Callable[[], Found], what: str, within: float | None = None) -> Found:

@@ -1,4 +1,4 @@
-"""An HTTP server of a test: a handler on a free port of 127.0.0.1, ended with the test."""
+"""An HTTP server of a test: a handler on a free port, of 127.0.0.1 unless pods must reach it, ended with the test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ class Quiet:
 
 
 @contextmanager
-def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def listening(handler: type[BaseHTTPRequestHandler], address: str = "127.0.0.1") -> Iterator[str]:
     """Its base URL, without a slash at the end."""
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as url:
+    with serving(ThreadingHTTPServer((address, 0), handler)) as url:
         yield url
 
 
@@ -26,7 +26,7 @@ def serving(server: HTTPServer) -> Iterator[str]:
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{server.server_address[0]!s}:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -46,11 +46,11 @@ class MailServer:
 
 
 @contextmanager
-def mail_server(**settings: Any) -> Iterator[MailServer]:
-    """Runs one on 127.0.0.1; `settings` are aiosmtpd's."""
+def mail_server(address: str = "127.0.0.1", **settings: Any) -> Iterator[MailServer]:
+    """Runs one on that address; `settings` are aiosmtpd's."""
     server = MailServer()
-    controller = Controller(server, hostname="127.0.0.1", port=free_port(), **settings)
-    server.url = f"smtp://127.0.0.1:{controller.port}"
+    controller = Controller(server, hostname=address, port=free_port(), **settings)
+    server.url = f"smtp://{address}:{controller.port}"
     controller.start()
     try:
         yield server

@@ -69,8 +69,8 @@ def roots(trace: list[Span]) -> list[Span]:
 
 
 @contextmanager
-def telemetry_receiver() -> Iterator[TelemetryReceiver]:
-    """Runs one on a free port of 127.0.0.1."""
+def telemetry_receiver(address: str = "127.0.0.1") -> Iterator[TelemetryReceiver]:
+    """Runs one on a free port of that address."""
 
     class Collector(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -83,7 +83,7 @@ def telemetry_receiver() -> Iterator[TelemetryReceiver]:
             self.end_headers()
 
     receiver = TelemetryReceiver()
-    with listening(Collector) as url:
+    with listening(Collector, address) as url:
         receiver.url = url
         yield receiver
 

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
+from testbed.certificates import Certificate
 from testbed.ports import free_port
 from testbed.project import ROOT
 from testbed.running_system import eventually
@@ -78,11 +79,19 @@ def _segment(content: bytes) -> bytes:
 
 
 @contextmanager
-def openid_provider(folder: Path, redirects: Sequence[str] = ("http://127.0.0.1/",)) -> Iterator[OpenIdProvider]:
+def openid_provider(
+    folder: Path,
+    redirects: Sequence[str] = ("http://127.0.0.1/",),
+    address: str = "127.0.0.1",
+    certificate: Certificate | None = None,
+) -> Iterator[OpenIdProvider]:
     """Runs one; its page may send people back to these addresses. Where there is no npm, the test is skipped."""
     program, key, port = _installed(), generate_private_key(65537, 2048), free_port()
     public = json.loads(RSAAlgorithm.to_jwk(key)) | {"kid": KEY_ID, "use": "sig", "alg": "RS256"}
-    settings = {"port": port, "keys": [public], "people": PEOPLE, "audience": AUDIENCE, "redirects": [*redirects]}
+    settings = {"address": address, "port": port, "keys": [public], "people": PEOPLE, "audience": AUDIENCE}
+    settings["redirects"] = [*redirects]
+    if certificate:
+        settings["tls"] = {"certificate": str(certificate.file), "key": str(certificate.key)}
     said = folder / "openid.txt"
     with said.open("wb") as output:
         process = subprocess.Popen(
@@ -91,7 +100,7 @@ def openid_provider(folder: Path, redirects: Sequence[str] = ("http://127.0.0.1/
     try:
         eventually(lambda: "ready" in said.read_text() or process.poll() is not None, "the provider is ready", 60)
         assert process.poll() is None, said.read_text()
-        yield OpenIdProvider(f"http://127.0.0.1:{port}", key)
+        yield OpenIdProvider(f"{'https' if certificate else 'http'}://{address}:{port}", key)
     finally:
         process.terminate()
         process.wait(20)

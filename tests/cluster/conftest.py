@@ -9,7 +9,7 @@ import pytest
 
 from demos.cluster import is_given
 from testbed.airline_under_test import AirlineUnderTest
-from tests.cluster.installation import Installation, installed
+from tests.cluster.installation import DEFAULT, Installation, installed
 
 HERE = Path(__file__).parent
 TIMEOUT = 2400
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def installation(pytestconfig: pytest.Config) -> Iterator[Installation]:
     began = time.monotonic()
-    with installed(os.environ.get("OVERLAY", "kafka")) as made:
+    with installed(os.environ.get("OVERLAY", DEFAULT)) as made:
         made.figures["deployed and Ready after"] = f"{time.monotonic() - began:.0f} s"
         pytestconfig.stash[FIGURES] = made.figures
         yield made

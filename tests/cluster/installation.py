@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from demos.running_airline import RunningAirline
 from testbed.airline_under_test import AirlineUnderTest
 from testbed.running_system import ROOT
 
+DEFAULT = "kafka"
 DEPLOY_WITHIN = 1800.0
 PATIENCE = 120.0
 """Seconds that a step of a saga may take: several cold starts, on a machine that does other things as well."""
@@ -51,6 +53,12 @@ def installed(overlay: str) -> Iterator[Installation]:
     finally:
         if not os.environ.get("KEEP"):
             _run("undeploy", overlay, {"NAMESPACE": name, "DATA": "delete"})
+
+
+def overlay_folder() -> Path:
+    """The folder of OVERLAY, which is a name below knative/overlays or a path."""
+    named = os.environ.get("OVERLAY", DEFAULT)
+    return Path(named) if "/" in named else ROOT / "knative" / "overlays" / named
 
 
 def namespace_exists(name: str) -> bool:

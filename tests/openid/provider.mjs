@@ -1,10 +1,14 @@
-// A certified OpenID provider on a free port of this machine: node provider.mjs '{"port": ..., "keys": ..., ...}'. Everybody may
-// sign in, with any password; what a token says of somebody is in the settings, by the name.
+// A certified OpenID provider on a port of this machine: node provider.mjs '{"address": ..., "port": ..., "keys": ..., ...}'.
+// Everybody may sign in, with any password; what a token says of somebody is in the settings, by the name. With `tls`, the
+// files of a certificate and its key, it is asked by https.
 
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
 import Provider from "oidc-provider";
 
-const { port, keys, people, audience, redirects } = JSON.parse(process.argv[2]);
-const issuer = `http://127.0.0.1:${port}`;
+const { address, port, tls, keys, people, audience, redirects } = JSON.parse(process.argv[2]);
+const issuer = `${tls ? "https" : "http"}://${address}:${port}`;
 const programs = Object.keys(people).map((name) => ({
   client_id: name, client_secret: "secret", grant_types: ["client_credentials"], redirect_uris: [], response_types: [],
 }));
@@ -36,4 +40,7 @@ const provider = new Provider(issuer, {
     },
   },
 });
-provider.listen(port, "127.0.0.1", () => console.log("ready"));
+const server = tls
+  ? https.createServer({ cert: readFileSync(tls.certificate), key: readFileSync(tls.key) }, provider.callback())
+  : http.createServer(provider.callback());
+server.listen(port, address, () => console.log("ready"));
