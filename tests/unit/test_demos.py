@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from demos import charts, cluster, hpa, kubectl, laptop, load, results, rollout
+from client import gateway
+from client.gateway import Airline
+from demos import charts, checks, cluster, hpa, kubectl, laptop, load, results, rollout
 from demos.errors import DemoFailed
 from demos.hpa import Reading
 from demos.instances import Instance, Sample, State
@@ -371,3 +374,13 @@ def test_a_result_file_replaces_the_one_before(tmp_path: Path) -> None:
         as_text, as_json = results.write(tmp_path / "results", "hpa", f"text {figure}", {"figure": figure})
     assert as_text.read_text("utf-8") == "text 2\n"
     assert json.loads(as_json.read_text("utf-8"))["figure"] == 2
+
+
+def test_a_demo_does_not_begin_where_so_many_dead_letters_are_open_that_nobody_counts_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = {"page": {"totalElements": 1000, "totalIsLeast": True}}
+    monkeypatch.setattr(gateway, "get", lambda *_, **__: counted)
+
+    with pytest.raises(DemoFailed, match="1,000 or more dead letters are open"):
+        checks.open_letters(Airline("http://airline.test", requests.Session()))
