@@ -12,6 +12,9 @@ from client.gateway import Airline
 PAGE = 1000
 """The largest page that the services give."""
 
+_FOREIGN = (AttributeError, KeyError, TypeError, ValueError)
+"""What it is to look for a collection in the answer of another server."""
+
 Query = Mapping[str, Any]
 """Parameters by name."""
 Progress = Callable[[int, int], None]
@@ -61,9 +64,12 @@ def some(airline: Airline, path: str, name: str, limit: int, **query: Any) -> Fo
 
 def count(airline: Airline, path: str, **query: Any) -> int | str:
     """How many items a collection has, or "1,000 or more" for a long one."""
-    there = gateway.get(airline, path, size=1, **query)["page"]
-    total = int(there["totalElements"])
-    return at_least(total) if there.get("totalIsLeast") else total
+    found = gateway.get(airline, path, size=1, **query)
+    try:
+        total, is_least = int(found["page"]["totalElements"]), found["page"].get("totalIsLeast")
+    except _FOREIGN as error:
+        raise Unreachable(f"{path} answers, but not with a page of a collection.") from error
+    return at_least(total) if is_least else total
 
 
 def at_least(number: int) -> str:
@@ -74,9 +80,12 @@ def at_least(number: int) -> str:
 def page(airline: Airline, path: str, name: str, query: Query) -> tuple[list[Any], Query | None, Mapping[str, Any]]:
     """The items of one page, how the next one is asked for, and its `page`: which one it is, and how many there are."""
     found = gateway.get(airline, path, **{"size": PAGE, **query})
-    following = found.get("_links", {}).get("next")
-    asked = parse_qs(urlsplit(following["href"]).query) if following else None
-    return _items(found, path, name), asked, found["page"]
+    try:
+        following = found.get("_links", {}).get("next")
+        asked = parse_qs(urlsplit(following["href"]).query) if following else None
+        return list(found["_embedded"][name]), asked, found["page"]
+    except _FOREIGN as error:
+        raise Unreachable(f"{path} answers, but not with a collection of {name}.") from error
 
 
 def _pages(airline: Airline, path: str, name: str, **query: Any) -> Iterator[tuple[list[Any], Mapping[str, Any]]]:
@@ -84,10 +93,3 @@ def _pages(airline: Airline, path: str, name: str, **query: Any) -> Iterator[tup
     while following is not None:
         items, following, there = page(airline, path, name, following)
         yield items, there
-
-
-def _items(page: Any, path: str, name: str) -> list[Any]:
-    try:
-        return list(page["_embedded"][name])
-    except (KeyError, TypeError) as error:
-        raise Unreachable(f"{path} answers, but not with a collection of {name}.") from error

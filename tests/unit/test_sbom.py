@@ -99,7 +99,7 @@ def test_a_bill_says_who_needs_each_part_and_everything_is_needed_for_our_sake(n
 
 def test_we_need_what_our_lists_name_and_the_rest_is_needed_by_what_its_makers_say() -> None:
     graph = needs("reserve")
-    asked = (ROOT / "requirements" / name for name in ("sending.in", "functions.in", "databases.in"))
+    asked = (ROOT / "requirements" / name for name in ("functions.in", "databases.in"))
     wanted = {found for file in asked for found in re.findall(r"^([\w.-]+)(?:[=\[]|$)", file.read_text("utf-8"), re.M)}
 
     assert graph["us"] == {one.lower() for one in wanted} | {"python"}

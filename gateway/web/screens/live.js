@@ -37,9 +37,21 @@ export default function start({ main }) {
 
   function told(document) {
     Object.assign(state, { told: true, lost: false, unfed: false });
+    const before = outline(board);
     const seen = take(board, document, Date.now());
     if (moving && !globalThis.document.hidden) animate(seen);
+    if (outline(board) !== before) atOnce("status", "functions");
     soon();
+  }
+
+  // What may last shorter than a pause is seen all the same: a function that wakes, a broker that is away.
+  function atOnce(...parts) {
+    if (!whole) return;
+    for (const one of parts) {
+      written = one;
+      draw();
+    }
+    written = null;
   }
 
   function animate({ events, deliveries }) {
@@ -199,6 +211,8 @@ export default function start({ main }) {
     main.classList.remove("wide");
   };
 }
+
+const outline = ({ broker, runtime, functions }) => JSON.stringify([broker, runtime, Object.values(functions).map(({ state }) => state)]);
 
 const warning = (name, word) => html`<div class="notice warn" role="alert" data-testid=${name}><p>${t(word)}</p></div>`;
 
