@@ -12,6 +12,18 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from testbed.listening import Quiet, listening
 
+LAST = "handle ReservationConfirmed"
+"""What the dashboard does with the last event of a saga that succeeds."""
+ROAD = {
+    "gateway": {"POST"},
+    "reserve": {"POST", "send ReservationPlaced"},
+    "decrease-seats": {"handle ReservationPlaced"},
+    "charge-payment": {"handle RemainingSeatsDecreased", "ask outside: charge"},
+    "confirm-reservation": {"handle Paid"},
+    "project-dashboard": {"handle ReservationPlaced", LAST},
+}
+"""Some spans of each service on the road to success."""
+
 
 @dataclass(frozen=True)
 class Span:

@@ -24,7 +24,7 @@ from demos.kubectl import SERVICE
 from testbed.airline_under_test import AirlineUnderTest
 from testbed.overlays import with_components
 from testbed.project import ROOT
-from testbed.telemetry_receiver import Span, roots
+from testbed.telemetry_receiver import LAST, ROAD, Span, roots
 from tests.cluster.installation import Installation, installed, overlay_folder
 from tests.cluster.watcher import watching
 from tests.cluster.witnesses import SENDER, Witnesses, witnesses
@@ -36,16 +36,6 @@ ANN = "ann@customers.example"
 TRIED = ("nobody", "expired", "for another audience", "forged operator", "customer A", "customer B", "operator")
 """Of the tokens that tests/laptop/test_who_may.py tries; the others differ only inside of the library that verifies."""
 FLIGHT = {"flightCode": "ACE890", "takeoffDate": "2027-12-25", "cost": 200_000, "remainingSeatsCount": 5}
-LAST = "handle ReservationConfirmed"
-ROAD = {
-    "gateway": {"POST"},
-    "reserve": {"POST", "send ReservationPlaced"},
-    "decrease-seats": {"handle ReservationPlaced"},
-    "charge-payment": {"handle RemainingSeatsDecreased", "ask outside: charge"},
-    "confirm-reservation": {"handle Paid"},
-    "project-dashboard": {"handle ReservationPlaced", LAST},
-}
-"""Some spans of each service on the road to success."""
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,9 @@ import requests
 
 from testbed.airline_under_test import AirlineUnderTest
 from testbed.running_system import ROOT, RunningSystem, eventually, running_system
-from testbed.telemetry_receiver import Span, TelemetryReceiver, roots, telemetry_receiver
+from testbed.telemetry_receiver import LAST, ROAD, Span, TelemetryReceiver, roots, telemetry_receiver
 
 DISTURBED = "seed=7,twice=0.2,late=0.2,lost=0.2,latest=0.3"
-LAST = "handle ReservationConfirmed"
-"""What the dashboard does with the last event of a saga that succeeds."""
-ROAD = {
-    "gateway": {"POST"},
-    "reserve": {"POST", "send ReservationPlaced"},
-    "decrease-seats": {"handle ReservationPlaced"},
-    "charge-payment": {"handle RemainingSeatsDecreased", "ask outside: charge"},
-    "confirm-reservation": {"handle Paid"},
-    "project-dashboard": {"handle ReservationPlaced", LAST},
-}
-"""Some spans of each service on the road to success."""
 
 
 @dataclass(frozen=True)
