@@ -17,7 +17,6 @@ the thing (`forget`), so it never reports what is gone.
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable, Sequence
 
 from flask import Request, Response
@@ -91,12 +90,7 @@ def forget(resource: str, transaction: Connection) -> None:
 
 def prune(until: float) -> int:
     """Removes the keys that have had their time, until that moment of the monotonic clock; returns how many."""
-    removed = 0
-    while some := store.commit(lambda transaction: _prune(transaction, PRUNED_AT_ONCE)):
-        removed += some
-        if time.monotonic() >= until:
-            break
-    return removed
+    return store.in_batches(lambda transaction: _prune(transaction, PRUNED_AT_ONCE), until)
 
 
 def _claim(transaction: Connection, key: str, fingerprint: str) -> Response | None:

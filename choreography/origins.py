@@ -5,7 +5,6 @@ its own. What it says of a saga goes into the saga's trace, and both are linked 
 traces keep an origin, and look for one.
 """
 
-import time
 from datetime import timedelta
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, bindparam, select
@@ -46,9 +45,5 @@ def of(saga: str, transaction: Connection, cause: str = "") -> str:
 
 def prune(until: float) -> int:
     """Forgets those that are older than KEPT, until that moment of the monotonic clock. Returns how many."""
-    old, removed = ORIGINS.c.at < clock.now() - KEPT, 0
-    while some := store.commit(lambda transaction: store.remove_some(transaction, ORIGINS, BATCH, old)):
-        removed += some
-        if some < BATCH or time.monotonic() >= until:
-            break
-    return removed
+    old = ORIGINS.c.at < clock.now() - KEPT
+    return store.in_batches(lambda transaction: store.remove_some(transaction, ORIGINS, BATCH, old), until, BATCH)

@@ -195,6 +195,19 @@ def remove_some(transaction: Connection, table: Table, most: int, *old: ColumnEl
     return len(keys)
 
 
+def in_batches(work: Callable[[Connection], int], until: float, full: int = 1) -> int:
+    """Commits `work` again and again, until that moment of the monotonic clock or until it has done fewer than `full`.
+
+    Returns how many it has done in all.
+    """
+    done = 0
+    while True:
+        some = commit(work)
+        done += some
+        if some < full or time.monotonic() >= until:
+            return done
+
+
 def updated(transaction: Connection, statement: Update, values: Mapping[str, Any], row: Select[Any]) -> Row[Any] | None:
     """The one row after an update, None where the update found none; one statement where the database can.
 

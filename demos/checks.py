@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Collection
 from datetime import timedelta
 
-from client import gateway, reconciliation
+from client import gateway, lists, reconciliation
 from client.gateway import Airline
 from client.laws import LAWS
-from client.lists import at_least
 from client.reconciliation import Allowance
 from demos.customers import of_flight
 from demos.errors import DemoFailed
@@ -20,13 +19,12 @@ PATIENCE = 60.0
 
 def open_letters(airline: Airline) -> int:
     """How many dead letters wait for somebody. Raises DemoFailed where they are too many to be counted."""
-    page = gateway.get(airline, "/dead-letters", status="OPEN", size=1)["page"]
-    total = int(page["totalElements"])
-    if page.get("totalIsLeast"):
+    found = lists.some(airline, "/dead-letters", "deadLetters", 1, status="OPEN")
+    if found.total_is_least:
         raise DemoFailed(
-            f"{at_least(total)} dead letters are open, so a new one would not be seen: replay or discard them"
+            f"{found.how_many} dead letters are open, so a new one would not be seen: replay or discard them"
         )
-    return total
+    return found.total
 
 
 def check_letters(airline: Airline, before: int) -> None:

@@ -6,7 +6,6 @@ pruned, because from then on its history could no longer make that row, even if 
 """
 
 import functools
-import time
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, delete, exists, or_, select, update
@@ -43,13 +42,7 @@ def prune(until: float) -> int:
     kept = settings().event_history
     if kept is None:
         return 0
-    work = functools.partial(prune_some, clock.now() - kept)
-    pruned = 0
-    while some := store.commit(work):
-        pruned += some
-        if time.monotonic() >= until:
-            break
-    return pruned
+    return store.in_batches(functools.partial(prune_some, clock.now() - kept), until)
 
 
 def prune_some(before: datetime, transaction: Connection) -> int:

@@ -7,7 +7,6 @@ from another command under the same source and id; of a reservation, its own row
 
 import functools
 import json
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -98,8 +97,7 @@ def say_again(until: float) -> int:
     Where none is due, it tries one of those that were put off: its effect shows at the next tick that what was away is
     back, and then all of them are due.
     """
-    while store.commit(_note_effects) == BATCH and time.monotonic() < until:
-        pass
+    store.in_batches(_note_effects, until, BATCH)
     return housekeeping.each(_due_or_one(), _say, until, lambda row: AIRLINE.about(row.reservation_id))
 
 
@@ -118,12 +116,7 @@ def forget(until: float) -> int:
 
 
 def _removed(table: Table, old: ColumnElement[bool], until: float) -> int:
-    removed = 0
-    while some := store.commit(lambda transaction: store.remove_some(transaction, table, BATCH, old)):
-        removed += some
-        if some < BATCH or time.monotonic() >= until:
-            break
-    return removed
+    return store.in_batches(lambda transaction: store.remove_some(transaction, table, BATCH, old), until, BATCH)
 
 
 def _due_or_one() -> Iterator[Listed]:

@@ -379,7 +379,7 @@ def test_a_result_file_replaces_the_one_before(tmp_path: Path) -> None:
 def test_a_demo_does_not_begin_where_so_many_dead_letters_are_open_that_nobody_counts_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    counted = {"page": {"totalElements": 1000, "totalIsLeast": True}}
+    counted = {"_embedded": {"deadLetters": [{}]}, "page": {"totalElements": 1000, "totalIsLeast": True}}
     monkeypatch.setattr(gateway, "get", lambda *_, **__: counted)
 
     with pytest.raises(DemoFailed, match="1,000 or more dead letters are open"):
