@@ -7,6 +7,7 @@ the same events comes to the same counts. Locks are taken in one order, reservat
 `counted` has the same rules as a query over all reservations: what a rebuild compares with.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -120,19 +121,25 @@ def last_of_page(after: int, size: int, connection: Connection) -> int | None:
 
 def differing(after: int, last: int | None, connection: Connection) -> Sequence[int]:
     """Customers behind `after`, up to `last`, whose counts are others than those of their reservations."""
-    fresh = counted().where(*_between(RESERVATIONS.c.customer_id, after, last)).subquery()
+    queries, page = _differing(bounded=last is not None), {"after": after, "last": last}
+    return sorted({customer for query in queries for customer in connection.execute(query, page).scalars()})
+
+
+@functools.cache
+def _differing(*, bounded: bool) -> tuple[Select[Any], Select[Any]]:
+    """Whose counts differ, and whose are founded on no reservation at all."""
+    fresh = counted().where(*_between(RESERVATIONS.c.customer_id, bounded=bounded)).subquery()
     kept = CUSTOMERS.c
     other = [kept[name].is_distinct_from(fresh.c[name]) for name in (*_SUMS, _RECENT.name)]
     both = fresh.outerjoin(CUSTOMERS, kept.customer_id == fresh.c.customer_id)
     wrong = select(fresh.c.customer_id).select_from(both).where(or_(*other))
     has_any = exists().where(RESERVATIONS.c.customer_id == kept.customer_id, RESERVATIONS.c.placed)
-    unfounded = select(kept.customer_id).where(*_between(kept.customer_id, after, last), ~has_any)
-    found = {*connection.execute(wrong).scalars(), *connection.execute(unfounded).scalars()}
-    return sorted(found)
+    return wrong, select(kept.customer_id).where(*_between(kept.customer_id, bounded=bounded), ~has_any)
 
 
-def _between(column: ColumnElement[int], after: int, last: int | None) -> Sequence[ColumnElement[bool]]:
-    return [column > after] if last is None else [column > after, column <= last]
+def _between(column: ColumnElement[int], *, bounded: bool) -> Sequence[ColumnElement[bool]]:
+    beyond = column > bindparam("after")
+    return [beyond, column <= bindparam("last")] if bounded else [beyond]
 
 
 def _add(reservation: Reservation, more: Mapping[str, int], transaction: Connection) -> None:
