@@ -131,7 +131,11 @@ def _given(place: str, old: Json, new: Json) -> Iterator[str]:
 
 
 def _inside(place: str, one: Json, other: Json) -> Iterator[tuple[str, Json, Json]]:
-    """The schemas inside two schemas that both have."""
+    """The schemas inside two schemas that both have, where they are not the same."""
+    return ((where, before, after) for where, before, after in _of_both(place, one, other) if before != after)
+
+
+def _of_both(place: str, one: Json, other: Json) -> Iterator[tuple[str, Json, Json]]:
     for name, schema in one.get("properties", {}).items():
         if name in other.get("properties", {}):
             yield f"{place}.{name}", schema, other["properties"][name]

@@ -1,5 +1,6 @@
 """The bill of materials of an image, or of the laptop: what others made, in which version, under which licence."""
 
+import functools
 import re
 import uuid
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from packaging.markers import default_environment
 
 from images import layout
 from sbom import components
-from sbom.locks import OURS, locked, npm_locked
+from sbom.locks import OURS, Locked, locked, npm_locked
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAPTOP = "laptop"
@@ -98,8 +99,12 @@ def in_image(base: str) -> Iterable[tuple[str, str]]:
 
 
 def _python(file: Path, environment: Iterable[tuple[str, str]]) -> Iterator[Part]:
-    for one in locked(file, dict(environment)):
-        yield Part(components.python_package(one.name, one.version, one.hashes), one.name, one.needed_by)
+    yield from map(_python_part, locked(file, dict(environment)))
+
+
+@functools.cache
+def _python_part(one: Locked) -> Part:
+    return Part(components.python_package(one.name, one.version, one.hashes), one.name, one.needed_by)
 
 
 def _page() -> Iterator[Part]:

@@ -3,6 +3,8 @@
 `tests/databases` runs the same tests on its own `database`.
 """
 
+import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from typing import Any
@@ -22,6 +24,8 @@ from testbed.sample_events import NOON
 
 Database = Callable[[MetaData], Engine]
 """Where a service keeps its tables, which are there and empty."""
+_free: defaultdict[MetaData, list[Engine]] = defaultdict(list)
+"""The engines that no test uses now. To make tables and compile statements takes longer than most tests."""
 
 
 class Service:
@@ -57,17 +61,35 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> datetime:
     return NOON
 
 
+def in_memory(*metadata: MetaData) -> Engine:
+    """A database with these tables, empty each time after `dispose`."""
+    empty = sqlite3.connect(":memory:", check_same_thread=False)
+    for tables in metadata:
+        tables.create_all(create_engine("sqlite://", poolclass=StaticPool, creator=lambda: empty))
+
+    def copied() -> sqlite3.Connection:
+        connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level="IMMEDIATE")
+        empty.backup(connection)
+        return connection
+
+    return create_engine("sqlite://", poolclass=StaticPool, creator=copied)
+
+
 @pytest.fixture
-def database() -> Database:
+def database() -> Iterator[Database]:
     """In memory."""
+    used: list[tuple[MetaData, Engine]] = []
 
     def made(metadata: MetaData) -> Engine:
-        arguments = {"check_same_thread": False, "isolation_level": "IMMEDIATE"}
-        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args=arguments)
-        metadata.create_all(engine)
-        return engine
+        free = _free[metadata]
+        engine = free.pop() if free else in_memory(metadata)
+        used.append((metadata, engine))
+        return engine.execution_options()  # the listeners of a test end with it
 
-    return made
+    yield made
+    for metadata, engine in used:
+        engine.dispose()
+        _free[metadata].append(engine)
 
 
 @pytest.fixture

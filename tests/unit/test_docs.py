@@ -1,6 +1,7 @@
 """What the pages ask a reader to type and to open exists."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def pins_in(file: Path) -> set[str]:
     return set(re.findall(r"^def (test_\w+)\(", file.read_text(), re.MULTILINE)) if file.exists() else set()
 
 
+@cache
 def typed(page: Path) -> str:
     """Its code: blocks, indented lines, and text in backticks; without the comments of a shell."""
     text = page.read_text()
@@ -91,10 +93,15 @@ def test_every_fault_has_a_test_or_says_why_not() -> None:
     assert [row for row in rows if not re.search(r"\)::test_|not pinned: |documentation: \[", row)] == []
 
 
+@cache
+def commands() -> set[str]:
+    """Of bin/airline."""
+    return set(getattr(typer.main.get_command(app), "commands", {}))
+
+
 @each_page
 def test_every_command_of_the_operators_desk_exists(page: Path) -> None:
-    reserve_service = typer.main.get_command(app)
-    known = set(getattr(reserve_service, "commands", {}))
+    known = commands()
 
     assert known
     assert set(re.findall(r"\bbin/airline ([a-z][a-z-]+)", typed(page))) <= known

@@ -1,6 +1,7 @@
 """What SQLite reads for a query: the cost of a tick, or of a page, must not grow with what is not its concern."""
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Request
-from sqlalchemy import StaticPool, create_engine, event
+from sqlalchemy import Engine, event
 from werkzeug.test import EnvironBuilder
 
 import dashboard_api
@@ -28,7 +29,7 @@ from choreography.cursors import Cursor
 from choreography.fields import Reader
 from testbed.listings import Listing, listings
 from tests.integration.test_bad_input import COLLECTIONS
-from tests.unit.conftest import Service
+from tests.unit.conftest import Service, in_memory
 
 
 def test_a_tick_looks_at_no_event_that_is_young(dashboard_service: Service, noon: datetime) -> None:
@@ -91,18 +92,21 @@ def test_every_list_of_the_airline_is_among_those_whose_plans_are_read() -> None
     assert {one.path for one in LISTINGS if not one.path.startswith("/audit")} == set(COLLECTIONS)
 
 
+@functools.cache
+def empty() -> Engine:
+    """All services but the dashboard, which has a table `reservations` of its own."""
+    return in_memory(*(service.metadata for service in (reservations, flights, payments, provider, letters)))
+
+
 @pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, Any]]]:
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     """What is asked of the databases, which are empty; statistics would make a plan better, not worse."""
-    engine = create_engine("sqlite://", poolclass=StaticPool)
+    engine = empty().execution_options()
     asked: list[tuple[str, Any]] = []
-    for service in (reservations, flights, payments, provider, letters):
-        service.metadata.create_all(engine)
     event.listen(engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
     monkeypatch.setattr(store, "database", lambda: engine)
     monkeypatch.setattr("provider.ledger._database", lambda: engine)
-    yield asked
-    engine.dispose()
+    return asked
 
 
 def plan(statement: str, values: Any) -> list[str]:

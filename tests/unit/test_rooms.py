@@ -69,12 +69,15 @@ def imports(path: Path) -> frozenset[str]:
     return frozenset(_imports(ast.parse((ROOT / path).read_text("utf-8"))))
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imports(tree: ast.AST) -> Iterator[str]:
+    # no expression has an import in it, and most of a tree is expressions
+    for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif not isinstance(node, ast.expr):
+            yield from _imports(node)
 
 
 def permitted(path: Path, room: str) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -28,12 +29,23 @@ from testbed.running_system import ROOT
 from testbed.sample_events import placed
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file without a flight."""
+    file = tmp_path_factory.mktemp("empty") / "flights.db"
+    made = connections.engine(make_url(f"sqlite:///{file}"))
+    flights.metadata.create_all(made)
+    made.dispose()
+    connections.engine.cache_clear()
+    return file
+
+
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A file of flights, with connections for sixteen threads."""
     monkeypatch.setenv("THREADS", "16")
+    shutil.copy(empty, tmp_path)
     made = connections.engine(make_url(f"sqlite:///{tmp_path}/flights.db"))
-    flights.metadata.create_all(made)
     yield made
     made.dispose()
     connections.engine.cache_clear()
