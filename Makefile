@@ -6,6 +6,8 @@ VENV ?= .venv
 ARGS ?=
 # of the tests, at the same time: auto is one for each core, from two to eight; 0 runs all tests in this process
 WORKERS ?= auto
+# 1 measures the branch coverage of the tests, which then take twice as long: of all tests, but not of some, unless asked
+COVERAGE ?= $(if $(ARGS),,1)
 # for run, status and clean: the folder of another system than the airline, with its manifests/ and functions/
 SYSTEM ?=
 # for run: PROVIDER=apart puts the payment provider into a process of its own; MAIL=smtp://127.0.0.1:1025 tells customers
@@ -94,12 +96,14 @@ types: $(VENV)/.dev ## mypy, strict
 # past any proxy: the tests start their servers on this machine
 # the closing line of pytest is repeated below the coverage, where CI looks for it
 # tests/distribution.py says how many workers there are, and what each takes; ARGS="-n 0" is one process, for a debugger
-tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for some of them
+tests: $(VENV)/.dev ## all tests, with branch coverage; ARGS="tests/unit -x" for some of them, COVERAGE=1 with it
 	@rm -f .coverage .coverage.*
 	@export no_proxy="$${no_proxy:-$$NO_PROXY},127.0.0.1,localhost"; export NO_PROXY="$$no_proxy"; \
-	set -o pipefail; env -u KUBECONFIG $(VENV)/bin/python -u -m pytest -n $(WORKERS) --cov --cov-report= --durations=20 $(ARGS) | tee $(VENV)/pytest.log
+	set -o pipefail; env -u KUBECONFIG $(VENV)/bin/python -u -m pytest -n $(WORKERS) $(if $(COVERAGE),--cov --cov-report=) --durations=20 $(ARGS) | tee $(VENV)/pytest.log
+ifneq ($(COVERAGE),)
 	@$(IN_VENV) coverage report --skip-covered --skip-empty
 	@tail -n 1 $(VENV)/pytest.log
+endif
 
 bench: $(VENV)/.dev ## what a saga costs: prints a table and writes benchmarks/results/; PEERS=folder compares with DBOS and Restate
 	@PEERS="$(PEERS)" $(IN_VENV) benchmarks.table $(ARGS)
@@ -165,7 +169,7 @@ sbom: $(VENV)/.dev ## bills of materials (CycloneDX) of all images and of `make 
 
 # dev.txt holds all other lists to its versions, so it names every package of them
 audit: $(VENV)/.dev ## look the locked versions up among known vulnerabilities; needs the network
-	@$(VENV)/bin/pip-audit --require-hashes --disable-pip --progress-spinner=off --requirement requirements/dev.txt $(ARGS)
+	@$(IN_VENV) pip_audit --require-hashes --disable-pip --progress-spinner=off --requirement requirements/dev.txt $(ARGS)
 	@cd gateway/vendor && npm audit
 
 sign: ## after its push, sign an image and attest its bill of materials, with cosign: FUNCTION=reserve REGISTRY=... TAG=...

@@ -13,7 +13,12 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 AT_MOST = 8
 """Workers. More would only wait for the one that has the servers."""
 DATABASE = re.compile(r"^tests/databases/.*[\[-](sqlite|postgresql|mariadb)[\]-]")
-ALONE = ("tests/model/", "tests/deployment/", "tests/unit/test_site.py", "tests/integration/test_hostile_events.py")
+ALONE = (
+    "tests/model/",
+    "tests/deployment/",
+    "tests/integration/test_site.py",
+    "tests/integration/test_hostile_events.py",
+)
 """Where tests are long and share no server: each is a piece of its own."""
 SERVERS = ("tests/browser/", "tests/laptop/", "tests/cli/test_on_a_laptop.py", "tests/reliability/")
 """What starts whole airlines and browsers, and waits for them: side by side they would take the processor from each
@@ -24,7 +29,7 @@ ORDER = (
     *SERVERS,
     "tests/databases/",
     *TOGETHER,
-    "tests/unit/test_site.py",
+    "tests/integration/test_site.py",
     "tests/model/test_saga_model.py",
     "tests/deployment/",
     "tests/integration/",

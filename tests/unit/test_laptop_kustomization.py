@@ -1,19 +1,18 @@
-"""A laptop reads of kustomize what our manifests use, makes the same of it as kubectl does, and refuses the rest."""
+"""A laptop reads of kustomize what our manifests use, and refuses the rest.
+
+`tests/deployment/test_laptop_manifests.py` compares it with kubectl.
+"""
 
 import re
-import subprocess
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from laptop.documents import read_documents
 from laptop.errors import ManifestError
 from laptop.kustomization import selects
-from testbed.project import BASE, IN_MEMORY, services
+from testbed.project import BASE, services
 
 SERVICE = """
 apiVersion: serving.knative.dev/v1
@@ -21,25 +20,6 @@ kind: Service
 metadata: {name: decrease-seats, labels: {kind: policy}}
 spec: {containers: [{image: first}]}
 """
-
-
-def identified(manifests: Iterable[dict[str, Any]]) -> dict[tuple[str, ...], dict[str, Any]]:
-    """By group, kind, namespace and name. A Namespace is in none, whatever a reader fills in."""
-    found: dict[tuple[str, ...], dict[str, Any]] = {}
-    for manifest in manifests:
-        metadata = manifest["metadata"]
-        if manifest["kind"] == "Namespace":
-            metadata.pop("namespace", None)
-        found[(manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])] = manifest
-    return found
-
-
-@pytest.mark.parametrize("folder", [BASE, IN_MEMORY], ids=lambda folder: folder.name)
-def test_a_laptop_runs_exactly_the_manifests_that_a_cluster_gets(folder: Path) -> None:
-    kubectl = Path(sys.executable).with_name("kubectl")
-    rendered = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, check=True).stdout
-
-    assert identified(read_documents([folder]).all) == identified(yaml.safe_load_all(rendered))
 
 
 def test_a_file_says_only_what_is_special_about_its_service() -> None:

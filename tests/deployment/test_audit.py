@@ -54,7 +54,7 @@ def test_a_locked_version_that_is_known_to_be_vulnerable_fails_the_audit(
     address, asked = database
     make = ["make", "-n", f"VENV={sys.prefix}", "audit", f"ARGS=--vulnerability-service=osv --osv-url={address}"]
     said = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    (command,) = [line for line in said if "pip-audit" in line]
+    (command,) = [line for line in said if "pip_audit" in line]
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "no_proxy": "127.0.0.1"}
     done = subprocess.run(shlex.split(command), cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
