@@ -10,7 +10,8 @@ them, how busy its main thread was, the CPU time of the processes drawing the pa
 garbage collection, early and at the end. Without a graphics card the browser draws on the processor; on a machine that
 is busy with other things, CPU time says more than frames.
 
-`--hour` sends what an hour at `--rate` has, as fast as the page takes it, and prints the heap after each tenth of it.
+`--hour` sends what an hour at `--rate` has, as fast as the page takes it. After each tenth, once the page shows the last
+event of it, it prints the heap and the memory of the processes drawing the page.
 """
 
 import argparse
@@ -72,7 +73,7 @@ async def measure(rate: int, seconds: float, width: int, *, hour: bool) -> None:
     pouring = None if hour else asyncio.create_task(_pour(picture, feed, rate))
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = await browser.new_page(viewport={"width": width, "height": 900})
+        page = await browser.new_page(viewport={"width": width, "height": 900}, locale="en-GB")
         if not hour:
             empty = await page.evaluate(FRAMES, 3000)
             print(f"an empty page: {len(empty) / 3:.1f} frames a second, longest {max(empty):.0f} ms")
@@ -80,7 +81,8 @@ async def measure(rate: int, seconds: float, width: int, *, hour: bool) -> None:
         await page.get_by_test_id("board").wait_for()
         session = await page.context.new_cdp_session(page)
         if hour:
-            await _accelerate(session, picture, feed, 3600 * rate)
+            await page.get_by_test_id("triggers").click()
+            await _accelerate(page, session, picture, feed, 3600 * rate)
         else:
             await _watch(page, session, rate, seconds)
         await browser.close()
@@ -108,13 +110,21 @@ async def _watch(page: Page, session: CDPSession, rate: int, seconds: float) -> 
 
 
 def _drawing() -> float:
-    """CPU seconds until now of the browser's processes for pages, which are below this one."""
-    below = psutil.Process().children(recursive=True)
-    times = [one.cpu_times() for one in below if {"--type=renderer", "--type=gpu-process"} & set(one.cmdline())]
-    return sum(each.user + each.system for each in times)
+    """CPU seconds until now of the browser's processes for pages."""
+    return sum(sum(one.cpu_times()[:2]) for one in _processes())
 
 
-async def _accelerate(session: CDPSession, picture: Picture, feed: Feed, events: int) -> None:
+def _resident() -> float:
+    """MB that those processes have in memory."""
+    return sum(one.memory_info().rss for one in _processes()) / 1e6
+
+
+def _processes() -> list[psutil.Process]:
+    kinds = {"--type=renderer", "--type=gpu-process"}
+    return [one for one in psutil.Process().children(recursive=True) if kinds & set(one.cmdline())]
+
+
+async def _accelerate(page: Page, session: CDPSession, picture: Picture, feed: Feed, events: int) -> None:
     """Nobody is told that he is behind: it waits until the page has taken what was sent."""
     sent, batch = 0, MOST_IN_ONE
     for tenth in range(1, 11):
@@ -123,8 +133,9 @@ async def _accelerate(session: CDPSession, picture: Picture, feed: Feed, events:
             sent += batch
             while any(watcher.messages for watcher in feed._watchers):
                 await asyncio.sleep(0.001)
-        await asyncio.sleep(2)  # until the page has drawn it
-        print(f"after {sent} events: {await _heap(session):.1f} MB", flush=True)
+        await page.get_by_role("cell", name=f"{sent:,}").first.wait_for(timeout=120_000)
+        heap = await _heap(session)
+        print(f"after {sent} events: heap {heap:.1f} MB, processes {_resident():.0f} MB", flush=True)
 
 
 async def _busy(session: CDPSession) -> float:

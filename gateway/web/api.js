@@ -40,12 +40,24 @@ function functionOf(path) {
   return OWNERS.find(([pattern]) => pattern.test(path))?.[1] ?? "gateway";
 }
 
+let ahead = 0; // ms by which this machine's clock is ahead of the airline's
+const TOLERATED = 2000; // ms; an answer says its time in whole seconds, and was on its way
+
+// The airline's time, in ms since 1970: people's clocks may be wrong by hours.
+export const now = () => Date.now() - ahead;
+
+function compare(answer) {
+  const found = Date.now() - Date.parse(answer.headers.get("date"));
+  if (Math.abs(found - ahead) > TOLERATED) ahead = found;
+}
+
 // One request. `onWaking` hears the function's name and true when the answer is late, and the name and false when it is there.
 export async function call(method, path, { body, key, signal, onWaking = () => {} } = {}) {
   const late = setTimeout(() => onWaking(functionOf(path), true), LATE);
   try {
     const { headers, ...rest } = sent(body, key);
     const answer = await fetch(path, { method, signal, cache: "no-store", headers: { ...headers, ...(await signature()) }, ...rest });
+    compare(answer);
     return await read(answer);
   } catch (error) {
     if (error instanceof Problem || error.name === "AbortError") throw error;

@@ -2,7 +2,8 @@
 
 import { html, nothing, render } from "/vendor/lit.js";
 import { get, NoAnswer } from "/api.js";
-import { failure, heading, styled } from "/parts.js";
+import { drawAgain, failure, heading, onScreen, styled } from "/parts.js";
+import { browser } from "/storage.js";
 import { language, learn, preferred, speak, t } from "/words.js";
 
 const SCREENS = [
@@ -28,9 +29,11 @@ async function operators(name) {
   return screen;
 }
 
+const icon = document.querySelector("link[rel=icon]").href; // one picture, and no request for it
+
 let leave = () => {};
 let session = null; // where people sign in
-let trouble = "";
+let trouble = null; // a word and its values
 let shown = 0;
 
 async function show({ focus = true } = {}) {
@@ -45,13 +48,20 @@ async function show({ focus = true } = {}) {
   render(html``, main);
   main.classList.toggle("wide", wide);
   leave = start({ main, parameters: found.slice(1).map(decoded), query: new URLSearchParams(location.search), go }) ?? (() => {});
-  document.title = `${main.querySelector("h1")?.textContent ?? ""} · ${t("name")}`;
+  entitle();
   if (focus) main.querySelector("h1")?.focus();
 }
 
 // The screen itself could not be fetched. A module that failed once may fail for ever, so the whole page is loaded again.
 function lost({ main }) {
-  render(html`${heading(t("noScreen"))}${failure(new NoAnswer(), () => location.reload())}`, main);
+  const view = () => html`${heading(t("noScreen"))}${failure(new NoAnswer(), () => location.reload())}`;
+  const { draw, leave: end } = onScreen(main, {}, view);
+  draw();
+  return end;
+}
+
+function entitle() {
+  document.title = `${document.querySelector("h1")?.textContent ?? ""} · ${t("name")}`;
 }
 
 // Whatever somebody has pasted.
@@ -82,14 +92,14 @@ function frame() {
     html`
       <a class="skip" href="#main">${t("skip")}</a>
       <header class="bar">
-        <a class="brand" href="/"><img src="/icon.svg" alt="" width="28" height="28">${t("name")}</a>
+        <a class="brand" href="/"><img src=${icon} alt="" width="28" height="28">${t("name")}</a>
         <nav aria-label=${t("navigation")}>
           ${LINKS.map(([path, word]) => html`<a href=${path} data-testid=${word} aria-current=${current(path)}>${t(word)}</a>`)}
         </nav>
         ${session ? signing(session.me()) : nothing}
         <button class="plain" data-testid="language" lang=${other()} @click=${switchLanguage}>${t("otherLanguage")}</button>
       </header>
-      ${trouble ? html`<p class="notice bad" role="alert" data-testid="not-signed-in">${t("notSignedIn", trouble)}</p>` : nothing}
+      ${trouble ? html`<p class="notice bad" role="alert" data-testid="trouble">${t(...trouble)}</p>` : nothing}
       <main id="main"></main>
     `,
     document.body,
@@ -101,7 +111,7 @@ const signing = (me) => (me
   : html`<button class="plain" data-testid="sign-in" @click=${() => session.signIn().catch(untold)}>${t("signIn")}</button>`);
 
 function untold(error) {
-  trouble = error.message;
+  trouble = ["notSignedIn", error.message];
   frame();
 }
 
@@ -117,17 +127,22 @@ async function identify() {
     const back = await session.finish();
     if (back) history.replaceState(null, "", back);
   } catch (error) {
-    trouble = error.message;
+    trouble = ["notSignedIn", error.message];
     history.replaceState(null, "", "/");
   }
 }
 
 const other = () => (language === "en" ? "ko" : "en");
 
+// The screen stays as it is, with what was typed and sent, and is only said in other words.
 async function switchLanguage() {
-  localStorage.setItem("language", other());
-  await speak(other());
-  await show({ focus: false });
+  const wanted = other();
+  const spoken = await speak(wanted).then(() => true, () => false);
+  trouble = spoken ? null : ["noAnswer"];
+  if (spoken) browser.set("language", wanted);
+  frame();
+  drawAgain();
+  entitle();
 }
 
 function follow(event) {

@@ -2,15 +2,16 @@
 // wake a function.
 
 import { day } from "/format.js";
+import { browser } from "/storage.js";
 
 const KEPT = "booked-flights";
 const MOST = 50;
 
-const kept = () => JSON.parse(localStorage.getItem(KEPT) ?? "[]");
+const kept = () => [browser.read(KEPT) ?? []].flat();
 
 export function keepFlight({ flightId, flightCode, takeoffDate }) {
   const others = kept().filter((one) => one.flightId !== flightId);
-  localStorage.setItem(KEPT, JSON.stringify([{ flightId, flightCode, takeoffDate }, ...others].slice(0, MOST)));
+  browser.set(KEPT, JSON.stringify([{ flightId, flightCode, takeoffDate }, ...others].slice(0, MOST)));
 }
 
 // Its code and day, or else its number.

@@ -2,6 +2,7 @@
 
 import { html, nothing } from "/vendor/lit.js";
 import { isNumber } from "/parts.js";
+import { browser } from "/storage.js";
 import { t } from "/words.js";
 
 export function customerForm(customer, { state, draw, go, path }) {
@@ -10,7 +11,7 @@ export function customerForm(customer, { state, draw, go, path }) {
     const asked = new FormData(event.target).get("customer").trim();
     state.invalid = !isNumber(asked);
     if (state.invalid) return draw();
-    localStorage.setItem("customer", asked);
+    browser.set("customer", asked);
     return go(`${path}?customer=${asked}`);
   };
   return html`<form class="card tools" @submit=${submit} novalidate>

@@ -4,21 +4,29 @@ import { language } from "/words.js";
 
 const CURRENCY = "KRW"; // amounts are whole units of the one currency
 
+// Each format is made once: to make one costs a thousand times what it costs to use it.
+const formats = new Map();
+export function formatOf(name, make) {
+  const key = `${language} ${name}`;
+  return formats.get(key) ?? formats.set(key, make()).get(key);
+}
+
+const dates = (options) => formatOf(JSON.stringify(options), () => new Intl.DateTimeFormat(language, options));
+
 export function money(amount) {
-  return new Intl.NumberFormat(language, { style: "currency", currency: CURRENCY }).format(amount);
+  return formatOf("money", () => new Intl.NumberFormat(language, { style: "currency", currency: CURRENCY })).format(amount);
 }
 
 // A calendar day has no zone.
 export function day(text) {
-  const options = { dateStyle: "medium", timeZone: "UTC" };
-  return new Intl.DateTimeFormat(language, options).format(new Date(`${text}T00:00:00Z`));
+  return dates({ dateStyle: "medium", timeZone: "UTC" }).format(new Date(`${text}T00:00:00Z`));
 }
 
 // With its zone, which the short styles leave out. `timeStyle` is short, or medium with seconds.
 export function moment(text, timeStyle = "medium") {
   const at = new Date(text);
-  const zone = new Intl.DateTimeFormat(language, { timeZoneName: "short" }).formatToParts(at).find(({ type }) => type === "timeZoneName").value;
-  return `${new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle }).format(at)} ${zone}`;
+  const zone = dates({ timeZoneName: "short" }).formatToParts(at).find(({ type }) => type === "timeZoneName").value;
+  return `${dates({ dateStyle: "medium", timeStyle }).format(at)} ${zone}`;
 }
 
 export function countdown(milliseconds) {

@@ -1,14 +1,19 @@
 // What several screens have, and show in the same way.
 
 import { html, nothing, render } from "/vendor/lit.js";
+import { browser } from "/storage.js";
 import { t } from "/words.js";
 import { mayBeRepeated, NoAnswer } from "/api.js";
+
+// Draws the screen that is there, as after a change of the language.
+export let drawAgain = () => {};
 
 // A way to draw a screen while it is there, what its requests need, and a way to leave it. `view` makes the screen from its
 // state; `state.waking` is a function that a request waits for, the first of them where there are several.
 export function onScreen(main, state, view) {
   const leaving = new AbortController();
   const draw = () => { if (!leaving.signal.aborted) render(view(), main); };
+  drawAgain = draw;
   const late = new Set();
   const onWaking = (name, isLate) => {
     late[isLate ? "add" : "delete"](name);
@@ -42,7 +47,7 @@ export function styled(address) {
 }
 
 export function remembered(name, fallback = "") {
-  return localStorage.getItem(name) ?? fallback;
+  return browser.get(name) ?? fallback;
 }
 
 export function isNumber(text) {

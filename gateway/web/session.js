@@ -2,6 +2,7 @@
 // is an issuer. Tokens stay in this tab, and go to the issuer and to this gateway alone.
 
 import { signWith } from "/api.js";
+import { browser, tab } from "/storage.js";
 
 const KEPT = "session";
 const BEGUN = "signing-in";
@@ -11,7 +12,7 @@ const EARLY = 30_000; // ms before its end, from which a token is replaced: it h
 export function session(told, onChange) {
   let refreshing = null;
 
-  const kept = () => JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+  const kept = () => tab.read(KEPT);
   const endpoints = once(() => discovered(told.issuer));
 
   // Who is signed in: the name, and the number of a customer.
@@ -29,7 +30,7 @@ export function session(told, onChange) {
   async function signIn() {
     const { authorization_endpoint: where } = await endpoints();
     const begun = { state: random(), verifier: random(), back: location.pathname + location.search };
-    sessionStorage.setItem(BEGUN, JSON.stringify(begun));
+    tab.set(BEGUN, JSON.stringify(begun));
     const asked = {
       response_type: "code", client_id: told.client, redirect_uri: `${location.origin}/`, scope: told.scope, state: begun.state,
       code_challenge: await challenge(begun.verifier), code_challenge_method: "S256",
@@ -42,16 +43,16 @@ export function session(told, onChange) {
   // Where somebody comes back from the issuer: the address of the screen that they left; null for everybody else.
   async function finish() {
     const answer = new URLSearchParams(location.search);
-    const begun = JSON.parse(sessionStorage.getItem(BEGUN) ?? "null");
+    const begun = tab.read(BEGUN);
     if (!begun || location.pathname !== "/" || answer.get("state") !== begun.state) return null;
-    sessionStorage.removeItem(BEGUN);
+    tab.remove(BEGUN);
     if (answer.has("iss") && trimmed(answer.get("iss")) !== told.issuer) throw new Error(answer.get("iss"));
     if (!answer.has("code")) throw new Error(answer.get("error_description") ?? answer.get("error") ?? "");
     const { token_endpoint: where } = await endpoints();
     const code = { grant_type: "authorization_code", code: answer.get("code"), code_verifier: begun.verifier, redirect_uri: `${location.origin}/` };
     keep(await post(where, { ...code, client_id: told.client }));
     const { customer } = me();
-    if (customer) localStorage.setItem("customer", customer);
+    if (customer) browser.set("customer", customer);
     return begun.back;
   }
 
@@ -77,14 +78,14 @@ export function session(told, onChange) {
     const tokens = {
       access: answer.access_token, refresh: answer.refresh_token ?? before, expiresAt: Date.now() + 1000 * (answer.expires_in ?? 60),
     };
-    sessionStorage.setItem(KEPT, JSON.stringify(tokens));
+    tab.set(KEPT, JSON.stringify(tokens));
     onChange();
     return tokens;
   }
 
   function out() {
-    sessionStorage.removeItem(KEPT);
-    localStorage.removeItem("customer");
+    tab.remove(KEPT);
+    browser.remove("customer");
     onChange();
   }
 

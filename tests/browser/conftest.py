@@ -137,7 +137,11 @@ def stopped(system: RunningSystem, function: str) -> Iterator[None]:
 
 
 def kill_gateway(system: RunningSystem) -> None:
-    """Callers that wait for an answer get none; the laptop starts another gateway at once."""
+    """Callers that wait for an answer get none; the laptop starts another gateway at once.
+
+    Until that one is there, callers wait at its socket, and nobody would notice that it is killed as well.
+    """
+    requests.get(system.gateway, timeout=60)
     for child in psutil.Process(system.process.pid).children(recursive=True):
         if "caddy" in child.name():
             child.kill()

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from testbed.airline_under_test import AirlineUnderTest
 from testbed.running_system import ROOT, RunningSystem
@@ -14,6 +14,8 @@ from tests.browser.conftest import PHONE, Screen, in_both_languages, watched
 
 WEB = ROOT / "gateway" / "web"
 MOST_BYTES, MOST_REQUESTS = 100_000, 12
+NARROW: ViewportSize = {"width": 320, "height": 640}
+"""CSS pixels: a small phone, and a screen of 640 at 200 % (WCAG 2.2, 1.4.10)."""
 
 BEYOND = """(width) => {
     const inside = (one) => one.closest(".scroll, .skip, pre, [role=region][tabindex]");
@@ -84,6 +86,9 @@ def test_no_screen_violates_a_rule_of_accessibility_or_is_wider_than_a_phone(
         assert found.violations_count == 0, f"{address}\n{found.generate_report()}"
         assert screen.page.evaluate(BEYOND, PHONE["width"]) == [], address
         assert screen.page.evaluate(UNNAMED) == [], address
+        screen.page.set_viewport_size(NARROW)
+        assert screen.page.evaluate(BEYOND, NARROW["width"]) == [], address
+        screen.page.set_viewport_size(PHONE)
     context.close()
     assert screen.errors == []
 

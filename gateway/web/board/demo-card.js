@@ -4,6 +4,7 @@ import { html, nothing } from "/vendor/lit.js";
 import { course, Unfinished } from "/board/demo.js";
 import { figures } from "/board/figures.js";
 import { failure } from "/parts.js";
+import { browser } from "/storage.js";
 import { language, t } from "/words.js";
 
 const KEPT = "scale-to-zero-2"; // another name for figures of another form
@@ -11,7 +12,7 @@ const MOST = 50; // customers
 
 // A function that makes the card anew.
 export function demo({ signal, functions, fed, draw }) {
-  const state = { definition: null, step: null, error: null, invalid: false, shown: kept() };
+  const state = { definition: null, step: null, error: null, invalid: false, shown: browser.read(KEPT) };
 
   fetch("/board/scale-to-zero.json", { signal }).then((answer) => answer.json()).then(
     (definition) => { state.definition = definition; draw(); },
@@ -30,7 +31,7 @@ export function demo({ signal, functions, fed, draw }) {
       const say = (step) => { state.step = step; draw(); };
       const went = await course({ definition: state.definition, customers, seats, functions, say, signal });
       state.shown = { ...figures(state.definition, went), left: went.left, at: new Date().toISOString() };
-      localStorage.setItem(KEPT, JSON.stringify(state.shown));
+      browser.set(KEPT, JSON.stringify(state.shown));
     } catch (error) {
       if (error.name !== "AbortError") state.error = error;
     }
@@ -77,7 +78,3 @@ function summary(shown) {
 
 const seconds = (value) => t("seconds", new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value));
 const spread = ({ median, greatest }) => (median === undefined ? "–" : t("medianAndMost", seconds(median), seconds(greatest)));
-
-function kept() {
-  return JSON.parse(localStorage.getItem(KEPT));
-}

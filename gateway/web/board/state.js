@@ -28,6 +28,8 @@ export function take(board, document, now) {
   }
   board.awake.push(...(document.awake ?? []));
   while (board.awake.length > 1 && board.awake[1][0] < now - board.skew - CHART) board.awake.shift();
+  const newest = Math.max(0, ...(document.events ?? []).map(({ offset }) => offset));
+  if (newest > 0 && newest < board.newest) Object.assign(board, { events: [], sagas: new Map(), newest: 0 }); // of another log
   const news = (document.events ?? []).filter(({ offset }) => offset > board.newest);
   const told = news.map((event) => heard(board, event));
   for (const delivery of document.deliveries ?? []) ended(board, delivery, now);

@@ -3,6 +3,7 @@
 
 import { html, nothing, repeat } from "/vendor/lit.js";
 import { figuresOf, isOver, median, rate, reports } from "/board/state.js";
+import { formatOf } from "/format.js";
 import { language, t } from "/words.js";
 
 const CHART = 300; // seconds
@@ -10,9 +11,6 @@ const HEIGHT = 60;
 const LISTED = 12;
 const TROUBLES = 6;
 
-// Made once: to make one costs a thousand times what it costs to use it.
-const formats = new Map();
-const formatOf = (name, make) => formats.get(`${language} ${name}`) ?? formats.set(`${language} ${name}`, make()).get(`${language} ${name}`);
 const number = (value, digits = 0) => formatOf(digits, () =>
   new Intl.NumberFormat(language, { maximumFractionDigits: digits, minimumFractionDigits: digits })).format(value);
 const clock = (at) => formatOf("clock", () =>

@@ -5,6 +5,7 @@ import { command, get, mayBeRepeated, newKey, Problem } from "/api.js";
 import { keepFlight } from "/booked-flights.js";
 import { day, money } from "/format.js";
 import { failure, heading, isNumber, onScreen, remembered, status, waking } from "/parts.js";
+import { browser, tab } from "/storage.js";
 import { t } from "/words.js";
 
 const METHODS = ["accept", "decline", "slow"];
@@ -42,7 +43,7 @@ export default function start({ main, query, go }) {
       main.querySelector("#customer").focus();
       return;
     }
-    localStorage.setItem("customer", customerId);
+    browser.set("customer", customerId);
     await send({ customerId: Number(customerId), flightId: Number(flightId), seatQty: passengers, paymentMethod: form.get("method") });
   }
 
@@ -53,7 +54,8 @@ export default function start({ main, query, go }) {
       take(await get(`/flights/${flightId}`, options));
       if (!state.gone) await reserve(body);
     } catch (error) {
-      if (!mayBeRepeated(error)) sessionStorage.removeItem(keyName); // refused: another try is another command
+      if (error.name === "AbortError") return; // whoever left may come back, and send the same
+      if (!mayBeRepeated(error)) tab.remove(keyName); // refused: another try is another command
       state.error = error;
     }
     state.sending = false;
@@ -61,11 +63,11 @@ export default function start({ main, query, go }) {
   }
 
   async function reserve(body) {
-    const key = sessionStorage.getItem(keyName) ?? newKey();
-    sessionStorage.setItem(keyName, key);
+    const key = tab.get(keyName) ?? newKey();
+    tab.set(keyName, key);
     const onAgain = () => { state.unanswered = true; draw(); };
     const reservation = await command("POST", "/reservations", { ...options, body, key, onAgain });
-    sessionStorage.removeItem(keyName);
+    tab.remove(keyName);
     keepFlight(state.flight);
     go(`/trips/${reservation.reservationId}`, { replace: true });
   }

@@ -20,6 +20,9 @@ export default function start({ main, query, go }) {
   const { draw, options, leave } = onScreen(main, state, () => view());
 
   async function load(after) {
+    if (state.loading) return;
+    const before = state.flights.length;
+    const byButton = document.activeElement?.dataset.testid === "more";
     Object.assign(state, { loading: true, error: null });
     draw();
     try {
@@ -33,6 +36,8 @@ export default function start({ main, query, go }) {
     }
     state.loading = false;
     draw();
+    // the button is gone with the last page, and the keyboard would begin at the top again
+    if (byButton && state.more === null) main.querySelectorAll(".flight [data-testid=choose]")[before]?.focus();
   }
 
   // Offers are no reason to say that a search failed.
@@ -55,7 +60,11 @@ export default function start({ main, query, go }) {
     go(`/?${new URLSearchParams(Object.entries(values).filter(([, value]) => value))}`);
   }
 
-  const again = (change) => go(`/?${new URLSearchParams({ ...Object.fromEntries(query), ...change })}`);
+  // The control is there again, and is still the one that the keyboard is at.
+  async function again(change, control) {
+    await go(`/?${new URLSearchParams({ ...Object.fromEntries(query), ...change })}`);
+    main.querySelector(`[data-testid=${control}]`)?.focus();
+  }
 
   const view = () => html`
     ${heading(t("searchTitle"))}
@@ -79,12 +88,12 @@ export default function start({ main, query, go }) {
       <div class="tools">
         <h2 id="results">${t("results")}</h2>
         <label>${t("sort")}
-          <select data-testid="sort" @change=${(event) => again({ sort: event.target.value })}>
+          <select data-testid="sort" @change=${(event) => again({ sort: event.target.value }, "sort")}>
             ${Object.keys(SORTS).map((name) => html`<option value=${name} ?selected=${name === search.sort}>${t(`sort_${name}`)}</option>`)}
           </select>
         </label>
         <label><input type="checkbox" data-testid="available" .checked=${search.available}
-          @change=${(event) => again({ available: event.target.checked ? "1" : "" })}>${t("onlyAvailable")}</label>
+          @change=${(event) => again({ available: event.target.checked ? "1" : "" }, "available")}>${t("onlyAvailable")}</label>
       </div>
       ${status(waking(state.waking) || found())}
       <ul class="flights" data-testid="flights">
@@ -92,7 +101,7 @@ export default function start({ main, query, go }) {
         ${state.loading ? [1, 2, 3].map(() => html`<li class="card skeleton" aria-hidden="true" data-testid="skeleton"></li>`) : nothing}
       </ul>
       ${state.error ? failure(state.error, state.retry) : nothing}
-      ${state.more !== null && !state.loading && !state.error
+      ${state.more !== null && !state.error
         ? html`<button data-testid="more" @click=${() => load(state.more)}>${t("more")}</button>` : nothing}
     </section>
   `;
@@ -121,9 +130,9 @@ function wanted(query) {
 
 function invalid({ date, code, passengers }) {
   const wrong = {};
-  if (date && (!/^\d{4}-\d\d-\d\d$/.test(date) || Number.isNaN(Date.parse(date)))) wrong.date = t("badDate");
-  if (code.length > 20) wrong.code = t("badCode");
-  if (!/^[1-9]$/.test(passengers)) wrong.passengers = t("badPassengers", MOST);
+  if (date && (!/^\d{4}-\d\d-\d\d$/.test(date) || Number.isNaN(Date.parse(date)))) wrong.date = ["badDate"];
+  if (code.length > 20) wrong.code = ["badCode"];
+  if (!/^[1-9]$/.test(passengers)) wrong.passengers = ["badPassengers", MOST];
   return wrong;
 }
 
@@ -142,7 +151,7 @@ const promotions = (all) => (all.length
 
 const field = (name, input, error) => html`<div class="field">
   <label for=${name}>${t(name)}</label>${input}
-  <span class="error" id="${name}-error" data-testid="${name}-error">${error ?? nothing}</span>
+  <span class="error" id="${name}-error" data-testid="${name}-error">${error ? t(...error) : nothing}</span>
 </div>`;
 
 function card(flight, passengers) {

@@ -1,12 +1,12 @@
 // One reservation, live. It is asked for again only while something can still change, so the functions can sleep.
 
 import { html, nothing } from "/vendor/lit.js";
-import { command, get, newKey, NoAnswer, Problem } from "/api.js";
+import { command, get, mayBeRepeated, newKey, NoAnswer, now, Problem } from "/api.js";
 import { flightName } from "/booked-flights.js";
 import { countdown, money, moment } from "/format.js";
 import { failure, heading, onScreen, status, waking } from "/parts.js";
 import { stateOf } from "/trip-state.js";
-import { t } from "/words.js";
+import { hasWord, t } from "/words.js";
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 5000;
@@ -14,12 +14,14 @@ const SLOW = 10_000; // ms of one step until the page says that it takes long
 
 export default function start({ main, parameters: [pasted] }) {
   const identity = pasted.trim().toUpperCase();
-  const state = { trip: null, events: [], shown: null, error: null, lost: false, missing: false, canceling: false, waking: null };
+  const state = { trip: null, events: [], shown: null, error: null, lost: false, missing: false, refused: null, canceling: false, waking: null };
   const path = `/reservations/${encodeURIComponent(identity)}`;
   const { draw, options, leave } = onScreen(main, state, () => view());
   let pause = FIRST_PAUSE;
   let next = 0;
   let changedAt = Date.now();
+  const otherTabs = new BroadcastChannel("canceled trips");
+  otherTabs.onmessage = ({ data }) => { if (data === identity) look(); };
 
   async function look() {
     clearTimeout(next);
@@ -29,10 +31,11 @@ export default function start({ main, parameters: [pasted] }) {
     } catch (error) {
       if (error.name === "AbortError") return;
       state.missing = error instanceof Problem && error.status === 404;
-      state.lost = !state.missing;
+      state.lost = mayBeRepeated(error);
+      state.refused = state.missing || state.lost ? null : error;
     }
     draw();
-    if (!state.missing && !state.shown?.final) wait();
+    if (!state.missing && !state.refused && !state.shown?.final) wait();
   }
 
   // A reservation of this moment has no events yet; the read model hears of it a little later.
@@ -65,6 +68,7 @@ export default function start({ main, parameters: [pasted] }) {
     draw();
     try {
       await command("DELETE", path, { ...options, key: newKey() });
+      otherTabs.postMessage(identity);
       pause = FIRST_PAUSE;
       await look();
     } catch (error) {
@@ -77,6 +81,7 @@ export default function start({ main, parameters: [pasted] }) {
   const view = () => {
     if (state.missing) return html`${heading(t("noTrip"))}<p data-testid="not-found">${t("noTripWhy", identity)}</p>
       <a class="button" href="/trips" data-testid="my-trips">${t("navTrips")}</a>`;
+    if (state.refused) return html`${heading(t("tripTitle"))}<p class="soft id" data-testid="id">${identity}</p>${failure(state.refused)}`;
     return html`
       ${heading(t("tripTitle"))}
       <p class="soft id" data-testid="id">${identity}</p>
@@ -99,7 +104,7 @@ export default function start({ main, parameters: [pasted] }) {
     return html`
       <section class="card ${shown.phase}" data-testid="trip" data-phase=${shown.phase} data-final=${shown.final}>
         <ol class="steps">${shown.steps.map(step)}</ol>
-        ${trip.status === "PENDING" ? html`<p data-testid="countdown">${t("heldFor", countdown(Date.parse(trip.expiresAt) - Date.now()))}</p>` : nothing}
+        ${trip.status === "PENDING" ? html`<p data-testid="countdown">${t("heldFor", countdown(Date.parse(trip.expiresAt) - now()))}</p>` : nothing}
         ${trip.status === "CANCELED" ? compensation(shown) : nothing}
         <dl class="facts">
           <div><dt>${t("flight")}</dt><dd data-testid="flight-name">${flightName(trip.flightId)}</dd></div>
@@ -137,6 +142,7 @@ export default function start({ main, parameters: [pasted] }) {
     leave();
     clearTimeout(next);
     clearInterval(ticking);
+    otherTabs.close();
     document.removeEventListener("visibilitychange", comeBack);
   };
 }
@@ -154,9 +160,12 @@ function moneyWords(done, refunded) {
   return refunded === null ? t("nothingCharged") : t("moneyBack", money(refunded));
 }
 
+// A policy that somebody has added says events that this page knows no words for.
+const eventWords = (type) => (hasWord(`event_${type}`) ? t(`event_${type}`) : type);
+
 const timeline = (events) => (events.length
   ? html`<details><summary data-testid="timeline">${t("timeline", events.length)}</summary><ol class="timeline">
-      ${events.map(({ type, time }) => html`<li><strong>${t(`event_${type}`)}</strong>
+      ${events.map(({ type, time }) => html`<li><strong>${eventWords(type)}</strong>
         <span class="soft"><span class="mono">${type}</span> · <time datetime=${time}>${moment(time)}</time></span></li>`)}
     </ol></details>`
   : nothing);
