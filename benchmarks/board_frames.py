@@ -10,8 +10,8 @@ them, how busy its main thread was, the CPU time of the processes drawing the pa
 garbage collection, early and at the end. Without a graphics card the browser draws on the processor; on a machine that
 is busy with other things, CPU time says more than frames.
 
-`--hour` sends what an hour at `--rate` has, as fast as the page takes it. After each tenth, once the page shows the last
-event of it, it prints the heap and the memory of the processes drawing the page.
+`--hour` sends what an hour at `--rate` has, as fast as the page takes it. After each tenth, once the page shows the
+last event of it, it prints the heap and the memory of the processes that draw the page.
 """
 
 import argparse
