@@ -25,7 +25,6 @@ from choreography import (
     outbox,
     problems,
     store,
-    together,
     tokens,
     tracing,
     wire,
@@ -115,7 +114,7 @@ def observe(request: Request, observer: Callable[[Envelope, Connection], None], 
     """
 
     def respond(envelope: Envelope) -> Response:
-        together.commit(lambda transaction: observer(envelope, transaction))
+        store.commit(lambda transaction: observer(envelope, transaction))
         return _nothing()
 
     return _handled(request, respond, sagas=sagas)

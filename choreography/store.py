@@ -1,7 +1,8 @@
 """Databases: one per service, written in short transactions at READ COMMITTED.
 
-SQLite (a laptop) allows one writer at a time and lets the others poll, up to 100 ms at a time. Ours take turns by a
-file lock, which they look at more often; the lock of a killed process is released by the kernel.
+SQLite (a laptop) allows one writer at a time and lets the others poll, up to 100 ms at a time. Our processes take turns
+by a file lock, which they look at more often; the lock of a killed process is released by the kernel. The threads of
+one process commit for each other (together.py).
 
 connections.py has the engines and their time limits, database_errors.py what their errors mean.
 """
@@ -12,6 +13,7 @@ import os
 import threading
 import time
 import weakref
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -35,7 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from choreography import connections, database_errors, prepared, tracing
+from choreography import connections, database_errors, prepared, together, tracing
 from choreography.connections import Writing
 from choreography.database_errors import TRANSLATED
 from choreography.errors import TryAgain
@@ -49,6 +51,7 @@ PRESENT = 2**63 - 1
 """What MySQL returns for a row that was there already; never an id that it generates."""
 
 _threads = threading.local()
+_writers: defaultdict[Engine, together.Group] = defaultdict(together.Group)
 
 
 def database() -> Engine:
@@ -113,12 +116,17 @@ def reading(source: Engine | None = None) -> Iterator[Connection]:
 def commit(work: Callable[[Connection], T], target: Engine | None = None) -> T:
     """Runs `work` in one transaction and commits it; whatever it raises rolls back.
 
-    A violated key, a deadlock or a serialization failure runs it again: by then the other one is visible.
+    A violated key, a deadlock or a serialization failure runs it again: by then the other one is visible. On SQLite it
+    may run in the transaction of another thread, and again where somebody else's work fails.
     Raises TryAgain when that did not help or the database is out of reach, Invalid when a value does not fit,
     IntegrityError when a rule of the database stays violated.
     """
+    engine = target or database()
     with tracing.inside("database: transaction"):
-        return _commit(work, target or database())
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            return _writers[engine].commit(work, lambda all_: _commit(all_, engine))
+        # commits on a server wait for its disk together, and rows locked for several events could deadlock
+        return _commit(work, engine)
 
 
 def _commit(work: Callable[[Connection], T], target: Engine) -> T:

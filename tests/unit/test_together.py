@@ -1,4 +1,4 @@
-"""Events that wait for the disk share a transaction; each of them ends as it would alone."""
+"""What waits for the disk shares a transaction; each piece of work ends as it would alone."""
 
 import threading
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, event, selec
 
 from choreography import connections, store, together
 from choreography.errors import Invalid, TryAgain
+from choreography.together import Work
 from testbed.running_system import eventually
 
 METADATA = MetaData()
@@ -49,14 +50,14 @@ class Deliveries:
             assert self._go.wait(60)
             keep("first", transaction)
 
-        self._futures = [pool.submit(together.commit, first)]
+        self._futures = [pool.submit(store.commit, first)]
         assert begun.wait(60)
 
-    def come(self, *works: together.Work) -> list[Future[None]]:
+    def come(self, *works: Work) -> list[Future[Any]]:
         """Returns when all of them wait."""
-        futures = [self._pool.submit(together.commit, work) for work in works]
+        futures = [self._pool.submit(store.commit, work) for work in works]
         self._futures += futures
-        eventually(lambda: len(together._group.waiting) == len(works), "all of them wait")
+        eventually(lambda: waiting() == len(works), "all of them wait")
         return futures
 
     def go(self) -> list[BaseException | None]:
@@ -71,11 +72,16 @@ def deliveries(file: Any) -> Iterator[Deliveries]:
         yield Deliveries(pool)
 
 
+def waiting() -> int:
+    """How many wait for the turn."""
+    return len(store._writers[store.database()].waiting)
+
+
 def keep(name: str, transaction: Connection) -> None:
     store.insert_if_absent(transaction, HEARD, id=name)
 
 
-def hear(name: str) -> together.Work:
+def hear(name: str) -> Work:
     return lambda transaction: keep(name, transaction)
 
 
@@ -112,20 +118,54 @@ def test_one_event_that_cannot_be_kept_is_refused_and_those_beside_it_are_kept_o
     assert kept() == {"first", "before", "after"}
 
 
+def test_what_each_of_them_found_out_is_its_own(deliveries: Deliveries) -> None:
+    def seats(number: int) -> Work:
+        return lambda _: number
+
+    answers = deliveries.come(*(seats(number) for number in range(5)))
+    deliveries.go()
+
+    assert [answer.result(60) for answer in answers] == [0, 1, 2, 3, 4]
+
+
+def test_what_is_to_be_tried_again_later_keeps_nobody_beside_it_waiting(deliveries: Deliveries) -> None:
+    def too_early(_: Connection) -> None:
+        raise TryAgain("nobody has placed it yet")
+
+    deliveries.come(too_early, hear("other"))
+
+    assert [type(error) for error in deliveries.go()] == [type(None), TryAgain, type(None)]
+    assert kept() == {"first", "other"}
+
+
 def test_while_the_database_is_away_each_event_is_asked_for_again_and_nobody_waits_twice(
     deliveries: Deliveries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
 
-    def away(work: object) -> None:
+    def away(work: object, _: object) -> None:
         asked.append(work)
+        deliveries.come(hear("late"))
         raise TryAgain("The database is out of reach.")
 
     deliveries.come(hear("one"), hear("other"))
-    monkeypatch.setattr(store, "commit", away)
+    monkeypatch.setattr(store, "_commit", away)
 
-    assert [type(error) for error in deliveries.go()] == [type(None), TryAgain, TryAgain]
+    assert [type(error) for error in deliveries.go()] == [type(None), TryAgain, TryAgain, TryAgain]
     assert len(asked) == 1
+
+
+def test_nobody_waits_for_ever_for_somebody_whose_disk_is_frozen(
+    deliveries: Deliveries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "PATIENCE", 0.05)
+
+    with pytest.raises(TryAgain):
+        store.commit(hear("impatient"))
+
+    assert waiting() == 0
+    assert deliveries.go() == [None]
+    assert kept() == {"first"}
 
 
 def test_a_thread_that_is_to_end_lets_nobody_wait_for_it(deliveries: Deliveries) -> None:
@@ -141,13 +181,13 @@ def test_a_thread_that_is_to_end_lets_nobody_wait_for_it(deliveries: Deliveries)
 def test_what_is_logged_names_the_saga_of_its_own_event_whichever_thread_does_it(deliveries: Deliveries) -> None:
     said: list[str] = []
 
-    def about(saga: str) -> together.Work:
+    def about(saga: str) -> Work:
         SAGA.set(saga)
         return lambda _: said.append(SAGA.get())
 
     with ThreadPoolExecutor(2) as callers:
-        waiting = [callers.submit(lambda saga: together.commit(about(saga)), saga) for saga in ("A", "B")]
-        eventually(lambda: len(together._group.waiting) == 2, "both wait")
+        sagas = [callers.submit(lambda saga: store.commit(about(saga)), saga) for saga in ("A", "B")]
+        eventually(lambda: waiting() == 2, "both wait")
         deliveries.go()
-        assert [each.exception(60) for each in waiting] == [None, None]
+        assert [each.exception(60) for each in sagas] == [None, None]
     assert sorted(said) == ["A", "B"]
