@@ -147,6 +147,12 @@ class Database:
         with store.reading(self.engine) as connection:
             return list(connection.execute(select(table)))
 
+    @property
+    def changes(self) -> int:
+        """How many rows were inserted, changed and removed so far."""
+        changed: int = self._connection.total_changes
+        return changed
+
     def read(self, query: str) -> list[Any]:
         return list(self._connection.execute(query))
 
@@ -160,7 +166,7 @@ class Simulation:
     """Every service with its database, the provider, the clock and the broker.
 
     `away` are the modules whose database is away, and PROVIDER; `unheard` the ids of events that the broker has given
-    up to tell the dashboard.
+    up to tell the dashboard; `counted_at` how many changes the dashboard had when its counts were last found right.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
@@ -176,6 +182,7 @@ class Simulation:
         }
         self.crossings = Crossings([service.engine for service in self.services.values()])
         self.deliveries = 0
+        self.counted_at = -1
         self._here = "reservations"
         self._ask: dict[str, Callable[..., Any]] = {"charge": provider.charge, "undo": provider.undo}
         self._put_in_place_of_the_outside(patch)
