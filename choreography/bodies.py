@@ -53,6 +53,7 @@ def _complete(request: Request, read: Callable[[], bytes]) -> bytes:
         raise Unsupported(f"A body with Content-Encoding {encoding} is not read here; send it unencoded.")
     try:
         content = read()
+        _refuse_the_rest(request, content)
     except RequestEntityTooLarge as error:
         raise TooLarge(f"The body of a request may have at most {request.max_content_length} bytes here.") from error
     except (ClientDisconnected, OSError) as error:
@@ -62,6 +63,12 @@ def _complete(request: Request, read: Callable[[], bytes]) -> bytes:
     if len(content) < _announced(request):  # gunicorn ends it where the sender left
         raise BrokenOff("This request ended before all of it was here.")
     return content
+
+
+def _refuse_the_rest(request: Request, content: bytes) -> None:
+    """werkzeug ends a body that does not say its length at the bound, and what came so far can be whole JSON."""
+    if content and len(content) == request.max_content_length and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
 
 
 def _announced(request: Request) -> int:

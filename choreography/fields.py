@@ -33,6 +33,12 @@ _INSTANT = re.compile(
 )
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 PRINTABLE = r"^[^\u0000-\u001F\u007F-\u009F]*$"
+_SEEN = (
+    r"[^\u0000-\u0020\u007F-\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F\u2028-\u202F"
+    r"\u205F-\u206F\u2800\u3000\u3164\uFDD0-\uFDEF\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFF]+"
+)
+"""Not blanks of any kind, and not what has no width or turns the direction of writing."""
+_NAME = re.compile(f"{_SEEN}( {_SEEN})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,19 @@ def text(minimum: int = 1, maximum: int = LONGEST_TEXT) -> Reader[str]:
         return value
 
     return Reader(read, {"type": "string", "minLength": minimum, "maxLength": maximum, "pattern": PRINTABLE})
+
+
+def name(maximum: int = LONGEST_TEXT) -> Reader[str]:
+    """Text that people tell from others by its looks: nothing in it is unseen."""
+    read_text = text(1, maximum)
+
+    def read(value: object) -> str:
+        found = read_text(value)
+        if not _NAME.fullmatch(found):
+            raise ValueError("must be characters that can be seen, with at most one blank between them")
+        return found
+
+    return Reader(read, {**read_text.schema, "pattern": f"^{_NAME.pattern}$"})
 
 
 def one_of(*choices: str) -> Reader[str]:

@@ -44,11 +44,16 @@ Work = Callable[[Connection], tuple[Response, Event | None]]
 
 
 def key_of(request: Request) -> str | None:
-    """The client's Idempotency-Key, if it sent one, without the quotes of a structured field. Raises Invalid."""
+    """The client's Idempotency-Key, if it sent one, without the quotes of a structured field.
+
+    Raises Invalid, and Malformed for two of them.
+    """
     sent = request.headers.get("Idempotency-Key")
     if sent is None:
         return None
     quoted = _QUOTED.fullmatch(sent)
+    if not quoted and "," in sent:  # two headers are one with a comma (RFC 9110, section 5.3)
+        raise Malformed("The request has more than one Idempotency-Key. A key with a comma is written in quotes.")
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else sent
     if not 0 < len(key) <= LONGEST_KEY or not (quoted or (_PLAIN.fullmatch(key) and not key.startswith('"'))):
         wrong = f"must be 1 to {LONGEST_KEY} printable ASCII characters, plain or as a quoted string"

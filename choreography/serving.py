@@ -14,12 +14,16 @@ from pathlib import Path
 
 from gunicorn import config, systemd, util
 from gunicorn.config import Config
+from gunicorn.http.errors import InvalidHeader
+from gunicorn.http.message import Request
 from gunicorn.workers.base import Worker
 
 from choreography import one_process, tracing
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own in it
 """Where gunicorn keeps the file that a worker touches at each call; on a disk, each fsync would write its times."""
+ONCE = ("IDEMPOTENCY-KEY", "AUTHORIZATION")
+"""Headers that say one thing, as all attributes of CloudEvents do; gunicorn itself knows Host and Content-Type."""
 _close_patiently = util.close_graceful
 
 
@@ -59,6 +63,7 @@ def prepare(*settings: Callable[[], object]) -> None:
         read()
     framework.host()
     one_process.host()
+    config.PreRequest.default = staticmethod(_refuse_doubled)
     close_after_each_answer()
 
 
@@ -76,6 +81,23 @@ def close_after_each_answer() -> None:
     config.ForwardedAllowIPS.default = "*"  # the peer is queue-proxy or this machine itself: no need to look each time
     if os.access(IN_MEMORY, os.W_OK):
         config.WorkerTmpDir.default = str(IN_MEMORY)
+
+
+class _Doubled(InvalidHeader):  # type: ignore[misc]
+    """gunicorn answers what its own errors say with 400."""
+
+    def __str__(self) -> str:
+        return f"The header {self.hdr.lower()} is there more than once; give it once."
+
+
+def _refuse_doubled(_worker: Worker, request: Request) -> None:
+    """WSGI would join them by a comma, and two ids of events would be a third one."""
+    names = [name for name, _ in request.headers]
+    if len(set(names)) == len(names):
+        return
+    for name in names:
+        if (name.startswith("CE-") or name in ONCE) and names.count(name) > 1:
+            raise _Doubled(name, request)
 
 
 def _worker_begins(worker: Worker) -> None:

@@ -76,8 +76,12 @@ def parse(headers: Iterable[tuple[str, str]], body: bytes) -> Event:
     for name, value in headers:
         lowered = name.lower()
         if lowered.startswith("ce-"):
+            if lowered[3:] in attributes:
+                raise NotAnEvent(f"the header {lowered} is there more than once; which one counts?")
             attributes[lowered[3:]] = _decoded(name, value)
         elif lowered == "content-type":
+            if content_type is not None:
+                raise NotAnEvent("the header content-type is there more than once; which one counts?")
             content_type = value
     if content_type is not None and content_type.lower().startswith("application/cloudevents"):
         return _parse_structured(readable(content_type), body)

@@ -17,9 +17,17 @@ from client.gateway import Airline
 COLUMNS = ("flightCode", "takeoffDate", "cost", "remainingSeatsCount")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 """Spreadsheets write semicolons where a comma separates decimals, and tabs in UTF-16."""
-MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # begins as the mark of UTF-16 does
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 """The byte order marks of spreadsheets, and what follows them."""
-NUL = b"\0"
+NUL, NEWLINE = b"\0", b"\n"
+LARGEST_FILE = 32 * 1024 * 1024
+"""Bytes; about half a million flights. /dev/zero has no end."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +50,31 @@ def read(file: Path, encoding: str | None = None) -> list[Line]:
     Raises Refused if no line of the file can be read.
     """
     try:
-        content = file.read_bytes()
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST_FILE + 1)
     except OSError as error:
         raise Refused(f"{file} cannot be read: {error.strerror}.") from error
+    if len(content) > LARGEST_FILE:
+        raise Refused(f"{file} is larger than {LARGEST_FILE // 1024**2} MB: divide it; each part has its own header.")
+    if not content:
+        raise Refused(f"{file} is empty.")
     return list(_lines(_decoded(content, encoding, file), file))
 
 
 def _decoded(content: bytes, encoding: str | None, file: Path) -> str:
     named = encoding or next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
     if not encoding and named == "utf-8" and NUL in content:
-        line = content.count(b"\n", 0, content.index(NUL)) + 1
+        line = content.count(NEWLINE, 0, content.index(NUL)) + 1
         raise Refused(f"{file}, line {line}: holds a NUL. Is it UTF-16 without a mark? Then: --encoding utf-16-le.")
     try:
         return content.decode(named).removeprefix("\ufeff")
     except LookupError as error:
         raise Refused(f"{named} is not an encoding that Python knows.") from error
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+    except UnicodeError as error:
+        # some of Python's encodings do not say where: those of host names, and the one that refuses everything
+        where = f", line {content.count(NEWLINE, 0, error.start) + 1}" if isinstance(error, UnicodeDecodeError) else ""
         raise Refused(
-            f"{file}, line {line}: not {named}. Save the file as UTF-8, or name its encoding: --encoding euc-kr."
+            f"{file}{where}: not {named}. Save the file as UTF-8, or name its encoding: --encoding euc-kr."
         ) from error
 
 
@@ -71,13 +85,21 @@ def _lines(text: str, file: Path) -> Iterator[Line]:
         number, first = next(numbered, (number, first))
     separator, header = _header(first, f"{file}, line {number}")
     earlier: dict[tuple[str, ...], int] = {}
+    flights: dict[tuple[str, ...], int] = {}
     for number, written in numbered:
         if not written.strip(f" {separator}"):
             continue
         line = _line(number, header, written, separator)
-        known = earlier.setdefault(tuple(line.fields.values()), number)
-        again = known != number and line.reason is None
-        yield replace(line, reason=f"the same as line {known}") if again else line
+        yield line if line.reason else replace(line, reason=_repeated(line, earlier, flights))
+
+
+def _repeated(line: Line, earlier: dict[tuple[str, ...], int], flights: dict[tuple[str, ...], int]) -> str | None:
+    """Why a line says nothing new. `earlier` and `flights` have the number of the first line with these values."""
+    known = earlier.setdefault(tuple(line.fields.values()), line.number)
+    if known != line.number:
+        return f"the same as line {known}"
+    known = flights.setdefault((line.fields["flightCode"], line.fields["takeoffDate"]), line.number)
+    return None if known == line.number else f"line {known} has this flight on this day with other values"
 
 
 def _header(written: str, where: str) -> tuple[str, list[str]]:

@@ -13,13 +13,14 @@ from airline.settings import settings
 from airline.values import CAPACITY, SEATS
 from choreography import audit, conditions, contract, fields, hal, idempotency, resources, store, web
 from choreography.contract import Access, Body, Collection, Document, Operation, Parameter, Shape, Shown
+from choreography.errors import Invalid
 from choreography.fields import Field
 from choreography.paging import Found, Page
 from choreography.resources import Filter, Resource
 from flights import FLIGHTS, HOLDS
 
 LARGEST_COST = 10**12
-CODE = fields.text(1, 20)
+CODE = fields.name(20)
 COUNT = fields.integer(0)
 COST = fields.integer(0, LARGEST_COST)
 HOLD_STATUS = fields.one_of("HELD", "REFUSED", "RELEASED", "CANCELED")
@@ -154,6 +155,8 @@ def change_flight(number: int) -> Response:
     """Change some of its values"""
     body = web.json_object(request)
     table = {name: field for name, field in _CHANGE.fields.items() if name in body}
+    if not table:
+        raise Invalid(f"The body names nothing that can be changed: {', '.join(_CHANGE.fields)}.")
     values = resources.read_columns(_FLIGHT, body, table)
 
     def work(transaction: Connection) -> tuple[Response, Event | None]:

@@ -141,6 +141,7 @@ REMARKS = "flightCode,takeoffDate,cost,remainingSeatsCount,remark\nKE1,2027-01-0
     ("encoded", "options"),
     [
         (REMARKS.encode("utf-16"), ()),
+        (REMARKS.encode("utf-32"), ()),
         (REMARKS.replace(",", "\t").encode("utf-16"), ()),
         (b"\xfe\xff" + REMARKS.encode("utf-16-be"), ()),
         (REMARKS.encode("utf-16-le"), ("--encoding", "utf-16-le")),
@@ -178,6 +179,36 @@ def test_a_file_in_an_unknown_encoding_is_refused_with_the_line_and_the_remedy(
 
     assert said.code == 3
     assert why in said.err
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "why"),
+    [
+        (b"", (), "is empty"),
+        (HEADER.encode(), ("--encoding", "undefined"), "not undefined. Save the file as UTF-8"),
+        (HEADER.encode(), ("--encoding", "rot13"), "rot13 is not an encoding that Python knows"),
+    ],
+    ids=["nothing", "the encoding that refuses all", "no encoding of bytes"],
+)
+def test_whatever_a_file_holds_and_is_called_it_is_refused_in_a_sentence(
+    typed: Typed, tmp_path: Path, content: bytes, options: tuple[str, ...], why: str
+) -> None:
+    (tmp_path / "flights.csv").write_bytes(content)
+    said = typed("flights", "import", str(tmp_path / "flights.csv"), *options)
+    assert (said.code, why in said.err, "Traceback" in said.err) == (3, True, False)
+
+
+def test_a_file_without_an_end_is_not_read_to_its_end(typed: Typed) -> None:
+    said = typed("flights", "import", "/dev/zero")
+    assert (said.code, "is larger than 32 MB" in said.err) == (3, True)
+
+
+def test_a_file_that_says_two_things_of_one_flight_on_one_day_is_asked_about_it(
+    typed: Typed, fake: FakeAirline, csv: Callable[[str], str]
+) -> None:
+    said = typed("flights", "import", csv("KE1,2027-01-01,5,9\nKE1,2027-01-01,6,9\nKE1,2027-01-02,6,9\n"), "--json")
+    assert said.json["bad"] == [{"line": 3, "reason": "line 2 has this flight on this day with other values"}]
+    assert len(fake.lists["flights"]) == 3  # one was there before
 
 
 def test_what_was_taken_before_the_airline_went_away_is_not_lost_on_the_next_try(

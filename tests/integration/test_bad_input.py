@@ -1,5 +1,6 @@
 """Bad input: a clear refusal that names the field, nothing half done, never a 5xx."""
 
+import io
 from typing import Any
 
 import pytest
@@ -134,6 +135,15 @@ def test_a_body_that_is_too_large_is_refused_with_the_limit(airline: HostedAirli
 
     assert_refused(answer, 413)
     assert "65536 bytes" in body_of(answer)["detail"]
+
+
+def test_a_body_that_does_not_say_its_length_is_refused_whole_and_not_read_in_part(airline: HostedAirline) -> None:
+    order = b'{"customerId": 1, "flightId": 1, "seatQty": 1}'
+    given = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    for body, status in ((order.ljust(65_536), 201), (order.ljust(65_536) + b"}", 413)):
+        stream = given | {"wsgi.input": io.BytesIO(body)}
+        answer = airline.function("reserve").post("/reservations", content_type=JSON, environ_overrides=stream)
+        assert answer.status_code == status, answer.text
 
 
 @pytest.mark.parametrize(("path", "field"), WRONG, ids=[" ".join(wrong) for wrong in WRONG])

@@ -146,6 +146,11 @@ def test_a_key_in_quotes_is_the_same_key(airline: HostedAirline, same: str) -> N
     assert claims(airline) == [("8e03978e", 201)]
 
 
+def test_two_keys_are_not_a_third_one_unless_they_are_quoted_together(airline: HostedAirline) -> None:
+    assert_refused(reserve(airline, key="a,b"), 400)
+    assert reserve(airline, key='"a,b"').status_code == 201
+
+
 def test_a_quoted_key_may_have_quotes_of_its_own(airline: HostedAirline) -> None:
     reserve(airline, key=r'"a \"b\" \\c"')
 

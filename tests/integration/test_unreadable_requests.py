@@ -43,6 +43,22 @@ def test_whatever_cannot_be_read_is_answered_with_a_problem_document(tmp_path: P
             assert b"content-type: application/problem+json" in head.lower(), what
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_two_headers_of_one_thing_are_refused_before_anybody_joins_them(threads: int, tmp_path: Path) -> None:
+    event = "ce-specversion: 1.0\r\nce-type: T\r\nce-source: /s\r\nce-id: 1\r\nCE-ID: 2\r\n"
+    with served(ROOT / "functions/flight-seats/main.py", "flight_seats", threads, tmp_path) as (_, port):
+        for named, headers in (
+            ("ce-id", event),
+            ("idempotency-key", "Idempotency-Key: a\r\nidempotency-key: a\r\n"),
+            ("authorization", "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"),
+        ):
+            answer = whole_answer(port, GET.format(path="/promotions", headers=headers).encode())
+            problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+            assert (problem["status"], f"{named} is there more than once" in problem["detail"]) == (400, True), problem
+        lists = 'If-None-Match: "a"\r\nIf-None-Match: "b"\r\nAccept: text/html\r\nAccept: */*\r\n'
+        assert b" 200 OK" in whole_answer(port, GET.format(path="/promotions", headers=lists).encode())
+
+
 @pytest.mark.parametrize("headers", ["", "Host:\r\n"])
 def test_a_flight_that_is_added_without_a_host_has_an_address_without_one(
     migrated: Path, headers: str, tmp_path: Path

@@ -242,6 +242,13 @@ def test_an_unknown_path_is_a_404_problem(gateway: Gateway, path: str) -> None:
     assert_problem(answer, 404)
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/identity"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "TRACE"])
+def test_what_the_gateway_answers_itself_can_only_be_read(gateway: Gateway, method: str, path: str) -> None:
+    answer = gateway.call(method, path)
+    assert (answer.status_code, answer.headers["allow"], answer.json()["status"]) == (405, "GET, HEAD, OPTIONS", 405)
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/reservations/../healthz", "/flights/%2e%2e/healthz"])
 def test_healthz_is_the_gateways_own(gateway: Gateway, path: str) -> None:
     prepared = requests.Request("GET", gateway.url).prepare()

@@ -104,6 +104,14 @@ def test_a_broken_structured_event_is_refused(members: str) -> None:
         parse([("content-type", "application/cloudevents+json")], _structured(members))
 
 
+@pytest.mark.parametrize("doubled", ["ce-id", "CE-Subject", "Content-Type"])
+def test_an_attribute_that_is_there_twice_is_refused(doubled: str) -> None:
+    sent = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "T", "ce-subject": "1"}
+    headers = [*sent.items(), ("content-type", "application/json"), (doubled, "2")]
+    with pytest.raises(NotAnEvent, match=f"{doubled.lower()} is there more than once"):
+        parse(headers, b"{}")
+
+
 def test_a_deeply_nested_body_is_refused() -> None:
     with pytest.raises(NotAnEvent):
         parse([("content-type", "application/cloudevents+json")], b"[" * 100_000)

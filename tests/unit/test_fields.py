@@ -1,5 +1,6 @@
 """What clients write, and the sentence they get when it cannot be read."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -61,6 +62,36 @@ def test_what_is_not_an_instant_is_refused(written: Any) -> None:
 def test_what_is_not_text_is_refused(written: Any) -> None:
     with pytest.raises(ValueError, match="must"):
         fields.text()(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "",
+            " ",
+            "\u3000",
+            "\u200b",
+            "\u3164",
+            "KE\u200b081",
+            "KE\u202e180",
+            "\ufeffKE081",
+            "KE\u00a0081",
+            "KE\u2028",
+        ),
+        *("KE\x07", " KE081", "KE081 ", "KE  081", "\ud800", "K" * 21, 81, None),
+    ],
+    ids=ascii,
+)
+def test_a_name_that_nobody_could_see_or_tell_from_another_is_refused(written: Any) -> None:
+    with pytest.raises(ValueError, match="must "):
+        fields.name(20)(written)
+
+
+@pytest.mark.parametrize("written", ["KE081", "K", "KE 081", "대한 81", "e\u0301", "🛫"])
+def test_a_name_is_any_text_that_can_be_seen(written: str) -> None:
+    assert fields.name(20)(written) == written
+    assert re.search(fields.name(20).schema["pattern"], written)
 
 
 def test_all_wrong_fields_are_named_at_once_and_unknown_ones_are_ignored() -> None:
