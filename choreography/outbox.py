@@ -5,31 +5,24 @@ Sending twice is harmless: consumers know a repeat. Nothing here can change the 
 """
 
 import atexit
-import functools
 import hashlib
-import json
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, bindparam, delete
+from sqlalchemy import URL, Connection, Engine
 
-from choreography import backlog, clock, events, origins, prepared, store, tokens, tracing, wire
-from choreography.backlog import COUNT_AND_OLDEST, SENDERS, Rounds, remove
+from choreography import backlog, clock, events, ingress, origins, store, tracing, wire
+from choreography.backlog import COUNT_AND_OLDEST, Rounds
 from choreography.errors import BrokerAway, EventRefused, TryAgain
 from choreography.events import Event, Glossary
 from choreography.logs import log, note
 from choreography.relay import Relay
+from choreography.sent import Sent
 from choreography.settings import settings
-
-if TYPE_CHECKING:
-    from urllib3 import HTTPConnectionPool
 
 T = TypeVar("T")
 Said = Event | Sequence[Event] | None
@@ -42,14 +35,7 @@ PATIENT = (2.0, 5.0)
 """The same where no request waits: a broker in memory answers only after its deliveries, which wake functions."""
 LEFT_BEHIND = timedelta(seconds=5)
 """What is older than this was not left by a request that is still at work."""
-OF_THE_EVENT = {400, 413, 415, 422, 431}
-"""What a broker answers to an event that it will never take. All the rest (404, 429, 5xx) is about the broker."""
 
-MOST_REMOVED = 50
-"""Rows that a request removes beside its own effect."""
-
-_REMOVE = delete(OUTBOX).where(OUTBOX.c.id == bindparam("row"))
-_NO_SINK = "K_SINK is not set: this function has no SinkBinding that gives it the broker's address."
 _relays: dict[tuple[URL, str], Relay] = {}
 _making = threading.Lock()
 
@@ -72,7 +58,7 @@ def commit(
         return result, [_written(transaction, event, source, cause, under) for event in _each(said)]
 
     with _sent.at_work():
-        result, rows = _commit(attempt)
+        result, rows = _sent.commit(attempt)
         _send_all(rows)
     return result
 
@@ -90,7 +76,7 @@ def pass_on(work: Callable[[Connection], wire.CloudEvent], sagas: Glossary) -> N
         return _write(transaction, _foreign_row(event), event, sagas.about(event["correlationid"]))
 
     with _sent.at_work():
-        _send_all([_commit(attempt)])
+        _send_all([_sent.commit(attempt)])
 
 
 def drain(until: float | None = None) -> int:
@@ -125,7 +111,7 @@ def deliver(body: bytes, timeout: tuple[float, float] = PATIENT) -> None:
     `timeout`: seconds to connect, and to wait for its 202.
     Raises BrokerAway without an answer, EventRefused for an event that it will never take, else TryAgain.
     """
-    _deliver(settings().sink, body, timeout)
+    ingress.deliver(settings().sink, body, timeout)
 
 
 def _put(sink: str | None) -> Callable[[bytes], None]:
@@ -134,40 +120,7 @@ def _put(sink: str | None) -> Callable[[bytes], None]:
 
 def _deliver_waiting(sink: str | None, body: bytes, timeout: tuple[float, float]) -> None:
     tracing.waited(body)
-    _deliver(sink, body, timeout)
-
-
-def _deliver(sink: str | None, body: bytes, timeout: tuple[float, float]) -> None:
-    event = json.loads(body)
-    with tracing.sending(event) as traced:
-        headers, content = wire.message(event)
-        _post(sink, {**headers, **traced}, content, timeout)
-
-
-def _post(sink: str | None, headers: Mapping[str, str], content: bytes, timeout: tuple[float, float]) -> None:
-    if sink is None:
-        raise BrokerAway(_NO_SINK)
-    import urllib3  # noqa: PLC0415 - a part of a cold start, which functions that never send are spared
-
-    pool, path = _broker(sink)
-    try:
-        status = pool.urlopen(
-            "POST",
-            path,
-            body=content,
-            headers={**headers, **tokens.own()},
-            timeout=urllib3.Timeout(*timeout),
-            redirect=False,
-            retries=False,
-        ).status
-    except urllib3.exceptions.HTTPError as error:
-        raise BrokerAway(f"The broker is out of reach ({type(error).__name__}).") from error
-    except ValueError as error:  # of the standard library's http.client, which has sent nothing
-        raise EventRefused("An attribute of this event has a name that no header can have.") from error
-    if status in OF_THE_EVENT:
-        raise EventRefused(f"The broker answered {status}.")
-    if status != HTTPStatus.ACCEPTED:
-        raise TryAgain(f"The broker answered {status}.")
+    ingress.deliver(sink, body, timeout)
 
 
 @dataclass(frozen=True)
@@ -179,81 +132,7 @@ class _Written:
     about: dict[str, str]
 
 
-@dataclass
-class _Sent:
-    """Rows whose events the broker has taken, to be removed by the next transaction of this process.
-
-    While another request is at work there will be one, or that request removes them when it is the last. So a row
-    costs a transaction of its own only where requests come one at a time. Where the process dies with some of them,
-    they are sent again, which is harmless.
-    """
-
-    _waiting: list[str] = field(default_factory=list)
-    _leaving: set[str] = field(default_factory=set)
-    """Those that a transaction is about to remove."""
-    _at_work: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, row: str) -> None:
-        with self._lock:
-            self._waiting.append(row)
-
-    def rows(self) -> set[str]:
-        with self._lock:
-            return {*self._waiting, *self._leaving}
-
-    @contextmanager
-    def removed(self, most: int) -> Iterator[list[str]]:
-        """Some of them, for the caller to remove; where that fails, they wait for somebody else."""
-        with self._lock:
-            rows, self._waiting = self._waiting[:most], self._waiting[most:]
-            self._leaving.update(rows)
-        try:
-            yield rows
-        except BaseException:
-            with self._lock:
-                self._waiting += rows
-            raise
-        finally:
-            with self._lock:
-                self._leaving.difference_update(rows)
-
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """A request that writes, and then sends. The last one to leave removes what is left."""
-        with self._lock:
-            self._at_work += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._at_work -= 1
-                is_last = not self._at_work
-            if is_last:
-                _remove_sent()
-
-
-_sent = _Sent()
-
-
-def _commit(work: Callable[[Connection], T]) -> T:
-    """As `store.commit`, with the removal of what other requests have sent."""
-    with _sent.removed(MOST_REMOVED) as gone:
-
-        def attempt(transaction: Connection) -> T:
-            for row in gone:  # first: `work` may say the same event again
-                prepared.changed(transaction, _REMOVE, {"row": row})
-            return work(transaction)
-
-        return store.commit(attempt)
-
-
-def _remove_sent() -> None:
-    try:
-        with _sent.removed(sys.maxsize) as gone:
-            remove(gone, store.database())
-    except Exception:  # they are removed, or sent again, later
-        log.warning("what was sent stays in the outbox for now", exc_info=True)
+_sent = Sent()
 
 
 def _each(said: Said) -> Sequence[Event]:
@@ -298,7 +177,7 @@ def _send(written: _Written) -> None:
 def _send_at_once(identity: str, body: bytes) -> None:
     there, sink = store.database(), settings().sink
     if sink is None:
-        raise BrokerAway(_NO_SINK)
+        raise BrokerAway(ingress.NO_SINK)
     relay = _relay(there, sink)
     with relay.turn(identity) as ours:
         problem = _refusal(body) if ours else None
@@ -342,13 +221,3 @@ def _relay(there: Engine, sink: str) -> Relay:
             _relays[there.url, sink] = Relay(Rounds(there, _put(sink), _sent.rows), max(1, settings().threads - 1))
             atexit.register(_relays[there.url, sink].end)
         return _relays[there.url, sink]
-
-
-@functools.cache
-def _broker(sink: str) -> tuple["HTTPConnectionPool", str]:
-    """The connections to a broker, and its path. No proxy lies between a function and its broker."""
-    # by urllib3 alone: a request by requests, which builds on it, costs three times as much
-    from urllib3 import connection_from_url  # noqa: PLC0415 - as above
-    from urllib3.util import parse_url  # noqa: PLC0415 - as above
-
-    return connection_from_url(sink, maxsize=SENDERS + settings().threads), parse_url(sink).request_uri

@@ -21,7 +21,7 @@ import provider
 import reservations
 import sink
 from airline.events import Event, Paid, PaymentRefunded, ReservationConfirmed
-from choreography import backlog, idempotency, outbox, store, wire
+from choreography import backlog, idempotency, ingress, outbox, store, wire
 from choreography.errors import Conflict, TryAgain
 from testbed.sample_events import NOON, canceled, decreased, placed
 from tests.databases.in_parallel import at_once, ruled
@@ -217,7 +217,7 @@ def test_many_services_prune_the_same_keys_at_once(in_reserve: Service) -> None:
 
 def test_the_outbox_is_sent_oldest_first_over_many_pages(in_reserve: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[bytes] = []
-    monkeypatch.setattr(outbox, "_deliver", lambda _, body, __: sent.append(body))
+    monkeypatch.setattr(ingress, "deliver", lambda _, body, __: sent.append(body))
     monkeypatch.setattr(backlog, "BATCH", 2)
     later = NOON.replace(microsecond=1000)
     rows = [{"id": each, "body": each, "created_at": later if each in "de" else NOON} for each in "daebc"]

@@ -12,7 +12,7 @@ import pytest
 import requests
 from sqlalchemy import insert, select, update
 
-from choreography import backlog, clock, outbox, relay, store, wire
+from choreography import backlog, clock, ingress, outbox, relay, store, wire
 from choreography.errors import BrokerAway, EventRefused, TryAgain
 from testbed.hosting import HostedAirline
 from testbed.recording_broker import RecordingBroker
@@ -245,7 +245,7 @@ def test_an_event_that_waited_does_not_wait_for_the_202_of_the_one_before_it(
         if len(sent) > 1:  # the first one finds out whether the broker is there
             together.wait(timeout=10)
 
-    monkeypatch.setattr(outbox, "_deliver", deliver)
+    monkeypatch.setattr(ingress, "deliver", deliver)
     leave_unsent(5)  # one alone, and then two pairs
 
     assert (outbox.drain(), waiting(airline)) == (5, 0)
@@ -291,7 +291,7 @@ def test_a_thousand_events_that_the_broker_never_takes_keep_no_other_from_being_
 
     for timed in (outbox, backlog):
         monkeypatch.setattr(timed, "time", SimpleNamespace(monotonic=lambda: clock_of_a_tick[0]))
-    monkeypatch.setattr(outbox, "_deliver", deliver)
+    monkeypatch.setattr(ingress, "deliver", deliver)
     leave_unsent(1000)
     leave_unsent(1, named="good")
     with store.database().begin() as connection:
@@ -316,7 +316,8 @@ def away(*_: object, **__: object) -> None:
 def test_nothing_that_happens_after_the_commit_changes_the_answer(
     airline: HostedAirline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch, step: str, trouble: object
 ) -> None:
-    monkeypatch.setattr(outbox, step, trouble)
+    room = "sent" if step == "remove" else "outbox"
+    monkeypatch.setattr(f"choreography.{room}.{step}", trouble)
     reserve = airline.function("reserve")
 
     placed = reserve.post("/reservations", json=WISH, headers={"Idempotency-Key": "k"})

@@ -26,7 +26,7 @@ import reservations
 from airline import ids
 from airline.events import AIRLINE
 from airline.settings import settings
-from choreography import clock, logs, outbox, store, wire
+from choreography import clock, ingress, logs, outbox, store, wire
 from choreography.errors import BrokerAway, NotFound, TryAgain
 from choreography.relay import Relay, Round
 from choreography.settings import settings as kit_settings
@@ -303,7 +303,7 @@ class Simulation:
         patch.setenv("K_SINK", "http://broker.test")
         settings.cache_clear()
         kit_settings.cache_clear()
-        patch.setattr(outbox, "_deliver", lambda _sink, body, _timeout: self._send(body))
+        patch.setattr(ingress, "deliver", lambda _sink, body, _timeout: self._send(body))
         patch.setattr(outbox, "_relay", lambda _there, _sink: _WithoutThread(lambda _: Round(0, False), 1))
         patch.setattr("provider.ledger._database", lambda: self.provider_service.engine)
         patch.setattr("provider.charges.SLOW_SECONDS", 0)
