@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import local
+from typing import NamedTuple
 
 import psutil
 import requests
@@ -30,6 +31,15 @@ from testbed.running_system import RunningSystem, eventually, running_system
 CLIENTS = 64
 GOAL_RATIO, GOAL_SECONDS = 1.5, 15
 _thread = local()
+
+
+class Answer(NamedTuple):
+    """Of one POST: the reservation, or what was wrong; when it was sent (time.time()), and how long it took."""
+
+    identity: str
+    sent: float
+    seconds: float
+    wrong: str
 
 
 @dataclass(frozen=True)
@@ -93,32 +103,32 @@ def posted(system: RunningSystem, flight: int, rate: float, seconds: float) -> A
     """Places reservations at a rate for so long; returns when all are answered."""
     gateway, start = system.gateway, time.perf_counter()
 
-    def place(number: int) -> tuple[str, float, str]:
+    def place(number: int) -> Answer:
         time.sleep(max(0.0, start + number / rate - time.perf_counter()))
         return post(gateway, flight, number)
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         done = list(pool.map(place, range(int(rate * seconds))))
     return Answers(
-        {identity: 0.0 for identity, _, _ in done if identity},
-        sorted(took for _, took, _ in done),
-        [wrong for _, _, wrong in done if wrong],
+        {one.identity: one.sent for one in done if one.identity},
+        sorted(one.seconds for one in done),
+        [one.wrong for one in done if one.wrong],
     )
 
 
-def post(gateway: str, flight: int, number: int) -> tuple[str, float, str]:
-    """The id of a reservation, how long its POST took, and why there is none."""
+def post(gateway: str, flight: int, number: int) -> Answer:
+    """Places one reservation."""
     if not hasattr(_thread, "session"):
         _thread.session = requests.Session()
     wish = {"customerId": number % 100 + 1, "flightId": flight, "seatQty": 1}
-    start = time.perf_counter()
+    sent, start = time.time(), time.perf_counter()
     try:
         answer = _thread.session.post(f"{gateway}/reservations", json=wish, timeout=60)
         identity = str(answer.json()["reservationId"]) if answer.status_code == requests.codes.created else ""
         wrong = "" if identity else f"{answer.status_code}: {answer.text[:200]}"
     except requests.RequestException as error:
         identity, wrong = "", repr(error)
-    return identity, time.perf_counter() - start, wrong
+    return Answer(identity, sent, time.perf_counter() - start, wrong)
 
 
 @contextmanager

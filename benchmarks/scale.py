@@ -180,6 +180,8 @@ def main() -> None:
         costs: list[dict[str, Any]] = [vars(one) | {"ratio": one.ratio} for one in found]
         told = {
             "asked": {"reservations": asked.reservations, "on": asked.on, "only": asked.only},
+            "against": FEW,
+            "goal": GOAL,
             "load before": load,
             "machine": machine(),
             "costs": costs,

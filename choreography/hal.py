@@ -86,9 +86,11 @@ def created(body: Mapping[str, Any]) -> Response:
 def collection(request: Request, name: str, items: Iterable[Mapping[str, Any]], page: Page, found: Found) -> Response:
     """A page of a collection, with links to its neighbours; an empty one keeps its empty list.
 
-    `totalIsLeast` is there, and true, where the list has at least `totalElements`. Such a list has no link `last`.
+    `totalIsLeast` is there, and true, where the list has at least `totalElements`, on at least `totalPages`. Such a
+    list has no link `last`.
     """
-    pages = -(-found.total // page.size)
+    counted, at_least = -(-found.total // page.size), page.number + 2 if found.next else 0
+    pages = max(counted, at_least)  # a list may go on beyond what is counted
     places: dict[str, object] = {
         "size": page.size,
         "totalElements": found.total,

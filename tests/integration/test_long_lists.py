@@ -123,6 +123,29 @@ def test_a_list_longer_than_the_bound_says_that_it_has_at_least_so_many(
     assert (len(ids(last)), "next" in last["_links"]) == (1, False)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_a_list_longer_than_the_bound_is_read_to_its_end_by_pages_of_any_size(
+    airline: HostedAirline, reserve: Function, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(paging, "MOST_COUNTED", 3)
+    all_of_them = placed(airline, 5)
+
+    seen = read_on(reserve, "/reservations", "id", size)
+
+    assert sorted(shown["reservationId"] for shown in seen) == sorted(all_of_them)
+
+
+def test_a_page_that_another_one_follows_is_never_the_last_one(
+    airline: HostedAirline, reserve: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "MOST_COUNTED", 3)
+    placed(airline, 5)
+
+    page = body_of(reserve.get("/reservations?size=3"))
+
+    assert page["page"] == {"size": 3, "totalElements": 3, "totalPages": 2, "number": 0, "totalIsLeast": True}
+
+
 @pytest.mark.parametrize(
     ("order", "after"),
     [
