@@ -132,7 +132,7 @@ def _commanded(  # noqa: PLR0913 - a request
 def segment(identity: str) -> str:
     """An id as one segment of a path. Raises Refused for what would lead elsewhere: to the collection, or above it."""
     try:
-        if identity not in ("", ".", ".."):
+        if identity not in ("", ".", "..") and "/" not in identity:  # a server decodes %2F before it looks at the path
             return quote(identity, safe="")
     except UnicodeEncodeError:  # bytes of another encoding than that of the terminal
         pass
@@ -185,7 +185,7 @@ def _host(base: str) -> str:
         parts = urlsplit(base)
     except ValueError:  # brackets without an IPv6 address
         parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise Refused(f"{base} is not the address of an airline; it should look like {EXAMPLE}")
     return parts.hostname
 

@@ -160,7 +160,7 @@ def canceled_is_refunded(books: Books, moment: Moment) -> Iterator[Finding]:
 
 
 def payments(books: Books, moment: Moment) -> Iterator[Finding]:
-    """Every payment agrees with the provider's ledger, and the ledger has no other money."""
+    """Every payment agrees with the provider's ledger and is of who reserved, and the ledger has no other money."""
     reservations = {reservation["reservationId"]: reservation for reservation in books.reservations}
     paid = {payment["reservationId"]: payment for payment in books.payments}
     entries: dict[str, dict[str, Item]] = defaultdict(dict)
@@ -170,10 +170,13 @@ def payments(books: Books, moment: Moment) -> Iterator[Finding]:
         reservation, payment = reservations.get(identity), paid.get(identity)
         if (reservation and not moment.at_rest(reservation)) or (payment and payment["status"] in UNDER_WAY):
             continue
+        flight = reservation["flightId"] if reservation else None
         said = (payment["status"], payment["amount"]) if payment else NO_PAYMENT
         if said != (found := _by_the_ledger(entries[identity])):
-            flight = reservation["flightId"] if reservation else None
             yield identity, f"{said[0]} {said[1]}, by the ledger {found[0]} {found[1]}", flight
+        elif reservation and payment and payment["customerId"] != reservation["customerId"]:
+            detail = f"paid by customer {payment['customerId']}, reserved by customer {reservation['customerId']}"
+            yield identity, detail, flight
 
 
 def ends(books: Books, moment: Moment) -> Iterator[Finding]:

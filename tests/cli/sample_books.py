@@ -45,7 +45,7 @@ def entry(key: str = "GOOD", kind: str = "charge", accepted: bool = True, amount
 
 
 def payment(reservation: str = "GOOD", status: str = "PAID", amount: int = 300) -> dict[str, Any]:
-    return {"reservationId": reservation, "status": status, "amount": amount}
+    return {"reservationId": reservation, "customerId": 7, "status": status, "amount": amount}
 
 
 def customer(placed: int = 2, confirmed: int = 1, canceled: int = 1) -> dict[str, Any]:

@@ -349,7 +349,7 @@ def test_a_command_whose_end_is_unknown_names_its_key(typed: Typed, fake: FakeAi
     assert "Idempotency-Key: mine" in said.err
 
 
-@pytest.mark.parametrize("identity", ["", ".", ".."])
+@pytest.mark.parametrize("identity", ["", ".", "..", "/", "7Q2M9XW4TBCK/"])
 @pytest.mark.parametrize("words", [("saga", "show"), ("dead-letters", "show"), ("dead-letters", "replay"), ("cancel",)])
 def test_what_would_be_the_path_of_all_of_them_is_not_an_id(
     typed: Typed, fake: FakeAirline, words: tuple[str, ...], identity: str

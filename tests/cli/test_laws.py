@@ -35,6 +35,7 @@ def test_sound_books_break_no_law() -> None:
         ({"payments": [payment()]}, "payments = the provider's ledger", "BACK"),
         ({"payments": [payment(status="FAILED")]}, "payments = the provider's ledger", "GOOD"),
         ({"payments": [payment(amount=299)]}, "payments = the provider's ledger", "GOOD"),
+        ({"payments": [payment() | {"customerId": 8}]}, "payments = the provider's ledger", "GOOD"),
         ({"payments": [payment("NOBODY")]}, "payments = the provider's ledger", "NOBODY"),
         ({"ledger": [entry(accepted=False)]}, "payments = the provider's ledger", "GOOD"),
         ({"ledger": [entry(), entry("BACK")]}, "payments = the provider's ledger", "BACK"),
