@@ -74,7 +74,7 @@ class Screen:
 
     def status(self, text: str | re.Pattern[str]) -> None:
         """Waits until the line that a screen reader hears says so."""
-        expect(self.find("status")).to_have_text(text)
+        expect(self.page.get_by_role("status").and_(self.find("status"))).to_have_text(text)
 
     def search(self, passengers: int, code: str = "") -> None:
         self.find("passengers").fill(str(passengers))

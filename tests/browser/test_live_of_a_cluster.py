@@ -42,6 +42,7 @@ def test_the_board_of_a_cluster_shows_who_wakes_and_each_event_and_what_is_not_k
     expect(decrease).to_have_attribute("data-state", "asleep")
     board.cluster.becomes("ADDED", pod("decrease-seats"))
     expect(decrease).to_have_attribute("data-state", "waking")
+    expect(decrease).to_contain_text(re.compile(r"waking for [\d,.]+ s|[\d,.]+초째 깨어나는 중"))
     board.cluster.becomes("MODIFIED", pod("decrease-seats", ready="2026-11-28T12:00:02Z"))
     expect(decrease).to_have_attribute("data-state", "awake")
 

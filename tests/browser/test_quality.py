@@ -36,6 +36,15 @@ UNNAMED = """() => [...document.querySelectorAll("button, input, select, textare
 """Controls without a data-testid, but for those of Swagger UI."""
 
 
+UNSEEN = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary, [tabindex='0']")]
+    .filter((one) => {
+        one.focus();
+        const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(one);
+        return document.activeElement === one && (outlineStyle === "none" || outlineWidth === "0px") && boxShadow === "none";
+    }).map((one) => one.outerHTML.slice(0, 100))"""
+"""Controls at which nobody who goes by keyboard sees that he is there."""
+
+
 @pytest.fixture(scope="module")
 def addresses(system: RunningSystem) -> dict[str, str]:
     """An address for each screen, and what is there when it is whole."""
@@ -79,6 +88,8 @@ def test_no_screen_violates_a_rule_of_accessibility_or_is_wider_than_a_phone(
 ) -> None:
     context = browser.new_context(viewport=PHONE, locale=locale, color_scheme=scheme)
     screen = watched(context.new_page(), system)
+    asked: list[str] = []
+    screen.page.on("request", lambda one: asked.append(one.url))
     for address, whole in addresses.items():
         screen.open(address)
         expect(screen.find(whole).first).to_be_visible()
@@ -86,11 +97,14 @@ def test_no_screen_violates_a_rule_of_accessibility_or_is_wider_than_a_phone(
         assert found.violations_count == 0, f"{address}\n{found.generate_report()}"
         assert screen.page.evaluate(BEYOND, PHONE["width"]) == [], address
         assert screen.page.evaluate(UNNAMED) == [], address
+        screen.page.keyboard.press("Tab")
+        assert screen.page.evaluate(UNSEEN) == [], address
         screen.page.set_viewport_size(NARROW)
         assert screen.page.evaluate(BEYOND, NARROW["width"]) == [], address
         screen.page.set_viewport_size(PHONE)
     context.close()
     assert screen.errors == []
+    assert [url for url in asked if not url.startswith((system.gateway, "data:"))] == []
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,7 @@ def test_while_flight_seats_wakes_the_page_says_who_is_waking(screen: Screen) ->
         screen.open("/?passengers=1")
         expect(screen.find("skeleton").first).to_be_attached()
         screen.status(re.compile("flight-seats"))
+        assert screen.page.evaluate("document.getAnimations().length") == 0  # as this person wants it
 
     expect(screen.find("flight").first).to_be_visible()
 

@@ -162,3 +162,4 @@ def test_the_timeline_names_each_event(screen: Screen) -> None:
 
     for event in ("ReservationPlaced", "RemainingSeatsDecreased", "Paid", "ReservationConfirmed"):
         expect(screen.page.locator("details")).to_contain_text(event)
+    expect(screen.page.locator("details time").first).to_have_text(re.compile(r"\d GMT\+9$"))
