@@ -45,7 +45,7 @@ def test_the_dashboard_counts_confirmed_and_canceled_and_says_by_which_rule(scre
 
     for name, count in counted.items():
         expect(screen.find(name)).to_have_text(str(count))
-    expect(screen.find("recentReserveDate")).to_have_text(re.compile(r"\d{1,2} \w+ \d{4}"))
+    expect(screen.find("recentReserveDate")).to_have_text(re.compile(r"\w+ \d{1,2}, \d{4}"))
     expect(screen.find("rule")).not_to_be_empty()
 
 

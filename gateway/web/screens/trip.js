@@ -150,10 +150,15 @@ export default function start({ main, parameters: [pasted] }) {
 const step = ({ name, result }) => html`<li class=${result} data-testid="step-${name}" data-result=${result}>
   <span class="dot" aria-hidden="true"></span><span>${t(`step_${name}`)}</span><span class="soft">${t(`result_${result}`)}</span></li>`;
 
-const compensation = ({ seatsBack, moneyBack, refunded }) => html`<ul class="ticks">
-  <li data-testid="seats-back" data-done=${seatsBack}>${seatsBack ? "✓" : "…"} ${t(seatsBack ? "seatsBack" : "seatsComing")}</li>
+const compensation = ({ steps, seatsBack, moneyBack, refunded }) => html`<ul class="ticks">
+  <li data-testid="seats-back" data-done=${seatsBack}>${seatsBack ? "✓" : "…"} ${seatsWords(seatsBack, steps[1].result === "done")}</li>
   <li data-testid="money-back" data-done=${moneyBack}>${moneyBack ? "✓" : "…"} ${moneyWords(moneyBack, refunded)}</li>
 </ul>`;
+
+function seatsWords(done, held) {
+  if (!done) return t("seatsComing");
+  return t(held ? "seatsBack" : "noSeatsHeld");
+}
 
 function moneyWords(done, refunded) {
   if (!done) return t("moneyComing");

@@ -34,7 +34,7 @@ export default {
   step_requested: "Requested", step_seats: "Seats held", step_paid: "Payment", step_confirmed: "Confirmed",
   result_done: "done", result_failed: "failed", result_waiting: "waiting", result_skipped: "not needed",
   heldFor: (time) => `Ends by itself in ${time} if it is not paid by then.`,
-  seatsComing: "Seats are going back …", seatsBack: "Seats are back", moneyComing: "The refund is under way …",
+  seatsComing: "Seats are going back …", seatsBack: "Seats are back", noSeatsHeld: "No seats were held", moneyComing: "The refund is under way …",
   moneyBack: (amount) => `${amount} refunded`, nothingCharged: "Nothing was charged", alternatives: "Other flights with enough seats",
   cancel: "Cancel reservation", canceling: "Canceling …", cancelTitle: "Cancel this reservation?",
   cancelSeats: (n) => `${seats(n)} will be given back.`, cancelRefund: (amount) => `${amount} will be refunded.`,

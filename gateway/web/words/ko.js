@@ -32,7 +32,7 @@ export default {
   step_requested: "접수", step_seats: "좌석 확보", step_paid: "결제", step_confirmed: "확정",
   result_done: "완료", result_failed: "실패", result_waiting: "대기", result_skipped: "해당 없음",
   heldFor: (time) => `${time} 안에 결제되지 않으면 자동으로 취소됩니다.`,
-  seatsComing: "좌석을 되돌리는 중…", seatsBack: "좌석을 되돌렸습니다", moneyComing: "환불하는 중…",
+  seatsComing: "좌석을 되돌리는 중…", seatsBack: "좌석을 되돌렸습니다", noSeatsHeld: "확보한 좌석이 없습니다", moneyComing: "환불하는 중…",
   moneyBack: (amount) => `${amount} 환불 완료`, nothingCharged: "결제된 금액이 없습니다", alternatives: "좌석이 충분한 다른 항공편",
   cancel: "예약 취소", canceling: "취소하는 중…", cancelTitle: "예약을 취소할까요?",
   cancelSeats: (n) => `좌석 ${n}석을 반납합니다.`, cancelRefund: (amount) => `${amount}이 환불됩니다.`,
