@@ -40,7 +40,8 @@ UNSEEN = """() => [...document.querySelectorAll("a, button, input, select, texta
     .filter((one) => {
         one.focus();
         const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(one);
-        return document.activeElement === one && (outlineStyle === "none" || outlineWidth === "0px") && boxShadow === "none";
+        const outlined = outlineStyle !== "none" && outlineWidth !== "0px";
+        return document.activeElement === one && !outlined && boxShadow === "none";
     }).map((one) => one.outerHTML.slice(0, 100))"""
 """Controls at which nobody who goes by keyboard sees that he is there."""
 
