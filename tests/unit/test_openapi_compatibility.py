@@ -17,6 +17,8 @@ RELEASED = {name: resolved(document) for name, document in released(ROOT).items(
 BEFORE = copy.deepcopy(RELEASED)
 NOW = {path.name: path for path in ROOT.glob("functions/*/*.openapi.json")}
 BOUNDS = {"minimum": 1, "minLength": 1, "minItems": 1, "maximum": -1, "maxLength": -1, "maxItems": -1}
+ON_PURPOSE = tuple(f"{one}: body.flightCode refuses" for one in ("POST /flights", "PATCH /flights/{flightId}"))
+"""What was taken by mistake and is refused now: codes with characters that nobody can see."""
 Place = tuple[str, Json]
 Change = Callable[[Json], object]
 
@@ -51,7 +53,9 @@ def test_every_document_of_the_release_is_still_served() -> None:
 
 @documents
 def test_clients_of_the_last_release_can_go_on(name: str) -> None:
-    assert breaks(RELEASED[name], resolved(json.loads(NOW[name].read_text("utf-8")))) == []
+    found = breaks(RELEASED[name], resolved(json.loads(NOW[name].read_text("utf-8"))))
+
+    assert [sentence for sentence in found if not sentence.startswith(ON_PURPOSE)] == []
 
 
 @documents
