@@ -1,13 +1,11 @@
 """The airline that a command means if none is named: the one that runs in this checkout."""
 
-import os
 from http import HTTPStatus
 from pathlib import Path
 
 import requests
 
-from cli import token_file
-from client import gateway
+from client import gateway, token_file
 from client.errors import Unreachable
 from client.gateway import Airline, open_session
 from laptop.data_folder import is_running, read_state
@@ -23,12 +21,7 @@ def connect(url: str | None = None, host_header: str | None = None, data: Path =
     Who has signed in there, or has a token in AIRLINE_TOKEN, shows it.
     Raises Unreachable if nothing runs, rather than call somebody else's, and Refused for what is not a URL.
     """
-    airline = gateway.connect(url or _url_here(data), host_header)
-    if given := os.environ.get("AIRLINE_TOKEN"):
-        airline.session.auth = token_file.bearer(lambda: given)
-    elif token_file.signed_in(airline.url):
-        airline.session.auth = token_file.bearer(lambda: token_file.token(airline.url))
-    return airline
+    return token_file.show(gateway.connect(url or _url_here(data), host_header))
 
 
 def _url_here(data: Path) -> str:

@@ -2,7 +2,8 @@
 
 Where KUBECONFIG is set, on the airline in AIRLINE_NAMESPACE (airline) of that cluster; else, what a laptop can show, on
 this machine. AIRLINE_URL and AIRLINE_HOST are the gateway's address and its name there, where it is not to be reached
-at the URL that Knative gave it.
+at the URL that Knative gave it. Where the airline asks who calls, it sees the token in AIRLINE_TOKEN, or that of
+`airline login`: an operator's.
 """
 
 import argparse

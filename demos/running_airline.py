@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from client import gateway
+from client import gateway, token_file
 from client.gateway import Airline
 from demos.instances import Instance
 from demos.watching import Watch
@@ -22,8 +22,8 @@ class RunningAirline:
     pause: float
 
     def connect(self) -> Airline:
-        """A connection of its own, one for each thread."""
-        return gateway.connect(self.url, self.host)
+        """A connection of its own, one for each thread; it shows the token of `airline login`, or AIRLINE_TOKEN."""
+        return token_file.show(gateway.connect(self.url, self.host))
 
     def watch(self) -> Watch:
         """To be opened by `with`."""

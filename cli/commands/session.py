@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from cli import token_file
 from cli.invocation import Invocation, answer, note
-from client import gateway, sign_in
+from client import gateway, sign_in, token_file
 from client.errors import Refused
 from terminal import tables
 

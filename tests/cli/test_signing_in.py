@@ -9,8 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli import token_file
-from client import sign_in
+from client import sign_in, token_file
 from client.sign_in import Device, Issuer
 from tests.cli.conftest import Output
 from tests.cli.fake_airline import FakeAirline

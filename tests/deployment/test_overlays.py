@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from broker.embedded.yaml_documents import yaml_documents
 from choreography import migrations
@@ -290,6 +291,35 @@ def test_a_changed_setting_rolls_a_new_revision_of_exactly_those_who_read_it(
     readers = {name for name, service in functions_of(was).items() if rolled in {None, folder_of(service)}}
     assert different == readers
     assert services_of(was)["gateway"].spec == services_of(becomes)["gateway"].spec
+
+
+def test_a_new_password_of_the_mail_server_rolls_new_revisions_of_those_who_send_mails(tmp_path: Path) -> None:
+    (tmp_path / "after").mkdir()
+    change = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "notifications-secrets", "namespace": "airline"},
+    }
+    patch = {"patch": yaml.safe_dump(change | {"stringData": {"SMTP_PASSWORD": "new"}})}
+    overlay, components = COMBINATIONS["notifications"]
+
+    was = functions_of(rendered("notifications"))
+    becomes = functions_of(render(combination(tmp_path / "after", overlay, components, patches=[patch])))
+
+    different = {name for name, service in was.items() if service.spec != becomes[name].spec}
+    assert different == {"notify-customer", "notifications-housekeeping", "contacts"}
+
+
+@pytest.mark.parametrize("components", [("mysql", "notifications"), ("notifications",)])
+def test_mails_are_remembered_on_the_database_server_of_the_reservations(
+    tmp_path: Path, components: tuple[str, ...]
+) -> None:
+    settings = of(render(combination(tmp_path, IN_MEMORY, components)), "ConfigMap")
+
+    kept, mails = (
+        settings[f"{name}-settings"].content["data"]["DATABASE_URL"] for name in ("reserve", "notifications")
+    )
+    assert mails == kept.removesuffix("reserve") + "notifications"
 
 
 def test_without_hashed_settings_nothing_would_roll() -> None:

@@ -18,6 +18,7 @@ from demos.errors import DemoFailed
 from demos.hpa import Reading
 from demos.instances import Instance, Sample, State
 from demos.load import Availability, Load, Target
+from demos.running_airline import RunningAirline
 from demos.watching import Watch
 from terminal import tables
 from terminal.console import plain
@@ -275,6 +276,13 @@ def test_the_gateway_is_asked_by_its_name_where_its_address_is_another(
 def test_a_gateway_without_a_url_is_not_ready() -> None:
     with pytest.raises(DemoFailed, match="not Ready"):
         cluster.address({"status": {}})
+
+
+def test_a_demo_shows_the_token_that_the_command_line_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRLINE_TOKEN", "of.an.operator")
+    running = RunningAirline("here", "http://127.0.0.1:9", None, frozenset(), list, 1.0)
+
+    assert gateway.token_of(running.connect()) == "of.an.operator"
 
 
 def test_ready_is_what_is_ready_as_it_is_written_now() -> None:

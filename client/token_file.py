@@ -15,6 +15,7 @@ import requests
 
 from client import sign_in
 from client.errors import ClientError
+from client.gateway import Airline
 from client.sign_in import Issuer, Tokens
 
 EARLY = 30.0
@@ -44,6 +45,15 @@ def forget(url: str) -> bool:
 def signed_in(url: str) -> bool:
     """Whether somebody has signed in there."""
     return url in _read(place())
+
+
+def show(airline: Airline) -> Airline:
+    """The same airline, which sees the token in AIRLINE_TOKEN from now on, or that of who has signed in there."""
+    if given := os.environ.get("AIRLINE_TOKEN"):
+        airline.session.auth = bearer(lambda: given)
+    elif signed_in(airline.url):
+        airline.session.auth = bearer(lambda: token(airline.url))
+    return airline
 
 
 def token(url: str) -> str:
