@@ -176,13 +176,16 @@ def test_a_command_sent_many_times_at_once_by_one_key_is_carried_out_once(in_res
 def test_of_many_commands_by_one_key_of_which_the_first_ones_fail_one_is_carried_out(in_reserve: Service) -> None:
     failures = iter([True, True, True])
 
-    def work(transaction: Connection) -> tuple[Response, None]:
-        row = reservations.place("R0", COLUMNS, transaction)
-        if next(failures, False):
-            raise Conflict("refused")
-        return Response(row.id, 201), None
-
     def send() -> str:
+        fails: list[bool] = []
+
+        def work(transaction: Connection) -> tuple[Response, None]:
+            row = reservations.place("R0", COLUMNS, transaction)
+            fails.append(fails[0] if fails else next(failures, False))  # run again, it ends as before
+            if fails[0]:
+                raise Conflict("refused")
+            return Response(row.id, 201), None
+
         try:
             return str(idempotency.carry_out(keyed(), work, reservations.SOURCE).get_data(as_text=True))
         except Conflict as error:
