@@ -82,6 +82,20 @@ class RunningSystem:
         return self.process.wait(timeout=20)
 
 
+def between_ticks(system: RunningSystem, look: Callable[[], Found]) -> Found:
+    """What `look` finds while no schedule wakes anybody; it looks again where one has."""
+    while True:
+        ticked = _housekeeping(system)
+        found = look()
+        if _housekeeping(system) == ticked:
+            return found
+
+
+def _housekeeping(system: RunningSystem) -> dict[str, Any]:
+    services = system.state["services"].items()
+    return {name: (one["state"], one["starts"]) for name, one in services if name.endswith("-housekeeping")}
+
+
 def start_system(data: Path, *arguments: str, project: Path = ROOT) -> RunningSystem:
     """Starts a system without waiting for it, from this checkout or a copy of it."""
     data.mkdir(parents=True, exist_ok=True)
