@@ -72,7 +72,8 @@ class Filled:
 def ended(count: int) -> Iterator[Ended]:
     """The reservations, oldest first; the same at each call."""
     chance, customers, used = random.Random(1), max(1, count // OF_CUSTOMER), max(1, count // OF_FLIGHT)
-    start, step = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=DAYS), timedelta(days=DAYS) / count
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)  # the same for all tables
+    start, step = today - timedelta(days=DAYS), timedelta(days=DAYS) / count
     for number in range(count):
         flight, seats = 1 + number % used, 1 + number % 3
         yield Ended(
