@@ -12,6 +12,14 @@ def reservations_of(screen: Screen, flight: int) -> int:
     return int(screen.airline.get(f"/reservations?flightId={flight}")["page"]["totalElements"])
 
 
+def form_of(screen: Screen, customer: str = "7") -> int:
+    """Opens the form for one seat of a new flight with five, for that customer. Returns the flight."""
+    flight = screen.airline.add_flight(seats=5)
+    screen.open(f"/book?flight={flight}&passengers=1")
+    screen.find("customer").fill(customer)
+    return flight
+
+
 def test_the_total_of_the_whole_party_is_shown_before_anybody_pays(screen: Screen) -> None:
     screen.open(f"/book?flight={screen.airline.add_flight(seats=5, cost=2500)}&passengers=3")
 
@@ -19,9 +27,7 @@ def test_the_total_of_the_whole_party_is_shown_before_anybody_pays(screen: Scree
 
 
 def test_while_a_booking_is_sent_its_button_is_locked(screen: Screen) -> None:
-    flight = screen.airline.add_flight(seats=5)
-    screen.open(f"/book?flight={flight}&passengers=1")
-    screen.find("customer").fill("7")
+    flight = form_of(screen)
     with stopped(screen.system, "reserve"):
         screen.find("book").click()
         expect(screen.find("book")).to_be_disabled()
@@ -45,9 +51,7 @@ def test_seats_that_were_taken_meanwhile_are_noticed_before_the_booking_is_sent(
 
 
 def test_a_booking_without_an_answer_is_sent_again_and_is_one_reservation(screen: Screen) -> None:
-    flight = screen.airline.add_flight(seats=5)
-    screen.open(f"/book?flight={flight}&passengers=1")
-    screen.find("customer").fill("7")
+    flight = form_of(screen)
     with stopped(screen.system, "reserve"):
         screen.find("book").click()
         screen.status(re.compile("reserve"))  # it was sent, and there is no answer yet
@@ -58,9 +62,7 @@ def test_a_booking_without_an_answer_is_sent_again_and_is_one_reservation(screen
 
 
 def test_whoever_reloads_the_page_in_the_middle_of_a_booking_and_books_again_has_booked_once(screen: Screen) -> None:
-    flight = screen.airline.add_flight(seats=5)
-    screen.open(f"/book?flight={flight}&passengers=1")
-    screen.find("customer").fill("7")
+    flight = form_of(screen)
     with stopped(screen.system, "reserve"):
         screen.find("book").click()
         screen.status(re.compile("reserve"))
@@ -95,9 +97,7 @@ def killed_until_noticed(screen: Screen) -> bool:
 
 
 def test_a_booking_that_is_refused_says_why_and_can_be_corrected(screen: Screen) -> None:
-    flight = screen.airline.add_flight(seats=5)
-    screen.open(f"/book?flight={flight}&passengers=1")
-    screen.find("customer").fill("999999999999999999")
+    form_of(screen, customer="999999999999999999")
     screen.find("book").click()
     expect(screen.find("failure")).to_contain_text("customerId")
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from testbed.running_system import RunningSystem, eventually
 from tests.browser.conftest import PATIENCE, PHONE, STILL, Screen, in_both_languages, stopped, watched
-from tests.browser.test_booking import reservations_of
+from tests.browser.test_booking import form_of, reservations_of
 from tests.browser.test_quality import BEYOND, NARROW
 
 STORAGE = {
@@ -50,9 +50,7 @@ def test_the_time_that_is_left_to_pay_is_the_airlines_whatever_the_browsers_cloc
 
 
 def test_another_language_in_the_middle_of_a_booking_changes_the_words_and_nothing_else(screen: Screen) -> None:
-    flight = screen.airline.add_flight(seats=5)
-    screen.open(f"/book?flight={flight}&passengers=1")
-    screen.find("customer").fill("71")
+    flight = form_of(screen, customer="71")
     screen.find("slow").check()
     screen.find("language").click()
     expect(screen.find("customer")).to_have_value("71")
@@ -70,9 +68,7 @@ def test_another_language_in_the_middle_of_a_booking_changes_the_words_and_nothi
 
 
 def test_whoever_goes_elsewhere_while_a_booking_is_sent_and_books_again_has_booked_once(screen: Screen) -> None:
-    flight = screen.airline.add_flight(seats=5)
-    screen.open(f"/book?flight={flight}&passengers=1")
-    screen.find("customer").fill("7")
+    flight = form_of(screen)
     with stopped(screen.system, "reserve"):
         screen.find("book").click()
         screen.status(re.compile("reserve"))

@@ -109,12 +109,15 @@ def test_the_pages_of_a_filtered_list_stay_filtered(airline: HostedAirline, rese
     assert "next" not in second["_links"]
 
 
-def test_a_list_longer_than_the_bound_says_that_it_has_at_least_so_many(
-    airline: HostedAirline, reserve: Function, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def five(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Reservations, of which no more than three are counted."""
     monkeypatch.setattr(paging, "MOST_COUNTED", 3)
-    placed(airline, 5)
+    return placed(airline, 5)
 
+
+@pytest.mark.usefixtures("five")
+def test_a_list_longer_than_the_bound_says_that_it_has_at_least_so_many(reserve: Function) -> None:
     page = body_of(reserve.get("/reservations?size=2"))
 
     assert page["page"] == {"size": 2, "totalElements": 3, "totalPages": 2, "number": 0, "totalIsLeast": True}
@@ -125,22 +128,15 @@ def test_a_list_longer_than_the_bound_says_that_it_has_at_least_so_many(
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
 def test_a_list_longer_than_the_bound_is_read_to_its_end_by_pages_of_any_size(
-    airline: HostedAirline, reserve: Function, monkeypatch: pytest.MonkeyPatch, size: int
+    reserve: Function, five: list[str], size: int
 ) -> None:
-    monkeypatch.setattr(paging, "MOST_COUNTED", 3)
-    all_of_them = placed(airline, 5)
-
     seen = read_on(reserve, "/reservations", "id", size)
 
-    assert sorted(shown["reservationId"] for shown in seen) == sorted(all_of_them)
+    assert sorted(shown["reservationId"] for shown in seen) == sorted(five)
 
 
-def test_a_page_that_another_one_follows_is_never_the_last_one(
-    airline: HostedAirline, reserve: Function, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(paging, "MOST_COUNTED", 3)
-    placed(airline, 5)
-
+@pytest.mark.usefixtures("five")
+def test_a_page_that_another_one_follows_is_never_the_last_one(reserve: Function) -> None:
     page = body_of(reserve.get("/reservations?size=3"))
 
     assert page["page"] == {"size": 3, "totalElements": 3, "totalPages": 2, "number": 0, "totalIsLeast": True}
