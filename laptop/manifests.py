@@ -42,6 +42,8 @@ class Function:
     sink: Sink | None = None
     overrides: str = ""  # K_CE_OVERRIDES: JSON, or empty when there are none
     triggers: tuple[str, ...] = ()
+    share: float | None = None
+    """Cores that its container requests, or None: on a busy node Kubernetes gives them out in this proportion."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def _function(service: Manifest, documents: Documents) -> Function:
         sink=_sink(binding["spec"]["sink"], binding["metadata"]["namespace"]) if binding else None,
         overrides=_overrides(binding) if binding else "",
         triggers=tuple(_triggers(name, documents)),
+        share=_share(_container(service), name),
     )
 
 
@@ -197,6 +200,17 @@ def _threads(service: str, concurrency: int | None, threads: Value | None) -> in
             "both must be set, and the same"
         )
     return concurrency
+
+
+def _share(container: Manifest, service: str) -> float | None:
+    """`200m` or `0.2`, a quantity of Kubernetes, in cores."""
+    requested = container.get("resources", {}).get("requests", {}).get("cpu")
+    if requested is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(m?)", str(requested), re.ASCII)
+    if not found or not float(found[1]):
+        raise ManifestError(f"Service {service}: its container requests cpu {requested}; write 200m or 0.2")
+    return float(found[1]) / (1000 if found[2] else 1)
 
 
 def _window(scaling: Manifest) -> float:

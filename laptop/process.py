@@ -31,7 +31,8 @@ class Program:
     """What to run, under which name, with which environment, where its output goes, and in which folder.
 
     `explained_by` are arguments that make a program say why it does not start, for one that ends without a word.
-    One that is `on_demand` is started by the first connection and ends on its own.
+    One that is `on_demand` is started by the first connection and ends on its own. A busy machine gives one with
+    `niceness` less of the processor (nice(1)).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Program:
     folder: Path = ROOT
     explained_by: Sequence[str] = ()
     on_demand: bool = False
+    niceness: int = 0
 
 
 @dataclass(eq=False)
@@ -138,7 +140,7 @@ def _spawn(program: Program, listener: socket.socket | None, run: Path) -> int:
             sources[_LISTENER] = passed(listener.fileno())
         return os.posix_spawn(
             "/bin/sh",
-            ["sh", "-c", _BECOME, program.name, str(program.folder), *program.arguments],
+            ["sh", "-c", _BECOME, program.name, str(program.folder), *_nice(program.niceness), *program.arguments],
             {**program.environment, "LISTEN_FDS": "1"} if listener else program.environment,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -147,6 +149,10 @@ def _spawn(program: Program, listener: socket.socket | None, run: Path) -> int:
             setpgroup=0,
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them, a child must not inherit that
         )
+
+
+def _nice(niceness: int) -> Sequence[str]:
+    return ("nice", "-n", str(niceness)) if niceness else ()
 
 
 def _locked(path: Path) -> int:

@@ -32,6 +32,7 @@ from laptop.programs import (
 from laptop.run import Run
 from laptop.runtime import RuntimeFolder, runtime_folder
 from laptop.schedule import check_schedule, keep_pinging
+from laptop.shares import niceness
 from laptop.sources import PAUSE, mistakes
 from laptop.state import write_triggers
 from laptop.systems import ROOT
@@ -120,6 +121,7 @@ async def _start(this: Run) -> None:
 
 def _begin_lifecycle(this: Run, function: Function) -> None:
     program = function_program(function, this.options, this.addresses)
+    program = replace(program, niceness=niceness(function.share, (one.share for one in this.system.functions)))
     listener = this.addresses.listeners[function.name]
 
     def launch(notify: Path) -> Child:

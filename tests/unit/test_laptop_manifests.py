@@ -15,6 +15,7 @@ from laptop.container_environment import SecretKey, Value, database_url, on_this
 from laptop.errors import ManifestError
 from laptop.manifests import Ping, Sink, read_system, seconds, with_settings
 from laptop.schedule import check_schedule, event_headers, ticks
+from laptop.shares import niceness
 from laptop.state import kept_folder
 from testbed.project import BASE
 
@@ -192,3 +193,35 @@ def test_a_tick_is_a_cloud_event_with_a_fresh_id() -> None:
     assert first["ce-source"] == "/apis/v1/namespaces/airline/pingsources/often"
     assert first["ce-partitionkey"] == "clock"
     assert first["ce-id"] != second["ce-id"]
+
+
+def requesting(cpu: object) -> dict[str, Any]:
+    service = copy.deepcopy(SERVICE)
+    service["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": cpu}}
+    return service
+
+
+@pytest.mark.parametrize(("cpu", "cores"), [("200m", 0.2), ("0.25", 0.25), (2, 2.0)])
+def test_a_function_has_the_share_of_the_processor_that_its_container_requests(
+    tmp_path: Path, cpu: object, cores: float
+) -> None:
+    (function,) = read_system(written(tmp_path, requesting(cpu))).functions
+    assert function.share == cores
+
+
+@pytest.mark.parametrize("cpu", ["much", "0", "-1", "2 cores", "1e3"])
+def test_a_share_that_is_not_a_quantity_is_refused_in_words(tmp_path: Path, cpu: str) -> None:
+    with pytest.raises(ManifestError, match="write 200m or"):
+        read_system(written(tmp_path, requesting(cpu)))
+
+
+def test_who_only_watches_a_saga_gets_less_of_a_busy_machine_than_who_moves_it() -> None:
+    shares = {function.name: function.share for function in read_system([BASE]).functions}
+    watching = {name for name, share in shares.items() if niceness(share, shares.values())}
+    policies = {name for name in shares if name.startswith(("project-", "settle-"))}
+    assert watching == policies | {name for name in shares if name.endswith("-housekeeping")}
+
+
+def test_a_quarter_of_the_share_is_six_steps_of_niceness() -> None:
+    assert [niceness(share, [0.2, 0.05, None]) for share in (0.2, 0.05, 0.0001, None)] == [0, 6, 19, 0]
+    assert niceness(None, [None]) == 0
