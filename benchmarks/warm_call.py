@@ -19,10 +19,10 @@ GOAL_CPU, GOAL_P99 = 2.4, 0.060
 _numbers = count()
 
 
-def placed() -> bytes:
+def placed(flight: int = 1) -> bytes:
     """A ReservationPlaced, as the broker delivers it."""
     identity = f"{next(_numbers):012d}"
-    data = {"reservationId": identity, "customerId": 7, "flightId": 1, "seatQty": 1, "reserveDate": "2024-11-21"}
+    data = {"reservationId": identity, "customerId": 7, "flightId": flight, "seatQty": 1, "reserveDate": "2024-11-21"}
     data |= {"paymentMethod": "accept", "expiresAt": "2026-12-01T00:00:00.000Z"}
     attributes = {"specversion": "1.0", "id": f"event-{identity}", "source": "/airline/reserve"}
     attributes |= {"type": "ReservationPlaced", "correlationid": identity, "partitionkey": identity}
