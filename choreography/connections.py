@@ -9,12 +9,15 @@ import atexit
 import functools
 import threading
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, Dialect, Engine, NullPool, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from choreography import sqlite_file
 from choreography.settings import settings
+from choreography.sqlite_file import SameFile
 
 CONNECT_SECONDS = 5
 """How long a connection may take, and how long a call waits for one of the pool."""
@@ -34,6 +37,7 @@ MYSQL = ("mysql", "mariadb")
 
 _threads = threading.local()
 _at: dict[int, tuple[URL, Engine]] = {}
+_files: WeakKeyDictionary[Engine, SameFile] = WeakKeyDictionary()
 
 
 def at(url: URL) -> Engine:
@@ -54,8 +58,13 @@ def engine(url: URL) -> Engine:
 
 
 def engine_of_migrations(url: URL) -> Engine:
-    """Without limits on statements and locks, as an ALTER TABLE takes what it takes; it keeps no connection."""
+    """Without limits on statements and locks, as an ALTER TABLE takes what it takes; it keeps no connection.
+
+    A SQLite file that is missing is made, as nowhere else. Raises TryAgain where it cannot be made.
+    """
     if url.get_backend_name() == "sqlite":
+        if url.database:
+            sqlite_file.make(url.database)
         return engine(url)
     arguments = {"connect_timeout": CONNECT_SECONDS}
     return create_engine(url, connect_args=arguments, isolation_level="READ COMMITTED", poolclass=NullPool)
@@ -125,8 +134,22 @@ def _sqlite(url: URL) -> Engine:
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
     )
+    event.listen(made, "do_connect", sqlite_file.open_what_is_there)
     event.listen(made, "connect", _prepare_sqlite)
+    _files[made] = SameFile(url.database)
     return made
+
+
+def connect(engine: Engine) -> Connection:
+    """A connection of the pool. Raises TryAgain where a SQLite file is not the one any more that it was."""
+    check(engine)
+    return engine.connect()
+
+
+def check(engine: Engine) -> None:
+    """Raises TryAgain where a SQLite file was deleted or replaced since this process has known it."""
+    if file := _files.get(engine):
+        file.check()
 
 
 def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
@@ -150,6 +173,7 @@ class Writing:
             self._kept = vars(_threads).setdefault("connections", {})
 
     def __enter__(self) -> Connection:
+        check(self._engine)
         kept = self._kept and self._kept.get(self._engine)
         self._connection = kept or self._engine.connect()
         return self._connection

@@ -19,8 +19,11 @@ LOCKED_SQLSTATE, LOCKED_ERRNO = "55P03", 1205
 """lock_not_available in PostgreSQL, lock wait timeout in MySQL and MariaDB."""
 SLOW_SQLSTATE = "57014"
 """query_canceled, here by statement_timeout."""
-PASSING_SQLITE_CODES = {5, 6, 7, 8, 9, 10, 13, 14, 15}
-"""Busy, locked, no memory, read-only, interrupted, input or output, full, cannot open, lock protocol (sqlite3.h)."""
+PASSING_SQLITE_CODES = {5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 26}
+"""Busy, locked, no memory, read-only, interrupted, input or output, damaged, full, cannot open, lock protocol, not a
+database (sqlite3.h). What is damaged is a matter for a person, who may put a copy back: see sqlite_file.py."""
+NO_TABLE_SQLITE, NO_TABLE_SQLSTATE, NO_TABLE_ERRNO = "no such table", "42P01", 1146
+"""A table that no migration has made yet, or of a database that somebody has emptied. SQLite has no code for it."""
 PASSING_SQLSTATES = {"08", "28", "53", "55", "57", "58"}
 """Classes of PostgreSQL: connection, sign-in, resources, not now, intervention, system. Not 54: beyond its limits."""
 PASSING_ERRNOS = (
@@ -49,20 +52,28 @@ def lock_timed_out(error: DBAPIError) -> bool:
 
 def _passes(error: DBAPIError) -> bool:
     """Whether the database is away, busy, full or shutting down, so that the same statement can succeed later."""
-    if error.connection_invalidated or not isinstance(error, OperationalError):
-        return error.connection_invalidated
     code, state, number = (
         getattr(error.orig, "sqlite_errorcode", None),
         getattr(error.orig, "sqlstate", None),
         _first_argument(error),
     )
-    if code is not None:
+    if code is not None:  # of a damaged file the driver says the same as of a mistake in the program
         return code & 0xFF in PASSING_SQLITE_CODES
+    if error.connection_invalidated or not isinstance(error, OperationalError):
+        return error.connection_invalidated
     if state is not None:
         return state[:2] in PASSING_SQLSTATES
     if isinstance(number, int):
         return number in PASSING_ERRNOS
     return error.statement is None  # no connection: psycopg has no number for that
+
+
+def _lacks_a_table(error: DBAPIError) -> bool:
+    return (
+        str(error.orig).startswith(NO_TABLE_SQLITE)
+        or getattr(error.orig, "sqlstate", None) == NO_TABLE_SQLSTATE
+        or _first_argument(error) == NO_TABLE_ERRNO
+    )
 
 
 def _first_argument(error: DBAPIError) -> object:
@@ -100,7 +111,10 @@ def _translated_code(error: DBAPIError) -> Exception | None:
         return TryAgain("Another request is changing the same rows; try again.")
     if getattr(error.orig, "sqlstate", None) == SLOW_SQLSTATE:
         return TryAgain(f"The database did not finish this within {STATEMENT_SECONDS} s; try again.")
+    if _lacks_a_table(error):
+        log.warning("the database was not brought up to date, or was emptied: %s", error.orig)
+        return TryAgain("The database is not up to date; try again.")
     if rerun_helps(error) or not _passes(error):
         return None
-    log.warning("the database is out of reach, too busy or full: %s", error.orig)
+    log.warning("the database is out of reach, too busy, full or damaged: %s", error.orig)
     return TryAgain("The database is out of reach, or too busy or full; try again.")

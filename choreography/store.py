@@ -107,7 +107,7 @@ def ready() -> None:
 @contextmanager
 def reading(source: Engine | None = None) -> Iterator[Connection]:
     """A connection for queries, which wait for no writer. On SQLite all of them see one state of the database."""
-    with tracing.inside("database: read"), TRANSLATED, (source or database()).connect() as connection:
+    with tracing.inside("database: read"), TRANSLATED, connections.connect(source or database()) as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")
         yield connection

@@ -56,7 +56,12 @@ def on_this_machine(
 
 def database_url(variable: str, folder: str, data: Path) -> str:
     """DATABASE_URL is the folder's own file, PROVIDER_DATABASE_URL is provider.db; the path is percent-encoded."""
-    return f"sqlite:///{quote(f'{data / (database_name(variable) or folder)}.db')}"
+    return f"sqlite:///{quote(str(database_file(variable, folder, data)))}"
+
+
+def database_file(variable: str, folder: str, data: Path) -> Path:
+    """The file behind that URL."""
+    return data / f"{database_name(variable) or folder}.db"
 
 
 def database_name(variable: str) -> str:

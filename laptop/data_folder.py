@@ -16,8 +16,9 @@ _PAUSE = 0.05
 
 
 @contextmanager
-def only_run(data: Path) -> Iterator[None]:
-    """Holds the data folder, with this process's id in the lock file. A killed process lets go of it by dying.
+def only_run(data: Path) -> Iterator[TextIO]:
+    """Holds the data folder, with this process's id in the lock file, and gives that file. A killed process lets go of
+    it by dying.
 
     Raises AlreadyRunning, and LaptopError where the folder cannot be written to.
     """
@@ -26,20 +27,28 @@ def only_run(data: Path) -> Iterator[None]:
         file = (data / "lock").open("a+", encoding="ascii")
     except OSError as error:
         raise LaptopError(
-            f"{data} cannot be written to ({error.strerror}): choose another folder with --data"
+            f"{data} cannot be written to ({error.strerror or error}): choose another folder with --data"
         ) from error
     with file:
         _take(file, data)
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        yield file
+
+
+def holds(lock: TextIO, data: Path) -> bool:
+    """Whether the folder is still the one that `only_run` has locked: nobody has deleted or moved it."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), (data / "lock").stat())
+    except OSError:
+        return False
 
 
 def is_running(data: Path) -> bool:
     """Whether a run holds the data folder."""
     try:
-        with (data / "lock").open("r", encoding="ascii") as file:
+        with open(data / "lock", encoding="ascii", opener=_without_waiting) as file:
             return not _try(file, fcntl.LOCK_SH)
     except (FileNotFoundError, NotADirectoryError):
         return False
@@ -48,10 +57,16 @@ def is_running(data: Path) -> bool:
 def read_state(data: Path) -> dict[str, Any] | None:
     """The last state, or None if nothing has run here or a crash of the machine left no whole state."""
     try:
-        found = json.loads((data / "state.json").read_text("utf-8"))
+        with open(data / "state.json", encoding="utf-8", opener=_without_waiting) as file:
+            found = json.load(file)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """For the writer of a named pipe that is in the place of a file."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _take(file: TextIO, data: Path) -> None:

@@ -32,7 +32,7 @@ class Program:
 
     `explained_by` are arguments that make a program say why it does not start, for one that ends without a word.
     One that is `on_demand` is started by the first connection and ends on its own. A busy machine gives one with
-    `niceness` less of the processor (nice(1)).
+    `niceness` less of the processor (nice(1)). `databases` are those it opens.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Program:
     explained_by: Sequence[str] = ()
     on_demand: bool = False
     niceness: int = 0
+    databases: Sequence[Path] = ()
 
 
 @dataclass(eq=False)

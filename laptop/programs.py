@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from laptop.addresses import Addresses
-from laptop.container_environment import SecretKey, Value, database_name, database_url, on_this_machine
+from laptop.container_environment import (
+    SecretKey,
+    Value,
+    database_file,
+    database_name,
+    database_url,
+    on_this_machine,
+)
 from laptop.jaeger import Jaeger
 from laptop.manifests import Function, Gateway
 from laptop.options import Options, is_traced
@@ -42,6 +49,9 @@ def function_program(function: Function, options: Options, addresses: Addresses)
         ),
         environment=_python_environment() | here | _own_names(here) | identity | port | sink | telemetry,
         output=options.logs / f"{function.name}.log",
+        databases=[
+            database_file(name, function.folder, options.data) for name in here if name.endswith("DATABASE_URL")
+        ],
         folder=Path("/"),  # gunicorn cuts blanks off the name of the folder it is started in
     )
 
@@ -79,7 +89,8 @@ def broker_program(options: Options, addresses: Addresses) -> Program:
     """The embedded broker with the Triggers that were written for it and the addresses of all Services."""
     triggers = ("--triggers", str(options.triggers))
     services = [word for name, url in addresses.services.items() for word in ("--service", f"{name}={url}")]
-    data = ("--data", str(options.data / "broker.db"))
+    database = options.data / "broker.db"
+    data = ("--data", str(database))
     disturb = ("--disturb", options.disturb) if options.disturb else ()
     bound = ("--max-bytes", str(options.broker_bytes)) if options.broker_bytes else ()
     return Program(
@@ -87,6 +98,7 @@ def broker_program(options: Options, addresses: Addresses) -> Program:
         arguments=(options.python, "-m", "broker.embedded", *triggers, *services, *data, *disturb, *bound),
         environment=_python_environment() | _telemetry("broker", options),
         output=options.logs / "broker.log",
+        databases=[database],
     )
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from laptop.addresses import BROKER, Addresses
+from laptop.databases import Databases
 from laptop.lifecycle import STURDY, Lifecycle, backoff
 from laptop.logs import Log, say
 from laptop.manifests import System
@@ -37,11 +38,13 @@ class Run:
     gates: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     sources: Sources = field(init=False)
+    databases: Databases = field(init=False)
     state_due: bool = False
     state_lost: bool = False
 
     def __post_init__(self) -> None:
         self.sources = Sources((self.options.functions, *self.options.code))
+        self.databases = Databases(self.options.data)
 
     def spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Starts work that lasts as long as the run. After a failure, which is reported, it starts again."""

@@ -38,9 +38,15 @@ def kept_secret(data: Path, key: SecretKey) -> str:
 
 
 def kept_folder(data: Path, variable: str) -> str:
-    """The laptop's folder for what a cluster mounts: PROMOTIONS_FOLDER is promotions/, there for people to write to."""
+    """The laptop's folder for what a cluster mounts: PROMOTIONS_FOLDER is promotions/, there for people to write to.
+
+    Raises LaptopError.
+    """
     path = data / variable.removesuffix("_FOLDER").lower().replace("_", "-")
-    path.mkdir(exist_ok=True)
+    try:
+        path.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise LaptopError(f"{path} must be a folder: move away what is in its place") from error
     return str(path)
 
 

@@ -8,11 +8,12 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from laptop.addresses import BOARD, BROKER, Addresses, take_addresses
+from laptop.addresses import BOARD, BROKER, take_addresses
 from laptop.arrivals import connection_arrives
-from laptop.data_folder import only_run
+from laptop.data_files import check_files
+from laptop.data_folder import holds, only_run
 from laptop.errors import LaptopError
 from laptop.guard import guarded
 from laptop.leftovers import end_leftovers
@@ -30,7 +31,7 @@ from laptop.programs import (
     migrations_program,
 )
 from laptop.run import Run
-from laptop.runtime import RuntimeFolder, runtime_folder
+from laptop.runtime import runtime_folder
 from laptop.schedule import check_schedule, keep_pinging
 from laptop.shares import niceness
 from laptop.sources import PAUSE, mistakes
@@ -41,6 +42,8 @@ from laptop.welcome import answers, say_goodbye, say_welcome
 FUNCTIONS_GRACE, REST_GRACE = 3.0, 1.5  # seconds to finish at the end of the run
 LONGEST_DATA = 450  # bytes; a whole path has 512, of the longest database with what SQLite puts behind its name
 READ_LOGS_AWAKE, READ_LOGS_ASLEEP = 1.0, 5.0
+LOOK_AT_DATA = 1.0
+SAY_WHY_AFTER = 5.0  # seconds that a database is waited for in silence
 
 
 def run(options: Options) -> None:
@@ -49,8 +52,9 @@ def run(options: Options) -> None:
     for ping in system.pings:
         check_schedule(ping)
     _check_length(options.data)
+    check_files(options.data)
     allow_open_files()
-    with only_run(options.data):
+    with only_run(options.data) as lock:
         options.run.mkdir(exist_ok=True)
         options.logs.mkdir(exist_ok=True)
         for name in end_leftovers(options.run):
@@ -58,10 +62,11 @@ def run(options: Options) -> None:
         addresses = take_addresses(system, options)
         with guarded(options.data), runtime_folder() as runtime:
             try:
-                asyncio.run(_run(options, system, addresses, runtime))
+                asyncio.run(_run(Run(options, system, addresses, Children(options.run), runtime), lock))
             finally:
                 addresses.close()
-                (options.data / "state.json").unlink(missing_ok=True)
+                if holds(lock, options.data):
+                    (options.data / "state.json").unlink(missing_ok=True)
 
 
 def _check_length(data: Path) -> None:
@@ -74,12 +79,11 @@ def _check_length(data: Path) -> None:
         )
 
 
-async def _run(options: Options, system: System, addresses: Addresses, runtime: RuntimeFolder) -> None:
-    this = Run(options, system, addresses, Children(options.run), runtime)
+async def _run(this: Run, lock: TextIO) -> None:
     stop = _listen_to_signals(this.children)
     try:
         await _until(stop, _start(this))
-        await stop.wait()
+        await _until(stop, _watch_data(this, lock))
     finally:
         try:
             await _end(this)
@@ -98,6 +102,7 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _start(this: Run) -> None:
+    this.databases.remember()
     if this.options.jaeger:
         _begin_residence(this, jaeger_program(this.options.jaeger, this.options))
     for function in this.system.functions:
@@ -111,6 +116,8 @@ async def _start(this: Run) -> None:
     await _migrate(this)
     this.gates.set()
     await _answering(this)
+    if new := this.databases.remember():
+        say("laptop", f"{', '.join(new)}: new, as there was none beside the other databases, and empty")
     for ping in this.system.pings:
         this.spawn(ping.name, partial(keep_pinging, ping, this.addresses.of_sink(ping.sink)))
     this.spawn("laptop", partial(_follow_logs, this))
@@ -128,6 +135,8 @@ def _begin_lifecycle(this: Run, function: Function) -> None:
         _look_at_sources(this)
         lifecycle.outdated.clear()
         told = {"NOTIFY_SOCKET": str(notify), "WOKEN_AT": f"{time.time():.3f}"}
+        for path in filter(Path.is_file, program.databases):  # what is missing is not made: it is an outage
+            this.databases.require(path)
         return this.children.start(replace(program, environment={**program.environment, **told}), listener)
 
     def notify() -> Path:
@@ -157,6 +166,8 @@ async def _keep_running(this: Run, program: Program) -> None:
     while True:
         if program.on_demand and listener:
             await connection_arrives(listener)
+        for path in program.databases:
+            this.databases.require(path)
         began = asyncio.get_running_loop().time()
         child = this.children.start(_plainly_named(this, program), listener)
         this.residents[program.name] = child.pid
@@ -185,7 +196,11 @@ async def _migrate(this: Run) -> None:
         return
     log = this.log(program.name)
     say("laptop", "bringing the databases up to date")
-    status = await this.children.start(program).wait()
+    child = this.children.start(program)
+    await asyncio.wait({child.exited}, timeout=SAY_WHY_AFTER)
+    if not child.exited.done():
+        say("laptop", f"one of them is waited for ({log.last_word()}), see {log.path}")
+    status = await child.wait()
     if status:
         log.show_crash(status)
         raise LaptopError(f"the databases could not be brought up to date, see {log.path}")
@@ -218,6 +233,17 @@ async def _follow_logs(this: Run) -> None:
         await asyncio.sleep(READ_LOGS_AWAKE if awake else READ_LOGS_ASLEEP)
         for log in this.logs.values():
             log.show_news()
+
+
+async def _watch_data(this: Run, lock: TextIO) -> None:
+    """Says which databases were deleted or replaced. Raises LaptopError when the whole folder was."""
+    while holds(lock, this.options.data):
+        for sentence in this.databases.news():
+            say("laptop", sentence)
+        await asyncio.sleep(LOOK_AT_DATA)
+    raise LaptopError(
+        f"{this.options.data} was deleted or moved while the system ran, and what it would accept now would be lost"
+    )
 
 
 async def _watch_sources(this: Run) -> None:

@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,9 @@ def main() -> int:
         log = Log(arguments.data, arguments.partitions, arguments.max_bytes)
     except (TriggerError, LogInUseError, WrongSchemaError) as error:
         sys.stderr.write(f"{error}\n")
+        return 2
+    except (sqlite3.DatabaseError, OSError) as error:  # a folder in its place, another program's file, a full disk
+        sys.stderr.write(f"{arguments.data} cannot be opened: {error}\n")
         return 2
     _allow_open_files()
     retention = Retention(int(arguments.retention_seconds * 1000), arguments.retention_events, arguments.retention_kept)

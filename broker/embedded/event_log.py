@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from broker.embedded.event import AS_JSON, Event
-from broker.embedded.log_file import bring_up_to_date, locked, opened
+from broker.embedded.log_file import SameFile, bring_up_to_date, locked, opened
 from broker.embedded.log_records import Appended, Attempt, Ending, KeptEvent, StoredEvent
 from broker.embedded.partitions import partition_of
 
@@ -40,6 +40,7 @@ class Log:
         self._pages_for_ingress: int | None = None
         self._lock = locked(path)
         self._writer = opened(path)
+        self._file = SameFile(path)
         bring_up_to_date(self._writer)
         if max_bytes is not None:
             (page_size,) = self._writer.execute("PRAGMA page_size").fetchone()
@@ -58,7 +59,9 @@ class Log:
         return self._last - self._first + 1
 
     def begin(self) -> None:
+        """Raises LogGoneError where the file is not there any more."""
         self._before = self._first, self._last
+        self._file.check()
         self._writer.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:

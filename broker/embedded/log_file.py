@@ -5,6 +5,7 @@ its fsync goes).
 """
 
 import fcntl
+import os
 import sqlite3
 from pathlib import Path
 from typing import TextIO
@@ -55,6 +56,10 @@ class LogInUseError(RuntimeError):
     """Another broker works on this file."""
 
 
+class LogGoneError(RuntimeError):
+    """The file was deleted, or another one has taken its name: what is written to it goes with this process."""
+
+
 def locked(path: Path) -> TextIO:
     """The log counts its offsets in memory, so it must be alone; a killed process leaves no lock behind."""
     file = path.with_name(path.name + ".lock").open("w")
@@ -74,6 +79,22 @@ def opened(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA busy_timeout = 5000")
     return connection
+
+
+class SameFile:
+    """Notices that a name has come to mean another file than it did at first, or none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._first = path, path.stat()
+
+    def check(self) -> None:
+        """Raises LogGoneError."""
+        try:
+            same = os.path.samestat(self._path.stat(), self._first)
+        except OSError as error:
+            raise LogGoneError(f"the broker's database {self._path} is gone ({error.strerror})") from error
+        if not same:
+            raise LogGoneError(f"the broker's database {self._path} was replaced by another file")
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:

@@ -8,7 +8,7 @@ import pytest
 from broker.embedded import event_log
 from broker.embedded.event import Event
 from broker.embedded.event_log import Log
-from broker.embedded.log_file import LogInUseError, WrongSchemaError
+from broker.embedded.log_file import LogGoneError, LogInUseError, WrongSchemaError
 
 UNORDERED, ORDERED = ("airline/unordered", False), ("airline/ordered", True)
 
@@ -168,3 +168,20 @@ def test_a_log_has_one_broker_at_a_time(tmp_path: Path) -> None:
 
     first.close()
     Log(tmp_path / "log.db", 10).close()
+
+
+@pytest.mark.parametrize("fate", ["deleted", "replaced"])
+def test_a_log_that_was_deleted_or_replaced_takes_no_event_until_it_is_back(tmp_path: Path, fate: str) -> None:
+    path, shelf = tmp_path / "broker.db", tmp_path / "shelf"
+    log = Log(path, partitions=1)
+    path.rename(shelf)
+    if fate == "replaced":
+        path.touch()
+    with pytest.raises(LogGoneError, match="gone" if fate == "deleted" else "replaced"):
+        log.begin()
+    log.rollback()
+    shelf.rename(path)
+    log.begin()
+    assert log.append(event(1), []).stored.offset == 1
+    log.commit()
+    log.close()

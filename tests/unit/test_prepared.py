@@ -22,7 +22,7 @@ WISH: dict[str, Any] = {"flight": 1, "seats": 2, "earliest": date(2026, 12, 31)}
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
     """A flight with five seats, and no reservation."""
-    engine = connections.engine(make_url(f"sqlite:///{tmp_path}/flights.db"))
+    engine = connections.engine_of_migrations(make_url(f"sqlite:///{tmp_path}/flights.db"))
     flights.metadata.create_all(engine)
     projection.metadata.create_all(engine)
     with engine.connect() as connection, connection.begin():

@@ -33,7 +33,7 @@ from testbed.sample_events import placed
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file without a flight."""
     file = tmp_path_factory.mktemp("empty") / "flights.db"
-    made = connections.engine(make_url(f"sqlite:///{file}"))
+    made = connections.engine_of_migrations(make_url(f"sqlite:///{file}"))
     flights.metadata.create_all(made)
     made.dispose()
     connections.engine.cache_clear()
@@ -108,7 +108,7 @@ def test_a_writer_of_flights_keeps_its_connection_until_something_goes_wrong_wit
 
 
 def test_a_writer_of_many_files_keeps_a_connection_to_the_latest_only(engine: Engine, tmp_path: Path) -> None:
-    others = [connections.engine(make_url(f"sqlite:///{tmp_path}/{number}.db")) for number in range(3)]
+    others = [connections.engine_of_migrations(make_url(f"sqlite:///{tmp_path}/{number}.db")) for number in range(3)]
     for each in (engine, *others):
         driver_of(each)
     assert set(vars(connections._threads)["connections"]) == {others[1], others[2]}
@@ -163,6 +163,50 @@ def test_a_database_that_cannot_do_it_now_says_try_again(engine: Engine, error: 
 
     with pytest.raises(TryAgain):
         store.commit(work, engine)
+
+
+def file_of(engine: Engine) -> Path:
+    assert engine.url.database
+    return Path(engine.url.database)
+
+
+@pytest.mark.parametrize("fate", ["deleted", "replaced"])
+def test_a_file_that_was_deleted_or_replaced_takes_nothing_more_until_it_is_back(
+    engine: Engine, empty: Path, tmp_path: Path, fate: str
+) -> None:
+    with_flight(engine, seats=5)
+    file, shelf = file_of(engine), tmp_path / "shelf"
+    file.rename(shelf)
+    if fate == "replaced":
+        shutil.copy(empty, file)
+
+    with pytest.raises(TryAgain, match=f"its file was {fate}"):
+        with_flight(engine, seats=9)
+    with pytest.raises(TryAgain, match=f"its file was {fate}"), store.reading(engine):
+        pass
+    assert file.exists() == (fate == "replaced")
+
+    shelf.rename(file)
+    with store.reading(engine) as connection:
+        assert connection.execute(select(flights.FLIGHTS.c.capacity)).scalars().all() == [5]
+
+
+def test_a_file_that_is_missing_is_not_made_by_who_reads_or_writes_it(engine: Engine) -> None:
+    file_of(engine).unlink()
+    with pytest.raises(TryAgain):
+        with_flight(engine, seats=5)
+    with pytest.raises(TryAgain), store.reading(engine):
+        pass
+    assert not file_of(engine).exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 400], ids=["emptied", "overwritten"])
+def test_a_file_that_somebody_has_emptied_or_overwritten_is_an_outage(engine: Engine, content: bytes) -> None:
+    file_of(engine).write_bytes(content)
+    with pytest.raises(TryAgain):
+        with_flight(engine, seats=5)
+    with pytest.raises(TryAgain), store.reading(engine) as connection:
+        connection.execute(select(flights.FLIGHTS)).all()
 
 
 @pytest.mark.parametrize(

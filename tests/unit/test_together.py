@@ -28,7 +28,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/heard.db")
     monkeypatch.setenv("THREADS", "8")
     settings.cache_clear()
-    engine = store.database()
+    engine = connections.engine_of_migrations(settings().database_url)
     METADATA.create_all(engine)
     yield engine
     connections.give_back()
