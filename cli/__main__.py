@@ -2,7 +2,7 @@
 
 import sys
 
-from cli.exit_codes import CRASHED
+from cli.exit_codes import CRASHED, INTERRUPTED
 from terminal.streams import speak_anyhow
 
 
@@ -12,6 +12,8 @@ def _run() -> int:
     except ModuleNotFoundError as error:
         sys.stderr.write(f"airline: {error.name} is not installed yet; `make run` installs everything and starts it\n")
         return CRASHED
+    except KeyboardInterrupt:  # to import all of it takes a moment
+        return INTERRUPTED
     return main(sys.argv[1:])
 
 

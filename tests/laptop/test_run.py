@@ -1,5 +1,6 @@
 """One run of the laptop: how it starts, what it refuses, how it ends, and what it finds after a crash."""
 
+import fcntl
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import psutil
 import pytest
 import requests
 
-from testbed.running_system import ROOT, RunningSystem, eventually, running_system
+from testbed.running_system import ROOT, RunningSystem, eventually, running_system, start_system
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SAMPLE = ("--manifests", str(FIXTURES / "manifests"), "--functions", str(FIXTURES / "functions"))
@@ -41,6 +42,19 @@ def test_a_signal_ends_everything(tmp_path: Path, number: signal.Signals) -> Non
         assert system.end(number) == 0
     assert [pid for pid in pids if is_alive(pid)] == []
     assert not (tmp_path / "state.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whoever_ends_it_while_it_starts_gets_no_traceback(tmp_path: Path, number: signal.Signals) -> None:
+    with (tmp_path / "lock").open("w") as lock:  # it waits a while for a run whose process has just died
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(str(2**22 + 1))  # more than a process id can be
+        lock.flush()
+        system = start_system(tmp_path, *SAMPLE)
+        opened = psutil.Process(system.process.pid).open_files
+        eventually(lambda: str(tmp_path / "lock") in [file.path for file in opened()], "it waits")
+        assert system.end(number) == 130
+    assert system.said() == ""
 
 
 def test_what_a_killed_supervisor_leaves_behind_ends_with_it(tmp_path: Path) -> None:
