@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
-# of the tests, at the same time: auto is one for each core, from two to eight; 0 runs all tests in this process
+# of the tests, at the same time: auto is one more than there are cores, up to eight; 0 runs all tests in this process
 WORKERS ?= auto
 # 1 measures the branch coverage of the tests, which then take twice as long: of all tests, but not of some, unless asked
 COVERAGE ?= $(if $(ARGS),,1)

@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from laptop.kustomization import kustomize
 from laptop.yaml_text import parse
 
@@ -66,7 +64,7 @@ def of_kind(kind: str, api_version: str, folder: Path = BASE) -> dict[str, Manif
 
 
 def kustomization(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    content: dict[str, Any] = parse(folder / "kustomization.yaml")[0]
     return content
 
 

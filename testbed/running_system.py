@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 Found = TypeVar("Found")
@@ -70,6 +72,25 @@ class RunningSystem:
     def await_state(self, service: str, state: str, within: float = 20.0) -> None:
         """Waits until a Service is asleep, awake, ..."""
         eventually(lambda: self.service(service)["state"] == state, f"{service} is {state}", within)
+
+    def put_to_sleep(self, service: str, within: float = 90.0) -> None:
+        """Ends a function as the runtime does after a quiet window, once its calls are finished."""
+        ended: set[int] = set()
+
+        def is_asleep() -> bool:
+            now = self.service(service)
+            if now["state"] == "awake" and now["pid"] not in ended:
+                ended.add(now["pid"])
+                with suppress(ProcessLookupError):
+                    os.kill(now["pid"], signal.SIGTERM)
+            return bool(now["state"] == "asleep")
+
+        eventually(is_asleep, f"{service} is asleep", within)
+
+    def on_their_way(self) -> int:
+        """Deliveries that the broker has to make, now or later."""
+        triggers = requests.get(self.state["brokerStatus"], timeout=30).json()["triggers"].values()
+        return sum(int(one["backlog"] + one["inFlight"]) for one in triggers)
 
     def said(self) -> str:
         """What the terminal shows so far."""

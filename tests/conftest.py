@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from xdist import is_xdist_worker
 from xdist.remote import Producer
 
 from testbed import once
@@ -27,8 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    return distribution.workers()
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return distribution.workers(config.args)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -40,6 +41,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> distrib
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     distribution.by_place(items)
     distribution.unmeasured(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if is_xdist_worker(item.session):
+        distribution.give_way(item.nodeid)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

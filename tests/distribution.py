@@ -6,27 +6,36 @@ left with it at the end while the others have nothing to do.
 
 import os
 import re
+from collections.abc import Sequence
+from functools import cache
 
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 AT_MOST = 8
-"""Workers. More would only wait for the one that has the servers."""
+"""Workers. More would only wait for those that have the airlines."""
 DATABASE = re.compile(r"^tests/databases/.*[\[-](sqlite|postgresql|mariadb)[\]-]")
 ALONE = (
     "tests/model/",
     "tests/deployment/",
     "tests/integration/test_site.py",
     "tests/integration/test_hostile_events.py",
+    "tests/integration/test_openapi.py",
 )
 """Where tests are long and share no server: each is a piece of its own."""
-SERVERS = ("tests/browser/", "tests/laptop/", "tests/cli/test_on_a_laptop.py", "tests/reliability/")
-"""What starts whole airlines and browsers, and waits for them: side by side they would take the processor from each
-other until conditions are not met in time."""
+BOARD = "tests/browser/test_live"
+"""An airline of its own: the tests of the board wait until everybody sleeps, all others of the page need them awake."""
+PAGE = "tests/browser/"
+AIRLINES = ("tests/laptop/", "tests/cli/test_on_a_laptop.py", "tests/reliability/")
+SERVERS = (PAGE, *AIRLINES)
+"""What starts whole airlines and browsers, and waits for them. It is two shares: more of them side by side would take
+the processor from each other until conditions are not met in time."""
 TOGETHER = ("tests/broker/", "tests/images/")
 """What shares one server or one installation, and needs little else."""
 ORDER = (
-    *SERVERS,
+    BOARD,
+    PAGE,
+    *AIRLINES,
     "tests/databases/",
     *TOGETHER,
     "tests/integration/test_site.py",
@@ -43,19 +52,26 @@ NOT_MEASURED = (
 )
 """Where coverage would say nothing new: these run the same rules thousands of times, or the product in processes of its
 own. Tracing doubles what a test computes."""
+COMPUTES = "tests/unit"
+"""Where no test waits for anything."""
+NICER = 5
+"""By how much, of 19, what only computes lets others go first."""
 
 
-def workers() -> int:
-    """One for each core, and never less than two: one has the servers."""
-    return min(AT_MOST, max(2, os.cpu_count() or 1))
+def workers(places: Sequence[str]) -> int:
+    """For the tests in these places: one more than there are cores, as two of them often wait for airlines."""
+    cores = os.cpu_count() or 1
+    return min(AT_MOST, max(2, cores) if all(place.startswith(COMPUTES) for place in places) else cores + 1)
 
 
 def share_of(test: str) -> str:
     """What all tests of a worker's next piece have in common: a server, a file, or the test itself."""
     if server := DATABASE.match(test):
         return f"tests/databases on {server[1]}"
-    if test.startswith(SERVERS):
-        return "servers"
+    if test.startswith((BOARD, *AIRLINES)):
+        return "airlines"
+    if test.startswith(PAGE):
+        return "page"
     if shared := [room for room in TOGETHER if test.startswith(room)]:
         return shared[0]
     file = test.partition("::")[0]
@@ -84,3 +100,14 @@ def unmeasured(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(NOT_MEASURED):
             item.add_marker(pytest.mark.no_cover)
+
+
+def give_way(test: str) -> None:
+    """Has a worker that is through with the airlines, or has none, take the processor when they leave it idle."""
+    if not test.startswith(SERVERS):
+        _is_nicer()
+
+
+@cache
+def _is_nicer() -> None:
+    os.nice(NICER)

@@ -22,7 +22,9 @@ from testbed.running_system import RunningSystem, running_system
 
 PATIENCE = 60_000  # ms: a function may have to wake on a busy machine
 PHONE: ViewportSize = {"width": 390, "height": 844}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The first one is the same browser without windows: a tab costs a third of the processor time."""
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 
 STILL: Literal["reduce"] = "reduce"
 """No animations: without a graphics card they take a whole core."""
@@ -48,7 +50,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def system(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    with running_system(tmp_path_factory.mktemp("airline"), "--window", "10s") as running:
+    with running_system(tmp_path_factory.mktemp("airline"), "--window", "1h") as running:
         yield running
 
 
@@ -108,16 +110,24 @@ def screen(browser: Browser, system: RunningSystem, request: pytest.FixtureReque
     assert opened.errors == []
 
 
+@pytest.fixture(scope="package")
+def modules(browser: Browser, system: RunningSystem) -> Iterator[Page]:
+    """One tab for all tests that only ask the modules of the page what they make of some values."""
+    context = browser.new_context(locale="en-GB")
+    context.set_default_timeout(PATIENCE)
+    opened = watched(context.new_page(), system)
+    opened.open("/docs?document=events")
+    yield opened.page
+    context.close()
+    assert opened.errors == []
+
+
 def watched(page: Page, system: RunningSystem) -> Screen:
     """The page, with what it throws and what its Content-Security-Policy refuses; refused requests do not count."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.extend([message.text] if "Content Security" in message.text else []))
     return Screen(page, system, errors)
-
-
-def asleep(system: RunningSystem, function: str) -> None:
-    system.await_state(function, "asleep", within=90)
 
 
 @contextmanager
@@ -134,6 +144,18 @@ def stopped(system: RunningSystem, function: str) -> Iterator[None]:
         for one in family:
             with suppress(psutil.NoSuchProcess):  # ended by the laptop meanwhile, for want of calls
                 one.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def promoted(system: RunningSystem, text: str) -> Iterator[None]:
+    """A promotion is there meanwhile, for all customers."""
+    promotion = system.data / "promotions" / "event.txt"
+    promotion.parent.mkdir(exist_ok=True)
+    promotion.write_text(text, "utf-8")
+    try:
+        yield
+    finally:
+        promotion.unlink()
 
 
 def kill_gateway(system: RunningSystem) -> None:

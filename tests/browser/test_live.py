@@ -3,21 +3,21 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
 import pytest
 import requests
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from demos import scale_to_zero
 from demos.alone import Alone, Woken
 from demos.customers import Ended, Placed, Step
 from demos.instances import Instance
 from demos.scale_to_zero import Burst, Result, Sagas
-from testbed.running_system import RunningSystem, eventually
-from tests.browser.conftest import Screen, asleep, in_both_languages, kill_gateway, stopped
+from testbed.running_system import RunningSystem, eventually, running_system
+from tests.browser.conftest import Screen, in_both_languages, kill_gateway, stopped
 
 HEARTBEATS = 12
 """Of the feed, one every five seconds: a minute of watching."""
@@ -32,6 +32,13 @@ REMEMBER = """([selector, name]) => {
 }"""
 
 
+@pytest.fixture(scope="module")
+def system(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    """One whose functions soon fall asleep: the demo, and whoever looks whether anybody wakes, waits until all do."""
+    with running_system(tmp_path_factory.mktemp("board"), "--window", "6s") as running:
+        yield running
+
+
 def open_board(screen: Screen) -> None:
     screen.open("/live")
     expect(screen.find("board")).to_be_visible()
@@ -43,7 +50,7 @@ def function(name: str) -> str:
 
 @in_both_languages
 def test_a_function_is_seen_asleep_waking_and_awake(screen: Screen) -> None:
-    asleep(screen.system, "payment")
+    screen.system.put_to_sleep("payment")
     open_board(screen)
     node = screen.page.locator(function("payment"))
     expect(node).to_have_attribute("data-state", "asleep")
@@ -137,7 +144,7 @@ def test_a_dead_letter_is_seen_with_its_reason(screen: Screen) -> None:
 
 
 def test_a_retry_is_seen_with_what_had_failed(screen: Screen) -> None:
-    asleep(screen.system, "restore-seats")
+    screen.system.put_to_sleep("restore-seats")
     with stopped(screen.system, "restore-seats"):
         open_board(screen)
         flight = screen.airline.add_flight(seats=1)
@@ -202,10 +209,9 @@ def woken_by(look: Callable[[], None], system: RunningSystem) -> Counter[str]:
 def at_rest(system: RunningSystem) -> bool:
     """Whether everybody is asleep and the broker has nothing to deliver, now or later."""
     try:
-        triggers = requests.get(system.state["brokerStatus"], timeout=10).json()["triggers"].values()
+        on_their_way = system.on_their_way()
     except requests.RequestException:  # it starts again
         return False
-    on_their_way = sum(one["backlog"] + one["inFlight"] for one in triggers)
     return on_their_way == 0 and all(one["state"] == "asleep" for one in system.state["services"].values())
 
 

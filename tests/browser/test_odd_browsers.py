@@ -6,10 +6,10 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from testbed.running_system import RunningSystem, eventually
-from tests.browser.conftest import PATIENCE, PHONE, STILL, Screen, in_both_languages, stopped, watched
+from tests.browser.conftest import PATIENCE, PHONE, STILL, Screen, in_both_languages, promoted, stopped, watched
 from tests.browser.test_booking import form_of, reservations_of
 from tests.browser.test_quality import BEYOND, NARROW
 
@@ -118,13 +118,10 @@ def called(screen: Screen, trip: str, type_: str, other: str) -> None:
 
 @in_both_languages
 def test_the_longest_names_and_the_largest_prices_fit_on_a_narrow_screen(screen: Screen) -> None:
-    promotion = screen.system.data / "promotions" / "long.txt"
-    promotion.parent.mkdir(exist_ok=True)
-    promotion.write_text(f"<script>alert(1)</script>{'W' * 300}")
     flight = screen.airline.add_flight(seats=8, code="W" * 20, cost=10**12)
     trip = screen.airline.place_reservation(flight, seats=8, customer=7)
     screen.page.set_viewport_size(NARROW)
-    try:
+    with promoted(screen.system, f"<script>alert(1)</script>{'W' * 300}"):
         for address, whole, text in (
             (f"/?passengers=9&code={'W' * 20}", "flight", "9,000,000,000,000"),
             (f"/book?flight={flight}&passengers=9", "gone", ""),
@@ -134,8 +131,6 @@ def test_the_longest_names_and_the_largest_prices_fit_on_a_narrow_screen(screen:
             screen.open(address)
             expect(screen.find(whole).first).to_contain_text(text)
             assert screen.page.evaluate(BEYOND, NARROW["width"]) == [], address
-    finally:
-        promotion.unlink()
 
 
 def test_a_flight_that_costs_nothing_is_booked_for_nothing(screen: Screen) -> None:
@@ -178,10 +173,8 @@ def test_the_keyboard_stays_where_it_was_when_flights_are_sorted_and_more_are_as
     expect(screen.find("flight").nth(12).get_by_test_id("choose")).to_be_focused()
 
 
-def test_a_board_that_stays_open_while_the_airline_begins_with_new_books_shows_the_new_events(screen: Screen) -> None:
-    screen.open("/docs?document=events")
-
-    shown = screen.page.evaluate(
+def test_a_board_that_stays_open_while_the_airline_begins_with_new_books_shows_the_new_events(modules: Page) -> None:
+    shown = modules.evaluate(
         """async () => {
             const { empty, take } = await import("/board/state.js");
             const said = (offset, id) => ({ offset, at: "2026-11-28T12:00:00Z", saidBy: null, triggers: [],

@@ -14,14 +14,14 @@ import psutil
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from cli import here
 from cli.commands import flights_csv, saga_wakings
 from cli.commands import saga as saga_show
 from client import gateway, laws
 from testbed.running_system import eventually
-from tests.browser.conftest import Screen, asleep, in_both_languages, stopped
+from tests.browser.conftest import Screen, in_both_languages, promoted, stopped
 from tests.cli.sample_books import NOW, books, customer, entry, flight, hold, payment, reservation
 
 
@@ -150,8 +150,9 @@ def test_a_timeline_shows_every_event_who_took_it_and_who_woke_for_it_or_ahead_o
     screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flight_id = screen.airline.add_flight(seats=5)
-    for function in ("decrease-seats", "confirm-reservation"):
-        asleep(screen.system, function)
+    # whoever began a saga a moment ago wakes nobody ahead
+    for function in ("reserve", "decrease-seats", "confirm-reservation"):
+        screen.system.put_to_sleep(function)
     # with this provider the payment takes so long that whoever was woken ahead waits for it
     saga = screen.airline.place_reservation(flight_id, seats=2, method="slow")
     screen.airline.outcome(saga, 60)
@@ -176,7 +177,7 @@ def test_a_timeline_shows_every_event_who_took_it_and_who_woke_for_it_or_ahead_o
 
 
 def test_the_page_and_the_command_line_know_the_same_functions_as_woken(
-    screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    modules: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start(moment: str, seconds: float) -> dict[str, Any]:
         return {"at": f"2026-03-01T{moment}+00:00", "seconds": seconds}
@@ -200,9 +201,8 @@ def test_the_page_and_the_command_line_know_the_same_functions_as_woken(
     (tmp_path / "state.json").write_text(json.dumps({"gateway": "http://here", "services": functions}))
     monkeypatch.setattr(here, "DATA", tmp_path)
     by_python = saga_wakings.woken(gateway.connect("http://here"), deliveries)
-    screen.open("/docs?document=events")
 
-    by_page = screen.page.evaluate(
+    by_page = modules.evaluate(
         """async (known) => (await import("/screens/ops/saga-tree.js")).wakings(...known)""",
         [functions, deliveries],
     )
@@ -321,14 +321,13 @@ def test_a_law_that_is_broken_is_found_in_the_browser_with_its_subject(screen: S
                                   "oldestCommand": "2026-03-01T11:00:00Z"}}},
     ],
 )  # fmt: skip
-def test_the_page_and_the_command_line_find_the_same_laws_broken(screen: Screen, other: dict[str, Any]) -> None:
-    screen.open("/docs?document=events")
+def test_the_page_and_the_command_line_find_the_same_laws_broken(modules: Page, other: dict[str, Any]) -> None:
     names = {
         name: re.sub(r"_(\w)", lambda found: found[1].upper(), law.__name__) for name, (_, law) in laws.LAWS.items()
     }
     by_python = sorted((names[one.law], one.subject) for one in laws.judge(books(**other), NOW))
 
-    by_page = screen.page.evaluate(
+    by_page = modules.evaluate(
         """async ([books, now]) => {
             const { judge, momentOf } = await import("/screens/ops/laws.js");
             return judge(books, momentOf(now)).map(({ law, subject }) => [law, subject]).sort();
@@ -411,13 +410,12 @@ SEPARATED = "flightCode,takeoffDate,cost,remainingSeatsCount"
         f"{SEPARATED.replace(',', chr(9))}\nA\t2027-01-01\t1\t1\n,,\n",
     ],
 )
-def test_the_page_and_the_command_line_take_the_same_lines_of_a_file(screen: Screen, text: str, tmp_path: Any) -> None:
+def test_the_page_and_the_command_line_take_the_same_lines_of_a_file(modules: Page, text: str, tmp_path: Any) -> None:
     file = tmp_path / "flights.csv"
     file.write_bytes(text.encode())
     by_python = [[one.number, None if one.reason else dict(one.fields)] for one in flights_csv.read(file)]
-    screen.open("/docs?document=events")
 
-    by_page = screen.page.evaluate(
+    by_page = modules.evaluate(
         """async (text) => (await import("/screens/ops/csv.js")).linesOf(text)
             .map(({ number, fields, reason }) => [number, reason ? null : fields])""",
         text,
@@ -427,12 +425,10 @@ def test_the_page_and_the_command_line_take_the_same_lines_of_a_file(screen: Scr
 
 
 def test_promotions_are_shown_as_customers_read_them(screen: Screen) -> None:
-    (screen.system.data / "promotions" / "ops.txt").write_text("[OPERATORS] 10% OFF", "utf-8")
+    with promoted(screen.system, "[OPERATORS] 10% OFF"):
+        screen.open("/ops/flights")
 
-    screen.open("/ops/flights")
-
-    expect(screen.find("promotions")).to_contain_text("[OPERATORS] 10% OFF")
-    (screen.system.data / "promotions" / "ops.txt").unlink()
+        expect(screen.find("promotions")).to_contain_text("[OPERATORS] 10% OFF")
 
 
 def done(screen: Screen, database: str, minute: int, did: str, *, status: int | None = 200) -> None:

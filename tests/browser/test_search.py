@@ -6,11 +6,11 @@ from playwright.sync_api import expect
 
 from testbed.outages import out_of_reach
 from testbed.running_system import eventually
-from tests.browser.conftest import Screen, asleep, in_both_languages, stopped
+from tests.browser.conftest import Screen, in_both_languages, promoted, stopped
 
 
 def test_the_start_page_says_what_to_do_and_wakes_nothing(screen: Screen) -> None:
-    asleep(screen.system, "flight-seats")
+    screen.system.put_to_sleep("flight-seats")
     starts = screen.system.service("flight-seats")["starts"]
 
     screen.open("/")
@@ -131,7 +131,9 @@ def test_while_flight_seats_wakes_the_page_says_who_is_waking(screen: Screen) ->
 
 
 def test_a_search_that_fails_can_be_tried_again(screen: Screen) -> None:
-    asleep(screen.system, "flight-seats")
+    eventually(lambda: screen.system.on_their_way() == 0, "no event of another test wakes anybody", 60, pause=0.2)
+    for function in ("flight-seats", "decrease-seats", "restore-seats"):  # each has the file open while it is awake
+        screen.system.put_to_sleep(function)
     with out_of_reach(screen.system.data / "flight-seats.db"):
         screen.open("/?passengers=1")
         expect(screen.find("failure")).to_be_visible()
@@ -142,16 +144,10 @@ def test_a_search_that_fails_can_be_tried_again(screen: Screen) -> None:
 
 
 def test_promotions_are_above_the_search_and_hidden_where_there_are_none(screen: Screen) -> None:
-    folder = screen.system.data / "promotions"
     screen.open("/?passengers=1")
     expect(screen.find("flight").first).to_be_visible()
     expect(screen.find("promotions")).to_have_count(0)
 
-    folder.mkdir(exist_ok=True)
-    text = folder / "summer-event.txt"
-    text.write_text("[SUMMER EVENT] <b>50%</b> DISCOUNT!")
-    try:
+    with promoted(screen.system, "[SUMMER EVENT] <b>50%</b> DISCOUNT!"):
         screen.open("/?passengers=1")
         expect(screen.find("promotions")).to_have_text("[SUMMER EVENT] <b>50%</b> DISCOUNT!")
-    finally:
-        text.unlink()

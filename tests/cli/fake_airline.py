@@ -1,7 +1,6 @@
 """A fake airline: the operator API over lists that a test fills, and a record of what was asked of it."""
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from urllib.parse import urlencode
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
+
+from testbed import listening
 
 NAMES = {"ledger": "entries", "dead-letters": "deadLetters"}
 ORDERS = {
@@ -156,13 +157,5 @@ def _problem(status: int, detail: str) -> tuple[Response, int]:
 @contextmanager
 def serving(fake: FakeAirline) -> Iterator[FakeAirline]:
     """The airline, open at `fake.url`."""
-    server = make_server("127.0.0.1", 0, fake.app(), threaded=True)
-    fake.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening.serving(make_server("127.0.0.1", 0, fake.app(), threaded=True)) as fake.url:
         yield fake
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

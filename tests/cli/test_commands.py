@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from cli.here import connect
 from client.errors import Unreachable
 from client.gateway import Airline
 from laptop.data_folder import only_run
+from testbed.listening import serving
 from testbed.recording_broker import nobody_listens
 from testbed.running_system import ROOT
 from tests.cli.conftest import Output
@@ -61,14 +61,8 @@ def healthy() -> Iterator[str]:
     """Somebody else's gateway."""
     app = Flask("other")
     app.add_url_rule("/healthz", view_func=lambda: ("", 204))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
+    with serving(make_server("127.0.0.1", 0, app, threaded=True)) as url:
+        yield url
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from promql_parser import VectorSelector, parse, walk
 
+from broker.embedded.yaml_documents import yaml_documents
 from choreography import clock, measures, outbox, serving, spans, wire
 from cli import law_metrics
 from client.reconciliation import Verdict
@@ -34,7 +35,8 @@ RULES = ROOT / "observability" / "rules.yaml"
 PROMTOOL = shutil.which("promtool")
 TICK = {"specversion": "1.0", "id": "t", "source": "/ping", "type": "dev.knative.sources.ping", "data": {}}
 HOUSEKEEPING = ("reserve-housekeeping", "payment-housekeeping", "dashboard-housekeeping")
-ALERTS = [rule["expr"] for group in yaml.safe_load(RULES.read_text("utf-8"))["groups"] for rule in group["rules"]]
+GROUPS = yaml_documents(RULES)[0]["groups"]
+ALERTS = [rule["expr"] for group in GROUPS for rule in group["rules"]]
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 """By name and labels."""
@@ -257,7 +259,7 @@ def delivered(port: int, labels: dict[str, str]) -> Samples:
 
 def firing(folder: Path, scrapes: list[Samples]) -> set[str]:
     """The alerts that the rules fire on what was scraped, a scrape each minute; said by promtool."""
-    alerts = [rule["alert"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    alerts = [rule["alert"] for group in GROUPS for rule in group["rules"]]
     return {alert for alert in alerts if not passes(folder, scrapes, alert)}
 
 

@@ -241,9 +241,5 @@ def test_the_history_of_a_reservation_names_every_cause(airline: AirlineUnderTes
 def test_nothing_of_all_this_is_left_in_the_broker_or_went_wrong(
     system: RunningSystem, airline: AirlineUnderTest
 ) -> None:
-    def backlog() -> int:
-        triggers = requests.get(system.state["brokerStatus"], timeout=30).json()["triggers"]
-        return sum(trigger["backlog"] + trigger["inFlight"] for trigger in triggers.values())
-
-    eventually(lambda: backlog() == 0, "the broker is empty")
+    eventually(lambda: system.on_their_way() == 0, "the broker is empty")
     assert [letter for letter in airline.dead_letters() if not letter["reservationId"].startswith("BROKEN")] == []

@@ -8,9 +8,8 @@ import shutil
 import socket
 import subprocess
 import sysconfig
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 import requests
 
 from images import layout
+from testbed.listening import serving
 from testbed.ports import free_port
 from testbed.running_system import ROOT, eventually
 
@@ -104,17 +104,14 @@ class Gateway:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("gateway")
     stubs = {name: ThreadingHTTPServer(("127.0.0.1", 0), Stub) for name in SERVICES if name != "PAYMENT"}
-    for stub in stubs.values():
-        threading.Thread(target=stub.serve_forever, daemon=True).start()
     # Nothing listens for payments: the port is bound but not listening, so it stays ours and refuses.
-    with socket.socket() as refusing:
+    with ExitStack() as open_stubs, socket.socket() as refusing:
+        for stub in stubs.values():
+            open_stubs.enter_context(serving(stub))
         refusing.bind(("127.0.0.1", 0))
         ports = {name: stub.server_port for name, stub in stubs.items()} | {"PAYMENT": refusing.getsockname()[1]}
         with caddy(folder, ports, ALLOWED_HOSTS=HOSTS, ALLOWED_ORIGINS=ORIGINS) as url:
             yield Gateway(url, stubs, folder / "log")
-    for stub in stubs.values():
-        stub.shutdown()
-        stub.server_close()
 
 
 @contextmanager

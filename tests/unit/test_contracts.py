@@ -6,10 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import yaml
 
 from airline import saga
 from airline.events import BY_TYPE
+from broker.embedded.yaml_documents import yaml_documents
 from choreography.events import schema_of
 from contracts import __main__ as contracts
 from contracts import compatibility, diagram, openapi, openapi_compatibility
@@ -91,7 +91,7 @@ def test_a_row_that_is_missing_or_wrong_in_the_table_of_events_is_made_again(tmp
 
 
 def test_the_asyncapi_document_has_an_operation_for_each_policy_and_a_message_for_each_event() -> None:
-    document = yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text("utf-8"))
+    (document,) = yaml_documents(ROOT / "docs" / "asyncapi.yaml")
 
     assert {policy.name for policy in saga.POLICIES} <= document["operations"].keys()
     assert document["channels"]["broker"]["messages"].keys() == BY_TYPE.keys()

@@ -1,10 +1,9 @@
 """What the demos draw, count, and read from siege, kubectl and state.json."""
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from demos.running_airline import RunningAirline
 from demos.watching import Watch
 from terminal import tables
 from terminal.console import plain
+from testbed.listening import Quiet, listening
 
 
 def sample(at: float, **states: tuple[State, ...]) -> Sample:
@@ -173,22 +173,15 @@ def airline() -> Iterator[tuple[str, list[str]]]:
     """A gateway that turns away every third caller; and the names it was asked for."""
     asked: list[str] = []
 
-    class Gateway(BaseHTTPRequestHandler):
+    class Gateway(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.headers["Host"])
             self.send_response(503 if len(asked) % 3 == 0 else 200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
+    with listening(Gateway) as url:
+        yield url, asked
 
 
 def test_our_own_clients_count_whom_the_gateway_turned_away(airline: tuple[str, list[str]]) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.distribution import NOT_MEASURED, ORDER, place_of, share_of, unmeasured
+from tests import distribution
+from tests.distribution import BOARD, NICER, NOT_MEASURED, ORDER, give_way, place_of, share_of, unmeasured, workers
 
 RESTARTS = "tests/databases/test_reruns.py::test_a_hold_is_made_once"
 
@@ -15,9 +16,34 @@ def test_all_tests_on_one_database_server_share_a_worker_that_starts_it_once() -
     assert share_of(RESTARTS) == "tests/databases/test_reruns.py"
 
 
-def test_no_two_workers_start_whole_airlines_at_the_same_time() -> None:
-    assert share_of("tests/laptop/test_run.py::test_a[1]") == share_of("tests/browser/test_trip.py::test_b")
-    assert share_of("tests/laptop/test_run.py::test_a") != share_of("tests/integration/test_saga.py::test_a")
+def test_at_most_two_workers_start_whole_airlines_at_the_same_time() -> None:
+    airlines, page = share_of("tests/laptop/test_run.py::test_a[1]"), share_of("tests/browser/test_trip.py::test_b")
+
+    assert airlines == share_of("tests/reliability/test_laws.py::test_a") == share_of(f"{BOARD}.py::test_b")
+    assert page == share_of("tests/browser/test_search.py::test_a") != airlines
+    assert share_of("tests/integration/test_saga.py::test_a") not in (airlines, page)
+
+
+def test_one_worker_more_than_there_are_cores_computes_while_airlines_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+
+    assert workers(["tests"]) == 3
+    assert workers(["tests/unit/test_ids.py", "tests/unit/test_drift.py::test_a"]) == 2
+
+
+def test_whoever_starts_no_airline_is_nicer_to_those_who_do_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    nicer: list[int] = []
+    monkeypatch.setattr("os.nice", nicer.append)
+    distribution._is_nicer.cache_clear()
+
+    for test in ("tests/laptop/test_run.py::test_a", "tests/browser/test_trip.py::test_b"):
+        give_way(test)
+    assert nicer == []
+    for test in ("tests/broker/test_order.py::test_a", "tests/unit/test_ids.py::test_b"):
+        give_way(test)
+    assert nicer == [NICER]
 
 
 def test_what_shares_one_server_of_its_own_stays_together_and_beside_the_airlines() -> None:

@@ -5,16 +5,16 @@ import shutil
 import subprocess
 
 import pytest
-import yaml
 from promql_parser import parse
 
+from broker.embedded.yaml_documents import yaml_documents
 from observability.__main__ import FOLDER
 from observability.dashboards import LINES, built, queries
 from testbed.project import ROOT
 
 ROOM = ROOT / "observability"
 PROMTOOL = shutil.which("promtool")
-RULES = yaml.safe_load((ROOM / "rules.yaml").read_text("utf-8"))["groups"]
+RULES = yaml_documents(ROOM / "rules.yaml")[0]["groups"]
 
 
 def test_the_dashboards_are_as_make_dashboards_writes_them() -> None:
