@@ -21,6 +21,7 @@ from choreography.actions import ACTIONS, LONGEST
 from choreography.callers import READING
 from choreography.contract import Operation, Shown
 from choreography.fields import Field
+from choreography.hal import Here
 from choreography.logs import log
 from choreography.resources import ANYTHING, Filter, Resource
 
@@ -72,10 +73,10 @@ def serve(app: Flask, service: str) -> None:
     app.add_url_rule(f"/audit/{service}", "audit", list_actions)
 
 
-def note(transaction: Connection, status: int, subject: str = "") -> None:
-    """Keeps what the request does, in the transaction that does it."""
+def note(transaction: Connection, status: int, subject: str = "", sent: str | None = None) -> None:
+    """Keeps what the request does, in the transaction that does it. `sent`: the part of its body that says so."""
     if (actor := _actor()) is not None:
-        transaction.execute(ACTIONS.insert().values(_row(actor, status, subject)))
+        transaction.execute(ACTIONS.insert().values(_row(actor, status, subject, sent)))
         g.noted = True
 
 
@@ -113,14 +114,14 @@ def _actor() -> str | None:
     return found.subject if found and found.is_operator and request.method not in READING else None
 
 
-def _row(actor: str, status: int | None, subject: str = "") -> dict[str, Any]:
+def _row(actor: str, status: int | None, subject: str = "", sent: str | None = None) -> dict[str, Any]:
     return {
         "id": uuid.uuid4().hex,
         "at": clock.now(),
         "actor": actor[:LONGEST],
         "method": request.method[:16],
         "path": request.path[:LONGEST],
-        "body": _sent(),
+        "body": _sent() if sent is None else sent[:LONGEST_BODY],
         "status": status,
         "trace_id": wire.trace_id(request.headers.get("traceparent", "")),
         "subject": (subject or request.path)[:LONGEST],
@@ -136,5 +137,6 @@ def _sent() -> str | None:
     return body.decode(errors="replace").replace("\0", "\ufffd")[:LONGEST_BODY] or None
 
 
-def _shown(row: Row[Any]) -> dict[str, Any]:
-    return {name: fields.plain(row._mapping[column]) for name, column in _ACTION.columns.items()}
+def _shown(row: Row[Any], _: Here) -> dict[str, Any]:
+    there = row._mapping
+    return fields.plain_values({name: there[column] for name, column in _ACTION.columns.items()})

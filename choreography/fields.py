@@ -264,6 +264,11 @@ def plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
+def plain_values(values: Mapping[str, object]) -> dict[str, object]:
+    """Typed values as JSON has them; most of them are so already."""
+    return {name: one if one.__class__ in _AS_THEY_ARE else plain(one) for name, one in values.items()}
+
+
 def as_json(value: Any) -> dict[str, Any]:
     """The camelCase JSON object of a dataclass, such as an event, without what it leaves open."""
     cls = value.__class__

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -10,7 +11,7 @@ from urllib.parse import quote, urlencode
 from flask import Request, Response
 
 from choreography.errors import Malformed
-from choreography.fields import plain
+from choreography.fields import plain_values
 from choreography.paging import Found, Page
 from choreography.settings import settings
 
@@ -51,24 +52,32 @@ def _is_host(text: str) -> bool:
         return False
 
 
-def is_at_the_gateway(request: Request) -> bool:
-    """Whether paths of the other functions are found under `base_url`, too."""
-    return settings().public_url is not None or "X-Forwarded-Host" in request.headers
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where the links of an answer begin. `at_the_gateway`: paths of the other functions are found there, too."""
+
+    base: str
+    at_the_gateway: bool
 
 
-def item(request: Request, path: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def here(request: Request) -> Here:
+    """Found once for an answer: it may have a thousand links. Raises Malformed."""
+    return Here(base_url(request), settings().public_url is not None or "X-Forwarded-Host" in request.headers)
+
+
+def item(where: Here, path: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """One resource: its values, and links to itself under `self` and under its singular name."""
-    href = {"href": base_url(request) + path}
-    return {key: plain(value) for key, value in values.items()} | {"_links": {"self": href, name: href}}
+    href = {"href": where.base + path}
+    return {**plain_values(values), "_links": {"self": href, name: href}}
 
 
-def entry(request: Request, values: Mapping[str, Any], name: str, path: str) -> dict[str, Any]:
+def entry(where: Here, values: Mapping[str, Any], name: str, path: str) -> dict[str, Any]:
     """Something in a collection that has no address of its own: its values, and a link to what it is about.
 
     That belongs to another function, so the link is given at the gateway only.
     """
-    links = {"_links": {name: {"href": base_url(request) + path}}} if is_at_the_gateway(request) else {}
-    return {key: plain(value) for key, value in values.items()} | links
+    shown = plain_values(values)
+    return {**shown, "_links": {name: {"href": where.base + path}}} if where.at_the_gateway else shown
 
 
 def answer(body: Mapping[str, Any], status: int = 200, location: str | None = None) -> Response:

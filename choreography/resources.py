@@ -16,6 +16,7 @@ from choreography import access, contract, cursors, fields, hal, paging, store
 from choreography.contract import Shape, Shown
 from choreography.errors import Forbidden
 from choreography.fields import Field, Reader
+from choreography.hal import Here
 
 ANYTHING: Reader[str | None] = Reader(
     lambda value: str(value) or None, {"type": "string", "maxLength": 255, "pattern": "^[^\\u0000]*$"}
@@ -88,13 +89,14 @@ class Resource:
         return contract.Collection(self.plural, self.shape, filters=filters, sorts=tuple(self.sortable))
 
 
-def shown(request: Request, resource: Resource, row: Row[Any], **computed: object) -> dict[str, Any]:
+def shown(where: Here, resource: Resource, row: Row[Any], **computed: object) -> dict[str, Any]:
     """One row as its resource, with the values that no column has."""
-    values = {name: row._mapping[column] for name, column in resource.columns.items()} | computed
+    there = row._mapping  # made anew each time it is asked for
+    values = {name: there[column] for name, column in resource.columns.items()} | computed
     if resource.address:
-        return hal.item(request, resource.address.format_map(values), resource.name, values)
+        return hal.item(where, resource.address.format_map(values), resource.name, values)
     relation, address = resource.subject or ("", "")
-    return hal.entry(request, values, relation, address.format_map(values))
+    return hal.entry(where, values, relation, address.format_map(values))
 
 
 def listed(
@@ -103,7 +105,7 @@ def listed(
     query: Select[Any],
     *,
     reading: Callable[[], AbstractContextManager[Connection]] = store.reading,
-    show: Callable[[Row[Any]], dict[str, Any]] | None = None,
+    show: Callable[[Row[Any], Here], dict[str, Any]] | None = None,
 ) -> Response:
     """The page of a list that the request asks for: of what is theirs, where an owner asks. Raises Invalid, Forbidden.
 
@@ -119,8 +121,9 @@ def listed(
         told_so = is_short and connection.dialect.name == "sqlite"
         narrowed = query.where(*_conditions(wanted, resource, narrow_first=told_so), *owned)
         found = paging.rows(connection, narrowed, page.sorted_here() if told_so else page)
-    show = show or (lambda row: shown(request, resource, row))
-    return hal.collection(request, resource.plural, map(show, found.rows), page, found)
+    where = hal.here(request)
+    items = [show(row, where) if show else shown(where, resource, row) for row in found.rows]
+    return hal.collection(request, resource.plural, items, page, found)
 
 
 def read_columns(resource: Resource, body: object, table: Mapping[str, Field]) -> dict[str, Any]:

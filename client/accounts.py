@@ -1,7 +1,8 @@
 """What the books come to, kept in a file while they are read: memory stays flat, and whoever is interrupted goes on.
 
-The file has the sums by flight and by customer, which reservations each command has made, what seems wrong so far, and
-the place up to which all of it was read. A window of the books is entered with that place, as a whole or not at all.
+The file has the sums by flight and by customer, what seats cost, which reservations each command has made, what seems
+wrong so far, and the place up to which all of it was read. A window of the books is entered with that place, as a whole
+or not at all.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from typing import Any
 
 from client import laws
 from client.errors import Refused
-from client.laws import Books, Difference, Moment, Sums
+from client.laws import Books, Difference, Item, Moment, Sums
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS flights (number INTEGER PRIMARY KEY, seats INTEGER);
@@ -24,6 +25,7 @@ CREATE TABLE IF NOT EXISTS customers (
   charge INTEGER DEFAULT 0, refund INTEGER DEFAULT 0, unsettled INTEGER DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS commands (name BLOB, reservation TEXT, PRIMARY KEY (name, reservation)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS costs (flight INTEGER PRIMARY KEY, cost INTEGER);
 CREATE TABLE IF NOT EXISTS suspects (law TEXT, kind TEXT, subject TEXT, detail TEXT, flight INTEGER);
 CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, number INTEGER);
 CREATE TABLE IF NOT EXISTS place (name TEXT PRIMARY KEY, value TEXT);
@@ -63,6 +65,19 @@ def place(accounts: Accounts) -> dict[str, Any]:
     return {name: json.loads(value) for name, value in accounts.execute("SELECT * FROM place")}
 
 
+def keep_costs(accounts: Accounts, flights: Iterable[Item]) -> None:
+    """Keeps what a seat of these flights costs."""
+    costs = [(flight["flightId"], flight["cost"]) for flight in flights]
+    accounts.executemany("INSERT OR REPLACE INTO costs VALUES (?, ?)", costs)
+
+
+def flights(accounts: Accounts, window: Books) -> list[Item]:
+    """The flights of the reservations of a window: their numbers, and what a seat costs."""
+    named = json.dumps([*{reservation["flightId"] for reservation in window.reservations}])
+    query = "SELECT flight, cost FROM costs WHERE flight IN (SELECT value FROM json_each(?))"
+    return [{"flightId": number, "cost": cost} for number, cost in accounts.execute(query, [named])]
+
+
 def enter(
     accounts: Accounts, window: Books, moment: Moment, suspects: Iterable[Difference], reached: Mapping[str, Any]
 ) -> None:
@@ -77,15 +92,10 @@ def enter(
     accounts.executemany("INSERT OR IGNORE INTO commands VALUES (?, ?)", _commands(window))
     seen = [(one.law, one.kind, one.subject, one.detail, one.flight) for one in suspects]
     accounts.executemany("INSERT INTO suspects VALUES (?, ?, ?, ?, ?)", seen)
-    add_totals(accounts, window)
+    accounts.executemany(_TOTAL, laws.totals(window).items())
     kept = [(name, json.dumps(value)) for name, value in reached.items()]
     accounts.executemany("INSERT OR REPLACE INTO place VALUES (?, ?)", kept)
     accounts.execute("COMMIT")
-
-
-def add_totals(accounts: Accounts, window: Books) -> None:
-    """Adds to what an operator looks at."""
-    accounts.executemany(_TOTAL, laws.totals(window).items())
 
 
 def _commands(window: Books) -> Iterator[tuple[bytes, str]]:

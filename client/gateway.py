@@ -18,8 +18,6 @@ from client.errors import Refused, Unreachable
 TIMEOUT = (5, 40)
 """Seconds to connect, and to wait for an answer: the gateway gives up after 35 itself."""
 EXAMPLE = "http://127.0.0.1:8088"
-REPEAT = "Idempotent-Replayed"
-"""The header of an answer that was given before."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +31,29 @@ class Airline:
 def connect(url: str, host_header: str | None = None) -> Airline:
     """The airline at `url`, which is asked for as `host_header` where no DNS knows it. Raises Refused for no URL."""
     base = url.rstrip("/")
-    session = open_session(base)
+    session = _patient_session(base)
     session.headers["Accept"] = "application/json"
     if host_header:
         session.headers["Host"] = host_header
+    return Airline(base, session)
+
+
+def beside(airline: Airline) -> Airline:
+    """The same airline, by connections of its own: a session is for one thread."""
+    session = _patient_session(airline.url)
+    session.headers.update(airline.session.headers)
+    session.auth = airline.session.auth
+    return Airline(airline.url, session)
+
+
+def _patient_session(base: str) -> requests.Session:
+    session = open_session(base)
     # any method may be sent again, as each command has its key; 504 is not: it may still be at work
     again = Retry(total=2, read=1, backoff_factor=0.3, status_forcelist=(502, 503), allowed_methods=None)
     again = again.new(raise_on_status=False, respect_retry_after_header=False)
     session.mount("http://", HTTPAdapter(max_retries=again))
     session.mount("https://", HTTPAdapter(max_retries=again))
-    return Airline(base, session)
+    return session
 
 
 def open_session(base: str) -> requests.Session:
@@ -83,15 +94,12 @@ def find(airline: Airline, path: str, **query: Any) -> Any:
 
 def send(airline: Airline, method: str, path: str, body: object = None, key: str | None = None, **query: Any) -> Any:
     """Has something done, once however often it is sent under the same key. Raises Unreachable and Refused."""
-    return send_noting_repeat(airline, method, path, body, key, **query)[0]
+    return _document(_commanded(airline, method, path, body, key=key, query=query))
 
 
-def send_noting_repeat(
-    airline: Airline, method: str, path: str, body: object = None, key: str | None = None, **query: Any
-) -> tuple[Any, bool]:
-    """The same, and whether it had been done before by this key, so that nothing was done now."""
-    answer = _commanded(airline, method, path, body, key=key, query=query)
-    return _document(answer), REPEAT in answer.headers
+def post(airline: Airline, path: str, body: object) -> Any:
+    """Has something done that is done once by itself, however often it is sent. Raises Unreachable and Refused."""
+    return _ask(airline, "POST", path, {}, json=body)
 
 
 def change(airline: Airline, path: str, body: object, key: str | None = None) -> Any:

@@ -59,12 +59,14 @@ def windows(airline: Airline, place: Mapping[str, Any]) -> Iterator[tuple[Books,
     """The books about reservations, some at a time, in the order of their ids: each with the place behind it.
 
     `place` is where an earlier reading ended. Holds are read whole and sorted out here: a filter would let rows slip
-    between two pages. The next pages are read while the caller is at work.
+    between two pages. The next page of each list is read while the caller is at work, all of them at the same time:
+    they are of different functions.
     """
-    with ThreadPoolExecutor(1) as ahead:  # one, as a session is for one thread
+    of_list = {name: gateway.beside(airline) for name in OF_RESERVATIONS}
+    with ThreadPoolExecutor(len(of_list)) as ahead:
 
         def ask(name: str, query: lists.Query) -> "Future[_Page]":
-            return ahead.submit(lists.page, airline, _path(name), name, query)
+            return ahead.submit(lists.page, of_list[name], _path(name), name, query)
 
         behind = str(place.get("behind", ""))
         there = [_begun(name, place.get(name, {"sort": sort}), behind, ask) for name, sort in OF_RESERVATIONS.items()]
@@ -127,18 +129,18 @@ def _books(taken: Mapping[str, list[Item]]) -> Books:
 
 def ranges(airline: Airline, name: str, sort: str) -> Iterator[tuple[list[Item], int, int | None]]:
     """A collection, page by page in the order of its numbers: each from behind a number up to one; None: to the end."""
-    after, pages = 0, lists.pages(airline, _path(name), name, sort=sort)
-    page = next(pages)
-    for following in pages:
+    after, read = 0, pages(airline, name, sort=sort)
+    page = next(read)
+    for following in read:
         last = int(str(IDENTITIES[name](page[-1])))
         yield page, after, last
         page, after = following, last
     yield page, after, None
 
 
-def everything(airline: Airline, name: str) -> list[Item]:
-    """All of a collection that is small."""
-    return _once(name, lists.pages(airline, _path(name), name))
+def pages(airline: Airline, name: str, **query: Any) -> Iterator[list[Item]]:
+    """A collection, page by page."""
+    return lists.pages(airline, _path(name), name, **query)
 
 
 def of_command(airline: Airline, reservations: Iterable[str]) -> Books:
@@ -152,9 +154,9 @@ def outbox(airline: Airline, name: str) -> Any:
     return gateway.get(airline, f"/outbox/{name}")
 
 
-def _once(name: str, pages: Iterable[list[Item]]) -> list[Item]:
+def _once(name: str, read: Iterable[list[Item]]) -> list[Item]:
     """Each item once, as it was read last."""
-    return list({IDENTITIES[name](item): item for page in pages for item in page}.values())
+    return list({IDENTITIES[name](item): item for page in read for item in page}.values())
 
 
 @dataclass(frozen=True)
@@ -205,13 +207,13 @@ def _reservation(airline: Airline, difference: Difference, holds: Holds) -> Book
         flights=[flight] if flight else [],
         holds=[hold for hold in holds(str(number)) if hold["reservationId"] == identity] if number else [],
         reservations=[reservation] if reservation else [],
-        payments=_once("payments", _pages(airline, "payments", reservationId=identity)),
+        payments=_once("payments", pages(airline, "payments", reservationId=identity)),
         ledger=_entries(airline, identity),
     )
 
 
 def _entries(airline: Airline, identity: str) -> list[Item]:
-    return _once("entries", _pages(airline, "entries", key=identity))
+    return _once("entries", pages(airline, "entries", key=identity))
 
 
 def _found(airline: Airline, identity: str) -> Any:
@@ -220,15 +222,11 @@ def _found(airline: Airline, identity: str) -> Any:
 
 def held(airline: Airline, flight: str) -> list[Item]:
     """The HELD holds of a flight."""
-    return _once("holds", _pages(airline, "holds", status="HELD", flightId=flight))
+    return _once("holds", pages(airline, "holds", status="HELD", flightId=flight))
 
 
 def _of_customer(airline: Airline, number: str) -> list[Item]:
-    return _once("reservations", _pages(airline, "reservations", customerId=number))
-
-
-def _pages(airline: Airline, name: str, **query: Any) -> Iterator[list[Item]]:
-    return lists.pages(airline, _path(name), name, **query)
+    return _once("reservations", pages(airline, "reservations", customerId=number))
 
 
 def _path(collection: str) -> str:

@@ -51,13 +51,12 @@ def verdict(airline: Airline, allowed: Allowance, patience: float, bars: Progres
     began = time.monotonic()
     with accounts.opened(kept) as books:
         _read_reservations(airline, allowed, books, bars)
-        suspects = accounts.suspects(books)
+        suspects, totals = accounts.suspects(books), accounts.totals(books)
         for kind, found in _others(airline, books):
             suspects += laws.judge(found, allowed.now(), [kind])
-            accounts.add_totals(books, found)
+            totals.update(laws.totals(found))  # not kept: who is interrupted reads all of these again
         for together in accounts.asked_twice(books):
             suspects += laws.judge(reading.of_command(airline, together), allowed.now(), ["command"])
-        totals = accounts.totals(books)
     if kept is not None:
         kept.unlink(missing_ok=True)
     suspected = len(suspects)
@@ -75,10 +74,11 @@ def verdict(airline: Airline, allowed: Allowance, patience: float, bars: Progres
 def _read_reservations(airline: Airline, allowed: Allowance, books: Accounts, bars: Progress) -> None:
     """Judges what is about one reservation, and adds up what it comes to."""
     place, bar = accounts.place(books), bars.add_task("reservations", total=None)
-    flights = reading.everything(airline, "flights")
+    for page in reading.pages(airline, "flights"):
+        accounts.keep_costs(books, page)
     for window, reached in reading.windows(airline, place):
         moment = allowed.now()
-        suspects = laws.judge(replace(window, flights=flights), moment, ["reservation"])
+        suspects = laws.judge(replace(window, flights=accounts.flights(books, window)), moment, ["reservation"])
         accounts.enter(books, window, moment, suspects, reached)
         done, share = accounts.totals(books)["reservations"], reading.share(reached["behind"])
         bars.update(bar, completed=done, total=max(done, round(done / share)) if share else None)

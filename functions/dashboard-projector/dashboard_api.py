@@ -137,7 +137,7 @@ def read_customer(number: int) -> Response:
         row = connection.execute(query).one_or_none()
     if row is None or not access.owns(number):
         raise NotFound(f"Customer {number} has no reservations.")
-    return conditions.read(request, resources.shown(request, _CUSTOMER, row))
+    return conditions.read(request, resources.shown(hal.here(request), _CUSTOMER, row))
 
 
 @app.post("/customerInfos/rebuild")

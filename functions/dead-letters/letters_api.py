@@ -199,4 +199,4 @@ def _saga(letter: Row[Any]) -> str:
 
 def _whole(letter: Row[Any]) -> dict[str, Any]:
     whole = {"attributes": json.loads(letter.attributes), "data": letters.data_of(letter)}
-    return resources.shown(request, _LETTER, letter) | whole
+    return resources.shown(hal.here(request), _LETTER, letter) | whole

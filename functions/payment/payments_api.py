@@ -64,7 +64,7 @@ def read_payment(number: int) -> Response:
         payment = connection.execute(_QUERY.where(PAYMENTS.c.id == number)).one_or_none()
     if payment is None or not access.owns(payment.customer_id):
         raise NotFound(f"There is no payment {number}.")
-    return conditions.read(request, resources.shown(request, _PAYMENT, payment))
+    return conditions.read(request, resources.shown(hal.here(request), _PAYMENT, payment))
 
 
 @app.get("/ledger")

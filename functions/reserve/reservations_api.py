@@ -28,6 +28,7 @@ from choreography import (
 from choreography.contract import Access, Body, Document, Operation, Parameter, Shape, Shown
 from choreography.errors import Forbidden
 from choreography.fields import Field
+from choreography.hal import Here
 from choreography.resources import Filter, Resource
 from reservations import RESERVATIONS
 
@@ -165,7 +166,7 @@ def wanted(body: object) -> dict[str, Any]:
 @contract.promises(Operation(_RESERVATION.collection, access=Access.OWNERS))
 def list_reservations() -> Response:
     """A page of reservations"""
-    return resources.listed(request, _RESERVATION, select(RESERVATIONS), show=_as_resource)
+    return resources.listed(request, _RESERVATION, select(RESERVATIONS), show=_shown)
 
 
 @app.post("/reservations")
@@ -250,12 +251,15 @@ def _theirs(row: Row[Any]) -> Row[Any]:
 
 
 def _as_resource(row: Row[Any]) -> dict[str, Any]:
+    return _shown(row, hal.here(request))
+
+
+def _shown(row: Row[Any], where: Here) -> dict[str, Any]:
     by_event = {"source": row.requested_source, "id": row.requested_id} if row.requested_id is not None else None
-    resource = resources.shown(request, _RESERVATION, row, requestedBy=by_event)
-    if not hal.is_at_the_gateway(request):  # both belong to other functions
+    resource = resources.shown(where, _RESERVATION, row, requestedBy=by_event)
+    if not where.at_the_gateway:  # both belong to other functions
         return resource
-    here = hal.base_url(request)
-    resource["_links"]["events"] = {"href": f"{here}/reservations/{row.id}/events"}
+    resource["_links"]["events"] = {"href": f"{where.base}/reservations/{row.id}/events"}
     if row.status == "CANCELED":
-        resource["_links"]["alternatives"] = {"href": f"{here}/flights?minSeats={row.seat_qty}&sort=takeoffDate"}
+        resource["_links"]["alternatives"] = {"href": f"{where.base}/flights?minSeats={row.seat_qty}&sort=takeoffDate"}
     return resource

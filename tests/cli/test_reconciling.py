@@ -82,6 +82,39 @@ def test_a_check_of_the_laws_goes_on_where_it_was_interrupted(
     assert not place.exists()
 
 
+def test_a_check_that_was_interrupted_among_the_customers_counts_no_flight_twice(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole, place = typed(*NOW).json, tmp_path / "place"
+    with monkeypatch.context() as broken:
+        broken.setattr(accounts, "of_customers", interrupted)
+        assert typed(*NOW, "--place", str(place)).code != 0
+
+    said = typed(*NOW, "--place", str(place)).json
+
+    assert whole["totals"]["flights"] == 1
+    assert {**said, "seconds": 0} == {**whole, "seconds": 0}
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_seats_cost_is_read_again_by_who_goes_on(
+    typed: Typed, fake: FakeAirline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+    fake.lists["holds"] = [hold() | {"amount": None}]  # as an earlier release left it
+    fake.lists["flights"] = [flight(cost=1)]
+    with monkeypatch.context() as broken:
+        broken.setattr(accounts, "enter", interrupted)
+        assert typed(*NOW, "--place", str(place)).code != 0
+    assert typed(*NOW).json["laws"]["taken - refunded = value of SUCCEED"]
+    fake.lists["flights"] = [flight()]
+
+    assert typed(*NOW, "--place", str(place)).code == 0
+
+
 def test_a_file_of_something_else_keeps_no_place(typed: Typed, tmp_path: Path) -> None:
     (tmp_path / "place").write_text("a letter to a friend, longer than the head of a database file is" * 9)
     assert "cannot keep the place" in typed("reconcile", "--place", str(tmp_path / "place")).err

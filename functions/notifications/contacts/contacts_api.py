@@ -91,7 +91,7 @@ def read_contact(number: int) -> Response:
         found = connection.execute(select(CONTACTS).where(CONTACTS.c.customer_id == number)).one_or_none()
     if found is None:
         raise NotFound(f"There is no contact of customer {number}.")
-    return hal.answer(resources.shown(request, _CONTACT, found))
+    return hal.answer(resources.shown(hal.here(request), _CONTACT, found))
 
 
 @app.put("/contacts/<int:number>")
@@ -109,7 +109,7 @@ def put_contact(number: int) -> Response:
         mails.owe_again(number, transaction)
         return transaction.execute(select(CONTACTS).where(CONTACTS.c.customer_id == number)).one()
 
-    return hal.answer(resources.shown(request, _CONTACT, store.commit(put)))
+    return hal.answer(resources.shown(hal.here(request), _CONTACT, store.commit(put)))
 
 
 @app.delete("/contacts/<int:number>")
