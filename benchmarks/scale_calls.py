@@ -287,6 +287,9 @@ BODIES: Mapping[str, Callable[[Books], Sent]] = {
     "DELETE /reservations/<identity>": lambda books: Sent("DELETE", _reservation(books)),
     "POST /events": _from_outside,
     "POST /flights": lambda _: Sent("POST", "/flights", {"json": FLIGHT}),
+    "POST /flights/import": lambda _: Sent(
+        "POST", "/flights/import", {"json": {"flights": [{"key": ids.random_reservation_id(), **FLIGHT}]}}
+    ),
     "PATCH /flights/<int:number>": lambda _: Sent("PATCH", "/flights/7", {"json": {"cost": 100}}),
     "DELETE /flights/<int:number>": lambda books: Sent("DELETE", f"/flights/{_new_flight(books)}"),
     "POST /dead-letters/<string(length=32):identity>/replay": lambda books: Sent(

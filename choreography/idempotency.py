@@ -18,6 +18,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from flask import Request, Response
 from sqlalchemy import Connection, Row, delete, select, update
@@ -36,6 +37,7 @@ PRUNED_AT_ONCE = 100
 PRUNED_BESIDE = 10
 """Expired keys that each command with a key removes: more than arrive, so services need no housekeeping."""
 UNCLAIMED = ""
+OTHER_REQUEST = "This Idempotency-Key was used for another request."
 _PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 
@@ -63,27 +65,30 @@ def key_of(request: Request) -> str | None:
 
 def carry_out(request: Request, work: Work, source: str) -> Response:
     """Runs a command once, in one transaction, and sends its event. Raises Conflict, Invalid, TryAgain."""
-    key, trace = _own(key_of(request)), request.headers.get("traceparent", "")
+    sent, trace = key_of(request), request.headers.get("traceparent", "")
+    key, mark = sent and own(sent), fingerprint(request.method, request.path, request.get_data())
 
     def once(transaction: Connection) -> tuple[Response, Event | None]:
-        earlier = _claim(transaction, key, _fingerprint(request)) if key else None
+        earlier = _claim(transaction, key, mark) if key else None
         if earlier is not None:
             audit.skip()
             return earlier, None
         response, event = work(transaction)
         _check(response, request)
-        audit.note(transaction, response.status_code, _subject(response, request))
+        audit.note(transaction, response.status_code, subject_of(response, request))
         if key:
-            _keep(transaction, key, response, request)
+            answer = kept_answer(response, subject_of(response, request))
+            transaction.execute(update(KEYS).where(KEYS.c.key == key).values(answer))
         return response, event
 
     return outbox.commit(once, source, traceparent=trace)
 
 
-def _own(key: str | None) -> str | None:
+def own(key: str) -> str:
+    """The key as it is kept: each of the known senders has keys of its own."""
     # or who guesses the key of somebody else would read the answer to them
     sender = access.caller()
-    if key is None or sender is None:
+    if sender is None:
         return key
     return "of " + hashlib.sha256(f"{len(sender.subject)}:{sender.subject}{key}".encode()).hexdigest()
 
@@ -98,49 +103,52 @@ def prune(until: float) -> int:
     return store.in_batches(lambda transaction: _prune(transaction, PRUNED_AT_ONCE), until)
 
 
-def _claim(transaction: Connection, key: str, fingerprint: str) -> Response | None:
+def _claim(transaction: Connection, key: str, mark: str) -> Response | None:
     """The answer that was given before; None if the command is ours to carry out, and then its row is ours as well."""
     now = clock.now()
-    row = {"fingerprint": fingerprint, "claim": UNCLAIMED, "claimed_at": now}
+    row = {"fingerprint": mark, "claim": UNCLAIMED, "claimed_at": now}
     try:
         if store.insert_if_absent(transaction, KEYS, key=key, **row):
-            _prune(transaction, PRUNED_BESIDE)
+            prune_beside(transaction)
             return None
     except DBAPIError as error:
         if database_errors.lock_timed_out(error):
             raise Conflict("The first request with this Idempotency-Key is still at work.") from error
         raise
     held = transaction.execute(select(KEYS).where(KEYS.c.key == key).with_for_update()).one()
-    # without an answer it is of an earlier release, whose process was killed; if it lives, it finds itself taken over
-    if held.status is None or held.claimed_at < now - settings().idempotency_life:
+    if is_over(held):
         transaction.execute(update(KEYS).where(KEYS.c.key == key).values(row | {"status": None}))
         return None
-    if held.fingerprint != fingerprint:
-        raise Invalid("This Idempotency-Key was used for another request.")
-    return _answer(held)
+    return earlier_answer(held, mark)
 
 
-def _answer(held: Row[tuple[object, ...]]) -> Response:
+def is_over(held: Row[Any]) -> bool:
+    """Whether what is kept under a key no longer counts."""
+    # without an answer it is of an earlier release, whose process was killed; if it lives, it finds itself taken over
+    return held.status is None or held.claimed_at < clock.now() - settings().idempotency_life
+
+
+def earlier_answer(held: Row[Any], mark: str) -> Response:
+    """The answer that is kept, marked as a repeat. Raises Invalid where it was given to another request."""
+    if held.fingerprint != mark:
+        raise Invalid(OTHER_REQUEST)
     response = Response(held.body, held.status, json.loads(held.headers))
     response.headers[REPEAT] = "true"
     return response
 
 
-def _keep(transaction: Connection, key: str, response: Response, request: Request) -> None:
-    answer = {
+def kept_answer(response: Response, subject: str) -> dict[str, Any]:
+    """An answer as the columns of its key."""
+    return {
         "status": response.status_code,
         "headers": json.dumps(dict(response.headers)),
         "body": response.get_data(as_text=True),
-        "resource": _resource(response, request),
+        "resource": subject if response.data else None,
     }
-    transaction.execute(update(KEYS).where(KEYS.c.key == key).values(answer))
 
 
-def _resource(response: Response, request: Request) -> str | None:
-    return _subject(response, request) if response.data else None
-
-
-def _subject(response: Response, request: Request) -> str:
+def subject_of(response: Response, request: Request) -> str:
+    """The address of what an answer is about: of what was made, else the path that was asked."""
     # not the path of the address: a PUBLIC_URL may have one, too
     return (response.location.removeprefix(hal.base_url(request)) if response.location else request.path).rstrip("/")
 
@@ -152,6 +160,11 @@ def _check(response: Response, request: Request) -> None:
             f"{name}{value}".encode("latin-1")
     except ValueError as error:
         raise Malformed(f"The answer to this request cannot be sent: {error}") from error
+
+
+def prune_beside(transaction: Connection, commands: int = 1) -> None:
+    """Removes expired keys, more than these commands bring."""
+    _prune(transaction, PRUNED_BESIDE * commands)
 
 
 def _prune(transaction: Connection, most: int) -> int:
@@ -168,5 +181,6 @@ def _expired(transaction: Connection, most: int) -> Sequence[str]:
     return transaction.execute(query.with_for_update(skip_locked=True)).scalars().all()
 
 
-def _fingerprint(request: Request) -> str:
-    return hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.get_data()).hexdigest()
+def fingerprint(method: str, path: str, body: bytes) -> str:
+    """What tells a request from others that are sent under its key."""
+    return hashlib.sha256(f"{method} {path}\n".encode() + body).hexdigest()

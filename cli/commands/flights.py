@@ -8,11 +8,12 @@ import typer
 from rich.console import Group
 
 from cli.commands import flights_csv
+from cli.commands.flights_csv import Line
 from cli.common_options import Key, Limit
 from cli.invocation import Invocation, answer, note
 from cli.listing import listed
 from client import gateway, lists
-from client.errors import Refused
+from client.errors import ClientError, Refused
 from terminal import tables
 from terminal.console import progress
 
@@ -24,6 +25,8 @@ COLUMNS = {
     "remainingSeatsCount": "seats left",
     "capacity": "of",
 }
+SHOWN = 200
+"""Lines of an import in a table; JSON has them all."""
 
 
 def list_all(
@@ -79,12 +82,19 @@ def import_(
 ) -> None:
     """Adds the flights of a CSV file, whose fields are separated by commas, semicolons or tabs.
 
-    Bad lines are listed with the reason and left out; the same file again adds nothing twice."""
+    Bad lines are listed with the reason and left out; the same file again adds nothing twice, so who was interrupted
+    goes on with the same command."""
     lines = flights_csv.read(file, encoding)
+    done: list[Line] = []
     with progress() as bars:
-        done = [
-            flights_csv.add(invocation.airline, file.name, line) for line in bars.track(lines, description="flights")
-        ]
+        bar = bars.add_task("lines", total=len(lines))
+        try:
+            for portion in flights_csv.portions(file.name, lines):
+                done += flights_csv.add(invocation.airline, file.name, portion)
+                bars.update(bar, completed=len(done))
+        except (ClientError, KeyboardInterrupt):
+            note(f"{len(done)} of {len(lines)} lines are done. The same command goes on, and adds nothing twice.")
+            raise
     flights = [line.flight for line in done if line.flight is not None]
     bad = [{"line": line.number, "reason": line.reason} for line in done if line.reason]
     again = sum(line.again for line in done)
@@ -96,5 +106,6 @@ def import_(
 
 
 def _drawn(flights: list[dict[str, Any]], bad: list[dict[str, Any]]) -> Group:
-    taken = tables.items(COLUMNS, flights, len(flights))
-    return Group(taken, tables.items({"line": "line", "reason": "not taken, because"}, bad)) if bad else Group(taken)
+    taken = tables.items(COLUMNS, flights[:SHOWN], len(flights))
+    refused = tables.items({"line": "line", "reason": "not taken, because"}, bad[:SHOWN], len(bad))
+    return Group(taken, refused) if bad else Group(taken)

@@ -1,17 +1,20 @@
-"""Flights from a CSV file: which lines it has, and each of them as one command under a key of its own."""
+"""Flights from a CSV file: which lines it has, and each of them as one command under a key of its own.
+
+Many of these commands go with one request; each is answered for itself.
+"""
 
 import codecs
 import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from client import gateway
-from client.errors import Refused
+from client.errors import Refused, Unreachable
 from client.gateway import Airline
 
 COLUMNS = ("flightCode", "takeoffDate", "cost", "remainingSeatsCount")
@@ -28,6 +31,10 @@ MARKS = {
 NUL, NEWLINE = b"\0", b"\n"
 LARGEST_FILE = 32 * 1024 * 1024
 """Bytes; about half a million flights. /dev/zero has no end."""
+MOST_ROWS, LARGEST_PORTION = 500, 60_000
+"""Lines, and bytes, of one request; the service reads 500 and 64 KiB."""
+LONGEST_FLIGHT = 1000
+"""Characters in its four columns."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,8 @@ def _line(number: int, header: list[str], written: str, separator: str) -> Line:
     if len(cells) != len(header):
         return Line(number, dict(enumerate_cells(cells)), f"has {len(cells)} fields, the header has {len(header)}")
     named = dict(zip(header, cells, strict=True))
-    return Line(number, {name: named[name] for name in COLUMNS})
+    fields = {name: named[name] for name in COLUMNS}
+    return Line(number, fields, "is too long for a flight" if sum(map(len, fields.values())) > LONGEST_FLIGHT else None)
 
 
 def enumerate_cells(cells: list[str]) -> Iterator[tuple[str, str]]:
@@ -152,17 +160,42 @@ def enumerate_cells(cells: list[str]) -> Iterator[tuple[str, str]]:
     return ((str(position), cell) for position, cell in enumerate(cells, 1))
 
 
-def add(airline: Airline, name: str, line: Line) -> Line:
-    """The line with its flight, or with the reason why the service refused it. Raises Unreachable."""
-    if line.reason:
-        return line
+def portions(name: str, lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """As many lines at a time as one request may have."""
+    portion: list[Line] = []
+    size = 0
+    for line in lines:
+        more = 0 if line.reason else len(json.dumps(_row(name, line)))
+        if len(portion) == MOST_ROWS or size + more > LARGEST_PORTION:
+            yield portion
+            portion, size = [], 0
+        portion.append(line)
+        size += more
+    yield portion
+
+
+def add(airline: Airline, name: str, lines: Sequence[Line]) -> list[Line]:
+    """The lines with their flights, or with the reasons why the service refused them.
+
+    Raises Unreachable, and Refused where none of them is looked at.
+    """
+    rows = [_row(name, line) for line in lines if not line.reason]
+    told = gateway.post(airline, "/flights/import", {"flights": rows}) if rows else {"rows": []}
     try:
-        flight, again = gateway.send_noting_repeat(
-            airline, "POST", "/flights", dict(line.fields), key_of(name, line.fields)
-        )
-    except Refused as error:
-        return replace(line, reason=str(error))
-    return replace(line, flight=flight, again=again)
+        answers = {answer["key"]: answer for answer in told["rows"]}
+        return [line if line.reason else _answered(line, answers[key_of(name, line.fields)]) for line in lines]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise Unreachable(f"{airline.url} answers, but not as an airline that adds flights.") from error
+
+
+def _row(name: str, line: Line) -> dict[str, str]:
+    return {"key": key_of(name, line.fields), **line.fields}
+
+
+def _answered(line: Line, answer: Mapping[str, Any]) -> Line:
+    if answer["problem"]:
+        return replace(line, reason=str(answer["problem"]["detail"]).rstrip("."))
+    return replace(line, flight=answer["flight"], again=answer["repeated"])
 
 
 def key_of(name: str, fields: Mapping[str, str]) -> str:

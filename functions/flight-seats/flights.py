@@ -11,7 +11,7 @@ Locks are taken in one order, hold then flight, so two events about one reservat
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -163,9 +163,21 @@ def restore_seats(canceled: ReservationCanceled, transaction: Connection) -> Rem
 
 def add_flight(values: Mapping[str, Any], transaction: Connection) -> Row[Any]:
     """A new flight with the next free number; its capacity is what remains at first."""
-    number = _next_number(transaction)
-    transaction.execute(insert(FLIGHTS).values(id=number, capacity=values["remaining_seats_count"], **values))
-    return find_flight(number, transaction)
+    (flight,) = add_flights([values], transaction)
+    return flight
+
+
+def add_flights(flights: Sequence[Mapping[str, Any]], transaction: Connection) -> Sequence[Row[Any]]:
+    """The same for several, in their order."""
+    numbers = _next_numbers(len(flights), transaction)
+    rows = [
+        {**values, "id": number, "capacity": values["remaining_seats_count"]}
+        for number, values in zip(numbers, flights, strict=True)
+    ]
+    transaction.execute(insert(FLIGHTS), rows)
+    added = select(FLIGHTS).where(FLIGHTS.c.id.between(numbers[0], numbers[-1])).order_by(FLIGHTS.c.id)
+    mine = {*numbers}
+    return [flight for flight in transaction.execute(added) if flight.id in mine]
 
 
 def find_flight(number: int, connection: Connection, query: Select[Any] = _FLIGHT) -> Row[Any]:
@@ -290,9 +302,13 @@ def _remember(
     prepared.changed(transaction, _REMEMBER, move)
 
 
-def _next_number(transaction: Connection) -> int:
-    while True:
-        transaction.execute(update(NUMBERS).values(latest=NUMBERS.c.latest + 1))
-        number: int = transaction.execute(select(NUMBERS.c.latest)).scalar_one()
-        if transaction.execute(_FLIGHT, {"flight": number}).one_or_none() is None:
-            return number
+def _next_numbers(count: int, transaction: Connection) -> list[int]:
+    """So many free numbers, ascending."""
+    free: list[int] = []
+    while missing := count - len(free):
+        transaction.execute(update(NUMBERS).values(latest=NUMBERS.c.latest + missing))
+        latest: int = transaction.execute(select(NUMBERS.c.latest)).scalar_one()
+        first = latest - missing + 1
+        taken = {*transaction.execute(select(FLIGHTS.c.id).where(FLIGHTS.c.id.between(first, latest))).scalars()}
+        free += [number for number in range(first, latest + 1) if number not in taken]
+    return free

@@ -1,5 +1,6 @@
 """The resource `flights` over HTTP; the holds on their seats and the promotions, read only."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import promotions
 from airline.events import Event
 from airline.settings import settings
 from airline.values import CAPACITY, SEATS
-from choreography import audit, conditions, contract, fields, hal, idempotency, resources, store, web
+from choreography import audit, bulk, conditions, contract, fields, hal, idempotency, resources, store, web
 from choreography.contract import Access, Body, Collection, Document, Operation, Parameter, Shape, Shown
 from choreography.fields import Field
 from choreography.paging import Found, Page
@@ -19,6 +20,8 @@ from choreography.resources import Filter, Resource
 from flights import FLIGHTS, HOLDS
 
 LARGEST_COST = 10**12
+MOST_ROWS = 500
+"""Of one import, which then takes a tenth of a second."""
 CODE = fields.name(20)
 ANY_CODE = fields.text(1, 20)
 """What a flight of an earlier release may have."""
@@ -72,6 +75,21 @@ _NEW = Body(
     },
     example={"flightCode": "ACE890", "takeoffDate": "2025-12-25", "cost": "200000", "remainingSeatsCount": "5"},
 )
+_IMPORT = Body(
+    "Import",
+    {
+        "flights": Field(
+            fields.several(bulk.ROW, MOST_ROWS),
+            about="Each as it would be sent alone, and with the `key` that it would have as Idempotency-Key.",
+        )
+    },
+    example={
+        "flights": [
+            {"key": "line-2", "flightCode": "ACE890", "takeoffDate": "2025-12-25", "cost": 200000}
+            | {"remainingSeatsCount": 5}
+        ]
+    },
+)
 _CHANGE = Body(
     "FlightChange",
     {
@@ -89,6 +107,28 @@ _CHANGE = Body(
     },
     example={"remainingSeatsCount": 10},
     partial=True,
+)
+_IMPORTED = Shape(
+    "Imported",
+    {
+        "rows": Shown(
+            {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["key", "status", "repeated", "flight", "problem"],
+                    "properties": {
+                        "key": {"type": "string"},
+                        "status": {"type": "integer", "description": "What it would have been answered with alone."},
+                        "repeated": {"type": "boolean", "description": "Added by an earlier request with this key."},
+                        "flight": {"oneOf": [{"$ref": "#/components/schemas/Flight"}, {"type": "null"}]},
+                        "problem": {"oneOf": [{"$ref": "#/components/schemas/Problem"}, {"type": "null"}]},
+                    },
+                },
+            },
+            about="What became of each row, in their order.",
+        ),
+    },
 )
 _HOLD = Resource(
     "hold",
@@ -139,6 +179,29 @@ def add_flight() -> Response:
         return conditions.created(_as_resource(flights.add_flight(values, transaction))), None
 
     return idempotency.carry_out(request, work, flights.SOURCE)
+
+
+@app.post("/flights/import")
+@contract.promises(Operation(_IMPORTED, "What became of each row; those that are refused are not added.", body=_IMPORT))
+def import_flights() -> Response:
+    """Add many flights
+
+    In one transaction, and each once, however often it is sent, alone or with others. The body has at most 64 KiB.
+    """
+    rows = fields.read(web.json_object(request), _IMPORT.fields)["flights"]
+
+    where = hal.here(request)
+
+    def work(wanted: Sequence[dict[str, Any]], transaction: Connection) -> list[Response]:
+        added = flights.add_flights(wanted, transaction)
+        return [conditions.created(resources.shown(where, _FLIGHT, flight)) for flight in added]
+
+    def read(body: Mapping[str, Any]) -> dict[str, Any]:
+        return resources.read_columns(_FLIGHT, body, _NEW.fields)
+
+    answers = bulk.carry_out(request, "/flights", rows, read, work)
+    told = [bulk.outcome(row, answer, _FLIGHT.name) for row, answer in zip(rows, answers, strict=True)]
+    return hal.answer({"rows": told})
 
 
 @app.get("/flights/<int:number>")
@@ -207,4 +270,4 @@ audit.serve(app, "flight-seats")
 
 
 def _as_resource(flight: Row[Any]) -> dict[str, Any]:
-    return resources.shown(request, _FLIGHT, flight)
+    return resources.shown(hal.here(request), _FLIGHT, flight)

@@ -74,11 +74,21 @@ class FakeAirline:
             return jsonify(body), status
         if request.method == "GET":
             return self._read(path)
+        if path == "flights/import":
+            return jsonify({"rows": [self._import(dict(row)) for row in (request.get_json() or {})["flights"]]})
         key = request.headers["Idempotency-Key"]
         repeat = {"Idempotent-Replayed": "true"} if key in self.done else {}
         self.done[key] = self.done.get(key) or self._do(path, request.get_json(silent=True) or {})
         body, status = self.done[key]
         return jsonify(body), status, repeat
+
+    def _import(self, row: dict[str, Any]) -> dict[str, Any]:
+        key = row.pop("key")
+        repeated = key in self.done
+        self.done[key] = self.done.get(key) or self._do("flights", row)
+        body, status = self.done[key]
+        flight, problem = (body, None) if status == 201 else (None, body)
+        return {"key": key, "status": status, "repeated": repeated, "flight": flight, "problem": problem}
 
     def _feed(self) -> Response | tuple[Response, int]:
         if not self.feeds:

@@ -1,10 +1,14 @@
 """Flights from a CSV file."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from choreography.web import LARGEST_BODY
+from cli.commands import flights_csv
+from client.gateway import Airline
 from tests.cli.conftest import Output
 from tests.cli.fake_airline import FakeAirline
 
@@ -215,8 +219,62 @@ def test_what_was_taken_before_the_airline_went_away_is_not_lost_on_the_next_try
     typed: Typed, fake: FakeAirline, csv: Callable[[str], str]
 ) -> None:
     file = csv("KE1,2027-01-01,5,9\nKE2,2027-01-02,6,8\n")
-    fake.answers["flights"] = (504, {"detail": "late"})
+    fake.answers["flights/import"] = (504, {"detail": "late"})
     assert typed("flights", "import", file).code == 2
-    del fake.answers["flights"]
+    del fake.answers["flights/import"]
     assert typed("flights", "import", file).code == typed("flights", "import", file).code == 0
     assert len(fake.lists["flights"]) == 3
+
+
+def test_an_import_that_is_interrupted_says_how_far_it_came_and_goes_on_there(
+    typed: Typed, fake: FakeAirline, csv: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = csv("".join(f"KE{number},2027-01-01,5,9\n" for number in range(5)))
+    monkeypatch.setattr(flights_csv, "MOST_ROWS", 2)
+    add, sent = flights_csv.add, list[list[int]]()
+
+    def interrupted(airline: Airline, name: str, lines: Sequence[flights_csv.Line]) -> list[flights_csv.Line]:
+        if len(sent) == 2:
+            sent.append([])
+            raise KeyboardInterrupt
+        sent.append([line.number for line in lines])
+        return add(airline, name, lines)
+
+    monkeypatch.setattr(flights_csv, "add", interrupted)
+    said = typed("flights", "import", file)
+    again = typed("flights", "import", file, "--json")
+
+    assert sent == [[2, 3], [4, 5], [], [2, 3], [4, 5], [6]]
+    assert (said.code, "4 of 5 lines are done" in said.err) == (130, True)
+    assert (again.code, again.json["alreadyThere"], len(again.json["flights"])) == (0, 4, 5)
+    assert len(fake.lists["flights"]) == 6
+
+
+def test_a_request_of_an_import_is_never_larger_than_the_service_reads() -> None:
+    lines = [flights_csv.Line(number, {"flightCode": "편" * 100, "cost": str(number)}) for number in range(200)]
+
+    portions = [*flights_csv.portions("flights.csv", lines)]
+
+    assert [line for portion in portions for line in portion] == lines
+    assert len(portions) == 3
+    for portion in portions:
+        rows = [{"key": flights_csv.key_of("flights.csv", line.fields), **line.fields} for line in portion]
+        assert len(json.dumps({"flights": rows})) < LARGEST_BODY
+
+
+def test_a_line_that_no_flight_has_room_for_is_bad_and_the_others_are_imported(
+    typed: Typed, csv: Callable[[str], str]
+) -> None:
+    said = typed("flights", "import", csv(f"{'K' * 100_000},2027-01-01,5,9\nKE1,2027-01-01,5,9\n"), "--json")
+
+    assert said.json["bad"] == [{"line": 2, "reason": "is too long for a flight"}]
+    assert [flight["flightCode"] for flight in said.json["flights"]] == ["KE1"]
+
+
+@pytest.mark.parametrize("answer", [{}, {"rows": []}, [], {"rows": [{"key": "other"}]}])
+def test_an_import_into_something_else_is_noticed(
+    typed: Typed, fake: FakeAirline, csv: Callable[[str], str], answer: object
+) -> None:
+    fake.answers["flights/import"] = (200, answer)
+    said = typed("flights", "import", csv("KE1,2027-01-01,5,9\n"))
+    assert (said.code, "not as an airline that adds flights" in said.err) == (2, True)

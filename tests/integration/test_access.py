@@ -1,5 +1,6 @@
 """Who may see and do what, where the airline knows its clients: customers their own, operators everything."""
 
+import json
 import subprocess
 import sys
 import time
@@ -382,6 +383,23 @@ def test_what_an_operator_did_and_its_row_are_one_transaction(
     assert airline.rows("dashboard-projector", told) == [("/customerInfos/rebuild", 200)]
     about = [subject for (subject,) in airline.rows("dead-letters", "SELECT subject FROM actions ORDER BY at")]
     assert about == [*[f"/reservations/{RESERVATION}"] * 2, "/dead-letters/replay"]
+
+
+def test_each_row_of_an_import_is_kept_as_what_an_operator_did(airline: HostedAirline, operator: Person) -> None:
+    flight = {"flightCode": "ACE890", "takeoffDate": "2027-12-25", "cost": 1, "remainingSeatsCount": 5}
+    rows = [{"key": "a", **flight}, {"key": "b", "cost": "cheap"}]
+    for _ in range(2):  # the second adds nothing, and is refused where the first was
+        operator.open("flight-seats", "POST", "/flights/import", json={"flights": rows})
+
+    told = airline.rows("flight-seats", "SELECT subject, status, body FROM actions ORDER BY status")
+    assert told == [("/flights/1", 201, json.dumps(flight)), *[("/flights", 422, '{"cost": "cheap"}')] * 2]
+
+
+def test_two_senders_with_the_same_keys_import_a_flight_each(operator: Person, signing_in: Signing) -> None:
+    rows = [{"key": "a", "flightCode": "ACE890", "takeoffDate": "2027-12-25", "cost": 1, "remainingSeatsCount": 5}]
+    for who in (operator, signing_in("otto", roles=["operator"])):
+        told = body_of(who.open("flight-seats", "POST", "/flights/import", json={"flights": rows}))["rows"]
+        assert told[0]["repeated"] is False
 
 
 def test_what_is_broken_off_is_kept_as_begun(

@@ -76,6 +76,7 @@ COMMANDS = [
     Sent("reserve", "DELETE", "/reservations/{reservationId}", None, 204),
     Sent("reserve-commands", "POST", "/events", CANCELLATION | {"data": DATA["CancellationRequested"]}, 202),
     Sent("flight-seats", "POST", "/flights", FLIGHT, 201),
+    Sent("flight-seats", "POST", "/flights/import", {"flights": [{"key": "a", **FLIGHT}, {"key": "b"}]}, 200),
     Sent("flight-seats", "PATCH", "/flights/{flightId}", {"cost": "2"}, 200),
     Sent("flight-seats", "DELETE", "/flights/{flightId}", None, 204),
     Sent("dashboard", "POST", "/customerInfos/rebuild", None, 200),
