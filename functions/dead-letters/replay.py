@@ -5,16 +5,18 @@ what brokers add on the way is taken off. It goes to every Trigger that lets it 
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 
 import letters
 from airline.events import AIRLINE
-from choreography import clock, logs, outbox, store, wire
+from choreography import clock, logs, outbox, parallel, store, wire
+from choreography.backlog import SENDERS
 from choreography.errors import BrokerAway, Conflict, TryAgain
 from choreography.logs import log
 from letters import LETTERS
@@ -23,6 +25,9 @@ ADDED_BY_BROKERS = ("knativeerror", "knativekafka", "knativebrokerttl", "knative
 """What the attributes begin with that a broker adds (Knative: pkg/kncloudevents/attributes, the Kafka dispatcher)."""
 MOST_AT_ONCE = 500
 """Letters of one call, which then takes seconds, not minutes."""
+TOGETHER = 50
+"""Letters that are decided by one commit once the broker has taken them; what is killed before sends them again."""
+_OLDEST_FIRST = (LETTERS.c.last_at, LETTERS.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +61,15 @@ def all_open(wanted: Mapping[str, Any], before: datetime | None = None) -> Repla
         total = connection.execute(select(func.count()).select_from(_open(wanted, before).subquery())).scalar_one()
     replayed = tried = 0
     refused: TryAgain | None = None
-    for identity in found:
-        try:
-            replayed += _send_if_open(identity)
-        except BrokerAway as error:
-            refused = error
-            break  # and will be for the others
-        except TryAgain as error:
-            refused = error
-            log.warning("not replayed: %s", error, extra={"fields": {"letter": identity}})
-        tried += 1
+    for start in range(0, len(found), TOGETHER):
+        some = found[start : start + TOGETHER]
+        sending = _Sending(_still_open(some))
+        sending.go()
+        replayed += len(sending.sent)
+        tried += len(some) - len(sending.letters)
+        refused = sending.refused or refused
+        if sending.away:  # and will be for the others
+            break
     if refused is not None and not replayed:
         raise refused
     return Replay(replayed, total - tried, before)
@@ -81,25 +85,90 @@ def original(letter: Row[Any]) -> wire.CloudEvent:
     return event if data is None else event | {"data": data}
 
 
-def _send_if_open(identity: str) -> bool:
+@dataclass
+class _Sending:
+    """Letters that several threads send to the broker. Each takes the next of `letters`, and puts it into `sent`."""
+
+    letters: list[Row[Any]]
+    sent: list[Row[Any]] = field(default_factory=list)
+    refused: TryAgain | None = None
+    away: bool = False
+    _one_by_one: threading.Lock = field(default_factory=threading.Lock)
+
+    def go(self) -> None:
+        """Sends as many as the broker takes, and decides them."""
+        try:
+            while not self.sent and self._send_next():  # one thread alone finds out whether the broker is there
+                pass
+            parallel.work(self._send_all, min(SENDERS, len(self.letters)))
+        finally:
+            _decide(self.sent)
+
+    def _send_all(self) -> None:
+        while self._send_next():
+            pass
+
+    def _send_next(self) -> bool:
+        with self._one_by_one:
+            letter = self.letters.pop(0) if self.letters and not self.away else None
+        if letter is None:
+            return False
+        problem = _problem(letter)
+        with self._one_by_one:
+            self._note(letter, problem)
+        return True
+
+    def _note(self, letter: Row[Any], problem: Exception | None) -> None:
+        if problem is None:
+            self.sent.append(letter)
+        elif isinstance(problem, BrokerAway):
+            self.refused, self.away = problem, True
+            self.letters.insert(0, letter)
+        else:
+            self.refused = problem if isinstance(problem, TryAgain) else self.refused
+            trace = None if isinstance(problem, TryAgain) else problem
+            log.warning("not replayed: %s", problem, extra={"fields": {"letter": letter.id}}, exc_info=trace)
+
+
+def _problem(letter: Row[Any]) -> Exception | None:
+    try:
+        outbox.deliver(wire.pack(original(letter)))
+    except Exception as error:  # a letter that cannot be read holds up none of those behind it
+        return error
+    return None
+
+
+def _still_open(identities: Sequence[str]) -> list[Row[Any]]:
+    query = select(LETTERS).where(LETTERS.c.id.in_(identities), LETTERS.c.status == "OPEN")
     with store.reading() as connection:
-        letter = letters.find(identity, connection)
-    if letter.status == "OPEN":
-        _send(letter)
-    return bool(letter.status == "OPEN")
+        return list(connection.execute(query.order_by(*_OLDEST_FIRST)))
 
 
 def _send(letter: Row[Any]) -> None:
     outbox.deliver(wire.pack(original(letter)))
+    _decide([letter])
+
+
+_DECIDED = update(LETTERS).where(
     # by now it may have failed again: then it has come back as another time, and stays OPEN
-    same = (LETTERS.c.id == letter.id, LETTERS.c.times == letter.times, LETTERS.c.status != "DISCARDED")
-    decision = {"status": "REPLAYED", "decided_at": clock.now()}
-    store.commit(lambda transaction: transaction.execute(update(LETTERS).where(*same).values(decision)))
-    with logs.about(**AIRLINE.about(letter.reservation_id), eventId=letter.event_id):
-        log.info("replayed %s", letter.type)
+    LETTERS.c.id == bindparam("letter"),
+    LETTERS.c.times == bindparam("before"),
+    LETTERS.c.status != "DISCARDED",
+)
+
+
+def _decide(sent: Sequence[Row[Any]]) -> None:
+    if not sent:
+        return
+    same = [{"letter": letter.id, "before": letter.times} for letter in sent]
+    decided = _DECIDED.values(status="REPLAYED", decided_at=clock.now())
+    store.commit(lambda transaction: transaction.execute(decided, same))
+    for letter in sent:
+        with logs.about(**AIRLINE.about(letter.reservation_id), eventId=letter.event_id):
+            log.info("replayed %s", letter.type)
 
 
 def _open(wanted: Mapping[str, Any], before: datetime) -> Select[Any]:
     matching = [LETTERS.c[name] == value for name, value in wanted.items()]
     query = select(LETTERS.c.id).where(LETTERS.c.status == "OPEN", LETTERS.c.last_at <= before, *matching)
-    return query.order_by(LETTERS.c.last_at, LETTERS.c.id)
+    return query.order_by(*_OLDEST_FIRST)

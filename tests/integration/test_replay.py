@@ -2,6 +2,8 @@
 
 import base64
 import json
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -278,6 +280,33 @@ def test_of_many_letters_some_are_replayed_by_each_call(
 
     assert [replay_all(sink) for _ in range(4)] == [(2, 3), (2, 1), (1, 0), (0, 0)]
     assert sorted(said["id"] for said in broker.accepted) == ["0", "1", "2", "3", "4"]
+
+
+def test_many_letters_are_each_sent_once_by_however_many_threads(
+    airline: HostedAirline, sink: Function, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("replay.TOGETHER", 8)
+    for number in range(20):
+        keep(airline, dead(event("Paid") | {"id": str(number)}))
+
+    assert replay_all(sink) == (20, 0)
+
+    assert sorted(int(said["id"]) for said in broker.accepted) == [*range(20)]
+    assert set(statuses(airline).values()) == {"REPLAYED"}
+
+
+def test_a_letter_that_cannot_be_read_does_not_hold_up_the_others(
+    airline: HostedAirline, sink: Function, broker: RecordingBroker
+) -> None:
+    for number in range(3):
+        keep(airline, dead(event("Paid") | {"id": str(number)}))
+    with closing(sqlite3.connect(airline.database("dead-letters"))) as database, database:
+        database.execute("UPDATE dead_letters SET attributes = 'torn' WHERE event_id = '1'")
+
+    assert replay_all(sink) == (2, 0)
+
+    assert sorted(said["id"] for said in broker.accepted) == ["0", "2"]
+    assert statuses(airline)["1"] == "OPEN"
 
 
 def test_letters_that_fail_again_at_once_are_not_replayed_without_end(
