@@ -43,7 +43,8 @@ OF_POSTGRESQL = (
 )
 
 
-Databases = Callable[[str], Mapping[str, URL]]
+Databases = Callable[[str], tuple[Mapping[str, URL], bool]]
+"""The databases of an airline, by a name for all of them, and whether an earlier run has filled them."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ def _turn(call: Call, books: Books) -> list[float]:
 
 
 @contextmanager
-def filled(kind: str, count: int, sink: str, urls: Mapping[str, URL], cpu: Callable[[], float]) -> Iterator[Books]:
-    """The airline on these databases, once they are filled."""
-    if not all(url.database and Path(url.database).exists() for url in urls.values()):
+def filled(kind: str, count: int, sink: str, databases: Databases, cpu: Callable[[], float]) -> Iterator[Books]:
+    """The airline on its databases, once they are filled."""
+    urls, there = databases("few" if count == FEW else f"many_{count}")
+    if not there:
         started = time.perf_counter()
         scale_books.fill(urls, count)
         sys.stderr.write(f"{kind}: {count:,} reservations written in {time.perf_counter() - started:.0f} s\n")
@@ -106,22 +108,25 @@ def filled(kind: str, count: int, sink: str, urls: Mapping[str, URL], cpu: Calla
 
 
 def _databases(kind: str, kept: Path | None, entered: ExitStack) -> tuple[Databases, Callable[[], float]]:
-    """How the databases of an airline are made, by a name for all of them; and the CPU seconds of a call so far."""
+    """How the databases of an airline are made, and the CPU seconds of a call so far."""
     if kind == "postgresql":
-        server = database_servers.postgresql(*OF_POSTGRESQL)
-        entered.callback(server.remove)
+        server = database_servers.postgresql(*OF_POSTGRESQL, kept=kept and kept.resolve() / "postgresql")
+        entered.callback(server.stop if kept else server.remove)
         server.start()
-        names = {name: name.replace("-", "_") for name in scale_books.DATABASES}
 
-        def made(books: str) -> Mapping[str, URL]:
-            return {name: server.database(f"{books}_{of}") for name, of in names.items()}
+        def made(books: str) -> tuple[Mapping[str, URL], bool]:
+            names = {name: f"{books}_{name.replace('-', '_')}" for name in scale_books.DATABASES}
+            there = {name: server.has(of) for name, of in names.items()}
+            urls = {name: server.address(of) if there[name] else server.database(of) for name, of in names.items()}
+            return urls, all(there.values())
 
         return made, lambda: time.process_time() + sum(map(_on_cpu, server.clients()))
     folder = kept or Path(entered.enter_context(tempfile.TemporaryDirectory()))
 
-    def in_a_folder(books: str) -> Mapping[str, URL]:
+    def in_a_folder(books: str) -> tuple[Mapping[str, URL], bool]:
         (folder / books).mkdir(parents=True, exist_ok=True)
-        return scale_books.databases_in(folder / books)
+        urls = scale_books.databases_in(folder / books)
+        return urls, all(Path(str(url.database)).exists() for url in urls.values())
 
     return in_a_folder, time.process_time
 
@@ -138,10 +143,7 @@ def run(kind: str, count: int, kept: Path | None, only: str, show: Callable[[Cos
         databases, cpu = _databases(kind, kept, entered)
         entered.enter_context(isolated())
         sink = entered.enter_context(recording_broker()).url
-        few, many = (
-            entered.enter_context(filled(kind, number, sink, databases(name), cpu))
-            for name, number in (("few", FEW), ("many", count))
-        )
+        few, many = (entered.enter_context(filled(kind, number, sink, databases, cpu)) for number in (FEW, count))
         for cost in measured([call for call in calls() if only in call.name], few, many):
             show(cost)
             found.append(cost)
@@ -170,7 +172,7 @@ def main() -> None:
     parser.add_argument("--reservations", type=int, default=1_000_000)
     parser.add_argument("--on", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--only", default="", help="Calls whose names have this text.")
-    parser.add_argument("--keep", type=Path, help="Where SQLite files stay, for the next run of as many reservations.")
+    parser.add_argument("--keep", type=Path, help="Where the databases stay, for the next run of as many.")
     parser.add_argument("--result", type=Path)
     asked = parser.parse_args()
     load = os.getloadavg()

@@ -67,6 +67,17 @@ class Server:
         """The URL of a database, whether it is there or not."""
         return self._first.set(database=name)
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a database."""
+        engine = create_engine(self.address(name))
+        try:
+            engine.connect().close()
+        except DBAPIError:
+            return False
+        finally:
+            engine.dispose()
+        return True
+
     def administer(self, statement: str) -> None:
         """Runs a statement as the server's owner."""
         engine = create_engine(self._first, isolation_level="AUTOCOMMIT")
@@ -134,14 +145,7 @@ class Server:
         shutil.rmtree(self.folder)
 
     def _answers(self) -> bool:
-        engine = create_engine(self._first)
-        try:
-            engine.connect().close()
-        except DBAPIError:
-            return False
-        finally:
-            engine.dispose()
-        return True
+        return self.has(str(self._first.database))
 
 
 def _wait_until_stopped(process: psutil.Process) -> None:
@@ -152,15 +156,19 @@ def _wait_until_stopped(process: psutil.Process) -> None:
             time.sleep(POLL)
 
 
-def postgresql(*more: str) -> Server:
-    """Its programs come in a wheel, so there is nothing to install by hand. `more` are settings: "name=value"."""
-    folder = _folder("postgresql")
+def postgresql(*more: str, kept: Path | None = None) -> Server:
+    """Its programs come in a wheel, so there is nothing to install by hand. `more` are settings: "name=value".
+
+    `kept` is a folder whose databases outlive the server, and are there for the next one.
+    """
+    folder = _folder("postgresql", kept)
     programs = _programs_of_postgresql(folder)
-    _prepare(
-        folder,
-        *(f"{programs}/initdb", f"--pgdata={folder}/data", "--username=airline", "--auth=trust"),
-        *("--encoding=UTF8", "--locale=C", "--no-sync"),
-    )
+    if not (folder / "data").exists():
+        _prepare(
+            folder,
+            *(f"{programs}/initdb", f"--pgdata={folder}/data", "--username=airline", "--auth=trust"),
+            *("--encoding=UTF8", "--locale=C", "--no-sync"),
+        )
     settings = ("listen_addresses=", f"unix_socket_directories={folder}", "max_connections=200")
     quick = ("fsync=off", "deadlock_timeout=100ms")  # fsync only matters to a machine that loses power
     command = [f"{programs}/postgres", f"-D{folder}/data", *(f"-c{setting}" for setting in (*settings, *quick, *more))]
@@ -185,8 +193,9 @@ def mariadb() -> Server | None:
     return Server("mariadb", first, folder, [program, *files, *quick])
 
 
-def _folder(name: str) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix=f"airline-{name}-"))
+def _folder(name: str, kept: Path | None = None) -> Path:
+    folder = kept or Path(tempfile.mkdtemp(prefix=f"airline-{name}-"))
+    folder.mkdir(parents=True, exist_ok=True)
     user = _not_root(folder).get("user")
     if user is not None:
         os.chown(folder, user, -1)
@@ -201,6 +210,8 @@ def _programs_of_postgresql(folder: Path) -> Path:
         return installed / "pginstall" / "bin"
     # nobody may be kept out of the folder that holds the environment, such as /root
     copied = folder / "programs" / installed.name
+    if copied.exists():
+        return copied / "pginstall" / "bin"
     shutil.copytree(installed / "pginstall", copied / "pginstall", ignore=shutil.ignore_patterns("include", "*.a"))
     libraries = installed.with_name(f"{installed.name}.libs")
     if libraries.exists():
