@@ -77,8 +77,7 @@ def carry_out(request: Request, work: Work, source: str) -> Response:
         _check(response, request)
         audit.note(transaction, response.status_code, subject_of(response, request))
         if key:
-            answer = kept_answer(response, subject_of(response, request))
-            transaction.execute(update(KEYS).where(KEYS.c.key == key).values(answer))
+            _keep(transaction, key, response, request)
         return response, event
 
     return outbox.commit(once, source, traceparent=trace)
@@ -135,6 +134,11 @@ def earlier_answer(held: Row[Any], mark: str) -> Response:
     response = Response(held.body, held.status, json.loads(held.headers))
     response.headers[REPEAT] = "true"
     return response
+
+
+def _keep(transaction: Connection, key: str, response: Response, request: Request) -> None:
+    answer = kept_answer(response, subject_of(response, request))
+    transaction.execute(update(KEYS).where(KEYS.c.key == key).values(answer))
 
 
 def kept_answer(response: Response, subject: str) -> dict[str, Any]:
