@@ -9,9 +9,6 @@ from choreography import contract
 from choreography.contract import AnyEvent, Operation
 from choreography.wire import Envelope
 
-LOOKS_ON = "/looks-on"
-"""The path at which a Trigger delivers to whoever only looks on (knative/components/board)."""
-
 
 @contract.promises(
     Operation(
@@ -30,10 +27,8 @@ def keep(envelope: Envelope, transaction: Connection) -> None:
     """The sink: keep a dead letter (for the broker; the gateway does not lead here)
 
     The same event given up on by the same function again is counted, and OPEN again. Of strangers no more is kept than
-    has room; of a saga that is settled already it is SETTLED at once. What an onlooker missed is owed to nobody.
+    has room; of a saga that is settled already it is SETTLED at once.
     """
-    if str(envelope.attributes.get("knativeerrordest", "")).endswith(LOOKS_ON):
-        return
     identity, row = letters.identity_of(envelope), letters.row_of(envelope)
     if quota.is_stranger(envelope):
         identity, row = quota.bounded(identity, row, transaction)

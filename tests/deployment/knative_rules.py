@@ -168,6 +168,14 @@ def every_delivery_is_whole(rendering: Rendering) -> Complaints:
             yield f"{manifest}: there is no dead-letter sink {sink.get('name')}"
 
 
+def what_an_onlooker_misses_is_no_dead_letter_and_what_a_policy_misses_is(rendering: Rendering) -> Complaints:
+    for trigger in of(rendering, "Trigger", EVENTING).values():
+        sink, hearer = trigger.spec["delivery"]["deadLetterSink"]["ref"]["name"], heard_by(trigger)
+        looks_on = services_of(rendering)[hearer].metadata("labels")["app.kubernetes.io/component"] == "onlooker"
+        if sink != (hearer if looks_on else "dead-letters"):
+            yield f"{trigger}: what {hearer} misses goes to {sink}"
+
+
 def a_broker_states_its_class_and_config(rendering: Rendering) -> Complaints:
     for broker in of(rendering, "Broker").values():
         if broker.metadata("annotations").get("eventing.knative.dev/broker.class") not in CLASSES:
@@ -364,6 +372,7 @@ RULES: tuple[Rule, ...] = (
     who_is_scaled_by_cpu_never_sleeps_and_the_policies_do,
     names_can_be_dns_labels,
     every_delivery_is_whole,
+    what_an_onlooker_misses_is_no_dead_letter_and_what_a_policy_misses_is,
     a_broker_states_its_class_and_config,
     triggers_lead_from_the_broker_to_targets_that_hear_it,
     every_reference_leads_somewhere,

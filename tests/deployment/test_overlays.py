@@ -110,6 +110,14 @@ BROKEN: list[tuple[rules.Rule, str, Break]] = [
         "airline",
         change("spec", "delivery", "deadLetterSink", "ref", "name", to="nowhere"),
     ),
+    *(
+        (
+            rules.what_an_onlooker_misses_is_no_dead_letter_and_what_a_policy_misses_is,
+            trigger,
+            change("spec", "delivery", "deadLetterSink", "ref", "name", to=sink),
+        )
+        for trigger, sink in (("board-on-every-event", "dead-letters"), ("confirm-reservation-on-paid", "board"))
+    ),
     (rules.a_broker_states_its_class_and_config, "airline", change("metadata", "annotations", to={})),
     (rules.a_broker_states_its_class_and_config, "airline", change("spec", "config", "name", to="nowhere")),
     (

@@ -31,7 +31,6 @@ from tests.integration.test_every_target import as_kafka_delivers
 
 FEED = "/board/feed"
 TOO_OLD = {"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}}
-LETTER = {"knativeerrordest": "http://board.airline.svc.cluster.local/looks-on"}
 
 
 @pytest.fixture
@@ -159,6 +158,19 @@ def test_who_comes_later_sees_the_last_events_in_their_order(board: Client, watc
 
     assert [one["event"]["type"] for one in seen] == ["ReservationPlaced", "Paid"]
     assert seen[0]["offset"] < seen[1]["offset"]
+
+
+def test_an_event_that_comes_once_more_as_a_dead_letter_is_seen_once(board: Client, watching: Watching) -> None:
+    placed = event("ReservationPlaced")
+
+    assert deliver(board, placed).status_code == 204
+    assert deliver(board, placed | {"knativeerrordest": "http://board/looks-on"}).status_code == 204
+    assert deliver(board, placed | {"id": "another"}).status_code == 204
+
+    later = Watching(board)
+    seen = later.until("events", bool)
+    later.answer.close()
+    assert [one["event"]["id"] for one in seen] == [placed["id"], "another"]
 
 
 @pytest.mark.parametrize(("data", "type_"), [(json.dumps("x" * 5000), "application/json"), (b"\xff\xfe", "image/png")])
