@@ -2,7 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,7 +18,8 @@ from airline.events import PaymentFailed
 from airline.settings import settings
 from choreography import clock, outbox, store
 from choreography.errors import Invalid, Malformed, NotFound, TryAgain, Unauthenticated
-from provider import calls, ledger_api, signatures
+from provider import calls, ledger_api, signatures, webhooks
+from testbed.listening import Quiet, listening
 from testbed.payment_provider import (
     Fault,
     FaultyProvider,
@@ -251,6 +256,27 @@ def hint(key: str = "R1", status: str = "ACCEPTED", secret: str = SECRET) -> tup
     """The body of a webhook and its signature."""
     body = json.dumps({"key": key, "status": status}).encode()
     return body, signatures.sign(secret, body)
+
+
+def test_a_receiver_of_webhooks_whose_answer_has_no_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = Event()
+
+    class Endless(Quiet, BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(HTTPStatus.OK)
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b"x" * 65536)
+            left.set()
+
+    with listening(Endless) as url:
+        monkeypatch.setenv("PAYMENT_WEBHOOK_URL", url)
+        monkeypatch.setenv("PAYMENT_WEBHOOK_SECRET", SECRET)
+        settings.cache_clear()
+        webhooks.send("R1", "ACCEPTED")
+        assert left.wait(20)
 
 
 def left_behind(payment_service: Service) -> None:

@@ -27,7 +27,11 @@ def _send(url: str, body: bytes) -> None:
     signature = signatures.sign(settings().payment_webhook_secret, body)
     headers = {"Content-Type": "application/json", "Provider-Signature": signature}
     try:
-        answer = urllib3.request("POST", url, body=body, headers=headers, timeout=SECONDS, retries=False)
+        # what it answers is not read: that could have no end
+        answer = urllib3.request(
+            "POST", url, body=body, headers=headers, timeout=SECONDS, retries=False, preload_content=False
+        )
+        answer.close()
         log.info("webhook", extra={"fields": {"status": answer.status}})
     except urllib3.exceptions.HTTPError as error:
         log.warning("a webhook is lost: %s", error)
