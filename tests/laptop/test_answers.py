@@ -90,6 +90,7 @@ TAKEN = {
     "80 headers": asked("GET /flights", *(f"X-{number}: y" for number in range(80))),
     "an upgrade to another protocol": asked("GET /flights", "Upgrade: websocket").replace(b": close", b": Upgrade"),
     "an upgrade to HTTP/2": asked("GET /flights", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
+    "a range": asked("GET /flights", "Range: items=1-2"),
     "HTTP/1.0 with a host": b"GET /flights HTTP/1.0\r\nHost: localhost\r\n\r\n",
 }
 
@@ -108,6 +109,11 @@ def test_what_is_refused_is_refused_with_a_problem(system: RunningSystem, reques
 def test_what_has_no_meaning_here_is_passed_over(system: RunningSystem, request_: bytes) -> None:
     status, content_type, _ = sent(system, request_)
     assert (status, content_type) == (200, "application/hal+json")
+
+
+def test_a_page_is_sent_whole_whatever_range_of_it_is_asked_for(system: RunningSystem) -> None:
+    status, content_type, _ = sent(system, asked("GET /", "Range: bytes=999999-"))
+    assert (status, content_type) == (200, "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize(("method", "path"), documented())
