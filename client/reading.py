@@ -192,8 +192,9 @@ def _customer(airline: Airline, number: str, *, with_ledger: bool) -> Books | Bu
     before = _of_customer(airline, number)
     customer = gateway.find(airline, f"/customerInfos/{number}")
     ledger = [entry for one in before if with_ledger for entry in _entries(airline, one["reservationId"])]
-    pending = any(reservation["status"] == "PENDING" for reservation in before)
-    if pending or _of_customer(airline, number) != before:
+    # the dashboard has heard all of a saga before it is reported as settled, and may be far behind until then
+    under_way = any(reservation["status"] == "PENDING" or reservation.get("owedSince") for reservation in before)
+    if under_way or _of_customer(airline, number) != before:
         return Busy()
     return Books(reservations=before, customers=[customer] if customer else [], ledger=ledger)
 

@@ -1,6 +1,7 @@
 """Reconcile against live data: what stays wrong is reported, what is only temporary is not."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,15 @@ def test_what_changes_at_every_look_is_reported_as_busy_and_breaks_no_law(typed:
     said = typed(*NOW)
     assert said.code == 0
     assert [one["customer"] for one in said.json["busy"]] == ["7"]
+
+
+def test_a_dashboard_that_has_not_heard_of_a_reservation_that_is_not_settled_breaks_nothing(
+    typed: Typed, fake: FakeAirline
+) -> None:
+    fake.lists["customerInfos"] = [customer(placed=1)]
+    fake.lists["reservations"][0]["owedSince"] = datetime.now(UTC).isoformat()
+    said = typed(*NOW)
+    assert (said.code, [one["customer"] for one in said.json["busy"]]) == (0, ["7"])
 
 
 def test_a_dashboard_that_follows_a_busy_customer_breaks_nothing(
