@@ -41,7 +41,7 @@ def _row(value: object) -> Command:
     row = value if isinstance(value, dict) else {}
     key = row.get("key")
     if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or not (key.isascii() and key.isprintable()):
-        raise ValueError(f"is no object with a key of 1 to {LONGEST_KEY} printable ASCII characters")
+        raise ValueError(f"must be an object with a key of 1 to {LONGEST_KEY} printable ASCII characters")
     return Command(key, {name: one for name, one in row.items() if name != "key"})
 
 
@@ -90,10 +90,10 @@ def carry_out(
 
 
 def outcome(row: Command, answer: Response, name: str) -> dict[str, Any]:
-    """What is said of a row: its key, status, whether it had been done before, and what it made or what is wrong."""
+    """The result of a row: its key, status, whether it had been done before, and what it made or what is wrong."""
     made, refused = json.loads(answer.get_data()), answer.status_code >= HTTPStatus.BAD_REQUEST
-    told = {"key": row.key, "status": answer.status_code, "repeated": REPEAT in answer.headers}
-    return {**told, name: None if refused else made, "problem": made if refused else None}
+    known = {"key": row.key, "status": answer.status_code, "repeated": REPEAT in answer.headers}
+    return {**known, name: None if refused else made, "problem": made if refused else None}
 
 
 def _known(keys: Sequence[str], transaction: Connection) -> dict[str, Row[Any]]:

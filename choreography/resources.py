@@ -91,7 +91,7 @@ class Resource:
 
 def shown(where: Here, resource: Resource, row: Row[Any], **computed: object) -> dict[str, Any]:
     """One row as its resource, with the values that no column has."""
-    there = row._mapping  # made anew each time it is asked for
+    there = row._mapping  # a new one each time it is asked for
     values = {name: there[column] for name, column in resource.columns.items()} | computed
     if resource.address:
         return hal.item(where, resource.address.format_map(values), resource.name, values)

@@ -1,7 +1,7 @@
 """Whether the databases of a run are still the files that it began with.
 
-Who deletes or replaces one under a running system is told so. What has it open writes no more, and nothing opens
-another file in its place: a write-ahead log that lies beside it belongs to the one before.
+The terminal says so when one is deleted or replaced under a running system. What has it open writes no more, and
+nothing opens another file in its place: a write-ahead log that lies beside it belongs to the one before.
 """
 
 import errno

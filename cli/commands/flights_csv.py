@@ -180,9 +180,9 @@ def add(airline: Airline, name: str, lines: Sequence[Line]) -> list[Line]:
     Raises Unreachable, and Refused where none of them is looked at.
     """
     rows = [_row(name, line) for line in lines if not line.reason]
-    told = gateway.post(airline, "/flights/import", {"flights": rows}) if rows else {"rows": []}
+    done = gateway.post(airline, "/flights/import", {"flights": rows}) if rows else {"rows": []}
     try:
-        answers = {answer["key"]: answer for answer in told["rows"]}
+        answers = {answer["key"]: answer for answer in done["rows"]}
         return [line if line.reason else _answered(line, answers[key_of(name, line.fields)]) for line in lines]
     except (AttributeError, KeyError, TypeError) as error:
         raise Unreachable(f"{airline.url} answers, but not as an airline that adds flights.") from error

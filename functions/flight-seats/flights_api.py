@@ -200,8 +200,8 @@ def import_flights() -> Response:
         return resources.read_columns(_FLIGHT, body, _NEW.fields)
 
     answers = bulk.carry_out(request, "/flights", rows, read, work)
-    told = [bulk.outcome(row, answer, _FLIGHT.name) for row, answer in zip(rows, answers, strict=True)]
-    return hal.answer({"rows": told})
+    results = [bulk.outcome(row, answer, _FLIGHT.name) for row, answer in zip(rows, answers, strict=True)]
+    return hal.answer({"rows": results})
 
 
 @app.get("/flights/<int:number>")
