@@ -55,6 +55,7 @@ def main() -> None:
 
 def line(tree: Path, folder: str, target: str, work: Path, rounds: int) -> str:
     """The figures of one target."""
+    (work / f"{folder}.db").touch()  # only migrations make a database
     settings = {"DATABASE_URL": f"sqlite:///{work}/{folder}.db", "FUNCTION_TARGET": target}
     plain = settings | {"FUNCTION_SOURCE": str(PLAIN / "main.py"), "FUNCTION_TARGET": "database"}
     measures: list[Callable[[], float]] = [partial(start, tree, folder, work, **each) for each in (plain, settings)]

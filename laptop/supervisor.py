@@ -114,6 +114,7 @@ async def _start(this: Run) -> None:
         _begin_residence(this, board_program(this.options, this.addresses))
         _begin_residence(this, gateway_program(this.system.gateway, this.options, this.addresses))
     await _migrate(this)
+    _make_others(this)
     this.gates.set()
     await _answering(this)
     if new := this.databases.remember():
@@ -204,6 +205,13 @@ async def _migrate(this: Run) -> None:
     if status:
         log.show_crash(status)
         raise LaptopError(f"the databases could not be brought up to date, see {log.path}")
+
+
+def _make_others(this: Run) -> None:
+    """A service without migrations has no tables, but each of its calls is a transaction of some database."""
+    for function in this.system.functions:
+        for path in function_program(function, this.options, this.addresses).databases:
+            path.touch()
 
 
 async def _answering(this: Run) -> None:

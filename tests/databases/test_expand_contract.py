@@ -176,7 +176,7 @@ def test_a_contract_that_comes_while_old_functions_run_stops_them_and_loses_noth
 @pytest.mark.parametrize("folder", folders_of_databases(), ids=lambda folder: folder.name)
 def test_no_migration_takes_away_what_the_release_before_it_needs(server: Files, folder: Path) -> None:
     """A release that removes something does so when its predecessor no longer needs it, and says so here."""
-    engine = connections.engine(server.database(f"steps_{next(NUMBERS)}"))
+    engine = connections.engine_of_migrations(server.database(f"steps_{next(NUMBERS)}"))
     before: dict[str, dict[str, Any]] = {}
     for revision in reversed(list(script(folder).walk_revisions())):
         store.commit(lambda t, to=revision.revision: upgraded(folder, t, to), engine)  # type: ignore[misc]

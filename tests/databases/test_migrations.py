@@ -53,7 +53,7 @@ def url(server: Files | Server) -> URL:
 
 @pytest.fixture
 def engine(url: URL) -> Iterator[Engine]:
-    made = connections.engine(url)
+    made = connections.engine_of_migrations(url)
     yield made
     made.dispose()
 

@@ -22,7 +22,7 @@ def test_what_was_deleted_is_reported_and_nothing_is_taken_that_would_be_lost(tm
         refused = airline.ask("POST", "/reservations", json=wish)
         assert (refused.status_code, refused.headers["Content-Type"]) == (503, "application/problem+json")
         assert "its file was deleted" in refused.json()["detail"]
-        eventually(lambda: f"{data / 'reserve.db'} was deleted" in system.said(), "the terminal says so")
+        eventually(lambda: f"{data / 'reserve.db'} was deleted: what" in system.said(), "the terminal says so")
         assert not (data / "reserve.db").exists()
 
         shelf.rename(data / "reserve.db")
