@@ -23,6 +23,8 @@ IDENTITIES: dict[str, Callable[[Item], object]] = {
 """The collections, and what an item of each is known by."""
 OF_RESERVATIONS = {"reservations": "id", "holds": "id", "payments": "reservationId", "entries": "id"}
 """The collections that are about reservations, and what sorts them by the id of theirs."""
+SAID_AT_THE_END = {"SUCCEED": "ReservationConfirmed", "CANCELED": "ReservationCanceled"}
+"""The event that says that a reservation has ended, by its status."""
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Of ids, in its order."""
 
@@ -190,13 +192,24 @@ def _flight(airline: Airline, number: str) -> Books | Busy:
 
 def _customer(airline: Airline, number: str, *, with_ledger: bool) -> Books | Busy:
     before = _of_customer(airline, number)
+    # asked before the counts: what has been heard by now is counted there
+    heard = all(_is_heard(airline, reservation) for reservation in before)
     customer = gateway.find(airline, f"/customerInfos/{number}")
     ledger = [entry for one in before if with_ledger for entry in _entries(airline, one["reservationId"])]
-    # the dashboard has heard all of a saga before it is reported as settled, and may be far behind until then
-    under_way = any(reservation["status"] == "PENDING" or reservation.get("owedSince") for reservation in before)
-    if under_way or _of_customer(airline, number) != before:
+    if not heard or _of_customer(airline, number) != before:
         return Busy()
     return Books(reservations=before, customers=[customer] if customer else [], ledger=ledger)
+
+
+def _is_heard(airline: Airline, reservation: Item) -> bool:
+    """Whether the dashboard knows how it ended: it may be far behind with what is not reported as settled yet."""
+    if reservation["status"] == "PENDING":
+        return False
+    if not reservation.get("owedSince"):
+        return True
+    history = gateway.find(airline, f"/reservations/{gateway.segment(reservation['reservationId'])}/events")
+    end = SAID_AT_THE_END[reservation["status"]]
+    return bool(history) and any(event["type"] == end for event in history["_embedded"]["events"])
 
 
 def _reservation(airline: Airline, difference: Difference, holds: Holds) -> Books:

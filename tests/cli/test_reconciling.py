@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airline import saga
 from client import accounts, lists, reading
 from client.gateway import Airline
 from client.laws import Books, Difference
@@ -157,6 +158,21 @@ def test_a_dashboard_that_has_not_heard_of_a_reservation_that_is_not_settled_bre
     fake.lists["reservations"][0]["owedSince"] = datetime.now(UTC).isoformat()
     said = typed(*NOW)
     assert (said.code, [one["customer"] for one in said.json["busy"]]) == (0, ["7"])
+
+
+def test_a_dashboard_that_has_heard_how_a_reservation_ended_must_count_it_although_it_is_not_settled(
+    typed: Typed, fake: FakeAirline
+) -> None:
+    fake.lists["customerInfos"] = [customer(placed=1)]
+    for made in fake.lists["reservations"]:
+        made["owedSince"] = datetime.now(UTC).isoformat()
+        said = [{"type": "ReservationPlaced"}, {"type": saga.ENDS[made["status"]].__name__}]
+        fake.events[made["reservationId"]] = {"_embedded": {"events": said}}
+    found = typed(*NOW)
+    assert (found.code, [one["customer"] for one in found.json["laws"]["dashboard = reservations"]]) == (1, ["7"])
+    fake.events["GOOD"]["_embedded"]["events"].pop()
+    found = typed(*NOW)
+    assert (found.code, [one["customer"] for one in found.json["busy"]]) == (0, ["7"])
 
 
 def test_a_dashboard_that_follows_a_busy_customer_breaks_nothing(
