@@ -4,6 +4,7 @@ How tests are shared out among several workers is in distribution.py.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,8 @@ sys.path += [str(main.parent) for main in sorted(Path(__file__).parents[1].glob(
 
 def pytest_configure(config: pytest.Config) -> None:
     """One folder for all workers, which are started later and inherit its name."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started as `... &`: what the tests start would ignore Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         shared = TemporaryDirectory(prefix="airline-tests-")
         os.environ[once.FOLDER] = shared.name

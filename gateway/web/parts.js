@@ -1,6 +1,6 @@
 // What several screens have, and show in the same way.
 
-import { html, nothing, render } from "/vendor/lit.js";
+import { html, nothing, render, repeat } from "/vendor/lit.js";
 import { browser } from "/storage.js";
 import { t } from "/words.js";
 import { mayBeRepeated, NoAnswer } from "/api.js";
@@ -29,6 +29,10 @@ export const heading = (text) => html`<h1 tabindex="-1">${text}</h1>`;
 export const status = (text) => html`<p class="status" role="status" data-testid="status">${text || nothing}</p>`;
 
 export const waking = (name) => (name ? t("waking", name) : "");
+
+// One row for each item, which stays that item's own in whatever order they come next: what a person is about to press,
+// or has typed, belongs to the same item as before.
+export const rows = (items, key, row) => repeat(new Map((items ?? []).map((item) => [item[key], item])).values(), (item) => item[key], row);
 
 export function failure(error, again) {
   const what = error instanceof NoAnswer ? t("noAnswer") : t(mayBeRepeated(error) ? "failed" : "refused", error.message);

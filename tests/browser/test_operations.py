@@ -71,6 +71,23 @@ def test_a_dead_letter_says_why_and_what_is_owed_and_is_replayed_and_discarded_w
     expect(letter.get_by_test_id("replay")).to_have_count(0)
 
 
+def test_what_a_person_is_about_to_press_belongs_to_the_same_letter_when_others_come(screen: Screen) -> None:
+    earlier, later = (f"BROKEN{uuid4().hex[:6].upper()}" for _ in range(2))
+    give_up(screen, earlier)
+    screen.open("/ops")
+    letter = screen.find("letter").filter(has_text=earlier).filter(has_text="decrease-seats")
+    letter.get_by_test_id("discard").click()
+    letter.get_by_test_id("note").fill("seats of nobody")
+    give_up(screen, later)
+
+    screen.find("reload").click()
+
+    expect(screen.find("letter").filter(has_text=later)).to_have_count(2)
+    expect(letter.get_by_test_id("note")).to_have_value("seats of nobody")
+    letter.get_by_test_id("confirm-discard").click()
+    expect(letter).to_have_count(0)
+
+
 def test_all_open_dead_letters_are_replayed_by_one_button(screen: Screen) -> None:
     saga = f"BROKEN{uuid4().hex[:6].upper()}"
     give_up(screen, saga)
@@ -340,21 +357,42 @@ def test_the_page_and_the_command_line_find_the_same_laws_broken(modules: Page, 
 
 @in_both_languages
 def test_a_flight_is_added_and_gets_more_seats(screen: Screen) -> None:
+    code = f"OPS{uuid4().hex[:4].upper()}"
     screen.open("/ops/flights")
-    screen.find("flightCode").fill("OPS100")
+    screen.find("flightCode").fill(code)
     screen.find("add").click()
     expect(screen.find("takeoffDate-error")).not_to_be_empty()
     screen.find("takeoffDate").fill("2027-12-25")
     screen.find("cost").fill("1000")
     screen.find("remainingSeatsCount").fill("5")
     screen.find("add").click()
-    screen.status(re.compile("OPS100"))
+    screen.status(re.compile(code))
 
-    newest = screen.find("flight").first
-    newest.get_by_test_id("capacity").fill("7")
-    newest.get_by_test_id("change").click()
+    added = screen.find("flight").filter(has_text=code)
+    added.get_by_test_id("capacity").fill("7")
+    added.get_by_test_id("change").click()
 
-    expect(newest.get_by_test_id("left")).to_contain_text("7")
+    expect(added.get_by_test_id("left")).to_contain_text(re.compile("7.*7"))
+
+
+def test_a_capacity_that_is_typed_stays_with_its_flight_when_another_flight_is_added(screen: Screen) -> None:
+    flight_id = screen.airline.add_flight(seats=5)
+    screen.open("/ops/flights")
+    row = screen.page.locator(f"[data-flight='{flight_id}']")
+    row.get_by_test_id("capacity").fill("300")
+    for field, value in (
+        ("flightCode", "OPS200"),
+        ("takeoffDate", "2027-12-25"),
+        ("cost", "1000"),
+        ("remainingSeatsCount", "9"),
+    ):
+        screen.find(field).fill(value)
+
+    screen.find("add").click()
+
+    added = screen.find("flight").filter(has_text="OPS200")
+    expect(added.get_by_test_id("capacity")).to_have_value("9")
+    expect(row.get_by_test_id("capacity")).to_have_value("300")
 
 
 def test_a_flight_cannot_get_fewer_seats_than_are_held_and_the_page_says_so(screen: Screen) -> None:

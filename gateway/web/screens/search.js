@@ -3,7 +3,7 @@
 import { html, nothing } from "/vendor/lit.js";
 import { behind, get } from "/api.js";
 import { day, money } from "/format.js";
-import { failure, heading, onScreen, status, waking } from "/parts.js";
+import { failure, heading, onScreen, rows, status, waking } from "/parts.js";
 import { t } from "/words.js";
 
 const SIZE = 12;
@@ -97,7 +97,7 @@ export default function start({ main, query, go }) {
       </div>
       ${status(waking(state.waking) || found())}
       <ul class="flights" data-testid="flights">
-        ${state.flights.map((flight) => card(flight, Number(search.passengers)))}
+        ${rows(state.flights, "flightId", (flight) => card(flight, Number(search.passengers)))}
         ${state.loading ? [1, 2, 3].map(() => html`<li class="card skeleton" aria-hidden="true" data-testid="skeleton"></li>`) : nothing}
       </ul>
       ${state.error ? failure(state.error, state.retry) : nothing}

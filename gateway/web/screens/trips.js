@@ -5,7 +5,7 @@ import { behind, get } from "/api.js";
 import { customerForm } from "/customer-form.js";
 import { flightName } from "/booked-flights.js";
 import { moment } from "/format.js";
-import { failure, heading, isNumber, onScreen, remembered, status, waking } from "/parts.js";
+import { failure, heading, isNumber, onScreen, remembered, rows, status, waking } from "/parts.js";
 import { t } from "/words.js";
 
 export default function start({ main, query, go }) {
@@ -33,7 +33,7 @@ export default function start({ main, query, go }) {
     ${heading(t("navTrips"))}
     ${customerForm(customer, { state, draw, go, path: "/trips" })}
     ${status(waking(state.waking) || message())}
-    <ul class="trips" data-testid="trips">${state.trips.map(trip)}</ul>
+    <ul class="trips" data-testid="trips">${rows(state.trips, "reservationId", trip)}</ul>
     ${state.error ? failure(state.error, state.retry) : nothing}
     ${state.more === null ? nothing : html`<button data-testid="more" @click=${() => load(state.more)}>${t("more")}</button>`}
   `;

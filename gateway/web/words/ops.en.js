@@ -59,7 +59,7 @@ export default {
 
   addFlight: "Add a flight", flight_flightCode: "Flight code", flight_takeoffDate: "Date", flight_cost: "Cost of a seat", flight_remainingSeatsCount: "Seats",
   neededField: "This is needed.", notTaken: "That was not taken.", flightAdded: (id, code) => `Flight ${code} was added with the number ${id}.`,
-  flightsTitle: "Flights, newest first", noFlights: "There are no flights yet.", leftOf: (left, all) => `${left} of ${count(all, "seat", "seats")} left`,
+  flightsTitle: "Flights, highest number first", noFlights: "There are no flights yet.", leftOf: (left, all) => `${left} of ${count(all, "seat", "seats")} left`,
   capacity: "Seats in all", changeOf: (code, id) => `Change the seats of ${code} (${id})`,
   capacityChanged: (id, all, left) => `Flight ${id} has ${count(all, "seat", "seats")} now, ${left} left.`,
   importTitle: "Import flights", importHint: (columns) => `A CSV file with the columns ${columns}, separated by commas, semicolons or tabs. The same file again adds nothing twice.`,

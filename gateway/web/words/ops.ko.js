@@ -57,7 +57,7 @@ export default {
 
   addFlight: "항공편 추가", flight_flightCode: "항공편 코드", flight_takeoffDate: "날짜", flight_cost: "좌석 가격", flight_remainingSeatsCount: "좌석 수",
   neededField: "입력하세요.", notTaken: "받아들여지지 않았습니다.", flightAdded: (id, code) => `항공편 ${code}을(를) ${id}번으로 추가했습니다.`,
-  flightsTitle: "항공편, 최근 추가순", noFlights: "항공편이 아직 없습니다.", leftOf: (left, all) => `${all}석 중 ${left}석 남음`,
+  flightsTitle: "항공편, 번호가 큰 순", noFlights: "항공편이 아직 없습니다.", leftOf: (left, all) => `${all}석 중 ${left}석 남음`,
   capacity: "전체 좌석", changeOf: (code, id) => `${code}(${id}) 항공편의 좌석 수 변경`,
   capacityChanged: (id, all, left) => `${id}번 항공편은 이제 ${all}석이고 ${left}석이 남았습니다.`,
   importTitle: "항공편 가져오기", importHint: (columns) => `열 ${columns}이 있는 CSV 파일. 쉼표, 세미콜론, 탭으로 구분합니다. 같은 파일을 다시 올려도 두 번 추가되지 않습니다.`,

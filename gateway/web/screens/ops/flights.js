@@ -3,6 +3,7 @@
 import { html, nothing } from "/vendor/lit.js";
 import { behind, command, get, newKey, Problem } from "/api.js";
 import { day, money } from "/format.js";
+import { rows } from "/parts.js";
 import { t } from "/words.js";
 import { importForm } from "/screens/ops/flights-import.js";
 import { panel } from "/screens/ops/panel.js";
@@ -73,7 +74,7 @@ export default function start({ main }) {
     <section><div class="tools"><h2>${t("flightsTitle")}</h2>
       <button data-testid="reload" ?disabled=${state.busy} @click=${() => attempt(() => load(null))}>${t("reload")}</button></div>
       ${state.flights?.length === 0 ? html`<p class="hint" data-testid="empty">${t("noFlights")}</p>` : nothing}
-      <ul class="rows" data-testid="flights">${(state.flights ?? []).map(row)}</ul>
+      <ul class="rows" data-testid="flights">${rows(state.flights, "flightId", row)}</ul>
       ${state.more === null ? nothing : html`<button data-testid="more" @click=${() => attempt(() => load(state.more))}>${t("more")}</button>`}</section>
     <section class="card box"><h2>${t("promotions")}</h2><p class="soft">${t("promotionsHint")}</p>
       ${state.flights && !state.promotions.length ? html`<p class="hint" data-testid="no-promotions">${t("noPromotions")}</p>` : nothing}

@@ -3,6 +3,7 @@
 import { html, nothing } from "/vendor/lit.js";
 import { command, get, newKey, Problem } from "/api.js";
 import { moment } from "/format.js";
+import { rows } from "/parts.js";
 import { t } from "/words.js";
 import { saga } from "/screens/ops/panel.js";
 
@@ -39,7 +40,7 @@ export function keptEvents({ attempt, options }) {
     <p class="soft">${t("keptHint")}</p>
     ${none ? html`<p class="hint" data-testid="kept-unknown" lang="en">${none}</p>` : nothing}
     ${found?.length === 0 ? html`<p class="hint" data-testid="kept-empty">${t("keptEmpty")}</p>` : nothing}
-    <ul class="rows">${(found ?? []).map((event) => row(event, busy))}</ul>
+    <ul class="rows">${rows(found, "id", (event) => row(event, busy))}</ul>
   </section>`;
 
   return { load, view };

@@ -3,6 +3,7 @@
 import { html, nothing } from "/vendor/lit.js";
 import { behind, command, get, newKey } from "/api.js";
 import { moment } from "/format.js";
+import { rows } from "/parts.js";
 import { t } from "/words.js";
 import { keptEvents } from "/screens/ops/kept.js";
 import { panel, saga } from "/screens/ops/panel.js";
@@ -62,7 +63,7 @@ export default function start({ main, query, go }) {
       <button data-testid="reload" ?disabled=${state.busy} @click=${() => attempt(() => load(null))}>${t("reload")}</button>
     </div>
     ${state.letters?.length === 0 ? html`<p class="hint" data-testid="empty">${t(`noLetters_${chosen}`)}</p>` : nothing}
-    <ul class="rows" data-testid="letters">${(state.letters ?? []).map(card)}</ul>
+    <ul class="rows" data-testid="letters">${rows(state.letters, "id", card)}</ul>
     ${state.more === null ? nothing : html`<button data-testid="more" @click=${() => attempt(() => load(state.more))}>${t("more")}</button>`}
     ${kept.view(state.busy)}
   `;

@@ -3,6 +3,7 @@
 import { html, nothing } from "/vendor/lit.js";
 import { behind, get } from "/api.js";
 import { moment } from "/format.js";
+import { rows } from "/parts.js";
 import { t } from "/words.js";
 import { panel, saga } from "/screens/ops/panel.js";
 
@@ -44,7 +45,7 @@ export default function start({ main, query, go }) {
       <button data-testid="reload" ?disabled=${state.busy} @click=${() => attempt(() => load(null))}>${t("reload")}</button></div>
     <p class="soft">${t("stuckHint")}</p>
     ${state.stuck?.length === 0 ? html`<p class="hint" data-testid="empty">${t("nothingStuck", minutes)}</p>` : nothing}
-    <ul class="rows" data-testid="stuck">${(state.stuck ?? []).map(row)}</ul>
+    <ul class="rows" data-testid="stuck">${rows(state.stuck, "reservationId", row)}</ul>
     ${state.more === null ? nothing : html`<button data-testid="more" @click=${() => attempt(() => load(state.more))}>${t("more")}</button>`}
   `;
 
