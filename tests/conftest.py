@@ -22,7 +22,7 @@ sys.path += [str(main.parent) for main in sorted(Path(__file__).parents[1].glob(
 
 def pytest_configure(config: pytest.Config) -> None:
     """One folder for all workers, which are started later and inherit its name."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started as `... &`: what the tests start would ignore Ctrl-C
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # by `... &`: what they start would be, too
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         shared = TemporaryDirectory(prefix="airline-tests-")
