@@ -104,8 +104,12 @@ class Server:
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT is a fast shutdown of PostgreSQL, which waits for no client."""
         if self._process:
+            others = psutil.Process(self._process.pid).children(recursive=True)
             self._process.send_signal(signal.SIGTERM if self.name == "mariadb" and how == signal.SIGINT else how)
             self._process.wait(DEADLINE)
+            # when the server is killed, what it has for a client may still answer until it has seen that
+            _, alive = psutil.wait_procs(others, DEADLINE)
+            assert not alive, f"{alive} outlive {self.name}"
             self._process = None
 
     @contextmanager
