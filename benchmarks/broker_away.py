@@ -5,6 +5,8 @@ whether or not those before it were answered: first while all is well, then whil
 killed again and again (--how killed). Printed: what was refused, the p99 of POST and its ratio to that before, both in
 one run, and how long after the broker's return the last reservation had ended, by its status, and when the dashboard
 had counted it. What that took of the machine is printed too: where others use it as well, seconds alone say little.
+Every POST waits for a flush of the disk, so how long the slowest of the disk's own flushes took is printed beside it;
+TMPDIR=/dev/shm leaves the disk out.
 """
 
 import argparse
@@ -86,14 +88,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, running_system(Path(folder)) as system:
         flight = add_flight(system)
         posted(system, flight, asked.rate, 5)  # wakes everybody
-        before = posted(system, flight, asked.rate, asked.before)
-        with AWAY[asked.how](system):
+        with flushes(Path(folder)) as flushed_before:
+            before = posted(system, flight, asked.rate, asked.before)
+        with AWAY[asked.how](system), flushes(Path(folder)) as flushed_away:
             away = posted(system, flight, asked.rate, asked.seconds)
         eventually(lambda: answers(system), "the broker answers", within=60)
         caught_up = seconds_to_the_end(system, {**before.placed, **away.placed})
     report("all is well", before)
     report(f"broker {asked.how} for {asked.seconds:.0f} s", away)
     print(f"p99 of POST, away / before: {away.percentile(99) / before.percentile(99):.2f} (goal <= {GOAL_RATIO})")
+    slowest = [max(flushed) * 1e3 for flushed in (flushed_before, flushed_away)]
+    print(f"slowest flush of 4 kB by the disk itself: {slowest[0]:.0f} ms before, {slowest[1]:.0f} ms away")
     print(f"all ended {caught_up.ended:.1f} s after the broker's return (goal <= {GOAL_SECONDS})")
     print(f"the dashboard had counted all of them {caught_up.seconds:.1f} s after it")
     print(caught_up.cost(len(away.placed)))
@@ -114,6 +119,30 @@ def posted(system: RunningSystem, flight: int, rate: float, seconds: float) -> A
         sorted(one.seconds for one in done),
         [one.wrong for one in done if one.wrong],
     )
+
+
+@contextmanager
+def flushes(folder: Path) -> Iterator[list[float]]:
+    """Seconds that the disk takes to keep 4 kB, twenty times a second meanwhile."""
+    taken: list[float] = []
+    over = threading.Event()
+
+    def flush() -> None:
+        with (folder / "flushed").open("wb") as file:
+            while not over.wait(0.05):
+                start = time.perf_counter()
+                file.write(bytes(4096))
+                file.flush()
+                os.fsync(file.fileno())
+                taken.append(time.perf_counter() - start)
+
+    flushing = threading.Thread(target=flush)
+    flushing.start()
+    try:
+        yield taken
+    finally:
+        over.set()
+        flushing.join()
 
 
 def post(gateway: str, flight: int, number: int) -> Answer:

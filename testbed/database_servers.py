@@ -88,7 +88,7 @@ class Server:
     def clients(self) -> list[int]:
         """The processes that PostgreSQL has for its clients."""
         there = psutil.Process(self._process.pid).children() if self._process else []
-        return [process.pid for process in there if " [local] " in " ".join(process.cmdline())]
+        return [process.pid for process in there if _is_of_a_client(process)]
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
@@ -150,6 +150,13 @@ class Server:
 
     def _answers(self) -> bool:
         return self.has(str(self._first.database))
+
+
+def _is_of_a_client(process: psutil.Process) -> bool:
+    try:
+        return " [local] " in " ".join(process.cmdline())
+    except psutil.Error:  # one that vacuums has just ended
+        return False
 
 
 def _wait_until_stopped(process: psutil.Process) -> None:
