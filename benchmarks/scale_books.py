@@ -338,8 +338,17 @@ def _into_postgresql(tables: Sequence[Filled], url: URL, count: int) -> None:
                     copied.write_row(row)
             for _, made in indexes:
                 driver.execute(made)
+            _count_on(driver, one.table)
             driver.execute(f"VACUUM ANALYZE {one.table.name}")  # as autovacuum would, some minutes later
     engine.dispose()
+
+
+def _count_on(driver: Any, table: Table) -> None:
+    """The next row gets a number that none of these has: they were written with numbers of their own."""
+    for column in table.primary_key:
+        (counter,) = driver.execute("SELECT pg_get_serial_sequence(%s, %s)", [table.name, column.name]).fetchone()
+        if counter:
+            driver.execute(f"SELECT setval(%s, (SELECT max({column.name}) FROM {table.name}))", [counter])
 
 
 def databases_in(folder: Path) -> dict[str, URL]:

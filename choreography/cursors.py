@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, UnaryExpression, literal
-from sqlalchemy.sql.operators import custom_op
+from sqlalchemy import ColumnElement, func, literal
 
 from choreography.errors import Invalid
 
@@ -44,8 +43,8 @@ class Order:
 
 
 def without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The same value, for which SQLite looks for no index (sqlite.org/optoverview.html, 'unary +')."""
-    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+    """The same value, for which no database looks for an index: it is an expression, and not the column."""
+    return func.coalesce(column, column, type_=column.type)
 
 
 @dataclass(frozen=True, slots=True)
