@@ -135,10 +135,10 @@ def _begin_lifecycle(this: Run, function: Function) -> None:
     def launch(notify: Path) -> Child:
         _look_at_sources(this)
         lifecycle.outdated.clear()
-        told = {"NOTIFY_SOCKET": str(notify), "WOKEN_AT": f"{time.time():.3f}"}
+        waking = {"NOTIFY_SOCKET": str(notify), "WOKEN_AT": f"{time.time():.3f}"}
         for path in filter(Path.is_file, program.databases):  # what is missing is not made: it is an outage
             this.databases.require(path)
-        return this.children.start(replace(program, environment={**program.environment, **told}), listener)
+        return this.children.start(replace(program, environment={**program.environment, **waking}), listener)
 
     def notify() -> Path:
         return this.runtime.of(function.name) / "notify"

@@ -24,7 +24,7 @@ from broker.embedded.event_log import Log
 from broker.embedded.http_post import post
 from broker.embedded.ingress import http_server
 from broker.embedded.log_file import LogInUseError, WrongSchemaError
-from broker.embedded.traces import told
+from broker.embedded.traces import from_environment
 from broker.embedded.triggers import TriggerError, read_manifests
 
 FIRST_PASSED_FD = 3
@@ -49,7 +49,7 @@ def main() -> int:
     retention = Retention(int(arguments.retention_seconds * 1000), arguments.retention_events, arguments.retention_kept)
     delivering = disturbed(post, arguments.disturb) if arguments.disturb else post
     listener = _passed_socket() or socket.create_server((arguments.host, arguments.port), backlog=512)
-    engine = Engine(manifests, log, delivering, retention, told())
+    engine = Engine(manifests, log, delivering, retention, from_environment())
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(engine, log, listener, arguments.stop_at_end_of_input))
     return 0

@@ -76,13 +76,13 @@ def _event(offset: int, stored_at: int, attributes: str, deliveries: Sequence[An
 
 
 def _delivery(waits: bool, attempts: Sequence[tuple[str | None, Attempt]]) -> dict[str, Any]:
-    told = [_attempt(attempt) for _, attempt in attempts]
+    reported = [_attempt(attempt) for _, attempt in attempts]
     if waits:
-        last = {"state": "retrying", "nextAt": told[-1]["nextAt"]} if told else {"state": "waiting"}
-        return {**last, "attempts": told}
+        last = {"state": "retrying", "nextAt": reported[-1]["nextAt"]} if reported else {"state": "waiting"}
+        return {**last, "attempts": reported}
     # without an ending: the broker was killed between two attempts, and the first one of its next run was the last
     ending = attempts[-1][0] if attempts else None
-    return {"state": ending or "delivered", "attempts": told}
+    return {"state": ending or "delivered", "attempts": reported}
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:

@@ -11,7 +11,7 @@ The ids of `accept` and `deliver` are made from the event's place in the log: af
 part of the same tree. The event's own `traceparent` is never changed, as CloudEvents asks (extension "distributed
 tracing"). An event without one begins a trace here.
 
-Only a broker that is told where to export to (`tracer`) imports the SDK; any other has no Traces.
+Only a broker whose environment names an endpoint (`from_environment`) imports the SDK; any other has no Traces.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ class Place:
 
 
 def place_of(traceparent: str) -> Place | None:
-    """The place that a traceparent names, None for what is none."""
+    """The place that a traceparent names; None if it is not a valid one."""
     match = _TRACEPARENT.fullmatch(traceparent)
     return Place(int(match[1], 16), int(match[2], 16), bool(int(match[3], 16) & _SAMPLED)) if match else None
 
@@ -85,7 +85,7 @@ class Traces:
         return Place(trace, _number(8, str(trace), number), self._samples(trace))
 
     def delivery(self, stored: StoredEvent, trigger: str, subscriber: str) -> "DeliveryTrace":
-        """What one delivery tells about itself."""
+        """The spans of one delivery."""
         return DeliveryTrace(self, stored, trigger, subscriber)
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class DeliveryTrace:
         self._traces.export(name, self._place, self._accepted, taken, self._about, failure=failure)
 
 
-def told(env: Mapping[str, str] = os.environ) -> Traces | None:
+def from_environment(env: Mapping[str, str] = os.environ) -> Traces | None:
     """The Traces of this process, None unless OTEL_EXPORTER_OTLP_ENDPOINT (or that of traces) says where to send them.
 
     Sampling, batches and all the rest are set by OpenTelemetry's own variables.

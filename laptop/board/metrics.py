@@ -23,7 +23,7 @@ def exposition(data: Path, of_broker: bytes) -> bytes:
     """The text of everything: `of_broker` is what the broker answers to the same question."""
     state = read_state(data) or {"services": {}}
     left = sorted((data / FOLDER).glob("*.prom"))
-    own = _text([*_families(state["services"]), _told(left)])
+    own = _text([*_families(state["services"]), _written_at(left)])
     return b"".join([own, of_broker, _merged(left)])
 
 
@@ -57,7 +57,7 @@ def _families(services: Mapping[str, Any]) -> Iterable[Metric]:
     yield from (awake, starts, crashes, cold)
 
 
-def _told(left: list[Path]) -> Metric:
+def _written_at(left: list[Path]) -> Metric:
     about = "When a function last left its figures behind."
     family = GaugeMetricFamily("laptop_figures_timestamp_seconds", about, labels=("function",))
     for path in left:

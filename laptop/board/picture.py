@@ -52,17 +52,17 @@ class Picture:
             change["awake"] = [self._awake[-1]]
         return change
 
-    def broker(self, told: Document) -> Document:
+    def broker(self, message: Document) -> Document:
         """A message of the broker's feed. A snapshot of it changes everything."""
         self._broker = True
-        self._events.extend(told["events"])
-        if told["kind"] == "snapshot":
-            self._triggers = told["triggers"]
+        self._events.extend(message["events"])
+        if message["kind"] == "snapshot":
+            self._triggers = message["triggers"]
             known = {event["offset"]: event for event in self._events}
             self._events = deque(known.values(), maxlen=MOST_EVENTS)
             return self.snapshot()
-        self._triggers |= told["triggers"]
-        return told
+        self._triggers |= message["triggers"]
+        return message
 
     def broker_away(self) -> Document | None:
         """The broker's feed has ended."""

@@ -41,8 +41,8 @@ async def follow_broker(url: str, picture: Picture, tell: Tell) -> None:
     async with ClientSession(timeout=timeout, read_bufsize=LONGEST_LINE) as session:
         while True:
             try:
-                async for told in _messages(session, url):
-                    tell(picture.broker(told))
+                async for message in _messages(session, url):
+                    tell(picture.broker(message))
             except (ClientError, TimeoutError) as error:
                 logger.info("the broker does not answer: %s", error)
             tell(picture.broker_away())

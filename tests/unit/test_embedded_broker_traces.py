@@ -13,7 +13,7 @@ from broker.embedded.engine import Engine, Retention
 from broker.embedded.event import Event
 from broker.embedded.event_log import Log
 from broker.embedded.http_post import NoAnswerError, Response
-from broker.embedded.traces import Traces, place_of, told
+from broker.embedded.traces import Traces, from_environment, place_of
 from broker.embedded.triggers import read_manifests
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -198,4 +198,4 @@ def test_what_is_no_traceparent_is_no_place(text: str) -> None:
     ],
 )
 def test_a_broker_that_is_not_told_where_to_traces_nothing(env: dict[str, str]) -> None:
-    assert told(env) is None
+    assert from_environment(env) is None
