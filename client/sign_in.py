@@ -54,26 +54,26 @@ class Tokens:
 def issuer_of(airline: Airline) -> Issuer | None:
     """The issuer of an airline; None where nobody is asked who they are. Raises Unreachable and Refused."""
     unsigned = gateway.answered(airline, "GET", "/identity", {}, auth=lambda request: request)
-    told = _document(unsigned)
-    if not told.get("issuer"):
+    document = _document(unsigned)
+    if not document.get("issuer"):
         return None
-    return Issuer(str(told["issuer"]), str(told["client"]), str(told["scope"]))
+    return Issuer(str(document["issuer"]), str(document["client"]), str(document["scope"]))
 
 
 def begin(issuer: Issuer) -> Device:
     """Asks for a code. Raises Unreachable and Refused."""
     answer = _asked(issuer, "device_authorization_endpoint", {"client_id": issuer.client, "scope": issuer.scope})
-    told = _document(answer)
+    document = _document(answer)
     if not answer.ok:
-        raise Refused(f"{issuer.url} gives no code: {_reason(told)}", answer.status_code)
-    address = str(told["verification_uri"])
+        raise Refused(f"{issuer.url} gives no code: {_reason(document)}", answer.status_code)
+    address = str(document["verification_uri"])
     return Device(
-        secret=str(told["device_code"]),
-        code=str(told["user_code"]),
+        secret=str(document["device_code"]),
+        code=str(document["user_code"]),
         address=address,
-        whole=str(told.get("verification_uri_complete", address)),
-        interval=float(told.get("interval", INTERVAL)),
-        seconds=float(told["expires_in"]),
+        whole=str(document.get("verification_uri_complete", address)),
+        interval=float(document.get("interval", INTERVAL)),
+        seconds=float(document["expires_in"]),
     )
 
 
@@ -83,12 +83,12 @@ def await_person(issuer: Issuer, device: Device) -> Tokens:
     while time.monotonic() < until:
         asked = {"grant_type": GRANT, "device_code": device.secret, "client_id": issuer.client}
         answer = _asked(issuer, "token_endpoint", asked)
-        told = _document(answer)
+        document = _document(answer)
         if answer.ok:
-            return _tokens(told)
-        if told.get("error") not in ("authorization_pending", "slow_down"):
-            raise Refused(f"Not signed in: {_reason(told)}", answer.status_code)
-        pause += INTERVAL if told["error"] == "slow_down" else 0
+            return _tokens(document)
+        if document.get("error") not in ("authorization_pending", "slow_down"):
+            raise Refused(f"Not signed in: {_reason(document)}", answer.status_code)
+        pause += INTERVAL if document["error"] == "slow_down" else 0
         time.sleep(pause)
     raise Refused("Not signed in: nobody has entered the code in time.")
 
@@ -97,15 +97,15 @@ def refreshed(issuer: Issuer, tokens: Tokens) -> Tokens:
     """New tokens for old ones. Raises Refused where the issuer wants the person to sign in again, and Unreachable."""
     asked = {"grant_type": "refresh_token", "refresh_token": tokens.refresh or "", "client_id": issuer.client}
     answer = _asked(issuer, "token_endpoint", asked)
-    told = _document(answer)
+    document = _document(answer)
     if not answer.ok:
-        raise Refused(f"You are signed out ({_reason(told)}): airline login", HTTPStatus.UNAUTHORIZED)
-    return _tokens(told, tokens.refresh)
+        raise Refused(f"You are signed out ({_reason(document)}): airline login", HTTPStatus.UNAUTHORIZED)
+    return _tokens(document, tokens.refresh)
 
 
-def _tokens(told: Mapping[str, Any], refresh: str | None = None) -> Tokens:
-    expires_at = time.time() + float(told.get("expires_in", 60))
-    return Tokens(str(told["access_token"]), told.get("refresh_token", refresh), expires_at)
+def _tokens(document: Mapping[str, Any], refresh: str | None = None) -> Tokens:
+    expires_at = time.time() + float(document.get("expires_in", 60))
+    return Tokens(str(document["access_token"]), document.get("refresh_token", refresh), expires_at)
 
 
 def _asked(issuer: Issuer, endpoint: str, form: Mapping[str, str]) -> requests.Response:
@@ -125,13 +125,13 @@ def _sent(method: str, address: str, issuer: Issuer, **request: Any) -> requests
 
 def _document(answer: requests.Response) -> dict[str, Any]:
     try:
-        told = answer.json()
+        document = answer.json()
     except requests.JSONDecodeError:
-        told = None
-    if not isinstance(told, dict):
+        document = None
+    if not isinstance(document, dict):
         raise Unreachable(f"{answer.url} answers, but not as an issuer does.")
-    return told
+    return document
 
 
-def _reason(told: Mapping[str, Any]) -> str:
-    return str(told.get("error_description") or told.get("error") or "no reason given").rstrip(".")
+def _reason(document: Mapping[str, Any]) -> str:
+    return str(document.get("error_description") or document.get("error") or "no reason given").rstrip(".")

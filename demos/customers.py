@@ -105,9 +105,9 @@ def steps(airline: Airline, reservation: str, within: float = 60) -> list[Step]:
         return history if last & LAST and not history["waitsFor"] else None
 
     history = waiting.until(whole, f"the timeline of {reservation} is whole", within)
-    told = history["_embedded"]["events"]
-    types = {event["id"]: event["type"] for event in told}
+    events = history["_embedded"]["events"]
+    types = {event["id"]: event["type"] for event in events}
     return [
         Step(event["type"], saga.speaker(event["type"], types.get(event["causationId"])), event["after"])
-        for event in told
+        for event in events
     ]

@@ -36,7 +36,7 @@ def logs(
     """
     source: Source = log_sources.pods(namespace) if os.environ.get("KUBECONFIG") else log_sources.files(here.DATA)
     shown = 0
-    for line in _told(source, reservation, follow):
+    for line in _lines(source, reservation, follow):
         shown += 1
         if not say(json.dumps(line) if invocation.as_json else _drawn(line)):
             return
@@ -44,7 +44,7 @@ def logs(
         raise Refused(f"No function has logged anything about reservation {reservation}.")
 
 
-def _told(source: Source, reservation: str, follow: bool) -> Iterator[Line]:
+def _lines(source: Source, reservation: str, follow: bool) -> Iterator[Line]:
     """Each line once: a line that is read twice is the same text."""
     seen: set[str] = set()
     for turn in count():

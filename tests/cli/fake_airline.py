@@ -48,7 +48,7 @@ class FakeAirline:
     queried: list[dict[str, str]] = field(default_factory=list)
     """The parameters of each request."""
     feeds: list[list[dict[str, Any]]] = field(default_factory=list)
-    """What each one who asks for the live feed is told, until it ends; then nobody feeds it."""
+    """What each one who asks for the live feed gets, until it ends; then nobody feeds it."""
     url: str = ""
 
     def app(self) -> Flask:
@@ -121,8 +121,8 @@ class FakeAirline:
         return found[0]
 
     def _read_deliveries(self) -> Response | tuple[Response, int]:
-        told = {"events": self.deliveries, "more": False}
-        return _problem(404, "Not told.") if self.deliveries is None else jsonify(told)
+        report = {"events": self.deliveries, "more": False}
+        return _problem(404, "Not reported.") if self.deliveries is None else jsonify(report)
 
     def _read_kept(self) -> Response | tuple[Response, int]:
         if self.kept is None:

@@ -234,9 +234,9 @@ def test_a_saga_is_followed_past_an_end_that_the_dashboard_has_not_heard_of(
     look = saga.known
 
     def late(airline: Airline, identity: str) -> dict[str, Any]:
-        told = look(airline, identity)
-        fake.events["GOOD"]["_embedded"]["events"] = [*told["events"], last]
-        return told
+        history = look(airline, identity)
+        fake.events["GOOD"]["_embedded"]["events"] = [*history["events"], last]
+        return history
 
     monkeypatch.setattr(saga, "known", late)
     assert len(typed("saga", "show", "GOOD", "--follow", "--json").json["events"]) == 3

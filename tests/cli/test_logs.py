@@ -110,7 +110,7 @@ def test_what_is_logged_meanwhile_is_followed_in_files_that_grow_are_cut_and_are
     )
     monkeypatch.setattr(time, "sleep", lambda _: next(later)())
     monkeypatch.setattr(logs, "note", lambda _: None)
-    found = logs._told(log_sources.files(here.DATA), "TRIP1", follow=True)
+    found = logs._lines(log_sources.files(here.DATA), "TRIP1", follow=True)
     assert [each["time"][17:19] for each in islice(found, 4)] == ["01", "02", "03", "04"]
 
 

@@ -35,8 +35,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def asking(fake: FakeAirline, people: OpenIdProvider) -> FakeAirline:
     """An airline that asks who calls."""
-    told = {"issuer": people.url, "client": "airline", "scope": "openid offline_access", "ownerClaim": "customer_id"}
-    fake.answers["identity"] = (200, told)
+    identity = {
+        "issuer": people.url,
+        "client": "airline",
+        "scope": "openid offline_access",
+        "ownerClaim": "customer_id",
+    }
+    fake.answers["identity"] = (200, identity)
     return fake
 
 
@@ -153,14 +158,14 @@ def test_a_token_goes_to_no_other_airline_and_over_no_open_network(
 def test_an_issuer_that_is_another_or_knows_no_terminals_is_refused(
     asking: FakeAirline, typed: Typed, people: OpenIdProvider
 ) -> None:
-    for told, said in (
+    for changed, said in (
         ({"issuer": people.url.replace("127.0.0.1", "localhost")}, "not an issuer that a terminal can sign in with"),
         ({"client": "nobody"}, "gives no code"),
         ({"issuer": asking.url}, "not an issuer"),
         ({"issuer": "http://127.0.0.1:9"}, "cannot be reached"),
     ):
         status, usual = asking.answers["identity"]
-        asking.answers["identity"] = (status, usual | told)
+        asking.answers["identity"] = (status, usual | changed)
         asking.answers[".well-known/openid-configuration"] = (200, {})
         done = typed("login")
         asking.answers["identity"] = (status, usual)
