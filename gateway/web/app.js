@@ -119,10 +119,10 @@ function untold(error) {
 async function identify() {
   const [page] = performance.getEntriesByType("navigation");
   if (!page?.serverTiming?.some(({ name }) => name === "identity")) return;
-  const told = await get("/identity").catch(() => null);
-  if (!told?.issuer) return;
+  const identity = await get("/identity").catch(() => null);
+  if (!identity?.issuer) return;
   const [{ session: open }] = await Promise.all([import("/session.js"), learn("session")]);
-  session = open(told, () => { if (shown) frame(); });
+  session = open(identity, () => { if (shown) frame(); });
   try {
     const back = await session.finish();
     if (back) history.replaceState(null, "", back);

@@ -8,17 +8,17 @@ const KEPT = "session";
 const BEGUN = "signing-in";
 const EARLY = 30_000; // ms before its end, from which a token is replaced: it has to arrive as well
 
-// The session of this tab; `told` is what the gateway says of the issuer, `onChange` hears that somebody is in or out.
-export function session(told, onChange) {
+// The session of this tab; `identity` is what the gateway says of the issuer, `onChange` hears that somebody is in or out.
+export function session(identity, onChange) {
   let refreshing = null;
 
   const kept = () => tab.read(KEPT);
-  const endpoints = once(() => discovered(told.issuer));
+  const endpoints = once(() => discovered(identity.issuer));
 
   // Who is signed in: the name, and the number of a customer.
   function me() {
     const claims = kept() && claimsOf(kept().access);
-    return claims && { name: claims.preferred_username ?? claims.sub ?? "", customer: claimed(claims, told.ownerClaim) };
+    return claims && { name: claims.preferred_username ?? claims.sub ?? "", customer: claimed(claims, identity.ownerClaim) };
   }
 
   async function bearer() {
@@ -32,7 +32,7 @@ export function session(told, onChange) {
     const begun = { state: random(), verifier: random(), back: location.pathname + location.search };
     tab.set(BEGUN, JSON.stringify(begun));
     const asked = {
-      response_type: "code", client_id: told.client, redirect_uri: `${location.origin}/`, scope: told.scope, state: begun.state,
+      response_type: "code", client_id: identity.client, redirect_uri: `${location.origin}/`, scope: identity.scope, state: begun.state,
       code_challenge: await challenge(begun.verifier), code_challenge_method: "S256",
     };
     const address = new URL(where);
@@ -46,11 +46,11 @@ export function session(told, onChange) {
     const begun = tab.read(BEGUN);
     if (!begun || location.pathname !== "/" || answer.get("state") !== begun.state) return null;
     tab.remove(BEGUN);
-    if (answer.has("iss") && trimmed(answer.get("iss")) !== told.issuer) throw new Error(answer.get("iss"));
+    if (answer.has("iss") && trimmed(answer.get("iss")) !== identity.issuer) throw new Error(answer.get("iss"));
     if (!answer.has("code")) throw new Error(answer.get("error_description") ?? answer.get("error") ?? "");
     const { token_endpoint: where } = await endpoints();
     const code = { grant_type: "authorization_code", code: answer.get("code"), code_verifier: begun.verifier, redirect_uri: `${location.origin}/` };
-    keep(await post(where, { ...code, client_id: told.client }));
+    keep(await post(where, { ...code, client_id: identity.client }));
     const { customer } = me();
     if (customer) browser.set("customer", customer);
     return begun.back;
@@ -60,13 +60,13 @@ export function session(told, onChange) {
     const { access, refresh: token } = kept() ?? {};
     out();
     const { revocation_endpoint: where } = await endpoints().catch(() => ({}));
-    if (where && access) await post(where, { token: token ?? access, client_id: told.client }).catch(() => null);
+    if (where && access) await post(where, { token: token ?? access, client_id: identity.client }).catch(() => null);
   }
 
   async function refresh({ refresh: token }) {
     try {
       const { token_endpoint: where } = await endpoints();
-      return keep(await post(where, { grant_type: "refresh_token", refresh_token: token ?? "", client_id: told.client }), token);
+      return keep(await post(where, { grant_type: "refresh_token", refresh_token: token ?? "", client_id: identity.client }), token);
     } catch (error) {
       if (error instanceof TypeError) throw error; // the issuer is away, and may be back
       out();
@@ -105,9 +105,9 @@ async function discovered(issuer) {
 async function post(where, form) {
   const answer = await fetch(where, { method: "POST", body: new URLSearchParams(form) });
   const text = await answer.text();
-  const told = text ? JSON.parse(text) : {};
-  if (!answer.ok) throw new Error(told.error_description ?? told.error ?? `HTTP ${answer.status}`);
-  return told;
+  const document = text ? JSON.parse(text) : {};
+  if (!answer.ok) throw new Error(document.error_description ?? document.error ?? `HTTP ${answer.status}`);
+  return document;
 }
 
 // The same promise for all who ask, until it fails.

@@ -5,8 +5,8 @@ import { signed } from "/api.js";
 const AGAIN = 2000; // ms until a feed that was refused is asked for again; the browser itself mends one that breaks off
 const REFUSED = EventSource.CLOSED;
 
-// `onTold` hears each document, `onLost` that there is no feed, and whether there is nobody who could feed it.
-export function follow(path, onTold, onLost) {
+// `onDocument` hears each document, `onLost` that there is no feed, and whether there is nobody who could feed it.
+export function follow(path, onDocument, onLost) {
   const leaving = new AbortController();
   let source;
   let again;
@@ -18,12 +18,12 @@ export function follow(path, onTold, onLost) {
   }
   function open() {
     source = new EventSource(path);
-    source.onmessage = ({ data }) => told(JSON.parse(data));
+    source.onmessage = ({ data }) => taken(JSON.parse(data));
     source.onerror = lost;
   }
   // A cluster's board ends each stream after a while and says so: nothing is lost.
-  function told(document) {
-    if (document.kind !== "over") return onTold(document);
+  function taken(document) {
+    if (document.kind !== "over") return onDocument(document);
     source.close();
     open();
   }
@@ -36,7 +36,7 @@ export function follow(path, onTold, onLost) {
   // An EventSource can show no token.
   async function read(headers) {
     let over = false;
-    const hear = (document) => { if (document.kind === "over") over = true; else onTold(document); };
+    const hear = (document) => { if (document.kind === "over") over = true; else onDocument(document); };
     const status = await streamed(path, headers, leaving.signal, hear).catch(() => 0);
     if (leaving.signal.aborted) return;
     if (over) return begin();
@@ -53,7 +53,7 @@ export function follow(path, onTold, onLost) {
 }
 
 // Hears one feed to its end, by whoever may; the status of the answer.
-async function streamed(path, headers, signal, onTold) {
+async function streamed(path, headers, signal, onDocument) {
   const answer = await fetch(path, { signal, headers, cache: "no-store" });
   const reader = answer.ok ? answer.body.pipeThrough(new TextDecoderStream()).getReader() : null;
   for (let text = ""; reader; ) {
@@ -61,7 +61,7 @@ async function streamed(path, headers, signal, onTold) {
     if (done) break;
     const messages = (text + value).split("\n\n");
     text = messages.pop();
-    for (const message of messages) if (message.startsWith("data: ")) onTold(JSON.parse(message.slice(6)));
+    for (const message of messages) if (message.startsWith("data: ")) onDocument(JSON.parse(message.slice(6)));
   }
   return answer.status;
 }

@@ -31,24 +31,24 @@ export function take(board, document, now) {
   const newest = Math.max(0, ...(document.events ?? []).map(({ offset }) => offset));
   if (newest > 0 && newest < board.newest) Object.assign(board, { events: [], sagas: new Map(), newest: 0 }); // of another log
   const news = (document.events ?? []).filter(({ offset }) => offset > board.newest);
-  const told = news.map((event) => heard(board, event));
+  const fresh = news.map((event) => heard(board, event));
   for (const delivery of document.deliveries ?? []) ended(board, delivery, now);
   if (first) return { events: [], deliveries: [] };
-  for (const { to } of told) for (const name of to) count(board, name, now);
-  return { events: told, deliveries: (document.deliveries ?? []).map((one) => ({ ...one, to: board.owners[one.trigger] })) };
+  for (const { to } of fresh) for (const name of to) count(board, name, now);
+  return { events: fresh, deliveries: (document.deliveries ?? []).map((one) => ({ ...one, to: board.owners[one.trigger] })) };
 }
 
 function heard(board, { offset, at, saidBy, triggers, event }) {
   board.newest = offset;
   const cause = board.events.find((one) => one.id === event.causationid);
-  const told = {
+  const entry = {
     offset, at, id: event.id, type: event.type, saga: event.correlationid ?? null,
     by: speaker(board, saidBy, event.source, cause), to: [...new Set(triggers.map((key) => board.owners[key]).filter(Boolean))],
   };
-  board.events.unshift(told);
+  board.events.unshift(entry);
   board.events.length = Math.min(board.events.length, MOST_EVENTS);
-  if (told.saga) remember(board.sagas, told);
-  return told;
+  if (entry.saga) remember(board.sagas, entry);
+  return entry;
 }
 
 // A reply was said by the function of its Trigger; what waited in an outbox, by who heard its cause, or by its service.

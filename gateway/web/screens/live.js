@@ -24,7 +24,7 @@ const COLORS = { event: "--accent", saga: "--saga", retry: "--warn", letter: "--
 
 export default function start({ main }) {
   const board = empty();
-  const state = { waking: null, told: false, lost: false, unfed: false, chosen: null };
+  const state = { waking: null, begun: false, lost: false, unfed: false, chosen: null };
   const { draw, options, leave } = onScreen(main, state, () => view());
   const places = new Map();
   let moving = null;
@@ -35,8 +35,8 @@ export default function start({ main }) {
   let pause = OFTEN;
   let paused = false;
 
-  function told(document) {
-    Object.assign(state, { told: true, lost: false, unfed: false });
+  function received(document) {
+    Object.assign(state, { begun: true, lost: false, unfed: false });
     const before = outline(board);
     const seen = take(board, document, Date.now());
     if (moving && !globalThis.document.hidden) animate(seen);
@@ -93,7 +93,7 @@ export default function start({ main }) {
     if (paused) return;
     if (part < PARTS.length) {
       written = whole ? PARTS[part] : null;
-      whole = state.told;
+      whole = state.begun;
       draw();
       written = null;
       if (PARTS[part] === "functions") observe();
@@ -130,14 +130,14 @@ export default function start({ main }) {
 
   const message = () => {
     if (state.unfed) return t("boardUnfed");
-    if (!state.told) return state.lost ? "" : t("loading");
+    if (!state.begun) return state.lost ? "" : t("loading");
     const all = Object.values(board.functions);
     return t("boardAwake", all.filter(({ state: one }) => one !== "asleep").length, all.length);
   };
 
   const view = () => html`
     ${part("status", says)}
-    ${state.told ? picture() : html`<div class="card skeleton" aria-hidden="true"></div>`}
+    ${state.begun ? picture() : html`<div class="card skeleton" aria-hidden="true"></div>`}
   `;
 
   const says = () => html`
@@ -145,10 +145,10 @@ export default function start({ main }) {
     <p class="soft">${t("boardIntro")}</p>
     ${status(message())}
     ${state.lost && !state.unfed ? warning("lost", "boardLost") : nothing}
-    ${state.told && !board.broker ? warning("broker-away", "boardBrokerAway") : nothing}
-    ${state.told && !board.runtime ? warning("runtime-away", "boardRuntimeAway") : nothing}
-    ${state.told ? facts(board, Date.now()) : nothing}
-    ${!state.told || reports(board) ? nothing : html`<p class="soft" data-testid="unreported">${t("unreported")}</p>`}
+    ${state.begun && !board.broker ? warning("broker-away", "boardBrokerAway") : nothing}
+    ${state.begun && !board.runtime ? warning("runtime-away", "boardRuntimeAway") : nothing}
+    ${state.begun ? facts(board, Date.now()) : nothing}
+    ${!state.begun || reports(board) ? nothing : html`<p class="soft" data-testid="unreported">${t("unreported")}</p>`}
   `;
 
   const picture = () => {
@@ -197,7 +197,7 @@ export default function start({ main }) {
   main.classList.add("wide");
   draw();
   let end = () => {};
-  Promise.allSettled([styled("/board/board.css")]).then(() => { if (!options.signal.aborted) end = follow(FEED, told, lost); });
+  Promise.allSettled([styled("/board/board.css")]).then(() => { if (!options.signal.aborted) end = follow(FEED, received, lost); });
   return () => {
     paused = true;
     leave();
