@@ -101,9 +101,9 @@ def finish(response: Response) -> Response:
         return response
     status = response.status_code
     ended = update(ACTIONS).where(ACTIONS.c.id == g.get("begun", "")).values(status=status)
-    told = ended if "begun" in g else ACTIONS.insert().values(_row(actor, status))
+    statement = ended if "begun" in g else ACTIONS.insert().values(_row(actor, status))
     try:
-        store.commit(lambda transaction: transaction.execute(told))
+        store.commit(lambda transaction: transaction.execute(statement))
     except Exception:
         log.exception("how an operator's request ended is not in the audit log", extra={"fields": {"actor": actor}})
     return response

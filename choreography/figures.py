@@ -43,7 +43,7 @@ def tell(look: Look) -> int:
     try:
         return _tell(look, folder, by_otlp)
     except Exception:
-        log.exception("the figures could not be told")
+        log.exception("the figures could not be exported")
         return 0
 
 

@@ -51,7 +51,7 @@ class Relay:
     is_open: bool = False
     handed_over: set[str] = field(default_factory=set)
     """The events that requests have left to the thread."""
-    _told: float = 0.0
+    _logged_at: float = 0.0
     has_looked: bool = False
     """Whether this process has looked for what an earlier one left behind."""
     _sending: dict[object, tuple[str, float]] = field(default_factory=dict)
@@ -94,8 +94,8 @@ class Relay:
 
     def tell(self, sentence: str) -> None:
         """Logs what the thread is at, every now and then."""
-        if time.monotonic() - self._told > TELL_EVERY:
-            self._told = time.monotonic()
+        if time.monotonic() - self._logged_at > TELL_EVERY:
+            self._logged_at = time.monotonic()
             log.warning(sentence)
 
     def want(self) -> None:

@@ -81,9 +81,9 @@ def probed(tree: Path, folder: str, work: Path, **settings: str) -> Started:
     return Started(status, imported(errors.read_text()))
 
 
-def imported(told: str) -> frozenset[str]:
+def imported(profile: str) -> frozenset[str]:
     """The modules that a profile names."""
-    lines = (line for line in told.splitlines() if line.startswith("import time:"))
+    lines = (line for line in profile.splitlines() if line.startswith("import time:"))
     return frozenset(line.rpartition("|")[2].strip() for line in lines)
 
 

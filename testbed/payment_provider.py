@@ -63,7 +63,7 @@ class FaultyProvider:
     asked: list[str] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
 
-    def told(self, method: str) -> list[str]:
+    def paths_of(self, method: str) -> list[str]:
         """The paths of all calls by one method."""
         return [call.partition(" ")[2] for call in self.asked if call.startswith(method)]
 

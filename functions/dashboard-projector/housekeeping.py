@@ -15,7 +15,7 @@ def keep_house() -> None:
         reported=settlement.report,
         uncompensated=_warn,
         pruned=history_pruning.prune,
-        told=lambda _: figures.tell(dashboard_figures.look),
+        figures=lambda _: figures.tell(dashboard_figures.look),
     )
 
 

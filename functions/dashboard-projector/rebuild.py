@@ -61,14 +61,14 @@ def compare(connection: Connection, after: str = "", last: str | None = None) ->
     both = fresh.outerjoin(RESERVATIONS, live.reservation_id == fresh.c.reservation_id)
     missing = live.reservation_id.is_(None)
     differing = select(fresh.c.reservation_id).select_from(both).where(or_(missing, ~live.pruned & or_(*other)))
-    told = exists().where(EVENTS.c.reservation_id == live.reservation_id)
+    has_events = exists().where(EVENTS.c.reservation_id == live.reservation_id)
     rows = select(func.count()).select_from(RESERVATIONS).where(*_between(live.reservation_id, after, last))
     numbers = select(func.count(), func.count(EVENTS.c.reservation_id.distinct())).select_from(EVENTS).where(*here)
     events, reservations = connection.execute(numbers).one()
     return Comparison(
         events,
         reservations,
-        connection.execute(rows.where(or_(live.pruned, ~told))).scalar_one(),
+        connection.execute(rows.where(or_(live.pruned, ~has_events))).scalar_one(),
         connection.execute(differing.order_by(fresh.c.reservation_id)).scalars().all(),
     )
 

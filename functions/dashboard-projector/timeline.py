@@ -15,8 +15,8 @@ def story(events: Sequence[Row[Any]], now: datetime) -> tuple[list[dict[str, Any
     """The events as JSON has them, and what the saga waits for; `for` is seconds."""
     at = {event.id: event.said_at for event in events}
     waiting = waits({event.type: event.said_at for event in events})
-    told = [_as_json(event, at.get(event.causation_id)) for event in events]
-    return told, [{"function": wait.function, "for": _seconds(wait.since, now)} for wait in waiting]
+    shown = [_as_json(event, at.get(event.causation_id)) for event in events]
+    return shown, [{"function": wait.function, "for": _seconds(wait.since, now)} for wait in waiting]
 
 
 def _as_json(event: Row[Any], caused_at: datetime | None) -> dict[str, Any]:

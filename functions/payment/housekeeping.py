@@ -17,7 +17,7 @@ def keep_house() -> None:
         finished=_finish_unfinished,
         sent=outbox.drain,
         origins=origins.prune,
-        told=lambda _: figures.tell(payment_figures.look),
+        figures=lambda _: figures.tell(payment_figures.look),
     )
 
 

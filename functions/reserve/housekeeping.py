@@ -20,7 +20,7 @@ def keep_house() -> None:
         forgotten=accepted_commands.forget,
         keys=idempotency.prune,
         origins=origins.prune,
-        told=lambda _: figures.tell(reserve_figures.look),
+        figures=lambda _: figures.tell(reserve_figures.look),
     )
 
 

@@ -15,7 +15,7 @@ SINK = {"ref": {"kind": "Service", "name": "recorder"}, "uri": "/sink"}
 AGAIN = {"retry": 1, "backoffPolicy": "linear", "backoffDelay": "PT0.01S", "timeout": "PT5S", "deadLetterSink": SINK}
 
 
-def told(broker: EmbeddedBroker, **wanted: str) -> Any:
+def deliveries_of(broker: EmbeddedBroker, **wanted: str) -> Any:
     return requests.get(broker.url("/-/deliveries"), params=wanted, timeout=10).json()
 
 
@@ -23,7 +23,7 @@ def settled(broker: EmbeddedBroker, state: str) -> Any:
     """The only delivery of SAGA, once it is in that state."""
 
     def look() -> Any:
-        [event] = told(broker, correlationid=SAGA)["events"]
+        [event] = deliveries_of(broker, correlationid=SAGA)["events"]
         [delivery] = event["deliveries"]
         return delivery if delivery["state"] == state else None
 
@@ -60,7 +60,7 @@ def test_an_event_that_nobody_took_is_reported_as_kept(embedded: Start, recorder
     Contract(broker.url(), "Kafka", recorder_url).publish("contract.plain", script, correlationid=SAGA)
 
     def look() -> Any:
-        [event] = told(broker, correlationid=SAGA)["events"]
+        [event] = deliveries_of(broker, correlationid=SAGA)["events"]
         deliveries = {each["trigger"].partition("/")[2]: each for each in event["deliveries"]}
         return deliveries if {each["state"] for each in deliveries.values()} == {"kept"} else None
 
@@ -92,7 +92,7 @@ def test_an_event_taken_twice_is_reported_twice(embedded: Start, recorder_url: s
         headers = {"content-type": "application/cloudevents+json"}
         assert requests.post(broker.url(), json=event, headers=headers, timeout=10).status_code == 202
 
-    found = told(broker, correlationid=SAGA, type="t")
+    found = deliveries_of(broker, correlationid=SAGA, type="t")
 
     assert [each["id"] for each in found["events"]] == ["once", "once"]
     assert not found["more"]

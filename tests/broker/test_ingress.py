@@ -119,11 +119,11 @@ def test_a_client_that_waits_for_100_continue_gets_it_or_continues_without(contr
         connection.sendall(
             f"POST {urlsplit(contract.broker_url).path} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n".encode()
         )
-        told, _, _ = select.select([connection], [], [], CURL_WAITS)
+        readable, _, _ = select.select([connection], [], [], CURL_WAITS)
         if contract.expected.answers_100_continue:
             assert answers.readline() == b"HTTP/1.1 100 Continue\r\n"
             assert answers.readline() == b"\r\n"
         else:
-            assert not told
+            assert not readable
         connection.sendall(b"{}")
         assert answers.readline().startswith(b"HTTP/1.1 202 ")

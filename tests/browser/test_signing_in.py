@@ -110,15 +110,15 @@ def test_the_feed_of_the_board_is_asked_for_with_the_token(page: Page, gateway: 
 
     def feed(route: Route) -> None:
         shown.append(route.request.headers.get("authorization"))
-        route.fulfill(content_type="text/event-stream", body='data: {"told": 1}\n\n:\n\ndata: {"told": 2}\n\n')
+        route.fulfill(content_type="text/event-stream", body='data: {"number": 1}\n\n:\n\ndata: {"number": 2}\n\n')
 
     page.route("**/board/feed", feed)
     page.evaluate(
-        "async () => { window.told = []; const { follow } = await import('/board/feed.js');"
-        " follow('/board/feed', (one) => window.told.push(one.told), () => {}); }"
+        "async () => { window.heard = []; const { follow } = await import('/board/feed.js');"
+        " follow('/board/feed', (one) => window.heard.push(one.number), () => {}); }"
     )
 
-    eventually(lambda: page.evaluate("window.told.slice(0, 2)") == [1, 2], "the feed is heard", 60, 0.1)
+    eventually(lambda: page.evaluate("window.heard.slice(0, 2)") == [1, 2], "the feed is heard", 60, 0.1)
     assert str(shown[0]).startswith("Bearer ey")
 
 

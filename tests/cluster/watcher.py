@@ -18,7 +18,7 @@ AGAIN_AFTER = 1.0
 
 @dataclass
 class Watcher:
-    """What a watcher has been told. `streams` counts how often the feed began, `refusals` are answers without one."""
+    """What a watcher has received. `streams` counts how often the feed began, `refusals` are answers without one."""
 
     functions: dict[str, Any] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)

@@ -39,11 +39,11 @@ def function(path: str, databases: Make, tmp_path: Path) -> Iterator[Function]:
     """The function that has the collection, on a migrated database of this server."""
     urls = {"DATABASE_URL": databases(TABLES[COLLECTIONS[path]]).url}
     urls["PROVIDER_DATABASE_URL"] = databases(provider.metadata).url
-    told = {name: url.render_as_string(hide_password=False) for name, url in urls.items()}
+    settings = {name: url.render_as_string(hide_password=False) for name, url in urls.items()}
     with isolated():
         for name in TABLES | {"provider": None, "dashboard-projector": None}:
             (tmp_path / f"{name}.db").touch()  # or migrated ones would be looked for
-        yield HostedAirline(tmp_path, tmp_path, "", told).function(COLLECTIONS[path])
+        yield HostedAirline(tmp_path, tmp_path, "", settings).function(COLLECTIONS[path])
 
 
 def test_a_collection_comes_in_every_order_that_it_offers(function: Function, path: str) -> None:

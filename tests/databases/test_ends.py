@@ -124,8 +124,8 @@ def test_a_function_is_ready_when_its_database_is(server: Server, url: URL, tmp_
 
 
 @ON_POSTGRESQL
-@pytest.mark.parametrize(("level", "told"), [("INFO", True), ("warning", False)])
-def test_the_log_level_is_seen_in_the_log(url: URL, tmp_path: Path, level: str, told: bool) -> None:
+@pytest.mark.parametrize(("level", "logged"), [("INFO", True), ("warning", False)])
+def test_the_log_level_is_seen_in_the_log(url: URL, tmp_path: Path, level: str, logged: bool) -> None:
     with decrease_seats(url, 1, tmp_path / "log", LOG_LEVEL=level) as (_, port):
         assert tell(port).getresponse().status == 200
-    assert ("handled ReservationPlaced" in (tmp_path / "log").read_text()) == told
+    assert ("handled ReservationPlaced" in (tmp_path / "log").read_text()) == logged

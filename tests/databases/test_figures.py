@@ -32,7 +32,7 @@ from tests.unit.test_projection import envelope, hear
 from tests.unit.test_settlement import CONFIRMED, PAID
 
 
-def told(service: Service, look: Look) -> dict[tuple[str, ...], float]:
+def figures_of(service: Service, look: Look) -> dict[tuple[str, ...], float]:
     """The figures by name and labels."""
     found: list[Figure] = service.run(lambda connection: list(look(connection)))
     return {(figure.name, *figure.labels.values()): figure.value for figure in found}
@@ -55,15 +55,15 @@ def test_the_dashboard_tells_money_and_cancels_by_why(dashboard_service: Service
     failed = envelope(canceled("A", "declined"))
     dashboard_service.run(lambda transaction: project(caused_by(envelope(declined), failed), transaction))
 
-    found = told(dashboard_service, dashboard_figures.look)
+    found = figures_of(dashboard_service, dashboard_figures.look)
     reasons = {why: found["airline_reservations_canceled", why] for why in dashboard_tally.REASONS}
     assert reasons == {"no-seats": 0, "not-paid": 1, "expired": 1, "customer": 1}
     assert (found["airline_money_taken",], found["airline_money_refunded",]) == (3_000_000_000, 3_000_000_000)
     assert found["airline_uncompensated",] == 0
 
 
-def reservations_told(service: Service) -> dict[str, float]:
-    found = told(service, reserve_figures.look)
+def reservation_figures(service: Service) -> dict[str, float]:
+    found = figures_of(service, reserve_figures.look)
     by_status = {status: found["airline_reservations", status] for status in reserve_figures.STATUSES}
     return by_status | {"seats": found["airline_seats_sold",]}
 
@@ -78,25 +78,25 @@ def test_reservations_are_counted_once_however_often_they_are_reported(reserve_s
     asked = {"customer_id": 7, "flight_id": 1, "seat_qty": 3, "payment_method": "accept"}
     for identity in ("A", "B"):
         reserve_service.run(lambda transaction, identity=identity: reservations.place(identity, asked, transaction))
-    assert reservations_told(reserve_service) == {"PENDING": 2, "SUCCEED": 0, "CANCELED": 0, "seats": 0}
+    assert reservation_figures(reserve_service) == {"PENDING": 2, "SUCCEED": 0, "CANCELED": 0, "seats": 0}
 
     for number, identity in enumerate(("A", "B")):
         paid = Paid(payment_id=number, reservation_id=identity, customer_id=7, amount=600)
         reserve_service.run(reservations.confirm_reservation, paid)
     for _ in range(2):  # before it is reported, and after that
-        assert reservations_told(reserve_service) == {"PENDING": 0, "SUCCEED": 2, "CANCELED": 0, "seats": 6}
+        assert reservation_figures(reserve_service) == {"PENDING": 0, "SUCCEED": 2, "CANCELED": 0, "seats": 6}
         settle(reserve_service, "SUCCEED")
 
     reserve_service.run(lambda transaction: reservations.cancel("A", "ill", transaction))
     for _ in range(2):
-        assert reservations_told(reserve_service) == {"PENDING": 0, "SUCCEED": 1, "CANCELED": 1, "seats": 3}
+        assert reservation_figures(reserve_service) == {"PENDING": 0, "SUCCEED": 1, "CANCELED": 1, "seats": 3}
         settle(reserve_service, "SUCCEED")
         settle(reserve_service, "CANCELED")
-    assert reservations_told(reserve_service) == {"PENDING": 0, "SUCCEED": 1, "CANCELED": 1, "seats": 3}
+    assert reservation_figures(reserve_service) == {"PENDING": 0, "SUCCEED": 1, "CANCELED": 1, "seats": 3}
 
 
-def money_told(service: Service) -> tuple[float, ...]:
-    found = told(service, dashboard_figures.look)
+def money_figures(service: Service) -> tuple[float, ...]:
+    found = figures_of(service, dashboard_figures.look)
     canceled_by_wish = found["airline_reservations_canceled", "customer"]
     return found["airline_money_taken",], found["airline_money_refunded",], canceled_by_wish
 
@@ -110,20 +110,20 @@ def report(service: Service) -> None:
 def test_money_and_cancels_are_counted_once_however_often_an_end_is_reported(dashboard_service: Service) -> None:
     hear(dashboard_service, placed(), decreased(), PAID, CONFIRMED)
     for _ in range(2):
-        assert money_told(dashboard_service) == (600, 0, 0)
+        assert money_figures(dashboard_service) == (600, 0, 0)
         report(dashboard_service)
     hear(dashboard_service, CONFIRMED)  # it is repeated, so it is to be reported again
-    assert money_told(dashboard_service) == (600, 0, 0)
+    assert money_figures(dashboard_service) == (600, 0, 0)
     report(dashboard_service)
 
     refunded = PaymentRefunded(payment_id=1, reservation_id="R1", customer_id=7, amount=600, reason="ill")
     back = RemainingSeatsIncreased(reservation_id="R1", flight_id=1, seat_qty=3, remaining_seats_count=5)
     hear(dashboard_service, sample_events.canceled(), refunded, back)
     for _ in range(2):
-        assert money_told(dashboard_service) == (600, 600, 1)
+        assert money_figures(dashboard_service) == (600, 600, 1)
         report(dashboard_service)
     hear(dashboard_service, sample_events.canceled())
-    assert money_told(dashboard_service) == (600, 600, 1)
+    assert money_figures(dashboard_service) == (600, 600, 1)
 
 
 def test_a_rebuild_counts_a_reservation_as_its_events_have_it(dashboard_service: Service) -> None:
@@ -137,14 +137,14 @@ def test_a_rebuild_counts_a_reservation_as_its_events_have_it(dashboard_service:
 
     dashboard_service.run(lambda transaction: rebuild.repair("R1", transaction))
 
-    assert money_told(dashboard_service) == (600, 0, 0)
+    assert money_figures(dashboard_service) == (600, 0, 0)
     report(dashboard_service)
-    assert money_told(dashboard_service) == (600, 0, 0)
+    assert money_figures(dashboard_service) == (600, 0, 0)
 
 
 def test_reserve_and_payment_tell_nothing_of_an_empty_house(reserve_service: Service, payment_service: Service) -> None:
-    assert set(told(reserve_service, reserve_figures.look).values()) == {0}
-    assert set(told(payment_service, payment_figures.look).values()) == {0}
+    assert set(figures_of(reserve_service, reserve_figures.look).values()) == {0}
+    assert set(figures_of(payment_service, payment_figures.look).values()) == {0}
 
 
 def test_an_age_is_never_negative_whatever_a_clock_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,7 +206,7 @@ def test_an_upgrade_signs_in_as_the_functions_do() -> None:
 
 def test_an_upgrade_that_is_repeated_or_run_twice_at_once_does_no_harm(url: URL, engine: Engine) -> None:
     program = [sys.executable, "-m", "choreography.migrations", str(FUNCTIONS / "flight-seats")]
-    told = url.render_as_string(hide_password=False)
-    running = [subprocess.Popen([*program, told], cwd=FUNCTIONS.parent) for _ in range(3)]
+    address = url.render_as_string(hide_password=False)
+    running = [subprocess.Popen([*program, address], cwd=FUNCTIONS.parent) for _ in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]
     assert differences(engine, flights.metadata) == []

@@ -91,7 +91,7 @@ def empty(engine: Engine, metadata: MetaData) -> None:
 def heard(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Asked:
     """What the functions ask of that database from now on."""
     asked: Asked = []
-    event.listen(engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
     monkeypatch.setattr(store, "database", lambda: engine)
     return asked
 

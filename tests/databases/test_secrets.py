@@ -43,11 +43,11 @@ def airline(tmp_path: Path) -> Iterator[HostedAirline]:
     with isolated():
         for name in ("flight-seats.db", "provider.db"):
             (tmp_path / name).touch()  # or migrated ones would be looked for
-        told = {"LOG_LEVEL": "DEBUG", "DATABASE_PASSWORD": PASSWORD, "RESERVATION_ID_SECRET": SECRET}
-        yield HostedAirline(tmp_path, tmp_path, "", told)
+        environment = {"LOG_LEVEL": "DEBUG", "DATABASE_PASSWORD": PASSWORD, "RESERVATION_ID_SECRET": SECRET}
+        yield HostedAirline(tmp_path, tmp_path, "", environment)
 
 
-def assert_nothing_is_told(*texts: str) -> None:
+def assert_nothing_is_revealed(*texts: str) -> None:
     for text in texts:
         assert not [marker for marker in MARKERS if marker in text], text
 
@@ -58,7 +58,7 @@ def fails(airline: HostedAirline, capfd: pytest.CaptureFixture[str]) -> list[int
     answers = [function.hear(HEARD), function.get("/healthz")]
     logged = capfd.readouterr()
     assert logged.out, "nothing was logged, so nothing was looked at"
-    assert_nothing_is_told(logged.out, logged.err, *(answer.text for answer in answers))
+    assert_nothing_is_revealed(logged.out, logged.err, *(answer.text for answer in answers))
     return [answer.status_code for answer in answers]
 
 
@@ -107,7 +107,7 @@ def test_a_crash_logs_its_traceback_and_no_secret(
     logged = capfd.readouterr()
     assert answer.status_code == 500
     assert "Traceback" in logged.out
-    assert_nothing_is_told(logged.out, logged.err, answer.text)
+    assert_nothing_is_revealed(logged.out, logged.err, answer.text)
 
 
 def crashing() -> None:
@@ -116,15 +116,15 @@ def crashing() -> None:
 
 @pytest.mark.parametrize("wrong", MISSPELT.values(), ids=MISSPELT)
 def test_a_function_that_does_not_start_says_why_and_no_secret(wrong: dict[str, str]) -> None:
-    told = {"DATABASE_PASSWORD": PASSWORD, "RESERVATION_ID_SECRET": SECRET, "DATABASE_URL": "sqlite://"} | wrong
+    environment = {"DATABASE_PASSWORD": PASSWORD, "RESERVATION_ID_SECRET": SECRET, "DATABASE_URL": "sqlite://"} | wrong
     source = str(FUNCTIONS / "flight-seats" / "main.py")
     command = [sys.executable, "-m", "functions_framework", "--target", "decrease_seats", "--source", source]
     port = {"PORT": "0", "PYTHONPATH": str(FUNCTIONS.parent)}
 
     ended = subprocess.run(
-        command, env=os.environ | told | port, capture_output=True, text=True, timeout=60, check=False
+        command, env=os.environ | environment | port, capture_output=True, text=True, timeout=60, check=False
     )
 
     assert ended.returncode != 0
     assert next(iter(wrong)) in ended.stdout + ended.stderr
-    assert_nothing_is_told(ended.stdout, ended.stderr)
+    assert_nothing_is_revealed(ended.stdout, ended.stderr)

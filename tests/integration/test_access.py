@@ -374,13 +374,13 @@ def test_what_an_operator_did_and_its_row_are_one_transaction(
     operator.open("dead-letters", "POST", f"/dead-letters/{letter}/replay")
     operator.open("dead-letters", "POST", "/dead-letters/replay", json={})
     operator.open("dashboard", "POST", "/customerInfos/rebuild")
-    told = "SELECT path, status FROM actions ORDER BY at"
-    assert airline.rows("dead-letters", told) == [
+    query = "SELECT path, status FROM actions ORDER BY at"
+    assert airline.rows("dead-letters", query) == [
         (f"/dead-letters/{letter}/discard", 200),
         (f"/dead-letters/{letter}/replay", 409),
         ("/dead-letters/replay", 200),
     ]
-    assert airline.rows("dashboard-projector", told) == [("/customerInfos/rebuild", 200)]
+    assert airline.rows("dashboard-projector", query) == [("/customerInfos/rebuild", 200)]
     about = [subject for (subject,) in airline.rows("dead-letters", "SELECT subject FROM actions ORDER BY at")]
     assert about == [*[f"/reservations/{RESERVATION}"] * 2, "/dead-letters/replay"]
 
@@ -391,15 +391,15 @@ def test_each_row_of_an_import_is_kept_as_what_an_operator_did(airline: HostedAi
     for _ in range(2):  # the second adds nothing, and is refused where the first was
         operator.open("flight-seats", "POST", "/flights/import", json={"flights": rows})
 
-    told = airline.rows("flight-seats", "SELECT subject, status, body FROM actions ORDER BY status")
-    assert told == [("/flights/1", 201, json.dumps(flight)), *[("/flights", 422, '{"cost": "cheap"}')] * 2]
+    kept = airline.rows("flight-seats", "SELECT subject, status, body FROM actions ORDER BY status")
+    assert kept == [("/flights/1", 201, json.dumps(flight)), *[("/flights", 422, '{"cost": "cheap"}')] * 2]
 
 
 def test_two_senders_with_the_same_keys_import_a_flight_each(operator: Person, signing_in: Signing) -> None:
     rows = [{"key": "a", "flightCode": "ACE890", "takeoffDate": "2027-12-25", "cost": 1, "remainingSeatsCount": 5}]
     for who in (operator, signing_in("otto", roles=["operator"])):
-        told = body_of(who.open("flight-seats", "POST", "/flights/import", json={"flights": rows}))["rows"]
-        assert told[0]["repeated"] is False
+        answered = body_of(who.open("flight-seats", "POST", "/flights/import", json={"flights": rows}))["rows"]
+        assert answered[0]["repeated"] is False
 
 
 def test_what_is_broken_off_is_kept_as_begun(

@@ -190,15 +190,15 @@ def test_the_documents_are_those_of_a_laptops_board(cluster: FakeKubernetes, boa
     (seen,) = watching.until("events", bool)
     function = watching.state("reserve", "asleep")
 
-    laptop, told = Picture(), Happenings(dict)
+    laptop, happenings = Picture(), Happenings(dict)
     about = {"folder": "reserve", "state": "asleep", "since": "", "pid": None, "starts": 0}
     laptop.services({"reserve": about | {"wakings": [], "triggers": []}})
     paid = Event({"type": "Paid", "id": "1", "source": "/x", "specversion": "1.0"}, b"{}")
-    told.accepted(StoredEvent(1, 0, paid), (), None)
+    happenings.accepted(StoredEvent(1, 0, paid), (), None)
     there = laptop.snapshot()
 
     assert function.keys() - there["functions"]["reserve"].keys() == {"leastInstances"}
-    assert seen.keys() == told._snapshot()["events"][0].keys()
+    assert seen.keys() == happenings._snapshot()["events"][0].keys()
     assert watching.seen.keys() - there.keys() == {"runtime"}
 
 

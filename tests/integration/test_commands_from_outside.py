@@ -129,9 +129,9 @@ def test_a_reservation_names_the_command_that_asked_for_it(airline: HostedAirlin
 
     found = body_of(airline.function("reserve").get("/reservations"))["_embedded"]["reservations"]
 
-    told = {one["reservationId"]: one["requestedBy"] for one in found}
-    assert told.pop(promised) == {"source": AGENCY, "id": "order-1"}
-    assert [*told.values()] == [{"source": AGENCY, "id": "주문-1"}]
+    commands = {one["reservationId"]: one["requestedBy"] for one in found}
+    assert commands.pop(promised) == {"source": AGENCY, "id": "order-1"}
+    assert [*commands.values()] == [{"source": AGENCY, "id": "주문-1"}]
     assert place(airline)["requestedBy"] is None
 
 

@@ -23,8 +23,8 @@ def row(key: str, **other: object) -> dict[str, Any]:
 def imported(airline: HostedAirline, *rows: object) -> list[dict[str, Any]]:
     answer = airline.function("flight-seats").post("/flights/import", json={"flights": rows})
     assert answer.status_code == 200, answer.text
-    told: list[dict[str, Any]] = body_of(answer)["rows"]
-    return told
+    answers: list[dict[str, Any]] = body_of(answer)["rows"]
+    return answers
 
 
 def added(airline: HostedAirline) -> list[tuple[Any, ...]]:
@@ -34,13 +34,13 @@ def added(airline: HostedAirline) -> list[tuple[Any, ...]]:
 def test_each_row_is_a_flight_as_if_it_had_been_sent_alone(airline: HostedAirline) -> None:
     alone = airline.function("flight-seats").post("/flights", json=FLIGHT)
 
-    told = imported(airline, row("a"), row("b", flightCode="ACE891", remainingSeatsCount=7))
+    answers = imported(airline, row("a"), row("b", flightCode="ACE891", remainingSeatsCount=7))
 
-    assert [one["key"] for one in told] == ["a", "b"]
-    assert [(one["status"], one["repeated"], one["problem"]) for one in told] == [(201, False, None)] * 2
+    assert [one["key"] for one in answers] == ["a", "b"]
+    assert [(one["status"], one["repeated"], one["problem"]) for one in answers] == [(201, False, None)] * 2
     first = body_of(alone)
     here = {"href": "http://localhost/flights/2"}
-    assert told[0]["flight"] == first | {"flightId": 2, "_links": {"self": here, "flight": here}}
+    assert answers[0]["flight"] == first | {"flightId": 2, "_links": {"self": here, "flight": here}}
     assert added(airline) == [(1, "ACE890", 5), (2, "ACE890", 5), (3, "ACE891", 7)]
 
 
@@ -59,20 +59,20 @@ def test_a_flight_that_was_sent_alone_is_known_to_an_import_and_the_reverse(airl
     as_clients_write_it = {"data": json.dumps(FLIGHT), "content_type": "application/json"}
     alone = flights.post("/flights", **as_clients_write_it, headers={"Idempotency-Key": "a"})
 
-    told = imported(airline, row("a"), row("b"))
+    answers = imported(airline, row("a"), row("b"))
     again = flights.post("/flights", **as_clients_write_it, headers={"Idempotency-Key": "b"})
 
-    assert (told[0]["repeated"], told[0]["flight"]) == (True, body_of(alone))
+    assert (answers[0]["repeated"], answers[0]["flight"]) == (True, body_of(alone))
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true")
-    assert (body_of(again), again.headers["Location"]) == (told[1]["flight"], "http://localhost/flights/2")
+    assert (body_of(again), again.headers["Location"]) == (answers[1]["flight"], "http://localhost/flights/2")
     assert len(added(airline)) == 2
 
 
 def test_a_bad_row_is_refused_with_the_reason_and_the_others_are_added(airline: HostedAirline) -> None:
-    told = imported(airline, row("a"), row("b", cost="cheap"), {"key": "c"}, row("d", flightCode="x\0"), row("e"))
+    answers = imported(airline, row("a"), row("b", cost="cheap"), {"key": "c"}, row("d", flightCode="x\0"), row("e"))
 
-    assert [one["status"] for one in told] == [201, 422, 422, 422, 201]
-    assert told[1] == {
+    assert [one["status"] for one in answers] == [201, 422, 422, 422, 201]
+    assert answers[1] == {
         "key": "b",
         "status": 422,
         "repeated": False,
@@ -97,11 +97,11 @@ def test_a_row_that_was_refused_can_be_sent_again_once_it_is_mended(airline: Hos
 def test_a_key_that_is_used_for_another_flight_is_refused_and_its_flight_stays(airline: HostedAirline) -> None:
     imported(airline, row("a"))
 
-    told = imported(airline, row("a", cost="2"), row("b"), row("b"))
+    answers = imported(airline, row("a", cost="2"), row("b"), row("b"))
 
-    assert [one["status"] for one in told] == [422, 201, 422]
-    assert "another request" in told[0]["problem"]["detail"]
-    assert "An earlier row" in told[2]["problem"]["detail"]
+    assert [one["status"] for one in answers] == [422, 201, 422]
+    assert "another request" in answers[0]["problem"]["detail"]
+    assert "An earlier row" in answers[2]["problem"]["detail"]
     assert len(added(airline)) == 2
 
 
@@ -126,9 +126,9 @@ def test_an_import_leaves_out_the_numbers_that_flights_have(airline: HostedAirli
     with closing(sqlite3.connect(airline.database("flight-seats"))) as database, database:
         database.execute("UPDATE flight_numbers SET latest = 999")
 
-    told = imported(airline, *(row(str(number)) for number in range(4)))
+    answers = imported(airline, *(row(str(number)) for number in range(4)))
 
-    assert [one["flight"]["flightId"] for one in told] == [1000, 1006, 1007, 1008]
+    assert [one["flight"]["flightId"] for one in answers] == [1000, 1006, 1007, 1008]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def asked(query: str) -> set[str]:
 
 
 @pytest.fixture
-def told(airline: HostedAirline, tmp_path: Path) -> Path:
+def folder(airline: HostedAirline, tmp_path: Path) -> Path:
     """The folder in which functions leave their figures."""
     airline.settings["METRICS_FOLDER"] = str(tmp_path / "metrics")
     return tmp_path / "metrics"
@@ -82,7 +82,7 @@ def value(found: Samples, name: str, **labels: str) -> float:
 
 
 def test_a_tick_tells_what_the_books_say_and_counts_no_repeat(
-    airline: HostedAirline, broker: RecordingBroker, told: Path
+    airline: HostedAirline, broker: RecordingBroker, folder: Path
 ) -> None:
     first, _ = place(airline), place(airline)
     for _ in range(2):
@@ -94,7 +94,7 @@ def test_a_tick_tells_what_the_books_say_and_counts_no_repeat(
         airline.function("confirm-reservation").hear(event("Paid", reservationId=first["reservationId"]))
     tick(airline)
 
-    found = left(told)
+    found = left(folder)
     assert value(found, "airline_reservations", status="PENDING") == 1
     assert value(found, "airline_reservations", status="SUCCEED") == 1
     assert value(found, "airline_seats_sold") == first["seatQty"]
@@ -107,7 +107,7 @@ def test_a_tick_tells_what_the_books_say_and_counts_no_repeat(
 
 
 def test_a_cancel_is_counted_by_why_and_what_waits_by_its_age(
-    airline: HostedAirline, broker: RecordingBroker, told: Path, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, broker: RecordingBroker, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker.refuses_all = 503
     made = place(airline)
@@ -124,7 +124,7 @@ def test_a_cancel_is_counted_by_why_and_what_waits_by_its_age(
     monkeypatch.setattr(clock, "now", lambda: later)
     tick(airline)
 
-    found = left(told)
+    found = left(folder)
     assert made["status"] == "PENDING"
     assert value(found, "airline_reservations_canceled", reason="no-seats") == 1
     assert value(found, "airline_reservations_canceled", reason="customer") == 0
@@ -133,12 +133,12 @@ def test_a_cancel_is_counted_by_why_and_what_waits_by_its_age(
     assert 600 < value(found, "airline_saga_oldest_seconds") < 720
 
 
-def test_an_open_dead_letter_is_told_as_soon_as_it_comes(airline: HostedAirline, told: Path) -> None:
+def test_an_open_dead_letter_is_told_as_soon_as_it_comes(airline: HostedAirline, folder: Path) -> None:
     letter = event("Paid") | {"knativeerrordest": "http://confirm-reservation.airline.svc.cluster.local"}
 
     assert airline.function("dead-letters").hear(letter).status_code == 204
 
-    assert value(left(told), "airline_dead_letters_open") == 1
+    assert value(left(folder), "airline_dead_letters_open") == 1
 
 
 def test_figures_that_cannot_be_told_are_no_reason_to_fail(
@@ -149,11 +149,11 @@ def test_figures_that_cannot_be_told_are_no_reason_to_fail(
 
     tick(airline)
 
-    assert "the figures could not be told" in capsys.readouterr().out
+    assert "the figures could not be exported" in capsys.readouterr().out
 
 
 def test_every_metric_of_a_rule_or_a_dashboard_is_exported_by_somebody(
-    airline: HostedAirline, broker: RecordingBroker, told: Path, monkeypatch: pytest.MonkeyPatch
+    airline: HostedAirline, broker: RecordingBroker, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving.process, "ready", time.time())
     with telemetry_receiver() as receiver:
@@ -170,10 +170,10 @@ def test_every_metric_of_a_rule_or_a_dashboard_is_exported_by_somebody(
         assert receiver.spans == []
     for cached in (spans.tracers, measures.meters, measures._histogram):
         cached.cache_clear()
-    law_metrics.write(told / "reconcile.prom", Verdict([], [], 0, {}, 0.0))
+    law_metrics.write(folder / "reconcile.prom", Verdict([], [], 0, {}, 0.0))
     awake = {"state": "awake", "starts": 1, "crashes": 0, "coldStarts": [0.5]}
-    (told.parent / "state.json").write_text(json.dumps({"services": {"reserve": awake}}))
-    exported = {name for name, _ in left(told)} | pushed | {name for name, _ in of_idle_broker(told.parent)}
+    (folder.parent / "state.json").write_text(json.dumps({"services": {"reserve": awake}}))
+    exported = {name for name, _ in left(folder)} | pushed | {name for name, _ in of_idle_broker(folder.parent)}
 
     missing = {query: names for query in [*queries(), *ALERTS] if (names := asked(query) - exported)}
     assert missing == {}

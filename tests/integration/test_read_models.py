@@ -83,8 +83,8 @@ def test_customers_are_sorted_by_any_of_their_counts(airline: HostedAirline, sor
 
 def test_the_story_of_a_reservation_names_the_cause_of_each_event(airline: HostedAirline) -> None:
     placed, confirmed = event("ReservationPlaced"), event("ReservationConfirmed") | {"causationid": "the payment"}
-    for told in (placed, confirmed, placed):
-        airline.function("project-dashboard").hear(told)
+    for heard in (placed, confirmed, placed):
+        airline.function("project-dashboard").hear(heard)
 
     story = body_of(airline.function("dashboard").get(f"/reservations/{RESERVATION}/events"))
 
@@ -92,11 +92,11 @@ def test_the_story_of_a_reservation_names_the_cause_of_each_event(airline: Hoste
     assert href(story, "self") == f"http://localhost/reservations/{RESERVATION}/events"
     assert href(story, "deadLetters") == f"http://localhost/dead-letters?reservationId={RESERVATION}"
     assert story["waitsFor"] == []
-    assert {(told["type"], told["causationId"]) for told in story["_embedded"]["events"]} == {
+    assert {(one["type"], one["causationId"]) for one in story["_embedded"]["events"]} == {
         ("ReservationPlaced", None),
         ("ReservationConfirmed", "the payment"),
     }
-    assert placed["data"] in [told["data"] for told in story["_embedded"]["events"]]
+    assert placed["data"] in [one["data"] for one in story["_embedded"]["events"]]
 
 
 def test_a_payment_is_read_by_number_and_by_reservation(airline: HostedAirline) -> None:
@@ -121,13 +121,13 @@ def test_a_cancel_that_came_before_its_charge_is_not_a_payment(airline: HostedAi
 def test_a_saga_shows_what_it_waits_for_and_how_long_each_step_took(airline: HostedAirline, held_clock: Clock) -> None:
     placed = event("ReservationPlaced")
     held = event("RemainingSeatsDecreased") | {"causationid": placed["id"], "time": "2026-03-01T12:00:01.500Z"}
-    for told in (held, placed):
-        airline.function("project-dashboard").hear(told)
+    for heard in (held, placed):
+        airline.function("project-dashboard").hear(heard)
     held_clock.passes(timedelta(minutes=1))
 
     story = body_of(airline.function("dashboard").get(f"/reservations/{RESERVATION}/events"))
 
-    assert [(told["type"], told["after"]) for told in story["_embedded"]["events"]] == [
+    assert [(one["type"], one["after"]) for one in story["_embedded"]["events"]] == [
         ("ReservationPlaced", None),
         ("RemainingSeatsDecreased", 1.5),
     ]

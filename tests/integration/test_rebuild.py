@@ -85,10 +85,10 @@ def test_a_projection_that_is_gone_comes_back(airline: HostedAirline) -> None:
 def test_an_event_that_comes_meanwhile_is_not_lost(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> None:
     tell(airline, "ReservationPlaced")
     tamper(airline, "UPDATE reservations SET placed = 0")
-    repair, told = rebuild._repair_some, airline.function("project-dashboard")
+    repair, projector = rebuild._repair_some, airline.function("project-dashboard")
 
     def hear_and_repair(identities: Sequence[str], until: float) -> int:
-        told.hear(event("ReservationCanceled"))
+        projector.hear(event("ReservationCanceled"))
         return repair(identities, until)
 
     monkeypatch.setattr(rebuild, "_repair_some", hear_and_repair)

@@ -29,9 +29,9 @@ def tell(airline: HostedAirline, broker: RecordingBroker, order: Callable[[list[
     """Delivers what the broker accepted and the replies; what is answered with 503 or 404 is delivered again."""
     waiting = [(event, service) for event in order(broker.accepted) for service in hearers(event["type"])]
     broker.accepted.clear()
-    again = [(event, service) for event, service in waiting if not told(airline, broker, event, service)]
+    again = [(event, service) for event, service in waiting if not is_taken(airline, broker, event, service)]
     for event, service in again:
-        assert told(airline, broker, event, service), (event, service)
+        assert is_taken(airline, broker, event, service), (event, service)
     if broker.accepted:
         tell(airline, broker, order)
 
@@ -40,7 +40,7 @@ def hearers(type_: str) -> list[str]:
     return [heard_by(trigger) for trigger in triggers().values() if heard_type(trigger) in (None, type_)]
 
 
-def told(airline: HostedAirline, broker: RecordingBroker, event: Event, service: str) -> bool:
+def is_taken(airline: HostedAirline, broker: RecordingBroker, event: Event, service: str) -> bool:
     answer = airline.function(service).hear(event)
     if answer.status_code == 200:
         broker.hear(body_of(answer))

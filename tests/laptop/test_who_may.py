@@ -153,11 +153,11 @@ def test_no_route_of_the_gateway_is_left_out() -> None:
 
 
 def test_the_gateway_says_how_to_sign_in_and_its_pages_may_call_the_issuer(place: Place) -> None:
-    told = requests.get(f"{place.gateway}/identity", timeout=30).json()
+    identity = requests.get(f"{place.gateway}/identity", timeout=30).json()
     policy = requests.get(place.gateway, timeout=30).headers["Content-Security-Policy"]
 
-    assert (told["client"], told["ownerClaim"]) == ("airline", "customer_id")
-    assert f"connect-src 'self' {told['issuer']}/" in policy
+    assert (identity["client"], identity["ownerClaim"]) == ("airline", "customer_id")
+    assert f"connect-src 'self' {identity['issuer']}/" in policy
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
 

@@ -163,14 +163,14 @@ def _money_is_of_those_who_succeeded(simulation: Simulation, succeeded: set[str]
 
 def _the_dashboard_tells_the_same(simulation: Simulation, rows: list[Any]) -> None:
     customers = simulation.dashboard_service.run(lambda tx: list(tx.execute(_customers())))
-    told = {
+    shown = {
         row.customer_id: (row.flight_count, row.recent_reserve_date, row.confirmed_count, row.canceled_count)
         for row in customers
     }
     by_customer: dict[int, list[Any]] = {}
     for row in rows:
         by_customer.setdefault(row.customer_id, []).append(row)
-    assert told == {customer: _summary(theirs) for customer, theirs in by_customer.items()}
+    assert shown == {customer: _summary(theirs) for customer, theirs in by_customer.items()}
     whose = {row.id: row.customer_id for row in rows}
     kept: Counter[int] = Counter()
     for key, kind, amount in simulation.provider_service.read("SELECT key, kind, amount FROM ledger WHERE accepted"):

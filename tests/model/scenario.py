@@ -82,11 +82,11 @@ class Scenario:
 
     def rivals(self) -> list[tuple[Task, Task]]:
         """Any two events of the same reservation that a service may get at the same time, in both orders."""
-        told: dict[tuple[str, str], list[Task]] = {}
+        by_service: dict[tuple[str, str], list[Task]] = {}
         for task in [*self.tasks(), *self.overdue()]:
             for reservation in task.about:
-                told.setdefault((task.module, reservation), []).append(task)
-        return [pair for tasks in told.values() for pair in permutations(tasks, 2)]
+                by_service.setdefault((task.module, reservation), []).append(task)
+        return [pair for tasks in by_service.values() for pair in permutations(tasks, 2)]
 
     def overdue(self) -> list[Expiry]:
         """Reservations past their time; when they were listed they were PENDING."""

@@ -127,11 +127,11 @@ def test_a_broker_that_ends_and_comes_back_is_followed_again() -> None:
         events = {"kind": "snapshot", "triggers": {}, "events": [{"offset": 1}]}
         brokers = [Feed(lambda: events), Feed(lambda: events)]
 
-        async def told(request: web.Request) -> web.StreamResponse:
+        async def feed(request: web.Request) -> web.StreamResponse:
             return await stream(brokers[0], request)
 
         app = web.Application()
-        app.router.add_get("/-/feed", told)
+        app.router.add_get("/-/feed", feed)
         async with served(app) as url:
             following = asyncio.create_task(follow_broker(url, picture, heard.put_nowait))
             first = await asyncio.wait_for(heard.get(), 10)

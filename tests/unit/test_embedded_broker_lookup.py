@@ -40,7 +40,7 @@ class Book:
         self.log.attempted(self.ids[trigger], offset, attempt, ending)
         self.log.commit()
 
-    def told(self, **wanted: str) -> dict[str, Any]:
+    def look_up(self, **wanted: str) -> dict[str, Any]:
         return look_up(self.log.path, wanted)
 
 
@@ -58,7 +58,7 @@ def test_what_was_taken_at_once_leaves_no_attempt_and_what_was_not_tried_waits(b
     offset = book.append("e", "airline/careful", "airline/quick", correlationid="S")
     book.end("airline/quick", offset)
 
-    [event] = book.told(correlationid="S")["events"]
+    [event] = book.look_up(correlationid="S")["events"]
 
     assert (event["id"], event["source"], event["type"], event["offset"]) == ("e", "/s", "t", offset)
     assert event["deliveries"] == [
@@ -71,7 +71,7 @@ def test_a_failed_attempt_says_why_and_when_the_next_is_due(book: Book) -> None:
     offset = book.append("e", "airline/careful", correlationid="S")
     book.try_("airline/careful", offset, failed(1, next_in=2))
 
-    [delivery] = book.told(correlationid="S")["events"][0]["deliveries"]
+    [delivery] = book.look_up(correlationid="S")["events"][0]["deliveries"]
 
     due = "2026-03-01T11:00:03.250+00:00"
     assert delivery == {
@@ -98,7 +98,7 @@ def test_a_delivery_that_ended_says_how(book: Book, ending: Ending) -> None:
     book.try_("airline/quick", offset, Attempt(1, True, AT + 5, AT + 5, None), ending)
     book.end("airline/quick", offset)
 
-    [delivery] = book.told(correlationid="S")["events"][0]["deliveries"]
+    [delivery] = book.look_up(correlationid="S")["events"][0]["deliveries"]
 
     assert delivery["state"] == ending
     assert [attempt["to"] for attempt in delivery["attempts"]] == ["subscriber", "dead-letter sink"]
@@ -109,7 +109,7 @@ def test_events_are_found_by_any_attributes_and_a_repeat_is_there_twice(book: Bo
         book.append(event_id, correlationid=saga, customer=customer)
 
     def ids(**wanted: str) -> list[str]:
-        return [event["id"] for event in book.told(**wanted)["events"]]
+        return [event["id"] for event in book.look_up(**wanted)["events"]]
 
     assert ids(correlationid="S") == ["a", "b", "b"]
     assert ids(customer="2") == ["b", "b", "c"]
@@ -124,9 +124,9 @@ def test_only_the_newest_events_are_reported(book: Book) -> None:
         book.log.append(Event({"specversion": "1.0", "id": str(number), "source": "/s", "type": "t"}, None), [])
     book.log.commit()
 
-    told = book.told()
+    found = book.look_up()
 
-    assert (len(told["events"]), told["events"][0]["id"], told["more"]) == (MOST_EVENTS, "1", True)
+    assert (len(found["events"]), found["events"][0]["id"], found["more"]) == (MOST_EVENTS, "1", True)
 
 
 def test_attempts_go_with_their_events_and_too_many_take_events_along(book: Book) -> None:
@@ -140,7 +140,7 @@ def test_attempts_go_with_their_events_and_too_many_take_events_along(book: Book
     book.log.prune(older_than_ms=60_000, more_than=3, at_most=100)
     book.log.commit()
 
-    assert [event["id"] for event in book.told()["events"]] == ["2"]
+    assert [event["id"] for event in book.look_up()["events"]] == ["2"]
     assert attempts_on_disk(book) == 2
 
 
@@ -161,7 +161,7 @@ def test_a_long_reason_is_cut(book: Book) -> None:
     offset = book.append("e", "airline/quick", correlationid="S")
     book.try_("airline/quick", offset, failed(1, why="x" * 5000))
 
-    [attempt] = book.told(correlationid="S")["events"][0]["deliveries"][0]["attempts"]
+    [attempt] = book.look_up(correlationid="S")["events"][0]["deliveries"][0]["attempts"]
 
     assert attempt["failure"] == "x" * 200
 
@@ -170,7 +170,7 @@ def test_a_trigger_that_is_gone_is_still_named(book: Book) -> None:
     book.append("e", "airline/quick", correlationid="S")
     book.log.register_triggers([])
 
-    [delivery] = book.told(correlationid="S")["events"][0]["deliveries"]
+    [delivery] = book.look_up(correlationid="S")["events"][0]["deliveries"]
 
     assert delivery["trigger"] == "airline/quick"
 

@@ -93,7 +93,7 @@ def figures() -> dict[str, dict[str, int]]:
     return {"airline/a": {"delivered": 3}, "airline/b": {"delivered": 0}}
 
 
-async def told(happenings: Happenings, happen: Any) -> dict[str, Any]:
+async def news_of(happenings: Happenings, happen: Any) -> dict[str, Any]:
     """What a watcher hears of it."""
     with happenings.feed.watching() as messages:
         await next_of(messages)
@@ -104,7 +104,7 @@ async def told(happenings: Happenings, happen: Any) -> dict[str, Any]:
 def test_an_event_is_reported_with_its_source_and_its_triggers() -> None:
     async def watch() -> dict[str, Any]:
         happenings = Happenings(figures)
-        return await told(
+        return await news_of(
             happenings, lambda: happenings.accepted(stored(7, b'{"seats": 2}'), ("airline/b",), "airline/a")
         )
 
@@ -121,7 +121,7 @@ def test_a_retry_is_reported_with_its_reason_and_the_next_attempt() -> None:
     async def watch() -> dict[str, Any]:
         happenings = Happenings(figures)
         attempt = Attempt(2, to_sink=False, began_at=1.0, ended_at=2.0, failure="status 500", next_at=60.0)
-        return await told(happenings, lambda: happenings.failed("airline/a", stored(7), attempt))
+        return await news_of(happenings, lambda: happenings.failed("airline/a", stored(7), attempt))
 
     assert asyncio.run(watch())["deliveries"] == [
         {

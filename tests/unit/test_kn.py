@@ -97,9 +97,9 @@ def test_an_update_changes_a_known_setting_or_shares_out_all_traffic(command: Co
 @needs_kn
 @each_command
 def test_kn_has_the_command_and_its_flags(command: Command) -> None:
-    told = subprocess.run(["kn", *command.verbs.split(), "--help"], capture_output=True, text=True, check=True).stdout
+    usage = subprocess.run(["kn", *command.verbs.split(), "--help"], capture_output=True, text=True, check=True).stdout
 
-    assert command.flags.keys() <= set(re.findall(r"--([a-z-]+)", told))
+    assert command.flags.keys() <= set(re.findall(r"--([a-z-]+)", usage))
 
 
 @needs_kn

@@ -68,7 +68,7 @@ def test_money_is_taken_and_given_back_over_http_as_in_one_process(
     assert refund(payment_service, canceled()) == REFUNDED
     assert refund(payment_service, canceled()) == REFUNDED
     assert entries(provider_service) == [("R1", "charge", True), ("R1", "refund", True)]
-    assert elsewhere.told("POST") == ["/charges", "/refunds"]
+    assert elsewhere.paths_of("POST") == ["/charges", "/refunds"]
     assert set(elsewhere.keys) == {"R1"}
 
 
@@ -128,7 +128,7 @@ def test_who_cannot_even_ask_for_the_status_knows_nothing_and_charges_nothing(
     for _ in range(2):
         with pytest.raises(TryAgain):
             charge(payment_service, decreased())
-    assert elsewhere.told("POST") == ["/charges"]
+    assert elsewhere.paths_of("POST") == ["/charges"]
     assert charge(payment_service, decreased()) == PAID
     assert money(provider_service) == 600
 

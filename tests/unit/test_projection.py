@@ -230,5 +230,5 @@ def test_a_history_is_in_order(dashboard_service: Service) -> None:
         heard.append(wire.Envelope({**said.attributes, "time": f"2026-05-01T12:00:0{second}Z"}, said.data))
     for late in reversed(heard):
         dashboard_service.run(projection.project, late)
-    told = dashboard_service.run(lambda tx: [row.type for row in projection.history("R1", tx)])
-    assert told == [type(event).__name__ for event in story]
+    types = dashboard_service.run(lambda tx: [row.type for row in projection.history("R1", tx)])
+    assert types == [type(event).__name__ for event in story]

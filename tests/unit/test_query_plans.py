@@ -103,7 +103,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     """What is asked of the databases, which are empty; statistics would make a plan better, not worse."""
     engine = empty().execution_options()
     asked: list[tuple[str, Any]] = []
-    event.listen(engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
     monkeypatch.setattr(store, "database", lambda: engine)
     monkeypatch.setattr("provider.ledger._database", lambda: engine)
     return asked
@@ -136,7 +136,7 @@ def test_no_page_of_a_list_reads_or_sorts_the_whole_table(
     if listing.app is dashboard_api.app:  # it has a table `reservations` of its own
         monkeypatch.setattr(store, "database", lambda: dashboard_service.engine)
         event.listen(
-            dashboard_service.engine, "before_cursor_execute", lambda *told: statements.append((told[2], told[3]))
+            dashboard_service.engine, "before_cursor_execute", lambda *call: statements.append((call[2], call[3]))
         )
     client, found, seen = listing.app.test_client(), [], set[str]()
     for asked in questions(listing):
@@ -151,10 +151,12 @@ def test_no_page_of_a_list_reads_or_sorts_the_whole_table(
     assert not found, "\n".join(map(str, found))
 
 
-@pytest.mark.parametrize("told", [reserve_figures, payment_figures, letter_figures], ids=lambda told: told.__name__)
-def test_the_figures_of_a_tick_read_no_whole_table(told: ModuleType, statements: list[tuple[str, Any]]) -> None:
+@pytest.mark.parametrize(
+    "module", [reserve_figures, payment_figures, letter_figures], ids=lambda module: module.__name__
+)
+def test_the_figures_of_a_tick_read_no_whole_table(module: ModuleType, statements: list[tuple[str, Any]]) -> None:
     with store.reading() as connection:
-        list(told.look(connection))
+        list(module.look(connection))
 
     assert read_whole(statements) <= {"settled_reservations", "outbox", "anon_1"}
 
@@ -164,7 +166,7 @@ def test_the_figures_of_the_dashboard_read_no_whole_table(
 ) -> None:
     asked: list[tuple[str, Any]] = []
     monkeypatch.setattr(store, "database", lambda: dashboard_service.engine)
-    event.listen(dashboard_service.engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+    event.listen(dashboard_service.engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
     dashboard_service.run(lambda connection: list(dashboard_figures.look(connection)))
 
     assert read_whole(asked) <= {"settled_sums"}

@@ -139,7 +139,7 @@ def prune(dashboard_service: Service, before: datetime) -> int:
 
 
 @pytest.mark.parametrize(
-    ("ended", "told"),
+    ("ended", "story"),
     [
         (True, WHOLE),
         (True, (placed(), decreased(), PAID, CONFIRMED)),
@@ -152,15 +152,15 @@ def prune(dashboard_service: Service, before: datetime) -> int:
     ],
 )
 def test_only_what_ended_is_pruned_and_its_row_stays(
-    dashboard_service: Service, noon: datetime, ended: bool, told: tuple[Any, ...]
+    dashboard_service: Service, noon: datetime, ended: bool, story: tuple[Any, ...]
 ) -> None:
-    hear(dashboard_service, *told)
+    hear(dashboard_service, *story)
     before = dashboard_service.run(lambda tx: list(tx.execute(projection.customers())))
 
     assert prune(dashboard_service, noon) == 0
     assert prune(dashboard_service, noon + timedelta(seconds=1)) == ended
 
-    assert len(dashboard_service.rows(projection.EVENTS)) == (0 if ended else len(told))
+    assert len(dashboard_service.rows(projection.EVENTS)) == (0 if ended else len(story))
     assert dashboard_service.run(lambda tx: list(tx.execute(projection.customers()))) == before
     assert compared(dashboard_service).without_history == ended
     assert compared(dashboard_service).differing == []

@@ -53,15 +53,15 @@ def test_what_runs_systems_has_no_word_of_an_airline(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", ["reservationId", "SeatsSoldOut", "/flights", "LARGEST_PARTY", "# a customer's", "isPaid", "HTTPFlight"]
+    "text", ["reservationId", "SeatsSoldOut", "/flights", "LARGEST_PARTY", "# a customer's", "isPaid", "HTTPFlight"]
 )
-def test_a_word_of_an_airline_is_found_however_it_is_written(told: str) -> None:
-    assert airline_words(told)
+def test_a_word_of_an_airline_is_found_however_it_is_written(text: str) -> None:
+    assert airline_words(text)
 
 
-@pytest.mark.parametrize("told", ["preserve_rowcount", "forbidden", "repay", "replaced"])
-def test_other_words_that_have_those_letters_in_them_are_not_meant(told: str) -> None:
-    assert not airline_words(told)
+@pytest.mark.parametrize("text", ["preserve_rowcount", "forbidden", "repay", "replaced"])
+def test_other_words_that_have_those_letters_in_them_are_not_meant(text: str) -> None:
+    assert not airline_words(text)
 
 
 def test_a_glossary_is_read_without_databases_and_web_frameworks() -> None:
