@@ -18,7 +18,7 @@ WIDE, NARROW, HIGH, LOW = 12, 4, 8, 4
 
 @dataclass(frozen=True)
 class Drawn:
-    """A panel of one query. `by`: the label that tells its lines apart, empty for one number."""
+    """A panel of one query. `by`: the label that distinguishes its lines, empty for one number."""
 
     title: str
     query: str
