@@ -1,4 +1,4 @@
-"""The embedded broker tells, over HTTP, what became of each event at each Trigger."""
+"""The embedded broker reports, over HTTP, what became of each event at each Trigger."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What functions tell Prometheus at their ticks is read from every database."""
+"""The figures of functions for Prometheus are read from every database."""
 
 from datetime import timedelta
 

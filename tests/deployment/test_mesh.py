@@ -84,7 +84,7 @@ def test_every_function_has_a_sidecar_that_lets_the_kubelet_and_prometheus_in() 
         assert said["traffic.sidecar.istio.io/excludeInboundPorts"] == "9091"
     for service in functions_of(installation()).values():
         left_out = pod_metadata(service, "annotations")["traffic.sidecar.istio.io/excludeOutboundPorts"]
-        assert left_out == "5432,3306,25,465,587", "databases and mail servers, of which some speak first"
+        assert left_out == "5432,3306,25,465,587", "databases and mail servers: some of them speak first"
 
 
 def test_the_database_and_jobs_that_must_end_have_no_sidecar() -> None:

@@ -76,7 +76,7 @@ def raise_(error: Exception) -> None:
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, rule: str, error: Exception) -> None:
-    """Lets a rule raise, with the signature that tells what it hears."""
+    """Lets a rule raise, with the signature that says what it hears."""
     module, _, name = rule.partition(".")
     real = getattr(importlib.import_module(module), name)
 

@@ -111,7 +111,7 @@ def test_the_pages_of_a_filtered_list_stay_filtered(airline: HostedAirline, rese
 
 @pytest.fixture
 def five(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Reservations, of which no more than three are counted."""
+    """Reservations; no more than three of them are counted."""
     monkeypatch.setattr(paging, "MOST_COUNTED", 3)
     return placed(airline, 5)
 

@@ -216,7 +216,7 @@ def test_what_is_counted_of_a_trigger_is_what_became_of_its_events(tmp_path: Pat
 
 
 def after(port: int, retries: int, labels: dict[str, str]) -> Samples:
-    """What is scraped once so many attempts were repeated; nothing until then."""
+    """What is scraped once that many attempts were repeated; nothing until then."""
     found = scraped(port)
     return found if value(found, "broker_trigger_retries_total", **labels) >= retries else {}
 

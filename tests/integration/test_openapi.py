@@ -162,7 +162,7 @@ def judgements(case: Case) -> list[CheckFunction]:
 
 
 def something_of_everything(airline: HostedAirline) -> dict[str, Any]:
-    """Lets a little happen, and tells by which names there is something to read now."""
+    """Lets a little happen, and says by which names there is something to read now."""
     wish = event("ReservationRequested")
     airline.function("place-reservation").hear(wish)
     airline.function("decrease-seats").hear(event("ReservationPlaced", flightId=1002))

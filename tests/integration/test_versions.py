@@ -167,7 +167,7 @@ def tomorrow(rule: Callable[..., Any], heard: list[Event]) -> Callable[..., Any]
 
     hints = get_type_hints(rule)
     words = tuple(grown(word) for word in policy.hears(rule).values())
-    learned.__annotations__ = {**hints, next(iter(hints)): Union[words]}  # noqa: UP007 - of so many
+    learned.__annotations__ = {**hints, next(iter(hints)): Union[words]}  # noqa: UP007 - however many they are
     return learned
 
 

@@ -1,4 +1,4 @@
-"""The gateway: real Caddy with the real Caddyfile, in front of a stub that tells what it was asked."""
+"""The gateway: real Caddy with the real Caddyfile, in front of a stub that answers with what it was asked."""
 
 import http.client
 import json

@@ -188,7 +188,7 @@ def say(text: str) -> None:
 def _hit_by(strike: Strike, striker: Striker, acknowledged: Acknowledged) -> str:
     try:
         return striker.strike(strike)
-    except AssertionError as error:  # what was waited for in vain is a finding, and no reason to know nothing else
+    except AssertionError as error:  # what did not come is a finding, and the rest is still worth knowing
         acknowledged.faults.append(f"{strike}: {error}")
         return f"FAILED: {error}"
 

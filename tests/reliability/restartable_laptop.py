@@ -22,7 +22,7 @@ START_WITHIN = 90.0
 
 @dataclass
 class RestartableLaptop:
-    """arguments go to `python -m laptop run`, at each start; names: of which function each URL was, of all starts.
+    """arguments go to `python -m laptop run`, at each start; names: the function behind each URL, of all starts.
 
     files is held while a database is moved: a query must not open half of it.
     """

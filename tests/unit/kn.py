@@ -90,7 +90,7 @@ def plain(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def without(manifest: dict[str, Any], paths: set[str]) -> dict[str, Any]:
-    """The manifest without the fields at these dotted paths, each of which must be there."""
+    """The manifest without the fields at these dotted paths; each of them must be there."""
     found = deepcopy(manifest)
     for path in paths:
         *way, last = path.split(".")

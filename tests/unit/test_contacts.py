@@ -1,4 +1,4 @@
-"""Whom mails go to is kept in one place, which refuses what is no address, and shows what was sent."""
+"""Whom mails go to is kept in one place, which refuses what is not an address, and shows what was sent."""
 
 from typing import Any
 

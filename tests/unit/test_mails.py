@@ -1,4 +1,4 @@
-"""Customers are told once: one mail for each event, whatever the mail server does and whatever comes twice."""
+"""Customers are informed once: one mail for each event, whatever the mail server does and whatever comes twice."""
 
 import socket
 import ssl
