@@ -53,7 +53,7 @@ ROW = Reader(_row, {"type": "object", "required": ["key"], "properties": {"key":
 def carry_out(
     request: Request, path: str, rows: Sequence[Command], read: Callable[[Mapping[str, Any]], T], work: Work[T]
 ) -> list[Response]:
-    """Carries out rows, each of which would be a POST to `path` alone. Returns the answer to each, in their order.
+    """Carries out rows. Each alone would be a POST to `path`. Returns the answer to each, in their order.
 
     `read` makes of a body what `work` wants, or raises Invalid, which refuses its row. Raises TryAgain, which is about
     all of them.

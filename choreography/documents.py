@@ -40,4 +40,4 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> None:
-    raise _Refused(f"{name} is no number in JSON")
+    raise _Refused(f"{name} is not a number in JSON")

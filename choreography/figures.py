@@ -1,4 +1,4 @@
-"""Figures that functions tell at their ticks: how many, how much, how old. Prometheus and its like draw them.
+"""Figures that functions export at their ticks: how many, how much, how old. Prometheus and its like draw them.
 
 A function that sleeps cannot be asked for them, so it leaves them behind: in a file where METRICS_FOLDER is set (as a
 laptop does, whose gateway shows them at /metrics), and by OTLP where OTEL_EXPORTER_OTLP_ENDPOINT is. Where neither is,
@@ -21,7 +21,7 @@ from choreography.settings import measured, metrics_folder, settings
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number under a name of Prometheus (`library_books_lent`), told apart by its labels."""
+    """One number under a name of Prometheus (`library_books_lent`); its labels distinguish it."""
 
     name: str
     about: str
@@ -33,7 +33,7 @@ Look = Callable[[Connection], Iterable[Figure]]
 
 
 def tell(look: Look) -> int:
-    """Tells what `look` finds in this service's database. Returns how many figures; 0 where nobody wants them.
+    """Exports what `look` finds in this service's database. Returns how many figures; 0 where nobody wants them.
 
     What goes wrong is logged: it must not be the end of a tick, or of a delivery.
     """

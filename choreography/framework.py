@@ -47,7 +47,7 @@ def refuse(connection: socket, status: int, reason: str, detail: str) -> None:
 def _past_the_routing(app: Flask) -> "WSGIApplication":
     """Calls the target itself: functions-framework sends it every path and method anyway.
 
-    Its Flask application takes a third of a call that a policy answers with one short transaction. What it does besides
+    Its Flask application takes a third of a call that a policy answers with one short transaction. The rest of its work
     is done here: errors become problem documents, and the body is read to its end. There is no `flask.request` in a
     target; it is given its request.
     """

@@ -186,5 +186,5 @@ def _expired(transaction: Connection, most: int) -> Sequence[str]:
 
 
 def fingerprint(method: str, path: str, body: bytes) -> str:
-    """What tells a request from others that are sent under its key."""
+    """What distinguishes a request from others that are sent under its key."""
     return hashlib.sha256(f"{method} {path}\n".encode() + body).hexdigest()

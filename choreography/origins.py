@@ -1,7 +1,7 @@
-"""Where the trace of each saga began, so that all that is said of it later is in that trace as well.
+"""Where the trace of each saga began, so that every later event of it is in that trace as well.
 
 Who undoes something a day later, a tick that gives up or repeats, a webhook: each of them is a call with a trace of
-its own. What it says of a saga goes into the saga's trace, and both are linked (spans.py). Only processes that export
+its own. Its events of a saga go into the saga's trace, and both are linked (spans.py). Only processes that export
 traces keep an origin, and look for one.
 """
 

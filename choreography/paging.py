@@ -22,7 +22,7 @@ LARGEST_SIZE = 1000
 LARGEST_PAGE = 1_000_000
 MOST_SORTS = 16
 MOST_COUNTED = 1000
-"""Rows: of a longer list it is only said that it has at least so many."""
+"""Rows: of a longer list only this number is given, as the least that it has."""
 LONGEST_CURSOR = 2000
 
 TABLE = {
@@ -57,7 +57,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The rows of a page, and what there is besides them.
+    """The rows of a page, and how many others there are.
 
     `total` rows are in the list, or more where `total_is_least`; `next` is where the next page begins, if there is one.
     """
@@ -157,7 +157,7 @@ def _first(
     if not first.descending or first.sorted_here or not ties or any(one.descending for one in ties):
         return list(connection.execute(_by(ahead, order).limit(most)))
     # no index goes down in one column and up in the next. So it is read backwards, and what is equal in the first
-    # column is turned round; of the last ones that are equal there may be more, of which others come first
+    # column is turned round. The page may end among rows that are equal to its last one, and others of them come first
     backwards = (first, *(replace(one, descending=True) for one in ties))
     there = list(connection.execute(_by(ahead, backwards).limit(most)))
     equal = [list(rows) for _, rows in groupby(there, lambda row: row._mapping[first.column])]

@@ -101,7 +101,7 @@ def _refuse_doubled(_worker: Worker, request: Request) -> None:
 
 
 def _worker_begins(worker: Worker) -> None:
-    gc.freeze()  # what was imported is no garbage: to look through it again and again is a fiftieth of all calls
+    gc.freeze()  # what was imported is not garbage: to look through it again and again is a fiftieth of all calls
     _keep_configuration(worker)
     tracing.begin()
     process.ready = time.time()

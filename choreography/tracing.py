@@ -1,4 +1,4 @@
-"""Traces and durations, in a process that is told where to send them; in any other, nothing is imported and done.
+"""Traces and durations, in a process whose settings say where to send them; any other imports and does nothing.
 
 What is traced, and measured: each call of a function (`hearing`, `answering`), what it waits for inside (`inside`), and
 each event on its way into the broker (`sending`). An event's `traceparent` is the call that said it (W3C Trace Context;

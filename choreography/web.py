@@ -114,7 +114,7 @@ def _look_first(sagas: Glossary | None) -> None:
 def _admit(request: Request) -> None:
     route = current_app.view_functions.get(request.endpoint or "")
     if route is None or request.path == PROBE or request.method == "OPTIONS":
-        return  # nothing is there, or nothing is told
+        return  # nothing is there, or nothing is revealed
     if settings().identity or settings().rate_limit:
         access.admit(request, contract.promised(route).access)
 

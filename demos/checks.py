@@ -48,7 +48,7 @@ def check_flight(airline: Airline, flight: int, seats: int, placed: Collection[s
 
 
 def check_laws(airline: Airline) -> list[str]:
-    """The laws, all of which hold now. Raises DemoFailed with those that do not."""
+    """The laws: all of them hold now. Raises DemoFailed with those that do not."""
     with progress() as bars:
         found = reconciliation.verdict(airline, AT_ONCE, PATIENCE, bars)
     wrong = [f"{one.law}: {one.kind} {one.subject}: {one.detail}" for one in [*found.broken, *found.busy]]

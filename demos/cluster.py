@@ -57,7 +57,7 @@ def look(namespace: Namespace) -> list[Instance]:
 
 
 def instance(pod: Mapping[str, Any]) -> Instance:
-    """A pod as an instance; Kubernetes tells times in whole seconds."""
+    """A pod as an instance; Kubernetes gives times in whole seconds."""
     metadata = pod["metadata"]
     ready = next((one for one in pod["status"].get("conditions", []) if one["type"] == "Ready"), {"status": "False"})
     is_ready = ready["status"] == "True"

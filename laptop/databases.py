@@ -34,7 +34,7 @@ class Databases:
             raise OSError(errno.ESTALE, f"was {what} while the system runs", str(path))
 
     def news(self) -> list[str]:
-        """What to tell of what has changed since the last call."""
+        """What to say about the changes since the last call."""
         now = {path: what for path in self.known if (what := self._fate(path))}
         lost = [f"{path} was {what}: {_WAY_OUT}" for path, what in now.items() if path not in self.reported]
         back = [f"{path} is back" for path in sorted(self.reported - now.keys())]

@@ -1,4 +1,4 @@
-"""Learns from a function itself that it is up: it tells NOTIFY_SOCKET, as systemd's services do (sd_notify(3)).
+"""Learns from a function itself that it is up: it writes to NOTIFY_SOCKET, as systemd's services do (sd_notify(3)).
 
 No probe, no extra connection. The message is sent when the listening socket was taken and the source was imported,
 right before the first call (choreography/serving.py).

@@ -79,7 +79,7 @@ def npm_locked(vendor: Path) -> Iterator[NpmLocked]:
 
 
 def inputs(metafile: Path) -> set[str]:
-    """The npm packages of which esbuild took files into a bundle."""
+    """The npm packages whose files esbuild took into a bundle."""
     paths = json.loads(metafile.read_text("utf-8"))["inputs"]
     return {_package(path.removeprefix(PACKAGES)) for path in paths if path.startswith(PACKAGES)}
 

@@ -50,7 +50,7 @@ class Board:
 
 @contextmanager
 def board_of_a_cluster(folder: Path, longest: float = 45.0) -> Iterator[Board]:
-    """Three functions, of which nobody is awake, the gateway and the board itself. The board is quick at everything.
+    """Three sleeping functions, the gateway and the board itself. The board is quick at everything.
 
     `longest`: seconds that a stream lasts.
     """

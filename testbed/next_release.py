@@ -50,7 +50,7 @@ def lay_out(root: Path) -> Path:
     shutil.copytree(FOLDER, made, ignore=shutil.ignore_patterns("__pycache__"))
     text = (made / "flights.py").read_text("utf-8")
     for old, new in _CHANGES:
-        assert text.count(old) == 1, f"flights.py has no single place with {old!r}: write the next release anew"
+        assert text.count(old) == 1, f"flights.py has no single place with {old!r}: write the next release again"
         text = text.replace(old, new)
     (made / "flights.py").write_text(text, "utf-8")
     return made

@@ -60,7 +60,7 @@ def policy_of(service: str) -> Policy:
 
 @cache
 def tables_of(folder: Path) -> MetaData:
-    """The tables of a folder below functions/ that has migrations, of whichever modules there."""
+    """The tables of a folder below functions/ that has migrations, whichever module they are in."""
     (first, *_) = folder.relative_to(FUNCTIONS).parts
     found = [path for path in sorted(folder.glob("*.py")) if re.search(r"\bTable\(", path.read_text("utf-8"))]
     names = [".".join(path.relative_to(FUNCTIONS / first).with_suffix("").parts) for path in found]

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 MAX_BODY = 4 * 1_048_576  # far more than the broker stores; what comes after it is not read
 _CHUNK = 65_536
-FINAL = 200  # the first status that is no interim one
+FINAL = 200  # the first status that is not an interim one
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -85,7 +85,7 @@ def _begin(connection: socket.socket, address: tuple[str, int], request: bytes) 
     On this machine a connection stands as soon as it is asked for, although connect(2) says that it is under way: to
     send at once spares two turns of the loop.
     """
-    refused = connection.connect_ex(address)  # which tells what `connect` would raise nearly each time
+    refused = connection.connect_ex(address)  # which returns what `connect` would raise nearly each time
     if refused not in {0, errno.EINPROGRESS}:
         raise OSError(refused, os.strerror(refused))
     try:

@@ -1,4 +1,4 @@
-"""The broker's HTTP side: the ingress `POST /<namespace>/<broker>` and what the broker tells about itself.
+"""The broker's HTTP side: the ingress `POST /<namespace>/<broker>` and what the broker reports about itself.
 
 Programs are answered and pages are not: any page in a browser of this machine can send to its port, and by a name that
 leads here (DNS rebinding) it would be at home. 421 for a host that is not a name of this machine, 403 for a change that

@@ -161,5 +161,5 @@ def _on_a_cluster(destination: Mapping[str, Any], namespace: str) -> str:
 
 
 def _first_label(host: str) -> str:
-    """An address of numbers is no name, and stays whole."""
+    """An address of numbers is not a name, and stays whole."""
     return host if host.replace(".", "").isdecimal() else host.partition(".")[0]

@@ -116,7 +116,7 @@ def _replay_all(airline: Airline, chosen: dict[str, str]) -> int:
             if batch["remaining"] == remaining and not batch["replayed"]:
                 raise Unreachable(f"{replayed} were replayed, then the broker took none of the other {remaining}.")
             replayed, remaining = replayed + batch["replayed"], batch["remaining"]
-            if "before" in batch:  # what comes back meanwhile is for another day, or there might be no end
+            if "before" in batch:  # what comes back meanwhile is left for later, or this might never end
                 asked["before"] = batch["before"]
             bars.update(bar, completed=replayed, total=replayed + remaining)
     return replayed

@@ -59,7 +59,7 @@ def _lines(source: Source, reservation: str, follow: bool) -> Iterator[Line]:
 
 
 def _about(text: str, reservation: str) -> Line | None:
-    """A line of a function about this reservation; None for others, and for what is no such line."""
+    """A line of a function about this reservation; None for any other line."""
     try:
         line = json.loads(text)
     except ValueError:

@@ -45,7 +45,7 @@ def whoami(invocation: Invocation) -> None:
 
 
 def _said(token: str) -> dict[str, Any]:
-    """The claims, unverified: the airline verifies them. A token that is no JWT says nothing."""
+    """The claims, unverified: the airline verifies them. A token that is not a JWT says nothing."""
     try:
         body = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))

@@ -1,4 +1,4 @@
-"""What those who watch have to be told: the state of everything, and what has changed since.
+"""What the board sends to those who watch: the state of everything, and what has changed since.
 
     {"kind": "snapshot", "at", "functions": {NAME: function}, "awake": [[MOMENT, NUMBER], ...], "runtime": BOOL,
         "broker": true, "triggers": {}, "events": [...]}
@@ -6,7 +6,7 @@
 
 These are the documents of a laptop's board (laptop/board), as far as a cluster can tell: it reports neither retries nor
 backlogs nor dead letters, so `triggers` is empty and no message has `deliveries`. `runtime` is false while the
-Kubernetes API does not answer. A function is as instances.py tells it. An event is {"offset", "at", "saidBy",
+Kubernetes API does not answer. A function is as instances.py shows it. An event is {"offset", "at", "saidBy",
 "triggers", "event"}: nobody says whose reply it was, so saidBy is null; `offset` only grows, also beyond the life of
 this process. Data of more than MOST_DATA bytes are left out, and "dataBytes" says how many there are.
 """
@@ -30,7 +30,7 @@ MOST_DATA = 4096
 
 
 class Happenings:
-    """Told by deliveries and by the Kubernetes API, read by all watchers: safe for threads."""
+    """Fed by deliveries and by the Kubernetes API, read by all watchers: safe for threads."""
 
     def __init__(self) -> None:
         self._news = threading.Condition()
@@ -138,7 +138,7 @@ def _together(changes: list[Document]) -> Document:
 
 
 def _shown(attributes: Mapping[str, Any], data: Any) -> Document:
-    """In the JSON format of CloudEvents, data that are no JSON left out as those that are too large."""
+    """In the JSON format of CloudEvents, data that are not JSON left out like those that are too large."""
     if data is None:
         return {"event": dict(attributes)}
     size = len(data) if isinstance(data, bytes) else len(json.dumps(data, ensure_ascii=False).encode(errors="replace"))

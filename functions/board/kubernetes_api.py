@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 from choreography.settings import Cluster
 
 WATCH = 45
-"""Seconds until a watch is asked for anew, so one that nobody needs any more ends soon."""
+"""Seconds until a watch is asked for again, so one that nobody needs any more ends soon."""
 PATIENCE = 15.0
 """Seconds for a connection and a list, and for what a watch sends too late."""
 

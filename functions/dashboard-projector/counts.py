@@ -113,7 +113,7 @@ def counted() -> Select[Any]:
 
 
 def last_of_page(after: int, size: int, connection: Connection) -> int | None:
-    """The number of the customer that ends a page of so many behind that one; None if it is the last page."""
+    """The number of the customer that ends a page of `size` behind `after`; None if it is the last page."""
     whose = RESERVATIONS.c.customer_id
     query = select(whose).where(whose > after).distinct().order_by(whose).offset(size - 1).limit(1)
     return connection.execute(query).scalar_one_or_none()

@@ -1,4 +1,4 @@
-"""What Prometheus is told by the dashboard at each tick: it has heard of all services, and counts no repeat."""
+"""The dashboard's figures for Prometheus, at each tick: it has heard of all services, and counts no repeat."""
 
 from collections.abc import Iterable
 from datetime import timedelta

@@ -16,7 +16,7 @@ from choreography import store
 from projected import EVENTS, RESERVATIONS, TALLY
 
 REASONS = ("no-seats", "not-paid", "expired", "customer")
-"""Why reservations are canceled: who said so, as what a customer types is no label."""
+"""Why reservations are canceled: who said so, as what a customer types cannot be a label."""
 TAKEN, REFUNDED = "taken", "refunded"
 
 _CAUSE = EVENTS.alias("cause")

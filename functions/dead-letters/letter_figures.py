@@ -1,4 +1,4 @@
-"""What Prometheus is told of dead letters, whenever one comes and when sagas are settled."""
+"""The figures of dead letters for Prometheus, whenever one comes and when sagas are settled."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from choreography.figures import Figure
 from letters import LETTERS
 
 MOST = 1000
-"""As it is told whenever a letter comes, a flood of them must not make each one slower than the one before."""
+"""No more are counted: it is done whenever a letter comes, and a flood must not make each one slower than the last."""
 
 
 def look(connection: Connection) -> Iterable[Figure]:
@@ -19,6 +19,6 @@ def look(connection: Connection) -> Iterable[Figure]:
     number = connection.execute(select(func.count()).select_from(some)).scalar_one()
     first = select(LETTERS.c.last_at).where(is_open).order_by(LETTERS.c.last_at).limit(1)
     oldest = connection.execute(first).scalar_one_or_none()
-    about = f"Events that could not be processed, and nobody decided on; {MOST}: so many or more."
+    about = f"Events that could not be processed, and nobody decided on; {MOST}: that many or more."
     yield Figure("airline_dead_letters_open", about, number)
     yield Figure("airline_dead_letter_oldest_seconds", "How long the oldest of them is one.", figures.age(oldest))

@@ -57,7 +57,7 @@ LETTERS = Table(
     Column("last_at", Instant, nullable=False),
     Column("attributes", LONG_TEXT, nullable=False),
     Column("data", LONG_TEXT, nullable=False),
-    Column("in_base64", Boolean, nullable=False),  # `data` is the base64 of what was no JSON
+    Column("in_base64", Boolean, nullable=False),  # `data` is the base64 of what was not JSON
     Column("outside", Boolean),  # a stranger's event, which others may send at will
     *indexes("dead_letters", *((one, "id") for one in SORTED)),
     *indexes("dead_letters", *(("status", one, "id") for one in SORTED), ("status", "id")),

@@ -53,7 +53,7 @@ def one(identity: str) -> Row[Any]:
 def all_open(wanted: Mapping[str, Any], before: datetime | None = None) -> Replay:
     """Sends what is OPEN and has these values, oldest first, MOST_AT_ONCE of them. Raises TryAgain if none went.
 
-    `before` is for the next call: it leaves out what came back since the first one, or there might be no end.
+    `before` is for the next call: it leaves out what came back since the first one, or the calls might never end.
     """
     before = before or clock.now()
     with store.reading() as connection:

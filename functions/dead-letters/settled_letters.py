@@ -1,8 +1,8 @@
 """Letters whose cause has meanwhile been resolved: their saga has ended, and nobody is owed anything.
 
 The dashboard says so of many reservations at once (SagasSettled), perhaps before a letter of them arrives, so it is
-remembered for KEPT. A SUCCEED one may still be canceled: what is said of a cancel is settled by the cancel's own end
-only. A command that was refused stays OPEN, as no end of a saga does what it asked for.
+remembered for KEPT. A SUCCEED one may still be canceled: a letter about a cancel is settled only by the cancel's own
+end. A command that was refused stays OPEN, as no end of a saga does what it asked for.
 
 A report itself may be given up on as well. It is made again until reserve has heard of each of its reservations, and
 the first one that names some of them again settles the letter.

@@ -20,7 +20,7 @@ def finish(payment: Row[Any]) -> None:
 
 
 def finish_if_decided(payment: Row[Any]) -> None:
-    """As `finish`, but a charge of which the provider knows nothing is left alone. Raises TryAgain."""
+    """As `finish`, but a charge that the provider does not know is left alone. Raises TryAgain."""
     if payment.status == "CHARGING":
         _record(Intent(payment, again=True), payments.look(payment))
     else:

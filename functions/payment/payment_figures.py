@@ -1,4 +1,4 @@
-"""What Prometheus is told of payments at each tick."""
+"""The figures of payments for Prometheus, at each tick."""
 
 from collections.abc import Iterable
 

@@ -97,7 +97,7 @@ _RESERVATION = Resource(
         "flightId": Filter(Field(fields.IDENTITY, None, "Only those on this flight."), narrow=True),
         "status": Filter(Field(STATUS, None, "Only those that are so now.")),
         "owedBefore": Filter(
-            Field(fields.instant, None, "Only those of which something has been under way since before then."),
+            Field(fields.instant, None, "Only those with something under way since before then."),
             lambda then: RESERVATIONS.c.owed_since < then,
             narrow=True,
         ),

@@ -1,4 +1,4 @@
-"""What Prometheus is told of reservations at each tick."""
+"""The figures of reservations for Prometheus, at each tick."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

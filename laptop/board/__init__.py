@@ -1,6 +1,6 @@
-"""The feed of the live board on a laptop: what the broker tells, and who is awake, as one stream of server-sent events.
+"""The feed of the live board on a laptop: what the broker reports and who is awake, as server-sent events.
 
-It asks no function anything, so watching wakes nobody: who is awake stands in state.json, and events come from the
+It asks no function anything, so watching wakes nobody: who is awake is in state.json, and events come from the
 broker's own feed. It is started by the first who watches and ends some time after the last one.
 
     {"kind": "snapshot", "at", "functions": {NAME: function}, "awake": [[MOMENT, NUMBER], ...], "broker": BOOL,

@@ -17,7 +17,7 @@ _STATES = {"starting": "waking"}
 
 
 class Picture:
-    """Changed by what the sources tell; each change is the document for those who watch, or None if nothing changed."""
+    """Changed by what the sources report; each change is the document for watchers, or None if nothing changed."""
 
     def __init__(self) -> None:
         self._functions: dict[str, Document] = {}

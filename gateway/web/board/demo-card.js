@@ -10,7 +10,7 @@ import { language, t } from "/words.js";
 const KEPT = "scale-to-zero-2"; // another name for figures of another form
 const MOST = 50; // customers
 
-// A function that makes the card anew.
+// Returns a function that draws the card.
 export function demo({ signal, functions, fed, draw }) {
   const state = { definition: null, step: null, error: null, invalid: false, shown: browser.read(KEPT) };
 

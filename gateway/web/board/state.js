@@ -77,7 +77,7 @@ function ended(board, { trigger, state, failure, nextAt, type, offset }, now) {
   board.retries.length = Math.min(board.retries.length, MOST_EVENTS);
 }
 
-// Counts in seconds, in a ring of so many.
+// Counts by the second, in a ring of WINDOW seconds.
 function count(board, name, now) {
   const second = Math.floor(now / 1000);
   const ring = board.heard.get(name) ?? board.heard.set(name, new Map()).get(name);

@@ -40,7 +40,7 @@ export default function start({ main, query, go }) {
     if (byButton && state.more === null) main.querySelectorAll(".flight [data-testid=choose]")[before]?.focus();
   }
 
-  // Offers are no reason to say that a search failed.
+  // If only the offers fail, the search has not failed.
   async function offers() {
     const answer = await get("/promotions", { signal: options.signal }).catch(() => null);
     state.promotions = answer?._embedded.promotions ?? [];

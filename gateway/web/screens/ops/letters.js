@@ -32,7 +32,7 @@ export default function start({ main, query, go }) {
     return t(`done_${decision}`, letter.type);
   });
 
-  // What comes back meanwhile is for another day, or there might be no end.
+  // What comes back meanwhile is left for later, or this might never end.
   const replayAll = () => attempt(async () => {
     let replayed = 0;
     for (let before = null, left = 1; left > 0;) {
