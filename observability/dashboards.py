@@ -34,7 +34,7 @@ BUSINESS = (
     Drawn("Money taken", "max(airline_money_taken)"),
     Drawn("Money given back", "max(airline_money_refunded)"),
     Drawn("Reservations by status", "max by (status) (airline_reservations)", "status"),
-    Drawn("Canceled, by why", "max by (reason) (airline_reservations_canceled)", "reason"),
+    Drawn("Canceled, by reason", "max by (reason) (airline_reservations_canceled)", "reason"),
     Drawn("Sagas under way", "max(airline_sagas_in_flight)", "under way"),
     Drawn("Age of the oldest saga under way", "max(airline_saga_oldest_seconds)", "oldest", "s"),
     Drawn("Not settled yet", "max(airline_owed)", "owed"),

@@ -19,7 +19,7 @@ def look(connection: Connection) -> Iterable[Figure]:
     """Cancels by reason, the money that was taken and given back, and compensations that are overdue."""
     sums = dashboard_tally.sums(connection)
     for reason in REASONS:
-        about = "Reservations that were canceled, by why."
+        about = "Reservations that were canceled, by reason."
         yield Figure("airline_reservations_canceled", about, sums.get(reason, 0), {"reason": reason})
     taken, refunded = sums[TAKEN], sums[REFUNDED]
     yield Figure("airline_money_taken", "Money that was taken, whatever became of it.", float(taken))
