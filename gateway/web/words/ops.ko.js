@@ -66,7 +66,7 @@ export default {
   csvQuote: (line) => `${line}번째 줄: 따옴표가 닫히지 않았습니다.`, csvMissing: (line, name, all) => `${line}번째 줄에 열 ${all}이 있어야 하는데 ${name}이 없습니다.`,
   csvTwice: (line, name) => `${line}번째 줄: 열 ${name}이 두 번 있습니다.`, lineQuote: "따옴표가 닫히지 않았거나 뒤에 글자가 더 있습니다",
   lineHeader: "머리글이 다시 나옵니다", lineFields: (n, header) => `필드가 ${n}개인데 머리글은 ${header}개입니다`, lineSame: (line) => `${line}번째 줄과 같습니다`,
-  promotionsHint: "프로모션은 flight-seats 함수가 읽는 폴더의 텍스트 파일입니다(노트북에서는 .airline/promotions, 클러스터에서는 볼륨). 여기서 쓰지 않고 그 폴더에 씁니다.",
+  promotionsHint: "프로모션은 flight-seats 함수가 읽는 폴더의 텍스트 파일입니다(노트북에서는 .airline/promotions, 클러스터에서는 볼륨). 여기가 아니라 그 폴더에서 작성합니다.",
   noPromotions: "프로모션이 없습니다.",
 
   auditAbout: "예약 또는 항공편", auditActor: "운영자", auditWhen: "시각", auditWho: "운영자", auditWhat: "작업", auditHow: "결과", auditWith: "보낸 내용",

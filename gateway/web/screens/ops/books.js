@@ -26,7 +26,7 @@ export async function reconcile(options, onProgress) {
   return { books, broken: left.filter(({ moved }) => !moved), busy: left.filter(({ moved }) => moved), suspected: suspects.length };
 }
 
-// A dashboard follows at some distance: behind a customer for whom much goes on it is never quite right.
+// A dashboard lags a little: for a customer with much activity it is never quite right.
 function stillThere(before, now) {
   const name = ({ law, subject }) => `${law} ${subject}`;
   const known = new Map(before.map((one) => [name(one), one]));
