@@ -182,7 +182,7 @@ class SagaExpected(Event):
 
 
 def saga_expected(by: str, at: datetime) -> SagaExpected:
-    """What a Service says that begins sagas; see choreography/ahead.py."""
+    """What a Service that begins sagas says; see choreography/ahead.py."""
     return SagaExpected(expected_by=by, expected_at=at)
 
 

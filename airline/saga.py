@@ -134,7 +134,7 @@ SUCCESS: tuple[Word, ...] = (ReservationPlaced, RemainingSeatsDecreased, Paid, R
 ENDS: Mapping[str, Word] = {"SUCCEED": ReservationConfirmed, "CANCELED": ReservationCanceled}
 """What a saga ends with, by the status of its reservation; the compensation of a canceled one is still owed then."""
 ROAD = tuple(policy for policy in FROM_OUTSIDE + FORWARD if {*policy.says} & {*SUCCESS})
-"""The policies that a reservation needs that succeeds, in order."""
+"""The policies that a successful reservation needs, in order."""
 
 
 @dataclass(frozen=True, slots=True)

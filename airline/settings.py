@@ -47,7 +47,7 @@ class Settings(kit.Settings):
     reservation_expires_after: timedelta
     """RESERVATION_EXPIRES_AFTER, seconds: how long a reservation may stay PENDING."""
     owed_after: timedelta
-    """OWED_AFTER, seconds: until reserve says the events of a reservation again that is not settled."""
+    """OWED_AFTER, seconds: until reserve says the events of an unsettled reservation again."""
     refuse_departed_flights: bool
     """REFUSE_DEPARTED_FLIGHTS: sell no seats on flights whose takeoff date has passed."""
     promotions_folder: Path | None

@@ -25,11 +25,11 @@ _NO_TOKEN = "This needs a bearer token: sign in, and send it in the header Autho
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a verified token says it is. An operator may see and do everything, whatever its number is."""
+    """The caller, as a verified token says. An operator may see and do everything, whatever its number is."""
 
     subject: str
     number: int | None
-    """Under which things are theirs; None where the token has no such claim."""
+    """The number under which things are theirs; None where the token has no such claim."""
     is_operator: bool
 
 
@@ -68,7 +68,7 @@ def owner() -> int | None:
 
 
 def owns(number: int | None) -> bool:
-    """Whether who asks may see what belongs to that number; None: it is not known to whom it belongs."""
+    """Whether the caller may see what belongs to that number; None: it is not known to whom it belongs."""
     bound = owner()
     return bound is None or bound == number
 

@@ -36,9 +36,9 @@ BATCH = 30
 SENDERS = 6
 """Threads that send a batch once the broker has taken its first event: one alone would wait for each 202."""
 BATCH_SECONDS = 1.0
-"""After which a batch ends, however slow the broker is: what was sent is not to be sent again."""
+"""Seconds until a batch ends, however slow the broker is: what was sent is not to be sent again."""
 FAILURES = 3
-"""Events in a row that the broker fails to take, each for itself, until it is taken to be away."""
+"""Events in a row that the broker does not take, each for itself, until it counts as away."""
 YOUNG = timedelta(seconds=1)
 """A row of this age is its request's business, unless that has left it to the thread or the broker is away."""
 

@@ -28,7 +28,7 @@ STATEMENT_SECONDS = 7
 ANSWER_SECONDS = 8
 """How long the answer to one statement is waited for here; then the server is taken to be frozen or cut off."""
 IDLE_SECONDS = 30
-"""After which PostgreSQL ends a transaction of ours that says nothing: its process may be frozen, and holds locks."""
+"""Seconds until PostgreSQL ends a transaction of ours that is silent: its process may be frozen, and holds locks."""
 MAPPED = 256 * 1024 * 1024
 """Bytes of a SQLite file that are read as memory; only what is read takes any."""
 MOST_KEPT = 2
@@ -41,7 +41,7 @@ _files: WeakKeyDictionary[Engine, SameFile] = WeakKeyDictionary()
 
 
 def at(url: URL) -> Engine:
-    """As `engine`, for a URL of the settings: these are the same objects for ever, and to compare URLs takes long."""
+    """As `engine`, for a URL of the settings: these are the same objects for ever, and comparing URLs takes long."""
     known = _at.get(id(url))
     if known is None or known[0] is not url:
         known = _at[id(url)] = url, engine(url)
@@ -141,7 +141,7 @@ def _sqlite(url: URL) -> Engine:
 
 
 def connect(engine: Engine) -> Connection:
-    """A connection of the pool. Raises TryAgain where a SQLite file is not the one any more that it was."""
+    """A connection of the pool. Raises TryAgain where a SQLite file is no longer the one that it was."""
     check(engine)
     return engine.connect()
 

@@ -27,7 +27,7 @@ class Order:
     column: ColumnElement[Any]
     descending: bool = False
     sorted_here: bool = False
-    """The list is short before it is sorted, so no index shall be looked for that has its order already."""
+    """The list is short before it is sorted, so no index that already has its order is looked for."""
     fixed: bool = False
     """All rows of the list have the same value there."""
 

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 
 
 class Problem(Exception):
-    """Anything that is refused on purpose. `str()` is one sentence for the one who asked."""
+    """Anything that is refused on purpose. `str()` is one sentence for whoever asked."""
 
 
 class TryAgain(Problem):

@@ -44,7 +44,7 @@ class Glossary:
     schemas: str
     """What the `dataschema` of an event begins with, an absolute URI; the rest is its type and its version."""
     ahead: str = ""
-    """The type of the event that wakes those whom a saga will need (choreography/ahead.py); empty: there is none."""
+    """The type of the event that wakes the functions that a saga will need (choreography/ahead.py); empty: none."""
 
     @property
     def saga_in_json(self) -> str:

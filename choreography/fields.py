@@ -95,7 +95,7 @@ def text(minimum: int = 1, maximum: int = LONGEST_TEXT) -> Reader[str]:
 
 
 def name(maximum: int = LONGEST_TEXT) -> Reader[str]:
-    """Text that people tell from others by its looks: nothing in it is unseen."""
+    """Text that people can distinguish by its looks: nothing in it is invisible."""
     read_text = text(1, maximum)
 
     def read(value: object) -> str:

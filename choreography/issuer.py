@@ -24,7 +24,7 @@ CLAIMS = ("iss", "sub", "aud", "exp", "iat")
 LEEWAY = 60.0
 """Seconds that clocks may differ."""
 FRESH = 3600.0
-"""Seconds until published keys are read again, lest one that was withdrawn be trusted for ever."""
+"""Seconds until published keys are read again, so that a withdrawn one is not trusted for ever."""
 PAUSE = 10.0
 """Seconds between two readings, so that invented key ids cannot make us ask the issuer each time."""
 TIMEOUT = 5.0

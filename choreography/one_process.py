@@ -63,7 +63,7 @@ class _OneProcess:
 
 
 def _lives_on() -> bool:
-    """Who has started the process may end before it; gunicorn's workers end with their arbiter."""
+    """Whoever started the process may end before it; gunicorn's workers end with their arbiter."""
     return True
 
 

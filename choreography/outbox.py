@@ -30,7 +30,7 @@ Said = Event | Sequence[Event] | None
 OUTBOX = backlog.OUTBOX
 """A service that has an outbox declares it with `OUTBOX.to_metadata(...)` next to its own tables."""
 TIMEOUT = (0.5, 1.0)
-"""Seconds that a request connects to the broker, and waits for its 202."""
+"""Seconds that a request may take to connect to the broker, and then to get its 202."""
 PATIENT = (2.0, 5.0)
 """The same where no request waits: a broker in memory answers only after its deliveries, which wake functions."""
 LEFT_BEHIND = timedelta(seconds=5)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flask import Request
 
 MOST_CLIENTS = 10_000
-"""Of more, those are forgotten that have been silent the longest."""
+"""If there are more, those that were silent the longest are forgotten."""
 MINUTE = 60.0
 
 _lock = threading.Lock()

@@ -25,7 +25,7 @@ from choreography.logs import log
 SLOW = 0.1
 """Seconds after which a send is slow: the requests that come then do not join it."""
 SLOT = 0.05
-"""Seconds that a request waits for one of those places from which it may send."""
+"""Seconds that a request waits for one of the places to send from."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 """Seconds until the thread tries again; doubled each time, give or take a quarter."""
 FRUITLESS = 8
@@ -81,7 +81,7 @@ class Relay:
                 self._changed.notify()
 
     def failed(self, identity: str | None = None) -> None:
-        """The broker takes nothing, this event neither: opens the circuit, and starts the thread."""
+        """The broker takes nothing, not even this event: opens the circuit, and starts the thread."""
         self.is_open = True
         if identity is not None:
             self.handed_over.add(identity)
@@ -93,7 +93,7 @@ class Relay:
         self.handed_over.discard(identity)
 
     def tell(self, sentence: str) -> None:
-        """Logs what the thread is at, every now and then."""
+        """Logs what the thread is doing, every now and then."""
         if time.monotonic() - self._logged_at > TELL_EVERY:
             self._logged_at = time.monotonic()
             log.warning(sentence)

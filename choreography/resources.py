@@ -107,7 +107,7 @@ def listed(
     reading: Callable[[], AbstractContextManager[Connection]] = store.reading,
     show: Callable[[Row[Any], Here], dict[str, Any]] | None = None,
 ) -> Response:
-    """The page of a list that the request asks for: of what is theirs, where an owner asks. Raises Invalid, Forbidden.
+    """The page of a list that the request asks for: only of their own, where an owner asks. Raises Invalid, Forbidden.
 
     `show` makes one item of a row, where `shown` is not all of it.
     """

@@ -155,7 +155,7 @@ def measured(env: Mapping[str, str] = os.environ) -> bool:
 
 
 def metrics_folder(env: Mapping[str, str] = os.environ) -> Path | None:
-    """METRICS_FOLDER: where figures are left for who collects them; unset: nowhere."""
+    """METRICS_FOLDER: where figures are left for whoever collects them; unset: nowhere."""
     return path(env, "METRICS_FOLDER")
 
 

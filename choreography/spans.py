@@ -112,7 +112,7 @@ def waited(body: bytes) -> None:
 
 @contextmanager
 def sending(event: Mapping[str, object]) -> Iterator[Mapping[str, str]]:
-    """See tracing.py. Who has it sent now, long after it was said, is linked."""
+    """See tracing.py. Whoever has it sent now, long after it was said, is linked."""
     said, now = _remote(str(event.get("traceparent", ""))), trace.get_current_span().get_span_context()
     parent = _context(said)
     type_ = str(event["type"])

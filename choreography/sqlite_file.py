@@ -15,7 +15,7 @@ from choreography.errors import TryAgain
 from choreography.logs import log
 
 Identity = tuple[int, int]
-"""Device and inode: of two files that have had the same name, each has its own."""
+"""Device and inode: they differ between two files that had the same name."""
 
 
 def make(path: str) -> None:

@@ -60,7 +60,7 @@ def database() -> Engine:
 
 
 class _WritersTurn:
-    """One writer of a SQLite file at a time, across threads and processes. To enter raises TimeoutError."""
+    """One writer of a SQLite file at a time, across threads and processes. Entering raises TimeoutError."""
 
     def __init__(self, engine: Engine) -> None:
         file = engine.dialect.name == "sqlite" and engine.url.database

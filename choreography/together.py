@@ -1,4 +1,4 @@
-"""Several pieces of work in one transaction: who waits for the disk is taken along by whoever commits next.
+"""Several pieces of work in one transaction: whoever waits for the disk is taken along by the next one that commits.
 
 SQLite has one writer at a time, and each commit waits for the disk, which can take longer than all the rest. Where
 several threads have something to write to one file at the same time, the first one commits for all that wait.
@@ -47,7 +47,7 @@ class _Waiting:
 
 @dataclass
 class Group:
-    """The writers of one file in this process. turn: held by who commits. waiting: what the next one takes along."""
+    """The writers of one file in this process. turn: held by the one that commits. waiting: what the next takes."""
 
     turn: threading.Lock = field(default_factory=threading.Lock)
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -110,7 +110,7 @@ def current() -> str:
 
 
 def origin(cause: str) -> str:
-    """The traceparent to which all of a saga belongs that begins in the present call, and was caused by `cause`.
+    """The traceparent of a whole saga that begins in the present call, and was caused by `cause`.
 
     It is the caller's, whose span comes even if this process is killed. Empty where no traces are exported.
     """

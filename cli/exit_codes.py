@@ -1,4 +1,4 @@
-"""With which exit code a command ends. Needs the standard library only."""
+"""The exit code with which a command ends. Needs the standard library only."""
 
 BROKEN = 1
 UNREACHABLE = 2

@@ -72,7 +72,7 @@ def is_on_this_machine(url: str) -> bool:
 
 
 def token_of(airline: Airline) -> str | None:
-    """The token that is shown to the airline now, if there is one. Raises what the making of a new one raises."""
+    """The token that is shown to the airline now, if there is one. Raises what making a new one raises."""
     signed = airline.session.prepare_request(requests.Request("GET", airline.url))
     return signed.headers.get("Authorization", "").partition(" ")[2] or None
 

@@ -33,7 +33,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Allowance:
-    """What is not held against an airline: reservations younger than so long, and what is owed no longer than that."""
+    """What an airline is not blamed for: reservations younger than `young`, and what is owed no longer than `owed`."""
 
     young: timedelta
     owed: timedelta = timedelta(minutes=30)
@@ -126,7 +126,7 @@ def _look_again(
 
 
 def _moved(one: Difference, found: list[Difference]) -> bool:
-    """A dashboard follows at some distance: behind a customer for whom much goes on it is never quite right."""
+    """A dashboard lags a little: for a customer with much activity it is never quite right."""
     return one.kind == "customer" and any(other.detail != one.detail for other in found)
 
 

@@ -48,7 +48,7 @@ def signed_in(url: str) -> bool:
 
 
 def show(airline: Airline) -> Airline:
-    """The same airline, which sees the token in AIRLINE_TOKEN from now on, or that of who has signed in there."""
+    """The same airline, which sees the token in AIRLINE_TOKEN from now on, or that of whoever signed in there."""
     if given := os.environ.get("AIRLINE_TOKEN"):
         airline.session.auth = bearer(lambda: given)
     elif signed_in(airline.url):
@@ -57,7 +57,7 @@ def show(airline: Airline) -> Airline:
 
 
 def token(url: str) -> str:
-    """A token that is good for some time yet. Raises Refused where its end has come, Unreachable, KeyError."""
+    """A token that is still good for some time. Raises Refused where its end has come, Unreachable, KeyError."""
     with _locked() as kept:  # of two commands at once, one asks: a refresh token may be good for one time only
         issuer, tokens = Issuer(**kept[url]["issuer"]), Tokens(**kept[url]["tokens"])
         if tokens.refresh and time.time() > tokens.expires_at - EARLY:

@@ -34,8 +34,8 @@ def check_letters(airline: Airline, before: int) -> None:
 
 
 def check_flight(airline: Airline, flight: int, seats: int, placed: Collection[str], sold: int) -> Counter[str]:
-    """How many of these reservations ended how. Raises DemoFailed unless they and nothing else are on the flight, and
-    exactly as many of its seats are sold as there are SUCCEED."""
+    """How many of these reservations ended in which way. Raises DemoFailed unless they and nothing else are on the
+    flight, and exactly as many of its seats are sold as there are SUCCEED."""
     found = {item["reservationId"]: item["status"] for item in of_flight(airline, flight)}
     lost, strange = {*placed} - found.keys(), found.keys() - {*placed}
     if lost or strange or len({*placed}) != len(placed):

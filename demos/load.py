@@ -60,7 +60,7 @@ def run(target: Target, load: Load) -> Availability:
 
 
 def by_siege(target: Target, load: Load) -> Availability:
-    """`siege -c.. -t..S --delay=..S` (it waits up to so long), in a home of its own: it leaves a folder there."""
+    """`siege -c.. -t..S --delay=..S` (it waits up to that long), in a home of its own: it leaves a folder there."""
     options = [f"-c{load.clients}", f"-t{load.seconds}S", "--json-output", "--no-parser", "--no-follow"]
     options += [f"--delay={load.delay:g}S"] if load.delay else ["-b"]
     options += ["--header", f"Host: {target.host}"] if target.host else []

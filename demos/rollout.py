@@ -201,7 +201,7 @@ def _readers(target: Target, wanted: Load, over: threading.Event) -> Availabilit
 
 
 def _sagas(running: RunningAirline, flight: int, seconds: float, over: threading.Event) -> list[Placed]:
-    """One every EVERY seconds, however long the ones before take, so long and until it is over."""
+    """One every EVERY seconds, however long the ones before take, for `seconds` and until it is over."""
     began = time.monotonic()
     with ThreadPoolExecutor(CLIENTS) as clients:
         under_way: list[Future[Placed]] = []

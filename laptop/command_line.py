@@ -1,4 +1,4 @@
-"""What is typed behind `python -m laptop`: run or status, with their options."""
+"""What is typed after `python -m laptop`: run or status, with their options."""
 
 import argparse
 import json

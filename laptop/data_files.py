@@ -14,7 +14,7 @@ _SQLITE = b"SQLite format 3\0"
 
 
 def check_files(data: Path) -> None:
-    """Raises LaptopError, in which everything is named that is not what it must be."""
+    """Raises LaptopError, which names everything that is not what it must be."""
     if wrong := list(_wrong(data)):
         raise LaptopError(f"{'; '.join(wrong)}. Move it away, or choose another folder with --data")
 

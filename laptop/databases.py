@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Identity = tuple[int, int]
-"""Device and inode: of two files that have had the same name, each has its own."""
+"""Device and inode: they differ between two files that had the same name."""
 _WAY_OUT = "what needs it answers 503. Put that same file back, or end with Ctrl-C and start again"
 
 
@@ -29,7 +29,7 @@ class Databases:
         return new
 
     def require(self, path: Path) -> None:
-        """Raises OSError where another file would be opened than that of this run, or a new one made."""
+        """Raises OSError where a file other than that of this run would be opened, or a new one made."""
         if what := self._fate(path):
             raise OSError(errno.ESTALE, f"was {what} while the system runs", str(path))
 

@@ -56,7 +56,7 @@ def bill_of(name: str, version: str) -> Bom:
 
 
 def _dependencies(root: Component, parts: list[Part]) -> Iterator[tuple[Component, Component]]:
-    """Who needs whom. What only packages need that are not there is there for us."""
+    """Who needs whom. What only absent packages need is there for us."""
     known = {(part.component.purl and part.component.purl.type, part.name): part.component for part in parts}
     for part in parts:
         kind = part.component.purl and part.component.purl.type

@@ -117,7 +117,7 @@ async def answer(feed: Feed, request: web.BaseRequest) -> web.StreamResponse:
 
 
 async def stream(feed: Feed, request: web.BaseRequest) -> web.StreamResponse:
-    """Answers with the feed, until one of both goes. Raises TooManyWatchersError."""
+    """Answers with the feed, until one side leaves. Raises TooManyWatchersError."""
     response = web.StreamResponse(headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
     with feed.watching() as messages, suppress(ConnectionResetError):  # the watcher has gone
         await response.prepare(request)

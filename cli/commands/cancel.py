@@ -14,7 +14,7 @@ def cancel(
     identity: Annotated[str, typer.Argument(metavar="ID")],
     reason: Annotated[str | None, typer.Option(help="The reason that the customer reads.")] = None,
 ) -> None:
-    """Cancels a reservation; seats and money come back by events. Again is harmless."""
+    """Cancels a reservation; seats and money come back by events. Doing it twice is harmless."""
     change = {"status": "CANCELED"} | ({"reason": reason} if reason else {})
     changed = gateway.send(invocation.airline, "PATCH", f"/reservations/{gateway.segment(identity)}", change)
     answer(invocation, changed, lambda: reservations.drawn(changed))

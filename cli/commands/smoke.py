@@ -98,7 +98,7 @@ def _refunded(airline: Airline, reservation: str, within: float) -> Any:
 
 
 def _seats_back(airline: Airline, reservation: str, flight: int, within: float) -> Any:
-    """The hold tells: others may take and give back seats of the flight meanwhile."""
+    """By the hold, not by the flight: others may take and give back its seats meanwhile."""
 
     def look() -> bool:
         held = lists.pages(airline, "/holds", "holds", status="HELD", flightId=flight)

@@ -32,7 +32,7 @@ _app = Flask(__name__, static_folder=None)
 
 
 def answer(request: Request) -> Response:
-    """The feed, or an empty 204 for an event: who only looks on has nothing to say, and delays nobody."""
+    """The feed, or an empty 204 for an event: whoever only looks on has nothing to say, and delays nobody."""
     logs.configure()
     bodies.guard(request)
     try:

@@ -124,7 +124,7 @@ def _is_same(event: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
 
 
 def _together(changes: list[Document]) -> Document:
-    """Several changes as one: lists one after the other, of the rest the newest."""
+    """Several changes as one: lists are joined, of everything else the newest is kept."""
     made: Document = {"kind": "changes", "at": clock.text(clock.now())}
     for change in changes:
         for name, value in change.items():

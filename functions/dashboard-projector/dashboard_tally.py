@@ -1,8 +1,8 @@
-"""What settled reservations come to: money, and cancels by why. Counted when they are reported, not at each tick.
+"""What settled reservations come to: money, and cancels by reason. Counted when they are reported, not at each tick.
 
 A reservation whose end was reported is in these sums as that end. One that has something to report is there as its
-`counted_as` says: as nothing while it is new, as SUCCEED where it was canceled after that was reported. So what has yet
-to be reported, which is little, is all that has to be looked at to know the sums of all.
+`counted_as` says: as nothing while it is new, as SUCCEED where it was canceled after that was reported. So only what
+has yet to be reported, which is little, has to be looked at to know the sums of all.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ COUNTED_AS = case(
     (RESERVATIONS.c.canceled_at.is_(None), "SUCCEED"),
     else_="CANCELED",
 )
-"""As what a reservation is counted; `counted_as` has it from where there is something to report again."""
+"""What a reservation is counted as; `counted_as` has it where there is something to report again."""
 
 
 def settle(which: Iterable[ColumnElement[bool]], status: str, transaction: Connection) -> None:
@@ -73,7 +73,7 @@ def forget(row: Row[Any], transaction: Connection) -> None:
 
 
 def sums(connection: Connection) -> Mapping[str, int]:
-    """The money that was taken and refunded, and how many were canceled, by why."""
+    """The money that was taken and refunded, and how many were canceled, by reason."""
     found = Counter[str]({row.name: row.number for row in connection.execute(select(TALLY))})
     of, unreported = RESERVATIONS.c, ~RESERVATIONS.c.reported
     taken = func.coalesce(func.sum(case((of.counted_as.is_(None), of.paid_amount), else_=0)), 0)
@@ -85,7 +85,7 @@ def sums(connection: Connection) -> Mapping[str, int]:
 
 
 def _canceled(which: Iterable[ColumnElement[bool]], connection: Connection) -> Mapping[str, int]:
-    """Of those that are not counted as canceled yet: how many are, by why."""
+    """Of those that are not counted as canceled yet: how many are, by reason."""
     query = _by_why().where(*which, _UNCOUNTED_CANCEL)
     return {row.why: row.number for row in connection.execute(query)}
 

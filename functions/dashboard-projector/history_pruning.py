@@ -38,7 +38,7 @@ _OLD = select(_OLDEST.c.reservation_id).distinct().limit(BATCH)
 
 
 def prune(until: float) -> int:
-    """Removes what is too old, in batches, until that moment. Returns of how many reservations."""
+    """Removes what is too old, in batches, until that moment. Returns the number of reservations."""
     kept = settings().event_history
     if kept is None:
         return 0

@@ -34,7 +34,7 @@ from choreography.logs import log
 from projection import CANCELED, EVENTS, FACTS, RESERVATIONS
 
 SECONDS = 20.0
-"""How long one call goes on: who called still waits for the answer. The next call goes on."""
+"""How long one call goes on: the caller still waits for the answer. The next call goes on."""
 MOST_EXAMPLES = 20
 PAGE = 2000
 """Reservations, or customers, that are compared at once: a statement stays far below the limits of the store."""

@@ -36,7 +36,7 @@ def is_stranger(envelope: Envelope) -> bool:
 
 
 def bounded(identity: str, row: Mapping[str, Any], transaction: Connection) -> tuple[str, dict[str, Any]]:
-    """Under which id a stranger's letter is kept, and what of it."""
+    """The id under which a stranger's letter is kept, and how much of it."""
     kept = {**row, "reason": row["reason"][:LONGEST_REASON], "outside": True}
     size = len(row["attributes"]) + len(row["data"])
     if size > LARGEST:

@@ -22,7 +22,7 @@ from choreography.logs import log
 from letters import LETTERS
 
 ADDED_BY_BROKERS = ("knativeerror", "knativekafka", "knativebrokerttl", "knativearrivaltime")
-"""What the attributes begin with that a broker adds (Knative: pkg/kncloudevents/attributes, the Kafka dispatcher)."""
+"""The prefix of the attributes that a broker adds (Knative: pkg/kncloudevents/attributes, the Kafka dispatcher)."""
 MOST_AT_ONCE = 500
 """Letters of one call, which then takes seconds, not minutes."""
 TOGETHER = 50
@@ -32,7 +32,7 @@ _OLDEST_FIRST = (LETTERS.c.last_at, LETTERS.c.id)
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How many letters the broker took, and how many were not yet tried that were kept before `before`."""
+    """How many letters the broker took, and how many kept before `before` were not yet tried."""
 
     replayed: int
     remaining: int

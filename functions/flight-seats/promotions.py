@@ -1,4 +1,4 @@
-"""Promotions: the text files of a folder that every replica mounts. Who writes there is heard at the next request.
+"""Promotions: the text files of a folder that every replica mounts. What is written there shows at the next request.
 
 Nothing is kept between two requests. Anything in the folder that is not a short text is left out: a stray file must not
 take the list away from those who read it.

@@ -21,7 +21,7 @@ from choreography.wire import CloudEvent
 
 LONGEST_SILENCE = timedelta(hours=1)
 CLOCKS_APART = timedelta(minutes=1)
-"""By which payment's clock, which decides whether the time to charge is over, may be behind ours."""
+"""How far payment's clock may be behind ours: that clock decides whether the time to charge is over."""
 
 
 def say_again(until: float) -> int:

@@ -307,7 +307,7 @@ def find(identity: str, connection: Connection, query: Select[Any] = _RESERVATIO
 
 
 def unknown(identity: str) -> NotFound:
-    """The error for a reservation that is not there, or not for who asks."""
+    """The error for a reservation that is not there, or not the caller's."""
     return NotFound(f"There is no reservation {identity}.")
 
 

@@ -1,8 +1,8 @@
 """How many reservations are settled, by status, and their seats: counted when they are reported, not at each tick.
 
 A reservation that is owed nothing is in these counts as what it is. One that is owed something is there as its
-`counted_as` says: as nothing while it is new, as SUCCEED where it was canceled after that was reported. So what is
-under way, which is little, is all that has to be looked at to know the numbers of all.
+`counted_as` says: as nothing while it is new, as SUCCEED where it was canceled after that was reported. So only what is
+under way, which is little, has to be looked at to know the numbers of all.
 """
 
 from collections.abc import Iterable
