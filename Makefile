@@ -8,7 +8,7 @@ ARGS ?=
 WORKERS ?= auto
 # 1 measures the branch coverage of the tests, which then take twice as long: of all tests, but not of some, unless asked
 COVERAGE ?= $(if $(ARGS),,1)
-# for run, status and clean: the folder of another system than the airline, with its manifests/ and functions/
+# for run, status and clean: the folder of a system other than the airline, with its manifests/ and functions/
 SYSTEM ?=
 # for run: PROVIDER=apart puts the payment provider into a process of its own; MAIL=smtp://127.0.0.1:1025 tells customers
 PROVIDER ?=

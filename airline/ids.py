@@ -24,7 +24,7 @@ def derived_reservation_id(secret: str, *parts: str) -> str:
 
 
 def is_reservation_id(text: str) -> bool:
-    """Whether `text` could be one; spares the database the others."""
+    """Whether `text` could be one; the database is not asked about others."""
     return len(text) == LENGTH and all(letter in CROCKFORD for letter in text)
 
 

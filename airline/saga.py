@@ -184,7 +184,7 @@ def heard_by(word: Word) -> list[str]:
 def needed_after(speaker: str) -> list[str]:
     """The policies on the road to success that come after this one, or after a function that begins sagas.
 
-    SagaExpected wakes them, when that one says it. Raises KeyError for who says nothing by itself.
+    SagaExpected wakes them, when that one says it. Raises KeyError for one that says nothing by itself.
     """
     words = {**{policy.name: policy.says for policy in ROAD}, **SPEAKERS}
     first = next(place for place, policy in enumerate(ROAD) if {*policy.hears} & {*words[speaker]})

@@ -83,7 +83,7 @@ def _caller(request: "Request", wanted: Identity) -> Caller:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated(_NO_TOKEN)
-    from choreography import issuer  # noqa: PLC0415 - cryptography, which is spared where nobody is asked
+    from choreography import issuer  # noqa: PLC0415 - cryptography, which is not needed where nobody is asked
 
     claims = issuer.known(wanted.issuer, wanted.ca, None).claims(token.strip(), wanted.audience)
     subject = str(claims["sub"])

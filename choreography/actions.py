@@ -1,4 +1,4 @@
-"""The table of what operators did. Policies are spared audit.py, which serves HTTP."""
+"""The table of what operators did. Policies do not import audit.py, which serves HTTP."""
 
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
 

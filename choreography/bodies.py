@@ -57,11 +57,11 @@ def _complete(request: Request, read: Callable[[], bytes]) -> bytes:
     except RequestEntityTooLarge as error:
         raise TooLarge(f"The body of a request may have at most {request.max_content_length} bytes here.") from error
     except (ClientDisconnected, OSError) as error:
-        raise BrokenOff("This request ended, or stopped, before all of it was here.") from error
+        raise BrokenOff("This request ended, or stopped, before all of it had arrived.") from error
     except Exception as error:  # of the server's own classes: malformed chunks, bad trailers
         raise Malformed(f"The body of this request is broken: {error}") from error
     if len(content) < _announced(request):  # gunicorn ends it where the sender left
-        raise BrokenOff("This request ended before all of it was here.")
+        raise BrokenOff("This request ended before all of it had arrived.")
     return content
 
 

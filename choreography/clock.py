@@ -11,7 +11,7 @@ def now() -> datetime:
 
 def today() -> date:
     """The date in the time zone of the setting TIME_ZONE."""
-    from choreography.settings import settings  # noqa: PLC0415 - SQLAlchemy, which who only reads a glossary is spared
+    from choreography.settings import settings  # noqa: PLC0415 - SQLAlchemy, which reading a glossary does not need
 
     return now().astimezone(settings().time_zone).date()
 

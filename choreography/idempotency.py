@@ -85,7 +85,7 @@ def carry_out(request: Request, work: Work, source: str) -> Response:
 
 def own(key: str) -> str:
     """The key as it is kept: each of the known senders has keys of its own."""
-    # or who guesses the key of somebody else would read the answer to them
+    # or whoever guesses another caller's key would read the answer to it
     sender = access.caller()
     if sender is None:
         return key

@@ -34,7 +34,7 @@ def deliver(sink: str | None, body: bytes, timeout: tuple[float, float]) -> None
 def _post(sink: str | None, headers: Mapping[str, str], content: bytes, timeout: tuple[float, float]) -> None:
     if sink is None:
         raise BrokerAway(NO_SINK)
-    import urllib3  # noqa: PLC0415 - a part of a cold start, which functions that never send are spared
+    import urllib3  # noqa: PLC0415 - a part of a cold start; functions that never send skip it
 
     pool, path = _broker(sink)
     try:

@@ -127,7 +127,7 @@ class Issuer:
         raise ValueError(f"its keys are at {place}, which is not https")
 
     def _get(self, address: str) -> dict[str, Any]:
-        # not by requests, as the outbox sends: a function that only hears is spared it, a fifth of a cold start
+        # not by requests, as the outbox sends: a function that only hears does without it, a fifth of a cold start
         tls = ssl.create_default_context(cafile=self._ca)
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls))
         with direct.open(address, timeout=TIMEOUT) as answer:

@@ -1,4 +1,4 @@
-"""The table of Idempotency-Keys, for services that take them. Policies are spared idempotency.py, which serves HTTP."""
+"""The table of Idempotency-Keys, for services that take them. Policies do not import idempotency.py: it serves HTTP."""
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text
 

@@ -121,7 +121,7 @@ def observe(request: Request, observer: Callable[[Envelope, Connection], None], 
 
 
 def tidy(request: Request, work: Callable[[], None]) -> Response:
-    """Runs housekeeping at a tick. Ticks get lost and doubled, so `work` catches up and bears repeating."""
+    """Runs housekeeping at a tick. Ticks get lost and doubled, so `work` catches up and can be repeated."""
 
     def respond(_: Envelope) -> Response:
         work()

@@ -133,7 +133,7 @@ def note(attributes: Mapping[str, str | int]) -> None:
 
 
 def saying(type_: str, traceparent: str) -> str:
-    """See tracing.py. An event that belongs to another trace than the present work gets a span in its own.
+    """See tracing.py. An event that belongs to a trace other than that of the present work gets a span there.
 
     The two are linked, so that each leads to the other.
     """

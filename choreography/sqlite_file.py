@@ -33,7 +33,7 @@ def open_what_is_there(_: Dialect, __: ConnectionPoolEntry, arguments: list[Any]
 
 
 class SameFile:
-    """Notices that a name has come to mean another file than it did at first, or none."""
+    """Notices when a name means a different file than at first, or none."""
 
     def __init__(self, path: str) -> None:
         self._path = path

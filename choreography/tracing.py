@@ -5,7 +5,7 @@ each event on its way into the broker (`sending`). An event's `traceparent` is t
 CloudEvents extension "distributed tracing"), so a saga is one trace through all its functions, also by those that trace
 nothing.
 
-`spans.py` does it. It is loaded when a process begins to answer calls, never before: most processes are spared it, and
+`spans.py` does it. It is loaded when a process begins to answer calls, never before: most processes do without it, and
 with WORKERS above 1 gunicorn forks after the import of main.py, which the thread that exports would not survive.
 """
 

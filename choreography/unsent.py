@@ -1,4 +1,4 @@
-"""What waits in the outbox of a service, as a route shows it. Policies are spared what only routes import."""
+"""What waits in the outbox of a service, as a route shows it. Policies do not load what only routes import."""
 
 from choreography import clock, fields, store
 from choreography.backlog import COUNT_AND_OLDEST

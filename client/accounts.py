@@ -51,7 +51,7 @@ def opened(file: Path | None) -> Iterator[Accounts]:
     """
     with closing(sqlite3.connect(file or "", isolation_level=None)) as accounts:
         try:
-            # of a machine that loses power, one starts again
+            # after a power failure one starts again
             accounts.execute("PRAGMA synchronous = OFF")
             accounts.execute(f"PRAGMA cache_size = {_MEMORY}")
             accounts.executescript(_TABLES)

@@ -142,7 +142,7 @@ def segment(identity: str) -> str:
     try:
         if identity not in ("", ".", "..") and "/" not in identity:  # a server decodes %2F before it looks at the path
             return quote(identity, safe="")
-    except UnicodeEncodeError:  # bytes of another encoding than that of the terminal
+    except UnicodeEncodeError:  # bytes in an encoding other than the terminal's
         pass
     raise Refused(f"{identity!r} is not an id.")
 

@@ -1,4 +1,4 @@
-"""Deliveries disturbed on purpose, to see whether functions bear what a broker may do. Off unless `--disturb` is given.
+"""Deliveries disturbed on purpose, to see whether functions withstand what a broker may do. Off without `--disturb`.
 
     --disturb seed=7,twice=0.1,late=0.1,lost=0.05,latest=5
 

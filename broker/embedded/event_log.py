@@ -65,7 +65,7 @@ class Log:
         self._writer.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """May block for as long as the disk takes; may run in another thread than the changes."""
+        """May block for as long as the disk takes; may run in a thread other than that of the changes."""
         self._writer.execute("COMMIT")
 
     def rollback(self) -> None:

@@ -82,7 +82,7 @@ def opened(path: Path) -> sqlite3.Connection:
 
 
 class SameFile:
-    """Notices that a name has come to mean another file than it did at first, or none."""
+    """Notices when a name means a different file than at first, or none."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._first = path, path.stat()

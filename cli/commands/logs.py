@@ -73,5 +73,5 @@ def _drawn(line: Line) -> str:
     rest = [f"{name}={value}" for name, value in line.items() if name not in (*_FIRST, _ABOUT, "exception")]
     head = f"{at}  {line.get('service', ''):<22} {line.get('level', ''):<8}{line.get('message', '')}"
     last = str(line.get("exception", "")).strip().rpartition("\n")[2]
-    # or who chooses the id of an event writes lines of ours
+    # or whoever chooses the id of an event could write lines of ours
     return "  ".join(filter(None, [head, " ".join(rest), last])).replace("\n", "\\n")

@@ -32,7 +32,7 @@ def status(invocation: Invocation) -> None:
     }
     answer(invocation, document, lambda: _drawn(document))
     if away or uncounted:
-        raise Unreachable(f"Not to be reached: {', '.join(away or uncounted)}.")
+        raise Unreachable(f"Could not be reached: {', '.join(away or uncounted)}.")
 
 
 def _services(airline: Airline) -> dict[str, ClientError | None]:

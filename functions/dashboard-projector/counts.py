@@ -120,14 +120,14 @@ def last_of_page(after: int, size: int, connection: Connection) -> int | None:
 
 
 def differing(after: int, last: int | None, connection: Connection) -> Sequence[int]:
-    """Customers behind `after`, up to `last`, whose counts are others than those of their reservations."""
+    """Customers behind `after`, up to `last`, whose counts differ from those of their reservations."""
     queries, page = _differing(bounded=last is not None), {"after": after, "last": last}
     return sorted({customer for query in queries for customer in connection.execute(query, page).scalars()})
 
 
 @functools.cache
 def _differing(*, bounded: bool) -> tuple[Select[Any], Select[Any]]:
-    """Whose counts differ, and whose are founded on no reservation at all."""
+    """Those whose counts differ, and those without any reservation."""
     fresh = counted().where(*_between(RESERVATIONS.c.customer_id, bounded=bounded)).subquery()
     kept = CUSTOMERS.c
     other = [kept[name].is_distinct_from(fresh.c[name]) for name in (*_SUMS, _RECENT.name)]

@@ -145,7 +145,7 @@ def read_customer(number: int) -> Response:
 def rebuild_projection() -> Response:
     """Compare the projection with the history of events, and repair what differs
 
-    Works while events arrive, and bears being repeated. It goes on for 20 seconds at most, in the order of
+    Works while events arrive, and can be repeated. It goes on for 20 seconds at most, in the order of
     reservations, then of customers: follow `next` until there is none. The figures are of this call.
     """
     asked, started = fields.read(request.args, _REBUILD), time.monotonic()

@@ -99,7 +99,7 @@ class Figures:
     differing: int = 0
     repaired: int = 0
     customers: int = 0
-    """Whose counts were others than those of their reservations."""
+    """Those whose counts differed from those of their reservations."""
     examples: list[str] = field(default_factory=list)
 
     def add(self, found: Comparison) -> None:

@@ -141,7 +141,7 @@ def send(mail: Row[Any]) -> None:
 
     Raises Invalid where the server refuses this mail for good, which makes a dead letter, and TryAgain otherwise.
     """
-    import smtp  # noqa: PLC0415 - the email package, which those who send nothing are spared
+    import smtp  # noqa: PLC0415 - the email package, which is not needed where nothing is sent
 
     try:
         smtp.deliver(mail)
