@@ -75,7 +75,7 @@ export function behind({ _links }) {
   return _links.next ? new URL(_links.next.href, location.href).searchParams.get("after") : null;
 }
 
-// Sends a command until there is an answer; the key makes all of them one command. What no repetition mends is thrown.
+// Sends a command until there is an answer; the key makes all of them one command. What a repeat cannot mend is thrown.
 export async function command(method, path, { onAgain = () => {}, ...options }) {
   const until = Date.now() + PATIENCE;
   for (let pause = 1000; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {

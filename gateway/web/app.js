@@ -115,7 +115,7 @@ function untold(error) {
   frame();
 }
 
-// Where the airline asks nobody who they are, nothing of it is loaded.
+// Where the airline asks nobody to sign in, nothing of it is loaded.
 async function identify() {
   const [page] = performance.getEntriesByType("navigation");
   if (!page?.serverTiming?.some(({ name }) => name === "identity")) return;
@@ -134,7 +134,7 @@ async function identify() {
 
 const other = () => (language === "en" ? "ko" : "en");
 
-// The screen stays as it is, with what was typed and sent, and is only said in other words.
+// The screen stays as it is, with what was typed and sent; only its words change.
 async function switchLanguage() {
   const wanted = other();
   const spoken = await speak(wanted).then(() => true, () => false);

@@ -123,7 +123,7 @@ const challenge = async (verifier) => base64url(new Uint8Array(await crypto.subt
 
 const base64url = (bytes) => btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
-// What a token says, for the eyes of who owns it; the functions verify it.
+// What a token says, for the eyes of its owner; the functions verify it.
 function claimsOf(token) {
   try {
     const bytes = Uint8Array.from(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));

@@ -1,4 +1,4 @@
-// The form that sends the scale-to-zero demo, how far it is, and what came of it. The summary stays until the next one.
+// The form that starts the scale-to-zero demo, its progress and its result. The summary stays until the next one.
 
 import { html, nothing } from "/vendor/lit.js";
 import { course, Unfinished } from "/board/demo.js";

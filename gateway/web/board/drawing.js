@@ -1,7 +1,7 @@
 // What moves on the board: events as dots on curves between functions, each curve with its rate. One canvas, one animation
 // frame after the other, a bounded number of dots and curves, and no frame while nothing moves.
 //
-// Curves and rates change slowly and are dear to draw, so they are drawn beside the page a few times a second. A frame
+// Curves and rates change slowly and are expensive to draw, so they are drawn beside the page a few times a second. A frame
 // copies that picture and puts ready-made dots on it: no path, no text, no question about where something is.
 
 const MOST = 240; // dots; of more, the brighter curve and its rate are all that is seen
@@ -99,7 +99,7 @@ export function drawing(canvas, places, colors, write) {
     context.drawImage(image, Math.round(x * scale - image.width / 2), Math.round(y * scale - image.height / 2));
   }
 
-  // After the map has got another size, or functions other places in it.
+  // After the size of the map, or the place of a function in it, has changed.
   function fit(width, height) {
     const scale = devicePixelRatio || 1;
     const size = { width: Math.round(width * scale), height: Math.round(height * scale) };

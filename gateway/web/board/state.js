@@ -51,7 +51,7 @@ function heard(board, { offset, at, saidBy, triggers, event }) {
   return entry;
 }
 
-// A reply was said by the function of its Trigger; what waited in an outbox, by who heard its cause, or by its service.
+// A reply was said by the function of its Trigger; what waited in an outbox, by the hearer of its cause, or by its service.
 function speaker(board, saidBy, source, cause) {
   if (saidBy) return board.owners[saidBy] ?? null;
   const folder = source.split("/").at(-1);

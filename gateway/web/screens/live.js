@@ -1,5 +1,5 @@
 // The live board: every function, and every event on its way. It reads one feed and asks no function anything; only the
-// demo, which a person sends, does.
+// demo, which a person starts, does.
 
 import { html, noChange, nothing } from "/vendor/lit.js";
 import { drawing } from "/board/drawing.js";
@@ -44,7 +44,7 @@ export default function start({ main }) {
     soon();
   }
 
-  // What may last shorter than a pause is seen all the same: a function that wakes, a broker that is away.
+  // What may be shorter than a pause is shown all the same: a function that wakes, a broker that is away.
   function atOnce(...parts) {
     if (!whole) return;
     for (const one of parts) {
@@ -106,7 +106,7 @@ export default function start({ main }) {
 
   const part = (name, make) => (written === null || written === name ? make() : noChange);
 
-  // Where the functions are is asked only when something has another size: the question makes the browser lay out the page.
+  // The places of the functions are read only when a size has changed: reading them makes the browser lay out the page.
   const sizes = new ResizeObserver(measure);
   const observed = new Set();
   function observe() {

@@ -1,4 +1,4 @@
-// Flights from a CSV file, by the rules of `airline flights import`: which lines it has, and why some are none.
+// Flights from a CSV file, by the rules of `airline flights import`: which lines it has, and why others are not.
 // Pure: no network.
 
 export const COLUMNS = ["flightCode", "takeoffDate", "cost", "remainingSeatsCount"];
@@ -77,12 +77,12 @@ function cellsOf(written, separator) {
   }
 }
 
-// The same line of a file of that name is the same command, wherever in the file it stands.
+// The same line of a file of that name is the same command, wherever it is in the file.
 export function keyOf(name, fields) {
   return `page-${[1, 2, 3, 4].map((seed) => hash(JSON.stringify([name, fields]), seed)).join("")}`;
 }
 
-// 53 bits (cyrb53, public domain); four of them tell lines apart, also where crypto.subtle is not there (plain http).
+// 53 bits (cyrb53, public domain); four of them distinguish lines, also where crypto.subtle is not there (plain http).
 function hash(text, seed) {
   let [high, low] = [0xdeadbeef ^ seed, 0x41c6ce57 ^ seed];
   for (let index = 0; index < text.length; index += 1) {
