@@ -326,7 +326,7 @@ def test_status_says_which_service_is_away(typed: Typed, fake: FakeAirline) -> N
     fake.answers["openapi/payment.json"] = (504, {"detail": "late"})
     said = typed("status")
     assert said.code == 2
-    assert "Not to be reached: payment." in said.err
+    assert "Could not be reached: payment." in said.err
 
 
 def test_an_airline_that_is_not_there_is_reported_with_its_own_exit_code(typed: Typed) -> None:

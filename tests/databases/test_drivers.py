@@ -1,4 +1,4 @@
-"""A cold start on SQLite is spared the drivers of the other databases, and Alembic."""
+"""A cold start on SQLite does not import the drivers of the other databases, nor Alembic."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A row that is there is locked by who wanted to insert it: what is decided on it cannot be overtaken."""
+"""A row that is there is locked by whoever wanted to insert it: what is decided on it cannot be overtaken."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who changes a flight means the flight that they have read: ETag, If-Match, If-None-Match (RFC 9110, section 13)."""
+"""Whoever changes a flight means the flight that they read: ETag, If-Match, If-None-Match (RFC 9110, section 13)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""No connection is closed in the face of who keeps it: each answer says that it is the last one, and is.
+"""No connection is closed in the face of whoever keeps it: each answer says that it is the last one, and is.
 
 Knative's queue-proxy and activator keep idle connections for 90 seconds. A function that closes one earlier, without a
 word, makes a 502 of the request that comes at that moment.

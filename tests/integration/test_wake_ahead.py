@@ -1,4 +1,4 @@
-"""Who begins a saga wakes those whom it will need: once in a while, by an event that asks for nothing else."""
+"""Whoever begins a saga wakes the functions it will need: once in a while, by an event that asks for nothing else."""
 
 import threading
 from pathlib import Path

@@ -102,7 +102,7 @@ def test_no_book_is_lent_twice_or_lost_however_many_readers_want_it(library: Run
     assert copies(library)["Momo"] == 0
     for loan in loans:
         assert len(said(library, loan)) == len(types(library, loan)), "a repeat has the same id"
-        assert "BookPutBack" not in types(library, loan), "nothing was set aside for who was refused at the shelf"
+        assert "BookPutBack" not in types(library, loan), "nothing was set aside for a refused reader"
 
 
 def test_a_log_line_names_the_loan_as_the_library_does(library: RunningSystem) -> None:

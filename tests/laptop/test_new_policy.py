@@ -1,4 +1,4 @@
-"""The README's tutorial, typed as it is printed: a new policy runs at once, and bears what a broker may do."""
+"""The README's tutorial, typed as it is printed: a new policy runs at once, and withstands what a broker may do."""
 
 import json
 import os
