@@ -160,7 +160,7 @@ def canceled_is_refunded(books: Books, moment: Moment) -> Iterator[Finding]:
 
 
 def payments(books: Books, moment: Moment) -> Iterator[Finding]:
-    """Every payment agrees with the provider's ledger and is the right customer's, and the ledger has no other money."""
+    """Every payment agrees with the provider's ledger and is the right customer's; the ledger has no other money."""
     reservations = {reservation["reservationId"]: reservation for reservation in books.reservations}
     paid = {payment["reservationId"]: payment for payment in books.payments}
     entries: dict[str, dict[str, Item]] = defaultdict(dict)

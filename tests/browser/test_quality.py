@@ -43,7 +43,7 @@ UNSEEN = """() => [...document.querySelectorAll("a, button, input, select, texta
         const outlined = outlineStyle !== "none" && outlineWidth !== "0px";
         return document.activeElement === one && !outlined && boxShadow === "none";
     }).map((one) => one.outerHTML.slice(0, 100))"""
-"""Controls at which nobody who goes by keyboard sees that he is there."""
+"""Controls that do not show a keyboard user that they have the focus."""
 
 
 @pytest.fixture(scope="module")

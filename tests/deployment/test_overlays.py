@@ -414,7 +414,7 @@ def test_the_job_migrates_every_database_that_a_function_uses() -> None:
 
 
 def broken(rendering: Rendering, name: str, breaks: Break) -> Rendering:
-    """The rendering with every manifest of that name broken that can be broken like this."""
+    """The rendering, with every manifest of that name broken that allows it."""
     done = 0
     made: list[Manifest] = []
     for manifest in rendering:

@@ -49,7 +49,7 @@ class TokenIssuer:
         return self.saying(claims_for(service), key_id)
 
     def saying(self, claims: dict[str, object], key_id: str = "first") -> str:
-        """A token that the issuer signed, whatever it says; claims that are None are left out."""
+        """A token signed by the issuer, whatever it says; claims that are None are left out."""
         return signed(self.keys[key_id], claims, key_id)
 
     def person(self, subject: str, key_id: str = "first", **claims: object) -> str:

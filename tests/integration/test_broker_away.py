@@ -22,7 +22,7 @@ from tests.integration.test_connections import served
 
 WISH = {"customerId": 1, "flightId": 1, "seatQty": 3}
 AWAY = [404, 429, 500, 503]
-"""What an ingress answers that is up, but whose Kafka, or whose Broker, is away."""
+"""What an ingress answers when it is up, but its Kafka, or its Broker, is away."""
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The demo of scale to zero, small, as somebody types it who has no cluster."""
+"""The demo of scale to zero, small, as somebody without a cluster types it."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def assert_counted(figures: dict[str, Any], text: str) -> None:
 
 
 def assert_slept_and_woke(figures: dict[str, Any]) -> None:
-    """Nobody was awake at both ends (who is leaving is not), and who worked had been started for it."""
+    """Nobody was awake at either end (one that is leaving is not), and whoever worked had been started for it."""
     samples = figures["samples"]
     states = [Counter(one["state"] for one in sample["instances"]) for sample in (samples[0], samples[-1])]
     assert [state.keys() - {"leaving"} for state in states] == [set(), set()]

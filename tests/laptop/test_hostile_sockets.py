@@ -149,7 +149,7 @@ def test_no_port_answers_to_a_name_that_leads_here_by_trickery(system: RunningSy
 
 
 def test_a_sender_who_falls_silent_holds_no_thread_for_ever(system: RunningSystem, airline: AirlineUnderTest) -> None:
-    """As many of them as a function has threads; who comes next waits until they are sent away."""
+    """As many of them as a function has threads; the next one waits until they are sent away."""
     one, four = (
         Endpoint("function", system.url("restore-seats"), 0, "/"),
         Endpoint("function", system.url("reserve"), 0),
