@@ -163,7 +163,7 @@ class Writing:
     """The connection of a writer. That to a SQLite file stays with its thread, until something goes wrong with it.
 
     To take one from the pool for each call and to give it back is a twentieth of a call. Those to a server are taken
-    from it each time: between two calls it may have gone away, and the pool finds out.
+    from the pool each time: between two calls one may have gone away, and the pool finds out.
     """
 
     def __init__(self, engine: Engine) -> None:
