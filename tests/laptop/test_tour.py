@@ -12,7 +12,7 @@ import pytest
 from testbed.project import ROOT
 from testbed.running_system import RunningSystem, running_system
 
-TOURS = {"README.md": "## A tour of 60 seconds", "README.ko.md": "## 60초 둘러보기"}
+TOURS = {"README.md": "## A 60-second tour", "README.ko.md": "## 60초 둘러보기"}
 PORTS = {"8082": "reserve", "8083": "flight-seats", "8085": "dashboard"}
 
 
