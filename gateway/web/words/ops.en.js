@@ -7,7 +7,7 @@ export default {
   letter_OPEN: "Open", letter_REPLAYED: "Replayed", letter_DISCARDED: "Discarded", letter_SETTLED: "Settled",
   noLetters_OPEN: "No open dead letters: nothing was given up.", noLetters_REPLAYED: "No replayed dead letters.",
   noLetters_DISCARDED: "No discarded dead letters.", noLetters_SETTLED: "No settled dead letters.",
-  letterOwed: (name, type) => `Owed: ${name} has not handled ${type}.`, letterNothingOwed: "It leaves nothing owed any more.",
+  letterOwed: (name, type) => `Owed: ${name} has not handled ${type}.`, letterNothingOwed: "Nothing more is owed because of it.",
   givenUp: "Given up by", times: (n) => count(n, "time", "times"), replay: "Replay", replayAll: "Replay all", discard: "Discard",
   done_replay: (type) => `${type} was sent to the broker again.`, done_discard: (type) => `${type} was discarded.`,
   replayedAll: (n) => `${count(n, "dead letter was", "dead letters were")} sent to the broker again.`,
