@@ -12,7 +12,8 @@ from choreography.errors import Malformed
 def read(body: bytes, what: str = "The body") -> Any:
     """The value of a JSON document. Raises Malformed, which begins with `what`."""
     try:
-        return json.loads(body, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        text = body.decode("utf-8-sig")  # of bytes, Python's reader would also take UTF-16 and UTF-32
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         reason = f"{error.msg}, line {error.lineno}, column {error.colno}" if body.strip() else "there is nothing in it"
         raise Malformed(f"{what} is not JSON: {reason}.") from error

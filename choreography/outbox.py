@@ -99,6 +99,20 @@ def drain(until: float | None = None) -> int:
     return sent
 
 
+def look_behind() -> None:
+    """Sends what an earlier process has left behind: for a function of HTTP, which may answer without sending anything.
+
+    It costs a query until nothing of that kind is left, and then nothing. What goes wrong is logged.
+    """
+    if (sink := settings().sink) is None:
+        return
+    try:
+        there = store.database()
+        _look_once(_relay(there, sink), there)
+    except Exception as error:  # whatever it is: the answer is made
+        log.warning("did not look for what waits in the outbox: %s", error, exc_info=True)
+
+
 def is_away() -> bool:
     """Whether the broker took nothing when this process last sent something: then nobody should try it for now."""
     with _making:
@@ -207,10 +221,12 @@ def _look_once(relay: Relay, there: Engine) -> None:
     """A process that ended while the broker was away, and fell asleep, has left its events behind."""
     if relay.has_looked:
         return
-    relay.has_looked = True
     with store.reading(there) as connection:
         _, oldest = connection.execute(COUNT_AND_OLDEST).one()
-    if oldest is not None and oldest < clock.now() - LEFT_BEHIND:
+    is_behind = oldest is not None and oldest < clock.now() - LEFT_BEHIND
+    # of what is younger nobody knows yet: a process that was started again at once looks again
+    relay.has_looked = is_behind or oldest is None or relay.age > 2 * LEFT_BEHIND.total_seconds()
+    if is_behind:
         relay.want()
 
 

@@ -54,6 +54,7 @@ class Relay:
     _logged_at: float = 0.0
     has_looked: bool = False
     """Whether this process has looked for what an earlier one left behind."""
+    _begun: float = field(default_factory=time.monotonic)
     _sending: dict[object, tuple[str, float]] = field(default_factory=dict)
     _wanted: bool = False
     _thread: threading.Thread | None = None
@@ -111,6 +112,11 @@ class Relay:
         """The events that requests are sending at this moment."""
         with self._changed:
             return {identity for identity, _ in self._sending.values()}
+
+    @property
+    def age(self) -> float:
+        """Seconds since this process first had to do with the outbox."""
+        return time.monotonic() - self._begun
 
     @property
     def ending(self) -> bool:

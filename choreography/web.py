@@ -61,8 +61,11 @@ def api(name: str, openapi: Path, document: Document | None = None, sagas: Gloss
     return app
 
 
-def serve(app: Flask, request: Request) -> Response:
-    """Answers the request that functions-framework got with the application, and logs one line."""
+def serve(app: Flask, request: Request, afterwards: Callable[[], None] | None = None) -> Response:
+    """Answers the request that functions-framework got with the application, and logs one line.
+
+    `afterwards` is called once the answer is made.
+    """
     logs.configure()
     bodies.guard(request)
     _drop_slash_at_the_end(request)
@@ -73,6 +76,8 @@ def serve(app: Flask, request: Request) -> Response:
         tracing.note({"http.response.status_code": response.status_code})
         level = logging.DEBUG if request.path == PROBE else logging.INFO  # a probe asks every few seconds
         log.log(level, "%s %s", request.method, request.path, extra={"fields": {"status": response.status_code}})
+        if afterwards is not None:
+            afterwards()
     return response
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -18,6 +20,8 @@ from client.errors import Refused, Unreachable
 TIMEOUT = (5, 40)
 """Seconds to connect, and to wait for an answer: the gateway gives up after 35 itself."""
 EXAMPLE = "http://127.0.0.1:8088"
+CLOCKS_AGREE = timedelta(seconds=5)
+"""What two clocks may differ by."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,19 @@ def token_of(airline: Airline) -> str | None:
 def get(airline: Airline, path: str, **query: Any) -> Any:
     """The JSON at a path. Raises Unreachable and Refused; parameters that are None are left out."""
     return _ask(airline, "GET", path, query)
+
+
+def clock_ahead(airline: Airline) -> timedelta:
+    """How far the clock of the airline is ahead of this machine's, by the Date of its answer (RFC 9110, 6.6.1).
+
+    Zero where that says nothing: it has whole seconds, and they age on the way. Raises Unreachable and Refused.
+    """
+    dated = answered(airline, "GET", "/flights", {"size": 1}).headers.get("Date", "")
+    try:
+        ahead = parsedate_to_datetime(dated) - datetime.now(UTC)
+    except (ValueError, TypeError):
+        return timedelta(0)
+    return ahead if abs(ahead) > CLOCKS_AGREE else timedelta(0)
 
 
 def find(airline: Airline, path: str, **query: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.progress import Progress
 
-from client import accounts, laws, reading
+from client import accounts, gateway, laws, reading
 from client.accounts import Accounts
 from client.gateway import Airline
 from client.laws import Books, Difference, Kind, Moment
@@ -33,14 +33,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Allowance:
-    """What an airline is not blamed for: reservations younger than `young`, and what is owed no longer than `owed`."""
+    """What an airline is not blamed for: reservations younger than `young`, and what is owed no longer than `owed`.
+
+    Both by its own clock, which is `ahead` of this machine's.
+    """
 
     young: timedelta
     owed: timedelta = timedelta(minutes=30)
+    ahead: timedelta = timedelta(0)
 
     def now(self) -> Moment:
         """The moment at which the books are judged, if it is now."""
-        return Moment(datetime.now(UTC), self.young, self.owed)
+        return Moment(datetime.now(UTC) + self.ahead, self.young, self.owed)
 
 
 def verdict(airline: Airline, allowed: Allowance, patience: float, bars: Progress, kept: Path | None = None) -> Verdict:
@@ -49,6 +53,7 @@ def verdict(airline: Airline, allowed: Allowance, patience: float, bars: Progres
     `kept` is a file with the place of a check that was interrupted, which goes on from there; it goes at the end.
     """
     began = time.monotonic()
+    allowed = replace(allowed, ahead=gateway.clock_ahead(airline))
     with accounts.opened(kept) as books:
         _read_reservations(airline, allowed, books, bars)
         suspects, totals = accounts.suspects(books), accounts.totals(books)

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO, TextIOWrapper
+from typing import TextIO
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -12,8 +14,9 @@ WIDTH_OF_A_FILE = 200
 
 
 def as_text(picture: RenderableType) -> str:
-    """What stdout would show of it, in its colours and width."""
-    return _captured(picture, stdout())
+    """What stdout would show of it, in its colours and width. It is not written to, so it may be full or closed."""
+    beside = TextIOWrapper(BytesIO(), encoding=sys.stdout.encoding, errors="replace")  # rich asks it for its encoding
+    return _captured(picture, stdout(beside))
 
 
 def plain(picture: RenderableType) -> str:
@@ -28,9 +31,13 @@ def _captured(picture: RenderableType, console: Console) -> str:
     return captured.get()
 
 
-def stdout() -> Console:
-    """For people; nothing in what strangers wrote is taken for markup."""
-    return Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+def stdout(file: TextIO | None = None) -> Console:
+    """For people; nothing in what strangers wrote is taken for markup. `file` takes what stdout would."""
+    seen = sys.stdout.isatty()
+    width = None if seen else WIDTH_OF_A_FILE
+    return Console(
+        markup=False, emoji=False, highlight=False, width=width, file=file, force_terminal=True if seen else None
+    )
 
 
 def stderr() -> Console:

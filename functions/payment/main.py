@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 import housekeeping
 import payments
 from airline.settings import settings
-from choreography import policy
+from choreography import outbox, policy
 
 serving.prepare(settings)
 
@@ -23,7 +23,7 @@ def payment(request: Request) -> ResponseReturnValue:
     import payments_api  # noqa: PLC0415 - which the policies need not import at their start
     from choreography import web  # noqa: PLC0415 - as above
 
-    return web.serve(payments_api.app, request)
+    return web.serve(payments_api.app, request, afterwards=outbox.look_behind)
 
 
 @functions_framework.http

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 import housekeeping
 import reservations
 from airline.settings import settings
-from choreography import policy
+from choreography import outbox, policy
 
 serving.prepare(settings)
 
@@ -26,7 +26,7 @@ def reserve(request: Request) -> ResponseReturnValue:
     import reservations_api  # noqa: PLC0415 - which the others need not import at their start
     from choreography import web  # noqa: PLC0415 - as above
 
-    return web.serve(reservations_api.app, request)
+    return web.serve(reservations_api.app, request, afterwards=outbox.look_behind)
 
 
 @functions_framework.http
@@ -35,7 +35,7 @@ def reserve_commands(request: Request) -> ResponseReturnValue:
     import commands_api  # noqa: PLC0415 - as above
     from choreography import web  # noqa: PLC0415 - as above
 
-    return web.serve(commands_api.app, request)
+    return web.serve(commands_api.app, request, afterwards=outbox.look_behind)
 
 
 @functions_framework.http

@@ -1,14 +1,16 @@
 """A fake airline: the operator API over lists that a test fills, and a record of what was asked of it."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from testbed import listening
 
@@ -49,6 +51,8 @@ class FakeAirline:
     """The parameters of each request."""
     feeds: list[list[dict[str, Any]]] = field(default_factory=list)
     """What each one who asks for the live feed gets, until it ends; then nobody feeds it."""
+    ahead: timedelta = timedelta(0)
+    """How far its clock is ahead of ours."""
     url: str = ""
 
     def app(self) -> Flask:
@@ -167,5 +171,11 @@ def _problem(status: int, detail: str) -> tuple[Response, int]:
 @contextmanager
 def serving(fake: FakeAirline) -> Iterator[FakeAirline]:
     """The airline, open at `fake.url`."""
-    with listening.serving(make_server("127.0.0.1", 0, fake.app(), threaded=True)) as fake.url:
+
+    class Dated(WSGIRequestHandler):
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string((timestamp or time.time()) + fake.ahead.total_seconds())
+
+    made = make_server("127.0.0.1", 0, fake.app(), threaded=True, request_handler=Dated)
+    with listening.serving(made) as fake.url:
         yield fake

@@ -1,7 +1,7 @@
 """Reconcile against live data: what stays wrong is reported, what is only temporary is not."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,15 @@ def test_how_long_something_may_be_owed_is_for_the_operator_to_say(typed: Typed,
     said = typed(*NOW)
     assert [one["reservation"] for one in said.json["laws"]["nothing is owed for long"]] == ["GOOD"]
     assert typed(*NOW, "--owed-minutes", "99999999").code == 0
+
+
+@pytest.mark.parametrize(("hours", "broken"), [(1, True), (0, False), (-1, False)])
+def test_what_is_owed_for_long_is_judged_by_the_clock_of_the_airline(
+    typed: Typed, fake: FakeAirline, hours: int, broken: bool
+) -> None:
+    fake.ahead = timedelta(hours=hours)
+    fake.lists["reservations"][0]["owedSince"] = datetime.now(UTC).isoformat()
+    assert bool(typed(*NOW).json["laws"]["nothing is owed for long"]) == broken
 
 
 def test_a_second_reservation_for_a_command_is_reported_with_the_first(typed: Typed, fake: FakeAirline) -> None:

@@ -97,10 +97,11 @@ def test_an_interrupted_installation_is_explained_in_words(fake: FakeAirline, tm
     assert b"Traceback" not in halfway.stderr
 
 
-def test_a_full_disk_behind_the_answer_is_reported_without_a_traceback(fake: FakeAirline) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_full_disk_behind_the_answer_is_reported_without_a_traceback(fake: FakeAirline, unbuffered: str) -> None:
     fake.lists["flights"].append(flight(77))
     with Path("/dev/full").open("wb") as full:
-        environment = {"PATH": os.environ["PATH"], "AIRLINE_URL": fake.url}
+        environment = {"PATH": os.environ["PATH"], "AIRLINE_URL": fake.url, "PYTHONUNBUFFERED": unbuffered}
         said = subprocess.run(
             [AIRLINE, "flights", "list"], env=environment, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60
         )

@@ -116,6 +116,7 @@ UNREADABLE = {
     b"": "nothing in it",
     b"{\n,": "line 2, column 1",
     b"\x80": "not UTF-8",
+    '{"seatQty": 1}'.encode("utf-16"): "its bytes are not UTF-8",
 }
 
 

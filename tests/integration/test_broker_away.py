@@ -222,6 +222,41 @@ def test_a_process_looks_for_what_an_earlier_one_left_behind(
     assert len({event["id"] for event in broker.accepted}) == 2
 
 
+def left_behind(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A reservation whose event an earlier process could not send."""
+    with monkeypatch.context() as asleep:
+        asleep.setattr(outbox, "_send_at_once", lambda *_: None)
+        return place(airline)
+
+
+def test_who_looks_at_a_reservation_sends_what_an_earlier_process_left_behind(
+    airline: HostedAirline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reservation = left_behind(airline, monkeypatch)
+    monkeypatch.setattr(outbox, "LEFT_BEHIND", -outbox.LEFT_BEHIND)
+    monkeypatch.setattr(backlog, "YOUNG", -backlog.YOUNG)
+
+    airline.function("reserve").get(href(reservation, "self"))
+
+    eventually(lambda: waiting(airline) == 0, "the outbox is empty")
+    assert broker.heard() == ["ReservationPlaced"]
+
+
+def test_a_process_that_is_started_again_at_once_looks_again_for_what_is_still_young(
+    airline: HostedAirline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reservation = left_behind(airline, monkeypatch)
+    monkeypatch.setattr(backlog, "YOUNG", timedelta(0))
+    airline.function("reserve").get(href(reservation, "self"))
+    assert waiting(airline) == 1
+    monkeypatch.setattr(outbox, "LEFT_BEHIND", timedelta(0))
+
+    airline.function("reserve").get(href(reservation, "self"))
+
+    eventually(lambda: waiting(airline) == 0, "the outbox is empty")
+    assert broker.heard() == ["ReservationPlaced"]
+
+
 def leave_unsent(count: int, named: str = "e") -> None:
     """Writes events into the outbox of a service that is at work; requests have left them behind a minute ago."""
     then = clock.now() - timedelta(minutes=1)

@@ -239,11 +239,20 @@ def test_an_unknown_path_is_a_404_problem(gateway: Gateway, path: str) -> None:
     assert_problem(answer, 404)
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/identity"])
+ITS_OWN = ["/healthz", "/identity", "/", "/live", "/ops/sagas", "/trips/7Q2M9XW4TBCK", "/page.css"]
+
+
+@pytest.mark.parametrize("path", ITS_OWN)
 @pytest.mark.parametrize("method", ["POST", "DELETE", "TRACE"])
 def test_what_the_gateway_answers_itself_can_only_be_read(gateway: Gateway, method: str, path: str) -> None:
-    answer = gateway.call(method, path)
+    answer = gateway.call(method, path, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.headers["allow"], answer.json()["status"]) == (405, "GET, HEAD, OPTIONS", 405)
+
+
+@pytest.mark.parametrize("path", ["/", "/live", "/page.css"])
+def test_a_client_may_ask_what_can_be_done_with_a_page(gateway: Gateway, path: str) -> None:
+    answer = gateway.call("OPTIONS", path)
+    assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/reservations/../healthz", "/flights/%2e%2e/healthz"])
