@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 import requests
 
+from airline import saga
 from testbed.airline_under_test import AirlineUnderTest
 from testbed.running_system import ROOT, RunningSystem, between_ticks, eventually, running_system
 from testbed.telemetry_receiver import LAST, ROAD, Span, TelemetryReceiver, roots, telemetry_receiver
@@ -71,6 +72,8 @@ def test_a_saga_is_one_tree_from_the_post_to_the_dashboard_however_its_deliverie
 def test_a_saga_that_its_customer_cancels_later_is_one_tree_down_to_the_refund(seen: Seen) -> None:
     reservation = seen.airline.place_reservation(1001, 1)
     assert seen.airline.outcome(reservation)["status"] == "SUCCEED"
+    # where the answer that confirmed it was lost, a cancel would come before the repeat, which then says the cancel
+    eventually(lambda: len(seen.airline.events(reservation)) == len(saga.SUCCESS), "its confirmation was heard", 60)
     seen.airline.cancel(reservation)
     seen.airline.eventually_refunded(reservation)
 
