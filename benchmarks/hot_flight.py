@@ -54,7 +54,7 @@ def main() -> None:
 
 
 @contextmanager
-def server(flush: float = 0) -> Iterator[Server]:
+def server(flush: float) -> Iterator[Server]:
     """A PostgreSQL that waits for the disk at each commit, and that many milliseconds more; removed afterwards."""
     started = postgresql("fsync=on", f"commit_delay={round(flush * 1e3)}", "commit_siblings=0")
     try:

@@ -193,10 +193,11 @@ def _flight(airline: Airline, number: str) -> Books | Busy:
 def _customer(airline: Airline, number: str, *, with_ledger: bool) -> Books | Busy:
     before = _of_customer(airline, number)
     # asked before the counts: what has been heard by now is counted there
-    heard = all(_is_heard(airline, reservation) for reservation in before)
+    if not all(_is_heard(airline, reservation) for reservation in before):
+        return Busy()
     customer = gateway.find(airline, f"/customerInfos/{number}")
     ledger = [entry for one in before if with_ledger for entry in _entries(airline, one["reservationId"])]
-    if not heard or _of_customer(airline, number) != before:
+    if _of_customer(airline, number) != before:
         return Busy()
     return Books(reservations=before, customers=[customer] if customer else [], ledger=ledger)
 

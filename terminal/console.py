@@ -35,9 +35,7 @@ def stdout(file: TextIO | None = None) -> Console:
     """For people; nothing in what strangers wrote is taken for markup. `file` takes what stdout would."""
     seen = sys.stdout.isatty()
     width = None if seen else WIDTH_OF_A_FILE
-    return Console(
-        markup=False, emoji=False, highlight=False, width=width, file=file, force_terminal=True if seen else None
-    )
+    return Console(markup=False, emoji=False, highlight=False, width=width, file=file, force_terminal=seen or None)
 
 
 def stderr() -> Console:

@@ -205,12 +205,17 @@ def test_the_thread_ends_when_nothing_waits(airline: HostedAirline, broker: Reco
     assert (waiting(airline), circuit.is_open) == (0, False)
 
 
+def left_behind(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A reservation whose event an earlier process could not send."""
+    with monkeypatch.context() as asleep:
+        asleep.setattr(outbox, "_send_at_once", lambda *_: None)
+        return place(airline)
+
+
 def test_a_process_looks_for_what_an_earlier_one_left_behind(
     airline: HostedAirline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as asleep:
-        asleep.setattr(outbox, "_send_at_once", lambda *_: None)
-        place(airline)
+    left_behind(airline, monkeypatch)
     monkeypatch.setattr(outbox, "LEFT_BEHIND", -outbox.LEFT_BEHIND)
     monkeypatch.setattr(backlog, "YOUNG", -backlog.YOUNG)
 
@@ -220,13 +225,6 @@ def test_a_process_looks_for_what_an_earlier_one_left_behind(
     # The look behind counts rows as old that are being sent at this moment: it may send one of them twice.
     assert set(broker.heard()) == {"ReservationPlaced"}
     assert len({event["id"] for event in broker.accepted}) == 2
-
-
-def left_behind(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A reservation whose event an earlier process could not send."""
-    with monkeypatch.context() as asleep:
-        asleep.setattr(outbox, "_send_at_once", lambda *_: None)
-        return place(airline)
 
 
 def test_who_looks_at_a_reservation_sends_what_an_earlier_process_left_behind(
