@@ -36,18 +36,22 @@ let session = null; // where people sign in
 let trouble = null; // a word and its values
 let shown = 0;
 
-async function show({ focus = true } = {}) {
-  leave();
+// The screen that is there works until the next one is loaded. Then the address, the screen and the focus change in one step,
+// so no key or click goes to a screen that has ended.
+async function show({ address = location.href, enter = () => {}, focus = true } = {}) {
   const turn = ++shown;
+  const { pathname, search } = new URL(address, location.href);
+  const [load, found] = screenOf(pathname);
   if (session) await learn("session");
-  const [load, found] = screenOf(location.pathname);
-  frame();
-  const main = document.querySelector("main");
   const { default: start, wide = false } = (await load(found).catch(() => null)) ?? { default: lost };
   if (turn !== shown) return; // somebody has gone on meanwhile
+  leave();
+  enter();
+  frame();
+  const main = document.querySelector("main");
   render(html``, main);
   main.classList.toggle("wide", wide);
-  leave = start({ main, parameters: found.slice(1).map(decoded), query: new URLSearchParams(location.search), go }) ?? (() => {});
+  leave = start({ main, parameters: found.slice(1).map(decoded), query: new URLSearchParams(search), go }) ?? (() => {});
   entitle();
   if (focus) main.querySelector("h1")?.focus();
 }
@@ -82,8 +86,7 @@ function screenOf(path) {
 }
 
 function go(address, { replace = false } = {}) {
-  history[replace ? "replaceState" : "pushState"](null, "", address);
-  return show();
+  return show({ address, enter: () => history[replace ? "replaceState" : "pushState"](null, "", address) });
 }
 
 function frame() {
@@ -158,4 +161,5 @@ document.addEventListener("click", follow);
 addEventListener("popstate", () => show());
 await speak(preferred());
 await identify();
+frame();
 await show({ focus: false });

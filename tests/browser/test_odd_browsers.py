@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from testbed.running_system import RunningSystem, eventually
 from tests.browser.conftest import PATIENCE, PHONE, STILL, Screen, in_both_languages, promoted, stopped, watched
@@ -171,6 +171,24 @@ def test_the_keyboard_stays_where_it_was_when_flights_are_sorted_and_more_are_as
     screen.find("more").press("Enter")
 
     expect(screen.find("flight").nth(12).get_by_test_id("choose")).to_be_focused()
+
+
+def test_a_booking_goes_on_being_typed_until_the_next_screen_has_come_over_a_slow_line(screen: Screen) -> None:
+    line: list[Route] = []
+    screen.page.route("**/screens/trips.js", lambda route: line.append(route))
+    form_of(screen, customer="71")
+    address = screen.page.url
+    with screen.page.expect_request("**/screens/trips.js"):
+        screen.find("navTrips").click()
+
+    screen.find("slow").check()
+    screen.find("language").click()
+    expect(screen.page).to_have_title("확인 및 예약 · 항공 예약")
+    assert screen.page.url == address
+    line[0].continue_()
+
+    screen.page.wait_for_url("**/trips")
+    expect(screen.page.get_by_role("heading", level=1)).to_be_focused()
 
 
 def test_a_board_that_stays_open_while_the_airline_begins_with_new_books_shows_the_new_events(modules: Page) -> None:
