@@ -78,14 +78,15 @@ def ours(sagas: int, clients: int) -> Figures:
         seconds = time.perf_counter() - start
         after = cpu_of_all(system)
         took = times_to_succeed(system.data, posted)
-        memory = sum(pss(process) for _, process in processes(system))
+        memory = memory_of_all(system)
     shares = {name: round((after[name] - before[name]) / sagas * 1e3, 2) for name in after.keys() & before.keys()}
     return {
         "cpu_ms": round(sum(shares.values()), 2),
         "sagas_a_second": round(sagas / seconds, 1),
         "single_ms": round(single * 1e3, 1),
         "p99_ms": round(took[int(len(took) * 0.99)] * 1e3),
-        "pss_mb": round(memory / 1e6),
+        "pss_mb": round(sum(memory.values()) / 1e6),
+        "pss_mb_by_process": {name: round(size / 1e6, 1) for name, size in memory.items()},
         "cpu_ms_by_process": {name: ms for name, ms in sorted(shares.items(), key=lambda item: -item[1]) if ms},
     }
 
@@ -100,10 +101,12 @@ def one_alone(system: RunningSystem, flight: int, number: int) -> float:
 def processes(system: RunningSystem) -> Iterator[tuple[str, psutil.Process]]:
     """Every process with the name of what it belongs to."""
     state = system.state
-    roots = {"broker": state["brokerPid"], "gateway": state["gatewayPid"]}
+    roots = {"broker": state["brokerPid"], "gateway": state["gatewayPid"], "fork server": state["forkServerPid"]}
     roots |= {name: service["pid"] for name, service in state["services"].items() if service["pid"]}
     yield "laptop", psutil.Process(state["pid"])
     for name, pid in roots.items():
+        if pid is None:
+            continue
         with suppress(psutil.NoSuchProcess):  # it has fallen asleep meanwhile
             root = psutil.Process(pid)
             yield from ((name, process) for process in (root, *root.children(recursive=True)))
@@ -116,6 +119,14 @@ def cpu_of_all(system: RunningSystem) -> dict[str, float]:
         with suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
             found[name] = found.get(name, 0.0) + times.user + times.system
+    return found
+
+
+def memory_of_all(system: RunningSystem) -> dict[str, int]:
+    """Bytes, by name."""
+    found: dict[str, int] = {}
+    for name, process in processes(system):
+        found[name] = found.get(name, 0) + pss(process)
     return found
 
 
@@ -146,11 +157,10 @@ def middle(rounds: Sequence[Figures]) -> Figures:
     found: Figures = {
         name: median(each[name] for each in rounds) for name, value in rounds[0].items() if is_number(value)
     }
-    if "cpu_ms_by_process" in rounds[0]:
-        names = [name for name in rounds[0]["cpu_ms_by_process"] if all(name in r["cpu_ms_by_process"] for r in rounds)]
-        found["cpu_ms_by_process"] = {
-            name: median(each["cpu_ms_by_process"][name] for each in rounds) for name in names
-        }
+    for figure, shares in rounds[0].items():
+        if isinstance(shares, dict):
+            names = [name for name in shares if all(name in each[figure] for each in rounds)]
+            found[figure] = {name: median(each[figure][name] for each in rounds) for name in names}
     return found
 
 
@@ -167,8 +177,9 @@ def report(medians: Mapping[str, Figures]) -> Iterator[str]:
         row = (figures["sagas_a_second"], figures["cpu_ms"], figures["single_ms"], figures["pss_mb"])
         yield f"| {name} | " + " | ".join(map(str, row)) + " |"
     own = medians[OURS]
+    memory = own["pss_mb_by_process"]
     for name, ms in own["cpu_ms_by_process"].items():
-        yield f"{name:24} {ms:6.2f} ms a saga  {ms / own['cpu_ms']:4.0%}"
+        yield f"{name:24} {ms:6.2f} ms a saga  {ms / own['cpu_ms']:4.0%}  {memory.get(name, 0):6.1f} MB"
     yield f"POST to SUCCEED p99: {own['p99_ms']} ms"
     for figure, (title, ratios, bound) in GOALS.items():
         for name, goal in ratios.items():

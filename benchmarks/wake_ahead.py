@@ -3,6 +3,9 @@
 Two airlines of `make run` take turns, one with WAKE_AHEAD "0". In each round everything sleeps, one POST comes, and the
 time until the reservation is SUCCEED is read from reserve's database, which wakes nobody. The unit is one cold start:
 the time of that POST itself where nobody is woken ahead. Pictures show when each function started and was ready.
+
+The first function of a wave pays for the imports of all (laptop/forkserver.py). With --no-fork each pays for its own,
+as in containers on two cores.
 """
 
 import argparse
@@ -39,9 +42,11 @@ def main() -> None:
     """Prints the medians of both ways, their ratio to one cold start, and a picture of each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--no-fork", action="store_true")
+    asked = parser.parse_args()
+    rounds, options = asked.rounds, ["--no-fork"] if asked.no_fork else []
     with ExitStack() as opened:
-        systems = [opened.enter_context(airline(ahead)) for ahead in (False, True)]
+        systems = [opened.enter_context(airline(*setting, *options)) for setting in (("--set", "WAKE_AHEAD=0"), ())]
         flights = [add_flight(system) for system in systems]
         results = list(zip(*(tuple(map(one_round, systems, flights)) for _ in range(rounds)), strict=True))
     alone = median(one.answered for one in results[0])
@@ -54,10 +59,9 @@ def main() -> None:
 
 
 @contextmanager
-def airline(ahead: bool) -> Iterator[RunningSystem]:
-    """The system of `make run` whose functions soon fall asleep, with or without waking ahead."""
-    setting = () if ahead else ("--set", "WAKE_AHEAD=0")
-    with tempfile.TemporaryDirectory() as folder, running_system(Path(folder), "--window", WINDOW, *setting) as system:
+def airline(*options: str) -> Iterator[RunningSystem]:
+    """The system of `make run` whose functions soon fall asleep."""
+    with tempfile.TemporaryDirectory() as folder, running_system(Path(folder), "--window", WINDOW, *options) as system:
         yield system
 
 
@@ -77,8 +81,9 @@ def one_round(system: RunningSystem, flight: int) -> Round:
 
 
 def asleep(system: RunningSystem) -> bool:
-    """Whether no function has a process."""
-    return all(service["state"] == "asleep" for service in system.state["services"].values())
+    """Whether no function has a process, and nothing is there to fork one from."""
+    state = system.state
+    return state["forkServerPid"] is None and all(each["state"] == "asleep" for each in state["services"].values())
 
 
 def status(data: Path, identity: str) -> str:

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--window", type=seconds, help="stable window of all Services, for instance 6s")
     run.add_argument("--set", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="of functions")
     run.add_argument("--python", default=sys.executable, help="the interpreter of functions and broker")
+    run.add_argument("--no-fork", action="store_true", help="each function imports everything, as in its container")
     run.add_argument("--disturb", type=_disturbance, metavar="SPEC", help="see broker/embedded/disturbance.py")
     run.add_argument("--traces", action="store_true", help="to OTEL_EXPORTER_OTLP_ENDPOINT or a Jaeger here")
     run.add_argument("--broker-bytes", type=int, metavar="N", help="bound of the broker's database; a full one refuses")
@@ -141,6 +142,7 @@ def _run(options: argparse.Namespace) -> None:
             window=options.window,
             settings=dict(options.set),
             python=options.python,
+            fork=not options.no_fork,
             disturb=options.disturb,
             broker_bytes=options.broker_bytes,
             telemetry={**telemetry, **(found.telemetry if found else {})},

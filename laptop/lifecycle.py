@@ -9,7 +9,7 @@ The listening socket is open in every state: what arrives while the process is a
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
@@ -56,7 +56,7 @@ class Needs:
     """What a lifecycle needs from the supervisor. `launch` starts the process that reports to `notify()`."""
 
     listener: socket
-    launch: Callable[[Path], Child]
+    launch: Callable[[Path], Awaitable[Child]]
     notify: Callable[[], Path]
     log: Log
     changed: Callable[[], None]
@@ -100,7 +100,8 @@ async def _start(lifecycle: Lifecycle, needs: Needs) -> Child:
     began, at = time.monotonic(), time.time()
     notify = needs.notify()
     with Readiness(notify) as ready:
-        child = needs.launch(notify)
+        _become(lifecycle, needs, "starting", None)
+        child = await needs.launch(notify)
         lifecycle.starts += 1
         _become(lifecycle, needs, "starting", child.pid)
         waited_for: set[asyncio.Future[None] | asyncio.Future[int]] = {ready, child.exited}
@@ -155,6 +156,7 @@ async def _unless_outdated(lifecycle: Lifecycle, work: Coroutine[Any, Any, None]
 async def _cannot_start(function: Function, lifecycle: Lifecycle, needs: Needs, error: OSError) -> None:
     reason = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
     say(function.name, f"could not be started ({reason}); it is tried again, everything else goes on")
+    _become(lifecycle, needs, "asleep", None)
     lifecycle.quick_deaths += 1
     await _pause(function, lifecycle, needs, lambda: reason)
 

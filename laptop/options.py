@@ -37,6 +37,8 @@ class Options:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Other values for settings that the manifests give to functions."""
     python: str = sys.executable
+    fork: bool = True
+    """Whether functions are forked from a process that has imported what they share (laptop/forkserver.py)."""
     disturb: str | None = None
     broker_bytes: int | None = None
     telemetry: Mapping[str, str] = field(default_factory=dict)

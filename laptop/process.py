@@ -11,8 +11,8 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from laptop.systems import ROOT
 # (sd_listen_fds(3): descriptor 3 and up).
 # PWD keeps the name by which a program's folder was entered.
 _BECOME = 'echo $$ >&4; cd -- "$1" && shift && PWD=$PWD LISTEN_PID=$$ exec "$@"'
-_LISTENER, _LIFE, _FIRST_FREE = 3, 4, 10
+LISTENER, LIFE = 3, 4
+"""The numbers that a child knows its listening socket and its lock by."""
+_FIRST_FREE = 10
 _OPEN_FILES = 4096  # of every child: a burst needs more than the 256 that macOS starts with
 
 
@@ -91,8 +93,12 @@ class Children:
 
     def start(self, program: Program, listener: socket.socket | None = None) -> Child:
         """Starts a process; its descriptor 3 is the listener (LISTEN_FDS=1). Raises OSError."""
-        child = Child(program.name, _spawn(program, listener, self.run), asyncio.get_running_loop().create_future())
-        self.alive[child.pid] = child
+        return self.adopt(program.name, _spawn(program, listener, self.run))
+
+    def adopt(self, name: str, pid: int) -> Child:
+        """A process whose parent this one is, whoever started it."""
+        child = Child(name, pid, asyncio.get_running_loop().create_future())
+        self.alive[pid] = child
         return child
 
     def reap(self) -> None:
@@ -121,7 +127,9 @@ def allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _spawn(program: Program, listener: socket.socket | None, run: Path) -> int:
+@contextmanager
+def descriptors(program: Program, listener: socket.socket | None, run: Path) -> Iterator[dict[int, int]]:
+    """What a child gets, by the numbers that it has there: its output, its listener and its lock. Raises OSError."""
     with ExitStack() as opened:
 
         def passed(descriptor: int) -> int:
@@ -136,13 +144,23 @@ def _spawn(program: Program, listener: socket.socket | None, run: Path) -> int:
         opened.callback(os.close, output)
         life = _locked(run / f"{program.name}.pid")
         opened.callback(os.close, life)
-        sources = {_LIFE: passed(life), 1: passed(output), 2: passed(output)}
+        found = {LIFE: passed(life), 1: passed(output), 2: passed(output)}
         if listener:
-            sources[_LISTENER] = passed(listener.fileno())
+            found[LISTENER] = passed(listener.fileno())
+        yield found
+
+
+def environment_of(program: Program, listener: socket.socket | None) -> dict[str, str]:
+    """With what sd_listen_fds(3) asks for, but for the id of the process."""
+    return {**program.environment, "LISTEN_FDS": "1"} if listener else dict(program.environment)
+
+
+def _spawn(program: Program, listener: socket.socket | None, run: Path) -> int:
+    with descriptors(program, listener, run) as sources:
         return os.posix_spawn(
             "/bin/sh",
             ["sh", "-c", _BECOME, program.name, str(program.folder), *_nice(program.niceness), *program.arguments],
-            {**program.environment, "LISTEN_FDS": "1"} if listener else program.environment,
+            environment_of(program, listener),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 *((os.POSIX_SPAWN_DUP2, source, target) for target, source in sources.items()),

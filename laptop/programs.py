@@ -24,6 +24,9 @@ from laptop.systems import ROOT
 
 OWN_NAMES = ("localhost", HOST)
 """What this machine is called in the addresses of what runs here."""
+FORK_SERVER = "forkserver"
+_ROOT_OF_ALL = Path("/")
+"""Of what imports gunicorn, which cuts blanks off the name of the folder that it is imported in."""
 _OF_THE_MACHINE = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
 
@@ -52,7 +55,7 @@ def function_program(function: Function, options: Options, addresses: Addresses)
         databases=[
             database_file(name, function.folder, options.data) for name in here if name.endswith("DATABASE_URL")
         ],
-        folder=Path("/"),  # gunicorn cuts blanks off the name of the folder it is started in
+        folder=_ROOT_OF_ALL,
     )
 
 
@@ -65,6 +68,7 @@ def gateway_program(gateway: Gateway, options: Options, addresses: Addresses) ->
     laptop = {
         "PORT": str(port),
         "LISTEN": "fd/3",
+        "GOGC": "50",
         "BROKER_URL": addresses.broker or "",
         "BOARD_URL": addresses.board or "",
         # named from its own folder: in a Caddyfile, a blank or a brace in a path would mean something
@@ -133,6 +137,17 @@ def migrations_program(functions: tuple[Function, ...], options: Options, addres
         arguments=(options.python, "-m", "choreography.migrations", *words),
         environment=_python_environment(),
         output=options.logs / "migrations.log",
+    )
+
+
+def fork_server_program(options: Options) -> Program:
+    """What functions are forked from."""
+    return Program(
+        name=FORK_SERVER,
+        arguments=(options.python, "-m", "laptop.forkserver"),
+        environment=_python_environment(),
+        output=options.logs / f"{FORK_SERVER}.log",
+        folder=_ROOT_OF_ALL,
     )
 
 

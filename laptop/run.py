@@ -9,11 +9,13 @@ from typing import Any
 
 from laptop.addresses import BROKER, Addresses
 from laptop.databases import Databases
+from laptop.forking import Forks
 from laptop.lifecycle import STURDY, Lifecycle, backoff
 from laptop.logs import Log, say
 from laptop.manifests import System
 from laptop.options import Options
 from laptop.process import Children
+from laptop.programs import fork_server_program
 from laptop.runtime import RuntimeFolder
 from laptop.sources import Sources
 from laptop.state import write_state
@@ -37,12 +39,15 @@ class Run:
     logs: dict[str, Log] = field(default_factory=dict)
     gates: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    forks: Forks = field(init=False)
     sources: Sources = field(init=False)
     databases: Databases = field(init=False)
     state_due: bool = False
     state_lost: bool = False
 
     def __post_init__(self) -> None:
+        server = fork_server_program(self.options) if self.options.fork else None
+        self.forks = Forks(self.children, server, self.changed)
         self.sources = Sources((self.options.functions, *self.options.code))
         self.databases = Databases(self.options.data)
 
@@ -84,6 +89,7 @@ class Run:
             "broker": f"{broker}/{self.system.brokers[0]}" if broker else None,
             "brokerStatus": f"{broker}/-/status" if broker else None,
             "brokerPid": self.residents.get(BROKER),
+            "forkServerPid": self.forks.pid,
             "services": {name: _written(lifecycle) for name, lifecycle in self.lifecycles.items()},
         }
 

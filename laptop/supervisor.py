@@ -23,6 +23,7 @@ from laptop.manifests import Function, System, read_system, with_settings
 from laptop.options import Options
 from laptop.process import Child, Children, Program, allow_open_files
 from laptop.programs import (
+    FORK_SERVER,
     board_program,
     broker_program,
     function_program,
@@ -132,13 +133,13 @@ def _begin_lifecycle(this: Run, function: Function) -> None:
     program = replace(program, niceness=niceness(function.share, (one.share for one in this.system.functions)))
     listener = this.addresses.listeners[function.name]
 
-    def launch(notify: Path) -> Child:
+    async def launch(notify: Path) -> Child:
         _look_at_sources(this)
         lifecycle.outdated.clear()
         waking = {"NOTIFY_SOCKET": str(notify), "WOKEN_AT": f"{time.time():.3f}"}
         for path in filter(Path.is_file, program.databases):  # what is missing is not made: it is an outage
             this.databases.require(path)
-        return this.children.start(replace(program, environment={**program.environment, **waking}), listener)
+        return await this.forks.start(replace(program, environment={**program.environment, **waking}), listener)
 
     def notify() -> Path:
         return this.runtime.of(function.name) / "notify"
@@ -269,6 +270,8 @@ def _look_at_sources(this: Run) -> None:
     if wrong := list(mistakes(changed)):
         say("laptop", f"not run yet: {'; '.join(wrong)}. What is awake goes on as it was")
         return
+    if any(path.is_relative_to(folder) for path in changed for folder in this.options.code):
+        this.forks.forget()
     for function in this.system.functions:
         own = this.options.functions / function.folder
         if any(path.is_relative_to(folder) for path in changed for folder in (own, *this.options.code)):
@@ -286,7 +289,7 @@ async def _end(this: Run) -> None:
         task.cancel()
     await asyncio.gather(*this.tasks, return_exceptions=True)
     await this.children.end(set(this.lifecycles) | {"migrations", BOARD}, FUNCTIONS_GRACE)
-    await this.children.end(set(this.residents), REST_GRACE)
+    await this.children.end({*this.residents, FORK_SERVER}, REST_GRACE)
 
 
 def _listen_to_signals(children: Children) -> asyncio.Event:

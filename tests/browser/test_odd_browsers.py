@@ -175,7 +175,11 @@ def test_the_keyboard_stays_where_it_was_when_flights_are_sorted_and_more_are_as
 
 def test_a_booking_goes_on_being_typed_until_the_next_screen_has_come_over_a_slow_line(screen: Screen) -> None:
     line: list[Route] = []
-    screen.page.route("**/screens/trips.js", lambda route: line.append(route))
+
+    def hold(route: Route) -> None:
+        line.append(route)
+
+    screen.page.route("**/screens/trips.js", hold)
     form_of(screen, customer="71")
     address = screen.page.url
     with screen.page.expect_request("**/screens/trips.js"):

@@ -15,7 +15,7 @@ import requests
 from cli import here
 from cli.commands import saga
 from client import gateway
-from client.laws import LAWS
+from client.laws import LAWS, MONEY
 from testbed.running_system import ROOT, RunningSystem, eventually, running_system
 
 Typed = Callable[..., subprocess.CompletedProcess[str]]
@@ -152,11 +152,14 @@ def test_all_laws_hold_until_somebody_breaks_them_and_the_dashboard_can_be_rebui
     change(system, "dashboard-projector.db", "UPDATE customers SET confirmed_count = 0 WHERE customer_id = ?", 5)
     verdict = said(typed("reconcile", "--young", "0", "--patience", "1", "--json"), 1)
     broken = {law: found for law, found in verdict["laws"].items() if found}
-    assert broken["capacity = remaining + held seats"][0]["flight"] == "1002"
-    assert broken["taken - refunded = value of SUCCEED"][0]["reservation"] == identity
-    assert broken["dashboard = reservations"][0]["customer"] == "5"
-    assert broken["payments = the provider's ledger"][0]["reservation"] == identity
-    assert len(broken) == 4
+    subjects = {law: {kind: found[0][kind] for kind in found[0] if kind != "detail"} for law, found in broken.items()}
+    subjects.pop(MONEY, None)  # it is judged once nothing is owed any more, which housekeeping says within five minutes
+    assert subjects == {
+        "capacity = remaining + held seats": {"flight": "1002"},
+        "taken - refunded = value of SUCCEED": {"reservation": identity},
+        "dashboard = reservations": {"customer": "5"},
+        "payments = the provider's ledger": {"reservation": identity},
+    }
     assert "BROKEN" in typed("reconcile", "--young", "0", "--patience", "0").stdout
     assert typed("rebuild", "--dry-run").returncode == 1
     assert said(typed("rebuild", "--json"))["repaired"] == 1

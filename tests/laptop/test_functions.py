@@ -171,7 +171,16 @@ def test_a_kept_alive_connection_is_answered_while_its_function_is_put_to_sleep(
 
 
 def put_to_sleep(system: RunningSystem, service: str, *, wait: bool = True) -> None:
-    pid = eventually(lambda: system.service(service)["state"] == "awake" and system.service(service)["pid"], "awake")
-    os.kill(pid, signal.SIGTERM)
+    def asked_to_end() -> int | None:
+        """The process, None where there is none: what is written down may be of a moment ago."""
+        now = system.service(service)
+        if now["state"] != "awake":
+            return None
+        with suppress(ProcessLookupError):
+            os.kill(now["pid"], signal.SIGTERM)
+            return int(now["pid"])
+        return None
+
+    pid = eventually(asked_to_end, "awake")
     if wait:
         eventually(lambda: system.service(service)["pid"] != pid, f"{service} is away")
