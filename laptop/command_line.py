@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import sys
 from dataclasses import replace
 from functools import partial
@@ -131,11 +132,13 @@ def _run(options: argparse.Namespace) -> None:
     system = _system(options)
     telemetry = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
     found = jaeger.found(free_ports=options.free_ports) if options.traces and not is_traced(telemetry) else None
+    data = options.data.resolve()
     run(
         replace(
             system,
+            status=system.status + ("" if data == system.data else _with_data(data)),
             manifests=tuple(path.resolve() for path in (*(options.manifests or system.manifests), *options.also)),
-            data=options.data.resolve(),
+            data=data,
             functions=(options.functions or system.functions).resolve(),
             ports=_ports(options.port),
             free_ports=options.free_ports,
@@ -149,6 +152,12 @@ def _run(options: argparse.Namespace) -> None:
             jaeger=found,
         )
     )
+
+
+def _with_data(folder: Path) -> str:
+    """What makes `make status` look into another folder, as a person pastes it into a shell."""
+    argument = f"--data {shlex.quote(str(folder))}"
+    return f" ARGS={shlex.quote(argument.replace('$', '$$'))}"
 
 
 def _status(options: argparse.Namespace) -> None:

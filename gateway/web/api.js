@@ -40,15 +40,22 @@ function functionOf(path) {
   return OWNERS.find(([pattern]) => pattern.test(path))?.[1] ?? "gateway";
 }
 
-let ahead = 0; // ms by which this machine's clock is ahead of the airline's
+let ahead = null; // ms by which this machine's clock is ahead of the airline's; null before the first answer
 const TOLERATED = 2000; // ms; an answer says its time in whole seconds, and was on its way
 
 // The airline's time, in ms since 1970: people's clocks may be wrong by hours.
-export const now = () => Date.now() - ahead;
+export const now = () => Date.now() - (ahead ?? 0);
+
+// The same where nothing may have been asked yet: then the gateway is, which wakes no function.
+export async function certainlyNow(options) {
+  if (ahead === null) await get("/healthz", options);
+  return now();
+}
 
 function compare(answer) {
   const found = Date.now() - Date.parse(answer.headers.get("date"));
-  if (Math.abs(found - ahead) > TOLERATED) ahead = found;
+  if (Math.abs(found - (ahead ?? 0)) > TOLERATED) ahead = found;
+  ahead ??= 0;
 }
 
 // One request. `onWaking` hears the function's name and true when the answer is late, and the name and false when it is there.

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -161,6 +162,28 @@ def test_a_saga_that_is_owed_something_for_long_is_listed_and_its_timeline_says_
         expect(screen.page.locator("[data-testid=delivery]:not([data-state=delivered])").first).to_contain_text(
             "charge-payment"
         )
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_what_is_owed_for_long_is_so_by_the_airlines_clock_whatever_the_browsers_says(
+    screen: Screen, hours: int
+) -> None:
+    screen.page.clock.install(time=datetime.now(UTC) + timedelta(hours=hours))
+    flight_id = screen.airline.add_flight(seats=5)
+    with stopped(screen.system, "decrease-seats"):
+        fresh, old = (screen.airline.place_reservation(flight_id, seats=2) for _ in range(2))
+        an_hour_ago = f"{datetime.now(UTC) - timedelta(minutes=61):%Y-%m-%d %H:%M:%S.%f}"
+        execute(screen, "reserve", "UPDATE reservations SET owed_since = ? WHERE id = ?", an_hour_ago, old)
+
+        screen.open("/ops/sagas?minutes=60")
+        expect(screen.find("stuck-saga").filter(has_text=old)).to_be_visible()
+        expect(screen.find("stuck-saga").filter(has_text=fresh)).to_have_count(0)
+
+        screen.open("/ops/checks")
+        screen.find("reconcile").click()
+        expect(screen.find("law-owed")).to_contain_text(old)
+        expect(screen.find("law-owed")).not_to_contain_text(fresh)
+        expect(screen.find("law-ends")).to_have_attribute("data-holds", "true")
 
 
 def test_a_timeline_shows_every_event_who_took_it_and_who_woke_for_it_or_ahead_of_it(

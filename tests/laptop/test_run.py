@@ -21,6 +21,7 @@ from testbed.running_system import ROOT, RunningSystem, eventually, running_syst
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SAMPLE = ("--manifests", str(FIXTURES / "manifests"), "--functions", str(FIXTURES / "functions"))
+OF_A_PERSON = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
 EVENTS = ("--manifests", str(FIXTURES / "events"))
 
 
@@ -196,6 +197,17 @@ def test_status_says_when_nothing_runs(tmp_path: Path) -> None:
     shown = status("--data", str(tmp_path))
     assert shown.returncode == 1
     assert "nothing runs" in shown.stderr
+
+
+def test_what_it_says_to_type_shows_who_is_awake_there_in_whatever_folder_the_data_are(tmp_path: Path) -> None:
+    with running_system(tmp_path / "it's here, $HOME", *SAMPLE) as system:
+        (command,) = [line.removeprefix("  See:    ") for line in system.said().splitlines() if "See:" in line]
+
+        shown = subprocess.run(
+            command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True, env=OF_A_PERSON
+        ).stdout
+
+        assert "single" in shown
 
 
 def run_to_its_end(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
 // Reads the books of all services, and believes only what is wrong at every look: what is under way breaks laws for a moment.
 
-import { behind, get } from "/api.js";
+import { behind, get, now } from "/api.js";
 import { OUTBOXES } from "/screens/ops/panel.js";
 import { judge, momentOf } from "/screens/ops/laws.js";
 
@@ -16,21 +16,21 @@ const COLLECTIONS = [
 // The books, what breaks a law at every look, and what looked different each time. `onProgress` hears how much was read.
 export async function reconcile(options, onProgress) {
   let books = await readAll(options, onProgress);
-  const suspects = judge(books, momentOf(Date.now()));
+  const suspects = judge(books, momentOf(now()));
   let left = suspects;
   for (let look = 1; look < LOOKS && left.length; look += 1) {
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
     books = await readAll(options, onProgress);
-    left = stillThere(left, judge(books, momentOf(Date.now())));
+    left = stillThere(left, judge(books, momentOf(now())));
   }
   return { books, broken: left.filter(({ moved }) => !moved), busy: left.filter(({ moved }) => moved), suspected: suspects.length };
 }
 
 // A dashboard lags a little: for a customer with much activity it is never quite right.
-function stillThere(before, now) {
+function stillThere(before, after) {
   const name = ({ law, subject }) => `${law} ${subject}`;
   const known = new Map(before.map((one) => [name(one), one]));
-  return now.filter((one) => known.has(name(one)))
+  return after.filter((one) => known.has(name(one)))
     .map((one) => ({ ...one, moved: one.law === "dashboard" && String(one.detail) !== String(known.get(name(one)).detail) }));
 }
 

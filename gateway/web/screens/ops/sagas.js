@@ -1,7 +1,7 @@
 // Sagas that are owed something for long, and the way to the timeline of any saga.
 
 import { html, nothing } from "/vendor/lit.js";
-import { behind, get } from "/api.js";
+import { behind, certainlyNow, get } from "/api.js";
 import { moment } from "/format.js";
 import { rows } from "/parts.js";
 import { t } from "/words.js";
@@ -17,7 +17,7 @@ export default function start({ main, query, go }) {
   const { draw, attempt, options, leave } = panel(main, "sagas", state, () => view());
 
   async function load(after) {
-    const owedBefore = new Date(Date.now() - minutes * 60_000).toISOString();
+    const owedBefore = new Date((await certainlyNow(options)) - minutes * 60_000).toISOString();
     const answer = await get(`/reservations?${new URLSearchParams({ owedBefore, sort: "createdAt", ...(after && { after }) })}`, options);
     state.stuck = [...(after ? state.stuck : []), ...answer._embedded.reservations];
     state.total = answer.page.totalElements;
