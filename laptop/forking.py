@@ -11,17 +11,23 @@ import json
 import os
 import socket
 import sys
+import time
 from asyncio import TimerHandle
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 
+from laptop.forkserver import FAILED
 from laptop.logs import say
 from laptop.process import LIFE, Child, Children, Program, descriptors, environment_of
 
-_TO_OPEN, _TO_FORK = 60.0, 5.0  # seconds of patience
+_TO_OPEN, _TO_FORK = 20.0, 2.0  # seconds of patience
 _LINGER = 10.0  # seconds after the last fork
+_PAUSE = 60.0  # seconds until another fork server is tried where one did not start
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _ANSWER = 64  # bytes
+_OF_A_START = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "GLIBC_")
+"""How variables begin that are read when a process starts, and not when its function does."""
 
 
 @dataclass
@@ -36,6 +42,7 @@ class Forks:
     _process: Child | None = None
     _control: socket.socket | None = None
     _end: TimerHandle | None = None
+    _not_before: float = 0.0
     _outdated: bool = False
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -50,8 +57,7 @@ class Forks:
             if self._end:
                 self._end.cancel()
             try:
-                if self.server and (self._outdated or not self.pid):
-                    await self._open(self.server)
+                await self._open()
                 # nothing is awaited from here on: whoever is cancelled leaves no process that nobody knows
                 return self._fork(program, listener) or self.children.start(program, listener)
             finally:
@@ -59,62 +65,73 @@ class Forks:
 
     def forget(self) -> None:
         """What the fork server has imported was changed: the next function comes from a new one."""
-        self._outdated = True
+        self._outdated, self._not_before = True, 0.0
 
-    async def _open(self, program: Program) -> None:
+    async def _open(self) -> None:
+        """Starts a fork server, unless there is one that can be used, or one has failed a moment ago."""
+        if self.server is None or time.monotonic() < self._not_before or (self.pid and not self._outdated):
+            return
         self._close()
-        self._outdated = False
         if not _is_subreaper():
             self.server = None
             return
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = self.children.start(program, theirs)
-        self._control.setblocking(False)
+        self._outdated, failed_before = False, bool(self._not_before)
         try:
-            async with asyncio.timeout(_TO_OPEN):
-                ready = await asyncio.get_running_loop().sock_recv(self._control, _ANSWER)
-        except TimeoutError:
-            ready = b""
+            ready = await self._is_ready(self.server)
+        except OSError:
+            ready = False
         except BaseException:
             self._close()
             raise
+        self._not_before = 0.0 if ready else time.monotonic() + _PAUSE
+        if ready:
+            return
+        self._close()
+        if not failed_before:
+            say("laptop", f"no function can be forked, so each imports everything itself; see {self.server.output}")
+
+    async def _is_ready(self, program: Program) -> bool:
+        """Whether it has started, and has imported what functions share. Raises OSError and TimeoutError."""
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = self.children.start(program, theirs)
+        self._process.exited.add_done_callback(lambda _: self.changed())
+        self._control.setblocking(False)
+        async with asyncio.timeout(_TO_OPEN):
+            ready = await asyncio.get_running_loop().sock_recv(self._control, _ANSWER)
         self._control.settimeout(_TO_FORK)
-        if not ready:
-            say("laptop", f"no function can be forked, so each imports everything itself; see {program.output}")
-            self._process.kill()
-            self._close()
-            self.server = None
+        return bool(ready)
 
     def _fork(self, program: Program, listener: socket.socket) -> Child | None:
-        """None where there is no fork server. Raises OSError where the machine gives no process."""
-        if not self._control:
+        """None where it cannot be forked. Raises OSError."""
+        if not (self._control and self.server and _of_a_start(program) == _of_a_start(self.server)):
             return None
-        with descriptors(program, listener, self.children.run) as sources:
-            said = self._ask(self._control, _job(program, listener, list(sources)), list(sources.values()))
-        if not said:
-            return None
-        pid = int(said)
-        if pid < 0:
-            raise OSError(-pid, os.strerror(-pid))
-        return self.children.adopt(program.name, pid)
+        begin, known = os.pipe()
+        with closing(os.fdopen(known, "wb", buffering=0)) as begins, closing(os.fdopen(begin, "rb")):
+            with descriptors(program, listener, self.children.run) as sources:
+                answer = self._ask(self._control, _job(program, listener, list(sources)), [*sources.values(), begin])
+            pid = int(answer or FAILED)
+            if pid == FAILED:
+                return None
+            child = self.children.adopt(program.name, pid)
+            begins.write(b".")
+            return child
 
     def _ask(self, control: socket.socket, packet: bytes, sources: list[int]) -> bytes:
         """The answer; nothing where the fork server has ended, or hangs and is ended."""
         try:
             socket.send_fds(control, [packet], sources)
             return control.recv(_ANSWER)
-        except TimeoutError:
-            if self._process:
-                self._process.kill()
-            return _rest(control)
-        except OSError:  # it has ended
+        except OSError:
+            self._close()
             return b""
 
     def _close(self) -> None:
-        """The fork server ends when its socket does."""
+        """The fork server ends when its socket does, and at once where it hangs."""
         if self._control:
             self._control.close()
+        if self._process:
+            self._process.kill()
         self._control = self._process = None
         self.changed()
 
@@ -133,12 +150,8 @@ def _job(program: Program, listener: socket.socket, numbers: list[int]) -> bytes
     return json.dumps(job).encode()
 
 
-def _rest(control: socket.socket) -> bytes:
-    """What one that was killed had still said."""
-    try:
-        return control.recv(_ANSWER)
-    except OSError:
-        return b""
+def _of_a_start(program: Program) -> dict[str, str]:
+    return {name: value for name, value in program.environment.items() if name.startswith(_OF_A_START)}
 
 
 def _is_subreaper() -> bool:

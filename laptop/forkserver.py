@@ -8,8 +8,9 @@ Only packages and the kit are shared. The system's own code and a function's fol
 the kit has changed, the supervisor starts another fork server, so a changed file is what the next start runs.
 
 The supervisor sends a packet for each function (JSON, with its descriptors), and gets one back: the id of the process,
-or minus the errno. The end of that socket is the end of this process. It has one thread, or a fork would copy locks
-that nobody can open.
+or FAILED. A function begins when the supervisor, who knows it now, writes to the pipe that came last with the packet;
+it ends where that pipe is closed, as when this process was killed before it could answer. The end of the socket is the
+end of this process. It has one thread, or a fork would copy locks that nobody can open.
 """
 
 import gc
@@ -19,13 +20,15 @@ import os
 import runpy
 import socket
 import sys
+import time
 from contextlib import closing, suppress
-from errno import EAGAIN
 from pathlib import Path
 from typing import Any
 
 CONTROL = 3
 READY = b"ready"
+FAILED = -1
+"""In the place of a process id: the machine gives no process."""
 SHARED = (
     "choreography.framework",
     "choreography.outbox",
@@ -53,33 +56,37 @@ def main() -> None:
     for module in SHARED:
         importlib.import_module(module)
     gc.freeze()  # a collection writes into each object that it looks at, and so would copy its page
-    control = socket.socket(fileno=CONTROL)
-    control.send(READY)
-    while (packet := socket.recv_fds(control, _LARGEST, _MOST))[0]:
-        job, descriptors = json.loads(packet[0]), packet[1]
-        pid = _fork()
-        if pid == 0:
-            control.detach()
-            _become(job, descriptors)
-            return
-        for descriptor in descriptors:
-            os.close(descriptor)
-        control.send(str(pid).encode())
+    if forked := _serve(socket.socket(fileno=CONTROL)):
+        _become(*forked)
+
+
+def _serve(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """In a function: what it is to be, and its descriptors. None where the supervisor has ended."""
+    with control, suppress(BrokenPipeError):
+        control.send(READY)
+        while (packet := socket.recv_fds(control, _LARGEST, _MOST))[0]:
+            pid = _fork()
+            if pid == 0:
+                return json.loads(packet[0]), packet[1]
+            for descriptor in packet[1]:
+                os.close(descriptor)
+            control.send(str(pid).encode())
+    return None
 
 
 def _fork() -> int:
-    """Twice, so that the supervisor becomes the parent (it is a subreaper). The process id, 0 there, or minus errno."""
+    """Twice, so that the supervisor becomes the parent (it is a subreaper). The process id, 0 there, or FAILED."""
     reading, writing = os.pipe()
     with closing(os.fdopen(reading, "rb")) as answer:
         try:
             middle = os.fork()
-        except OSError as error:
+        except OSError:
             os.close(writing)
-            return -(error.errno or EAGAIN)
+            return FAILED
         if middle:
             os.close(writing)
             os.waitpid(middle, 0)  # from then on the supervisor can wait for the function
-            return int(answer.read() or -EAGAIN)
+            return int(answer.read() or FAILED)
         pid = _grandchild(writing)
     os.close(writing)
     return pid
@@ -91,8 +98,8 @@ def _grandchild(writing: int) -> int:
         pid = os.fork()
         if pid:
             os.setpgid(pid, pid)  # before anybody knows the id, and sends a signal to the group
-    except OSError as error:
-        pid = -(error.errno or EAGAIN)
+    except OSError:
+        pid = FAILED
     if pid:
         os.write(writing, str(pid).encode())
         os._exit(0)
@@ -100,7 +107,11 @@ def _grandchild(writing: int) -> int:
 
 
 def _become(job: dict[str, Any], descriptors: list[int]) -> None:
-    """The function itself, as `python -m` would have started it."""
+    """The function itself, as `python -m` would have started it, once the supervisor knows it."""
+    begin = descriptors.pop()
+    if not os.read(begin, 1):
+        return
+    os.close(begin)
     for source, target in zip(descriptors, job["numbers"], strict=True):
         os.dup2(source, target)  # the sources are above: whatever is below 5 was taken from the beginning
         os.close(source)
@@ -109,6 +120,7 @@ def _become(job: dict[str, Any], descriptors: list[int]) -> None:
     os.nice(job["niceness"])
     os.environ.clear()
     os.environ.update(job["environment"], PWD=job["folder"], LISTEN_PID=str(os.getpid()))
+    time.tzset()
     with suppress(OSError):  # a name for ps and top, where there is /proc
         Path("/proc/self/comm").write_text(job["name"][:_LONGEST_NAME], "utf-8")
     importlib.invalidate_caches()

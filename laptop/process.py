@@ -12,7 +12,7 @@ import resource
 import signal
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,12 +102,11 @@ class Children:
         return child
 
     def reap(self) -> None:
-        """Settles `exited` of every child that has ended."""
-        for pid, child in list(self.alive.items()):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                del self.alive[pid]
-                child.exited.set_result(os.waitstatus_to_exitcode(status))
+        """Settles `exited` of every child that has ended. What others have left to this process goes as well."""
+        with suppress(ChildProcessError):  # there is none
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if child := self.alive.pop(ended[0], None):
+                    child.exited.set_result(os.waitstatus_to_exitcode(ended[1]))
 
     async def end(self, names: set[str], grace: float) -> None:
         """Ends the named children at the same time."""

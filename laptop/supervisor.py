@@ -267,11 +267,11 @@ def _look_at_sources(this: Run) -> None:
     changed = this.sources.changes()
     if not changed:
         return
+    if any(path.is_relative_to(folder) for path in changed for folder in this.options.code):
+        this.forks.forget()
     if wrong := list(mistakes(changed)):
         say("laptop", f"not run yet: {'; '.join(wrong)}. What is awake goes on as it was")
         return
-    if any(path.is_relative_to(folder) for path in changed for folder in this.options.code):
-        this.forks.forget()
     for function in this.system.functions:
         own = this.options.functions / function.folder
         if any(path.is_relative_to(folder) for path in changed for folder in (own, *this.options.code)):
