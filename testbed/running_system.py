@@ -73,6 +73,15 @@ class RunningSystem:
         """Waits until a Service is asleep, awake, ..."""
         eventually(lambda: self.service(service)["state"] == state, f"{service} is {state}", within)
 
+    def process_of(self, service: str) -> int:
+        """The process of a Service that was just called: it answers before state.json knows of it."""
+
+        def found() -> int:
+            now = self.service(service)
+            return int(now["pid"]) if now["state"] == "awake" and _is_alive(now["pid"]) else 0
+
+        return eventually(found, f"{service} is awake")
+
     def put_to_sleep(self, service: str, within: float = 90.0) -> None:
         """Ends a function as the runtime does after a quiet window, once its calls are finished."""
         ended: set[int] = set()
@@ -101,6 +110,14 @@ class RunningSystem:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(timeout=20)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def between_ticks(system: RunningSystem, look: Callable[[], Found]) -> Found:

@@ -134,7 +134,7 @@ def watched(page: Page, system: RunningSystem) -> Screen:
 def stopped(system: RunningSystem, function: str) -> Iterator[None]:
     """The function is there and answers nothing until it is let go on."""
     requests.get(f"{system.url(function)}/healthz", timeout=60)  # a sleeping one has no process yet
-    process = psutil.Process(int(system.service(function)["pid"]))
+    process = psutil.Process(system.process_of(function))
     family = [process, *process.children(recursive=True)]
     for one in family:
         one.send_signal(signal.SIGSTOP)
