@@ -20,7 +20,7 @@ from laptop.runtime import RuntimeFolder
 from laptop.sources import Sources
 from laptop.state import write_state
 
-STATE_DELAY = 0.05  # seconds; changes that come together are written together
+STATE_DELAY = 0.01  # seconds; changes that come together are written together
 STATE_AGAIN = 2.0  # seconds until a state that could not be written is tried again
 
 

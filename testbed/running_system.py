@@ -82,6 +82,13 @@ class RunningSystem:
 
         return eventually(found, f"{service} is awake")
 
+    def end_fork_server(self) -> None:
+        """The next function takes as long as the first one of a wave, so that somebody can see it wake."""
+        if pid := self.state["forkServerPid"]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            eventually(lambda: self.state["forkServerPid"] != pid, "the fork server is gone")
+
     def put_to_sleep(self, service: str, within: float = 90.0) -> None:
         """Ends a function as the runtime does after a quiet window, once its calls are finished."""
         ended: set[int] = set()

@@ -55,6 +55,7 @@ def test_a_function_is_seen_asleep_waking_and_awake(screen: Screen) -> None:
     node = screen.page.locator(function("payment"))
     expect(node).to_have_attribute("data-state", "asleep")
     screen.page.evaluate(REMEMBER, [function("payment"), "data-state"])
+    screen.system.end_fork_server()
 
     requests.get(f"{screen.system.gateway}/payments", timeout=60).raise_for_status()
 

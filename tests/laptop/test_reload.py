@@ -71,6 +71,7 @@ def test_an_awake_function_begins_again_with_a_changed_file_and_no_call_fails(ed
     assert set(codes) == {200}
     said = edited.system.said()
     assert re.search(r"changed: \S+/sample/main\.py; the next call runs it, and .*\breport begin again", said)
+    edited.system.process_of("report")
     assert edited.system.service("report")["starts"] == 2
 
 
