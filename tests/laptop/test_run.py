@@ -89,11 +89,12 @@ def test_leftovers_without_a_guard_are_ended_at_the_next_start_or_by_clean(tmp_p
 
 def test_clean_removes_nothing_of_a_run_that_is_alive(tmp_path: Path) -> None:
     with running_system(tmp_path, *SAMPLE) as system:
+        address = system.url("single")
         (tmp_path / "state.json").unlink()
         refused = clean(tmp_path)
         assert refused.returncode == 1
         assert f"in use by a run that is alive (process {system.process.pid})" in refused.stderr
-        assert requests.get(system.url("single"), timeout=30).ok
+        assert requests.get(address, timeout=30).ok
 
 
 def gone(folder: Path) -> bool:
