@@ -22,9 +22,9 @@ from laptop.systems import ROOT
 # (sd_listen_fds(3): descriptor 3 and up).
 # PWD keeps the name by which a program's folder was entered.
 _BECOME = 'echo $$ >&4; cd -- "$1" && shift && PWD=$PWD LISTEN_PID=$$ exec "$@"'
-LISTENER, LIFE = 3, 4
-"""The numbers that a child knows its listening socket and its lock by."""
-_FIRST_FREE = 10
+LIFE = 4
+"""The number that a child knows its lock by."""
+_LISTENER, _FIRST_FREE = 3, 10
 _OPEN_FILES = 4096  # of every child: a burst needs more than the 256 that macOS starts with
 
 
@@ -145,7 +145,7 @@ def descriptors(program: Program, listener: socket.socket | None, run: Path) -> 
         opened.callback(os.close, life)
         found = {LIFE: passed(life), 1: passed(output), 2: passed(output)}
         if listener:
-            found[LISTENER] = passed(listener.fileno())
+            found[_LISTENER] = passed(listener.fileno())
         yield found
 
 

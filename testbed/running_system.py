@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,7 +79,7 @@ class RunningSystem:
 
         def found() -> int:
             now = self.service(service)
-            return int(now["pid"]) if now["state"] == "awake" and _is_alive(now["pid"]) else 0
+            return int(now["pid"]) if now["state"] == "awake" and psutil.pid_exists(now["pid"]) else 0
 
         return eventually(found, f"{service} is awake")
 
@@ -117,14 +118,6 @@ class RunningSystem:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(timeout=20)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def between_ticks(system: RunningSystem, look: Callable[[], Found]) -> Found:

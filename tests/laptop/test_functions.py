@@ -171,16 +171,8 @@ def test_a_kept_alive_connection_is_answered_while_its_function_is_put_to_sleep(
 
 
 def put_to_sleep(system: RunningSystem, service: str, *, wait: bool = True) -> None:
-    def asked_to_end() -> int | None:
-        """The process, None where there is none: what is written down may be of a moment ago."""
-        now = system.service(service)
-        if now["state"] != "awake":
-            return None
-        with suppress(ProcessLookupError):
-            os.kill(now["pid"], signal.SIGTERM)
-            return int(now["pid"])
-        return None
-
-    pid = eventually(asked_to_end, "awake")
+    pid = system.process_of(service)
+    with suppress(ProcessLookupError):  # it has ended this moment
+        os.kill(pid, signal.SIGTERM)
     if wait:
         eventually(lambda: system.service(service)["pid"] != pid, f"{service} is away")

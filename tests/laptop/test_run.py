@@ -25,14 +25,6 @@ OF_A_PERSON = {name: value for name, value in os.environ.items() if not name.sta
 EVENTS = ("--manifests", str(FIXTURES / "events"))
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything(tmp_path: Path, number: signal.Signals) -> None:
     with running_system(tmp_path, *SAMPLE, *EVENTS) as system:
@@ -41,7 +33,7 @@ def test_a_signal_ends_everything(tmp_path: Path, number: signal.Signals) -> Non
         state = system.state
         pids = [state["brokerPid"], *(service["pid"] for service in state["services"].values() if service["pid"])]
         assert system.end(number) == 0
-    assert [pid for pid in pids if is_alive(pid)] == []
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
     assert not (tmp_path / "state.json").exists()
 
 
@@ -64,7 +56,7 @@ def test_what_a_killed_supervisor_leaves_behind_ends_with_it(tmp_path: Path) -> 
         system.await_state("single", "awake")
         left = [system.service("single")["pid"], system.state["brokerPid"]]
         system.end(signal.SIGKILL)
-        eventually(lambda: not any(map(is_alive, left)), "the strays are gone")
+        eventually(lambda: not any(map(psutil.pid_exists, left)), "the strays are gone")
         eventually(lambda: not (tmp_path / "state.json").exists(), "no call goes to the dead one")
         assert re.search(r"was killed; ended what it left: .*\bbroker\b.*\bsingle\b", system.said())
 
@@ -75,7 +67,7 @@ def test_leftovers_without_a_guard_are_ended_at_the_next_start_or_by_clean(tmp_p
         left = system.state["brokerPid"]
         os.kill(guard_of(system), signal.SIGKILL)
         system.end(signal.SIGKILL)
-    assert is_alive(left)
+    assert psutil.pid_exists(left)
     if ending == "run":
         with running_system(tmp_path, *SAMPLE, *EVENTS) as system:
             assert "ended broker, left over" in system.said()
@@ -84,7 +76,7 @@ def test_leftovers_without_a_guard_are_ended_at_the_next_start_or_by_clean(tmp_p
         assert cleaned.returncode == 0, cleaned.stderr
         assert "ended broker, left over" in cleaned.stderr
         assert not tmp_path.exists()
-    eventually(lambda: not is_alive(left), "the stray is gone")
+    eventually(lambda: not psutil.pid_exists(left), "the stray is gone")
 
 
 def test_clean_removes_nothing_of_a_run_that_is_alive(tmp_path: Path) -> None:
