@@ -1,19 +1,15 @@
 """Answers that a function does not give itself are ours in form as well, and a function is called without a detour.
 
-functions-framework loads main.py inside its own Flask application, which answers some paths itself; gunicorn answers
-what it cannot read as a request.
+functions-framework loads main.py inside its own Flask application, which answers some paths itself.
 """
 
 import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from http import HTTPStatus
-from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, current_app, has_app_context
-from gunicorn import util
-from gunicorn.http.errors import ParseException
+from httptools import HttpParserError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -29,19 +25,11 @@ OF_THE_FRAMEWORK = ("/robots.txt", "/favicon.ico")
 
 def host() -> None:
     """To be called while functions-framework loads main.py."""
-    util.write_error = refuse  # gunicorn calls it by this name; its own writes an HTML page
     if has_app_context():
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         app.register_error_handler(HTTPException, problems.refused_by_flask)
         app.register_error_handler(Exception, problems.crash)
         app.wsgi_app = _past_the_routing(app)  # type: ignore[method-assign, assignment]
-
-
-def refuse(connection: socket, status: int, reason: str, detail: str) -> None:
-    """Answers a request that gunicorn cannot read, which then closes the connection (gunicorn/workers/base.py)."""
-    body = problems.problem(HTTPStatus(status), detail or reason).get_data()
-    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {problems.PROBLEM_JSON}\r\n"
-    util.write_nonblock(connection, f"{head}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body)
 
 
 def _past_the_routing(app: Flask) -> "WSGIApplication":
@@ -80,7 +68,7 @@ def _answer(app: Flask, request: Request) -> Response:
 
 def _read_the_rest(environ: "WSGIEnvironment") -> None:
     # what is left unread resets the connection, maybe before its other end has read the answer
-    with suppress(OSError, ParseException):  # the answer stays as it is, and the connection ends with it
+    with suppress(OSError, HttpParserError):  # the answer stays as it is, and the connection ends with it
         while environ["wsgi.input"].read(CHUNK):
             pass
 

@@ -35,12 +35,11 @@ SHARED = (
     "choreography.policy",
     "choreography.serving",
     "choreography.web",
+    "choreography.worker",
     "functions_framework._cli",
     "functions_framework._http.gunicorn",
     "gunicorn.arbiter",
     "gunicorn.systemd",
-    "gunicorn.workers.gthread",
-    "gunicorn.workers.sync",
     "sqlalchemy.dialects.sqlite",
     "sqlalchemy.orm",
 )

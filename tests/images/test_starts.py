@@ -15,7 +15,7 @@ from testbed.project import function_folders, targets
 pytestmark = pytest.mark.timeout(600)  # the first one installs
 TARGETS = [(folder, target) for folder in function_folders() for target in targets(folder)]
 FRAMEWORK = {"functions_framework", "google", "flask", "werkzeug", "jinja2", "markupsafe", "itsdangerous", "blinker"}
-FRAMEWORK |= {"click", "gunicorn", "packaging", "cloudevents", "deprecation"}
+FRAMEWORK |= {"click", "gunicorn", "httptools", "packaging", "cloudevents", "deprecation"}
 NEEDED = FRAMEWORK | {"sqlalchemy", "typing_extensions"}
 """Of all that is installed in an image. Of a driver there is none here, as SQLite needs none."""
 DIALECTS = {"sqlalchemy.dialects.mysql", "sqlalchemy.dialects.sqlite"}

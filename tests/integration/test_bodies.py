@@ -12,7 +12,7 @@ each_way = pytest.mark.parametrize(
 
 
 class Fails:
-    """The body as gunicorn hands it over, whose NoMoreData is an OSError and whose InvalidChunkSize is not."""
+    """The body of a sender who has left, or fell silent (an OSError), or of one whose chunks are malformed."""
 
     def __init__(self, error: Exception) -> None:
         self.error, self.times_asked = error, 0

@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,3 +63,15 @@ def test_whoever_holds_the_only_thread_for_too_long_ends_the_process_and_the_log
     log = (tmp_path / "log").read_text()
     assert "bodies.py" in log
     assert "a request took longer than 4 s (CLOUD_RUN_TIMEOUT_SECONDS): this process ends" in log
+
+
+def test_one_thread_that_is_free_keeps_the_process_and_when_none_is_it_ends(tmp_path: Path) -> None:
+    with served(FLIGHTS, "decrease_seats", 2, tmp_path, CLOUD_RUN_TIMEOUT_SECONDS="2") as (process, port):
+        begun = time.monotonic()
+        with call_at_hand(port) as patient:
+            eventually(lambda: whole_answer(port, PROBE) and time.monotonic() > begun + 5, "the other one answers", 20)
+            assert process.poll() is None
+            patient.sendall(b"{}")
+            assert rest_of(patient).startswith(b"HTTP/1.1 415 ")
+        with call_at_hand(port), call_at_hand(port):
+            assert process.wait(60) == 1

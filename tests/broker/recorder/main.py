@@ -24,7 +24,7 @@ import functions_framework
 
 from choreography import attributes, serving
 
-serving.close_after_each_answer()
+serving.read_by_our_worker()
 
 _deliveries: dict[str, list[dict[str, Any]]] = defaultdict(list)
 _changed = threading.Condition()

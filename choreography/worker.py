@@ -1,0 +1,113 @@
+"""gunicorn's worker of our functions: THREADS threads, each of which takes a connection, answers it, and closes it.
+
+gunicorn's own workers read a request in Python, by some 400 function calls, and with several threads hand it from one
+thread to another and back. That was a third of a saga's CPU.
+"""
+
+import faulthandler
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+
+from gunicorn.workers import base
+
+from choreography import logs, one_request
+from choreography.logs import log
+
+PATIENCE = 10
+"""Seconds of silence in the middle of a request, and of an answer that nobody takes."""
+LOOK_EVERY = 1.0
+"""Seconds after which the main thread is back, if no signal calls it."""
+
+
+class Worker(base.Worker):  # type: ignore[misc]
+    """Serves until SIGTERM, and then finishes the calls that it has begun.
+
+    Where each thread has been held by its call for longer than `timeout` (CLOUD_RUN_TIMEOUT_SECONDS), the process ends.
+    """
+
+    def run(self) -> None:
+        self._held_since: list[float | None] = [None] * self.cfg.threads
+        self._end_of_all, end = os.pipe()
+        about = {listener.fileno(): (listener, _prepared(listener)) for listener in self.sockets}
+        threads = [
+            threading.Thread(target=self._serve, args=(number, about), name=f"call-{number}", daemon=True)
+            for number in range(self.cfg.threads)
+        ]
+        for thread in threads:
+            thread.start()
+        while self.alive and self._has_its_parent():
+            self.notify()
+            self._wait_for_a_signal()
+            self._end_if_held()
+        os.close(end)
+        deadline = time.monotonic() + self.cfg.graceful_timeout
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _has_its_parent(self) -> bool:
+        """Whoever started a function that is one process may end before it; workers end with their arbiter."""
+        return bool(self.cfg.workers == 1 or self.ppid == os.getppid())
+
+    def _wait_for_a_signal(self) -> None:
+        if select.select([self.PIPE[0]], [], [], LOOK_EVERY)[0]:
+            os.read(self.PIPE[0], 64)
+
+    def _end_if_held(self) -> None:
+        patience = self.cfg.timeout
+        since = [moment for moment in self._held_since if moment is not None]
+        if not patience or len(since) < len(self._held_since) or time.monotonic() - max(since) < patience:
+            return
+        faulthandler.dump_traceback()
+        logs.configure()
+        log.critical("a request took longer than %g s (CLOUD_RUN_TIMEOUT_SECONDS): this process ends", patience)
+        os._exit(1)  # whatever holds it does not let it end in order; what was not committed has not happened
+
+    def _serve(self, number: int, about: dict[int, tuple[socket.socket, dict[str, object]]]) -> None:
+        arrivals = _arrivals([*about], self._end_of_all)
+        while self.alive:
+            for ready, _ in arrivals.poll():
+                if ready in about and self.alive:
+                    self._take(number, *about[ready])
+
+    def _take(self, number: int, listener: socket.socket, about: dict[str, object]) -> None:
+        try:
+            connection, peer = listener.accept()
+        except OSError:  # another process took it, or its other end has left
+            return
+        self._held_since[number] = time.monotonic()
+        connection.setblocking(True)
+        one_request.serve(connection, {**about, **_peer(peer)}, self.wsgi)
+        self._held_since[number] = None
+
+
+def _prepared(listener: socket.socket) -> dict[str, object]:
+    """Connections inherit their patience from the socket that they come by."""
+    listener.setblocking(False)
+    for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        listener.setsockopt(socket.SOL_SOCKET, direction, struct.pack("@ll", PATIENCE, 0))
+    return one_request.environment(listener)
+
+
+def _peer(address: object) -> dict[str, object]:
+    return {"REMOTE_ADDR": address[0], "REMOTE_PORT": str(address[1])} if isinstance(address, tuple) else {}
+
+
+def _arrivals(listeners: list[int], end: int) -> "select.epoll | select.poll":
+    """What says where a connection has arrived, to one of the threads, and that all is over, to all of them.
+
+    Linux wakes the first thread that is free, whose caches and connections are warm. Elsewhere all of them wake, and
+    one takes it.
+    """
+    if sys.platform == "linux":
+        arrivals, flags = select.epoll(), select.EPOLLIN | select.EPOLLEXCLUSIVE
+    else:
+        arrivals, flags = select.poll(), select.POLLIN
+    for listener in listeners:
+        arrivals.register(listener, flags)
+    arrivals.register(end, select.POLLIN)
+    return arrivals
