@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _CHUNK = 65_536
+_PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)  # to join flags of an enum takes as long as to ask
 _LINGER, _MOST_DRAINED = 2.0, 65_536  # seconds, bytes
 
 
@@ -73,7 +74,7 @@ def _close(connection: socket.socket) -> None:
     then is it waited for (RFC 9112, section 9.6).
     """
     with connection, suppress(OSError):
-        if connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+        if connection.recv(1, _PEEK):
             _drain(connection, time.monotonic() + _LINGER)
 
 

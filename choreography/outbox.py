@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import Connection, Engine
 
 from choreography import backlog, clock, events, ingress, origins, store, tracing, wire
 from choreography.backlog import COUNT_AND_OLDEST, Rounds
@@ -36,7 +36,7 @@ PATIENT = (2.0, 5.0)
 LEFT_BEHIND = timedelta(seconds=5)
 """What is older than this was not left by a request that is still at work."""
 
-_relays: dict[tuple[URL, str], Relay] = {}
+_relays: dict[tuple[Engine, str], Relay] = {}
 _making = threading.Lock()
 
 
@@ -233,7 +233,8 @@ def _look_once(relay: Relay, there: Engine) -> None:
 def _relay(there: Engine, sink: str) -> Relay:
     """One in a process: there is one outbox and one broker."""
     with _making:
-        if (there.url, sink) not in _relays:
-            _relays[there.url, sink] = Relay(Rounds(there, _put(sink), _sent.rows), max(1, settings().threads - 1))
-            atexit.register(_relays[there.url, sink].end)
-        return _relays[there.url, sink]
+        relay = _relays.get((there, sink))
+        if relay is None:
+            relay = _relays[there, sink] = Relay(Rounds(there, _put(sink), _sent.rows), max(1, settings().threads - 1))
+            atexit.register(relay.end)
+        return relay

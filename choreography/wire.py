@@ -216,8 +216,8 @@ def pack(event: CloudEvent) -> bytes:
     return json.dumps(event).encode()
 
 
-def message(event: CloudEvent) -> tuple[dict[str, str], bytes]:
-    """The headers and the body that bring an event through any broker as it is.
+def message(event: CloudEvent, packed: bytes = b"") -> tuple[dict[str, str], bytes]:
+    """The headers and the body that bring an event through any broker as it is. `packed`: where `pack` has made it.
 
     Structured, unless an attribute has characters that a header must encode. Knative's Kafka broker writes those of a
     structured event into the headers of the delivery unencoded, which loses them, but passes on what is encoded.
@@ -229,14 +229,14 @@ def message(event: CloudEvent) -> tuple[dict[str, str], bytes]:
         if name not in _NO_HEADERS
     }
     if content_type == JSON and attributes.are_plain(texts.values()):  # as nearly all are
-        return {"Content-Type": CLOUD_EVENT_JSON}, pack(event)
+        return {"Content-Type": CLOUD_EVENT_JSON}, packed or pack(event)
     try:
         headers = {f"ce-{name}": attributes.encoded(text) for name, text in texts.items()}
         content_type.encode("ascii")
     except UnicodeEncodeError:  # only JSON has a way to write half a surrogate pair
-        return {"Content-Type": CLOUD_EVENT_JSON}, pack(event)
+        return {"Content-Type": CLOUD_EVENT_JSON}, packed or pack(event)
     if list(headers.values()) == list(texts.values()) or not content_type.isprintable():
-        return {"Content-Type": CLOUD_EVENT_JSON}, pack(event)
+        return {"Content-Type": CLOUD_EVENT_JSON}, packed or pack(event)
     return headers | ({"Content-Type": content_type} if content_type else {}), _content(event, content_type)
 
 

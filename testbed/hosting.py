@@ -23,7 +23,7 @@ from sqlalchemy import URL
 from werkzeug.test import Client, TestResponse
 
 from airline.settings import settings
-from choreography import ahead, connections, ingress, issuer, logs, migrations, outbox, store, tracing
+from choreography import ahead, connections, issuer, logs, migrations, outbox, posting, store, tracing
 from choreography.settings import settings as kit_settings
 from testbed.policies import housekeeping
 from testbed.project import folders_of_the_saga, targets
@@ -64,7 +64,7 @@ def forget() -> None:
     ahead._process.said_at = None
     tracing._process.asked = tracing._process.traces = False
     connections._at.clear()
-    for cached in (settings, kit_settings, connections.engine, logs.configure, ingress._broker, issuer.known):
+    for cached in (settings, kit_settings, connections.engine, logs.configure, posting._address, issuer.known):
         cached.cache_clear()
 
 
