@@ -1,4 +1,4 @@
-"""The body of a request, which may not come: gunicorn takes it from the connection only when it is asked for.
+"""The body of a request, which may not come: it is taken from the connection only when it is asked for.
 
 functions-framework asks once more after the answer is made; a body that failed must not fail, or be waited for, again.
 """
@@ -35,7 +35,7 @@ def guard(request: Request) -> None:
 
 def whole(request: Request) -> bytes:
     """All of it. Raises BrokenOff, Malformed, Unsupported, and TooLarge where there is a bound."""
-    return _complete(request, request.get_data)
+    return _complete(request, lambda: _bounded(request))
 
 
 def of_an_event(request: Request) -> bytes:
@@ -53,22 +53,23 @@ def _complete(request: Request, read: Callable[[], bytes]) -> bytes:
         raise Unsupported(f"A body with Content-Encoding {encoding} is not read here; send it unencoded.")
     try:
         content = read()
-        _refuse_the_rest(request, content)
     except RequestEntityTooLarge as error:
         raise TooLarge(f"The body of a request may have at most {request.max_content_length} bytes here.") from error
     except (ClientDisconnected, OSError) as error:
         raise BrokenOff("This request ended, or stopped, before all of it had arrived.") from error
     except Exception as error:  # of the server's own classes: malformed chunks, bad trailers
         raise Malformed(f"The body of this request is broken: {error}") from error
-    if len(content) < _announced(request):  # gunicorn ends it where the sender left
+    if len(content) < _announced(request):  # of the test client of Flask
         raise BrokenOff("This request ended before all of it had arrived.")
     return content
 
 
-def _refuse_the_rest(request: Request, content: bytes) -> None:
-    """werkzeug ends a body that does not say its length at the bound, and what came so far can be whole JSON."""
+def _bounded(request: Request) -> bytes:
+    # werkzeug ends a body that does not say its length at the bound, and what came so far can be whole JSON
+    content = request.get_data()
     if content and len(content) == request.max_content_length and request.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
+    return content
 
 
 def _announced(request: Request) -> int:

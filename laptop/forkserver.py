@@ -41,7 +41,6 @@ SHARED = (
     "gunicorn.arbiter",
     "gunicorn.systemd",
     "sqlalchemy.dialects.sqlite",
-    "sqlalchemy.orm",
 )
 """What every function imports, with what these import."""
 _LARGEST = 1 << 20  # bytes of a packet

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse, create_environ
 
 from airline.events import AIRLINE, Paid, ReservationConfirmed
 from airline.values import ReservationId
-from choreography import policy
+from choreography import logs, policy
 from testbed.hosting import FOLDER_OF, HostedAirline
 from testbed.project import functions, wiring
 from testbed.recording_broker import RecordingBroker
@@ -219,7 +219,12 @@ def hears_nobody_knows_what(heard: "NobodyImportedThis", transaction: Connection
 
 
 @pytest.mark.parametrize("rule", [hears_a_stranger, hears_nobody_knows_what])
-def test_a_policy_that_can_never_be_ready_says_in_the_log_where(rule: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_policy_that_can_never_be_ready_says_in_the_log_where(
+    rule: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.configure()
+    monkeypatch.setattr(logs.log, "handlers", [caplog.handler])
+
     answer = policy.reply(Request(create_environ()), rule, "/airline/x")
 
     assert (answer.status_code, answer.content_type) == (500, "application/problem+json")

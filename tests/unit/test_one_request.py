@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from choreography import one_request
+from choreography import logs, one_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -212,8 +212,11 @@ def test_a_stream_that_fails_midway_is_not_ended_as_if_it_were_whole() -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError("out of fuel"), SystemExit(3)])
 def test_a_function_that_fails_is_answered_for_and_the_log_says_why(
-    error: BaseException, caplog: pytest.LogCaptureFixture
+    error: BaseException, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    logs.configure()
+    monkeypatch.setattr(logs.log, "handlers", [caplog.handler])
+
     def application(*_: object) -> Iterable[bytes]:
         raise error
 
