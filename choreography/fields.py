@@ -197,6 +197,7 @@ _BARE: dict[object, Reader[Any]] = {
 """Of a type that is not annotated with a reader."""
 
 
+@functools.lru_cache(maxsize=1024)
 def camel(name: str) -> str:
     """book_qty -> bookQty."""
     first, *others = name.split("_")

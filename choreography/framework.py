@@ -48,7 +48,7 @@ def _past_the_routing(app: Flask) -> "WSGIApplication":
         answer = _answer(app, Request(environ))
         _read_the_rest(environ)
         start_response(answer.status, answers.head(answer, environ))
-        return answer.get_app_iter(environ)
+        return answers.body(answer, environ)
 
     return answer
 

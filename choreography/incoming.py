@@ -22,6 +22,7 @@ LARGEST_HEAD = 1 << 17
 """Bytes of all header lines and the address."""
 ONCE = {"HTTP_HOST", "CONTENT_TYPE", "HTTP_IDEMPOTENCY_KEY", "HTTP_AUTHORIZATION"}
 """Headers that say one thing, as all attributes of CloudEvents do: WSGI would join two of them by a comma."""
+_BLANKS = b" \t"
 _CHUNK = 65_536
 _VERSIONS = {"HTTP/1.0", "HTTP/1.1"}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -50,6 +51,7 @@ class Incoming:
     pieces: list[bytes] = field(default_factory=list)
     """Of the body, not yet asked for."""
     _target: bytes = b""
+    _size: int = 0
     _fields: int = 0
     _refusal: NotARequest | None = None
     _parser: HttpRequestParser = field(init=False)
@@ -57,12 +59,11 @@ class Incoming:
     def begin(self) -> None:
         """Reads the head, with what of the body comes along. Raises NotARequest and Gone."""
         self._parser = HttpRequestParser(self)
-        size = 0
         while not self.has_head:
-            size += self._of_the_head()
+            self._receive_head()
             if self._refusal:
                 raise self._refusal
-            if size > LARGEST_HEAD and not self.has_head:
+            if self._size > LARGEST_HEAD and not self.has_head:
                 raise NotARequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of this request is too large.")
         self._describe()
 
@@ -74,7 +75,7 @@ class Incoming:
         content, self.pieces = b"".join(self.pieces), []
         return content
 
-    def _of_the_head(self) -> int:
+    def _receive_head(self) -> None:
         try:
             received = self._receive()
         except OSError as error:
@@ -83,11 +84,11 @@ class Incoming:
             raise NotARequest(HTTPStatus.BAD_REQUEST, f"This is not an HTTP request: {error}.") from error
         if not received:
             raise Gone
-        return received
 
     def _receive(self) -> int:
         """How many bytes have come."""
         data = self.connection.recv(_CHUNK)
+        self._size += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
@@ -114,21 +115,32 @@ class Incoming:
             self._target += piece
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.has_head:  # a trailer
+        # there are some twenty of them in a delivery: what is rare is looked for where it can be
+        if self.has_head:  # it is a trailer, or of another request
             return
         self._fields += 1
-        if self._fields > MOST_FIELDS or len(name) + len(value) > LONGEST_FIELD:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "This request has too many or too long headers.")
+        if self._size > LONGEST_FIELD and self._is_too_much(len(name) + len(value)):
             return
+        if value and value[-1] in _BLANKS:
+            value = value.rstrip(b" \t")
         key = _key(name)
-        text = value.decode("latin-1").strip(" \t")
         if key in self.environ:
-            if key in ONCE or key.startswith("HTTP_CE_"):
-                twice = name.decode("latin-1").lower()
-                self._refuse(HTTPStatus.BAD_REQUEST, f"The header {twice} is there more than once; give it once.")
-            text = f"{self.environ[key]},{text}"
-        if key:
-            self.environ[key] = text
+            self._repeat(key, name, value)
+        elif key:
+            self.environ[key] = value.decode("latin-1")
+
+    def _is_too_much(self, size: int) -> bool:
+        """Of one field, or of all of them, which are refused then."""
+        if self._fields <= MOST_FIELDS and size <= LONGEST_FIELD:
+            return False
+        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "This request has too many or too long headers.")
+        return True
+
+    def _repeat(self, key: str, name: bytes, value: bytes) -> None:
+        if key in ONCE or key.startswith("HTTP_CE_"):
+            twice = name.decode("latin-1").lower()
+            self._refuse(HTTPStatus.BAD_REQUEST, f"The header {twice} is there more than once; give it once.")
+        self.environ[key] += "," + value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if self.has_head:
@@ -136,6 +148,7 @@ class Incoming:
         self.has_head = True
         self.environ["REQUEST_METHOD"] = self._parser.get_method().decode("ascii")
         self.environ["SERVER_PROTOCOL"] = version = f"HTTP/{self._parser.get_http_version()}"
+        self._is_too_much(0)
         if version not in _VERSIONS:
             self._refuse(HTTPStatus.BAD_REQUEST, f"This is {version}; use HTTP/1.1.")
 

@@ -194,7 +194,7 @@ def _answer(request: Request, respond: Callable[[Envelope], Response], sagas: Gl
     callers.refuse_strangers(request)
     callers.refuse_forms(request)
     tokens.verify(request.headers)
-    envelope = wire.read(_headers(request), bodies.of_an_event(request))
+    envelope = wire.of_call(request.environ, bodies.of_an_event(request))
     saga = sagas.about(wire.saga_of(envelope, sagas)) if sagas else {}
     with tracing.hearing(
         envelope.type, _traced(envelope, saga), envelope.traceparent, request.environ.get("HTTP_TRACEPARENT")
@@ -209,13 +209,6 @@ def _answer(request: Request, respond: Callable[[Envelope], Response], sagas: Gl
 def _traced(envelope: Envelope, saga: dict[str, str]) -> dict[str, str]:
     of_event = {"id": envelope.id, "source": envelope.source, "type": envelope.type}
     return {f"cloudevents.event_{name}": value for name, value in of_event.items()} | saga
-
-
-def _headers(request: Request) -> dict[str, str]:
-    # not request.headers, which turns each HTTP_CE_ID of WSGI back into the name of its header
-    environ = request.environ
-    sent = {name[5:].replace("_", "-"): value for name, value in environ.items() if name[:8] == "HTTP_CE_"}
-    return sent | {"content-type": environ.get("CONTENT_TYPE", "")}
 
 
 def _glossary(rule: Rule) -> Glossary:

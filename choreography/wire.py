@@ -7,6 +7,7 @@ Only the attributes meant to travel are copied from a cause: the brokers add the
 """
 
 import base64
+import functools
 import json
 import re
 import secrets
@@ -66,8 +67,31 @@ class Envelope:
 
 def read(headers: Mapping[str, str] | Headers, body: bytes) -> Envelope:
     """The CloudEvent of an HTTP request, binary or structured; data that is not JSON stays bytes. Raises Malformed."""
+    content_type = ""
+    sent: dict[str, str] = {}
+    for header, value in headers.items():
+        name = header.lower()
+        if name[:3] == "ce-":
+            sent[name[3:]] = value
+        elif name == "content-type":
+            content_type = value
+    return _envelope(sent, content_type, body)
+
+
+def of_call(environ: Mapping[str, Any], body: bytes) -> Envelope:
+    """As `read`, of a WSGI environment, without the detour by the names of its headers. Raises Malformed."""
+    sent = {_attribute(name): value for name, value in environ.items() if name[:8] == "HTTP_CE_"}
+    return _envelope(sent, environ.get("CONTENT_TYPE", ""), body)
+
+
+@functools.lru_cache(maxsize=1024)
+def _attribute(name: str) -> str:
+    return name[8:].replace("_", "-").lower()
+
+
+def _envelope(sent: dict[str, str], content_type: str, body: bytes) -> Envelope:
     try:
-        found, data = _parsed(headers, body)
+        found, data = _parsed(sent, content_type, body)
     except Exception as error:  # from_http lets JSON, base64 and type errors of many classes out
         raise Malformed(f"This is not a CloudEvent: {error}") from error
     if found.get("specversion") != "1.0":
@@ -85,20 +109,12 @@ def read(headers: Mapping[str, str] | Headers, body: bytes) -> Envelope:
     return Envelope(found, understood, content)
 
 
-def _parsed(headers: Mapping[str, str] | Headers, body: bytes) -> tuple[dict[str, Any], Any]:
-    """The attributes, and the data as they came. Raises whatever is wrong."""
-    content_type = ""
-    sent: dict[str, Any] = {}
-    for header, value in headers.items():
-        name = header.lower()
-        if name[:3] == "ce-":
-            sent[name[3:]] = value
-        elif name == "content-type":
-            content_type = value
+def _parsed(sent: dict[str, str], content_type: str, body: bytes) -> tuple[dict[str, Any], Any]:
+    """The attributes, and the data as they came. `sent`: attributes in headers. Raises whatever is wrong."""
     if content_type.lower().startswith(CLOUD_EVENTS):  # decides, whatever else is there (3.1)
         return _structured(content_type, body)
     plain = attributes.are_plain(sent.values())  # as nearly all are
-    found = sent if plain else {name: _decoded(name, value) for name, value in sent.items()}
+    found: dict[str, Any] = sent if plain else {name: _decoded(name, value) for name, value in sent.items()}
     found.pop("data", None)  # no attribute: the body is the data
     if not found.keys() >= _REQUIRED:
         return _structured(content_type, body)
