@@ -13,6 +13,7 @@ from choreography.settings import settings
 
 log = logging.getLogger("choreography")
 
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode  # `json.dumps` would make one for each line
 _about: ContextVar[dict[str, str] | None] = ContextVar("about", default=None)
 
 
@@ -58,7 +59,7 @@ class JsonLine(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        text = json.dumps(line, ensure_ascii=False, default=str)
+        text = _encode(line)
         return text.encode(errors="replace").decode()  # a stranger's text may have half a surrogate pair
 
 

@@ -30,6 +30,7 @@ __all__ = ["CUSTOMERS", "EVENTS", "RESERVATIONS", "metadata"]
 LONGEST_DATA = 16_384
 """Characters of an event's data; MySQL's TEXT takes four times as much."""
 MOST_EXAMPLES = 100
+_strictly = json.JSONEncoder(allow_nan=False).encode
 _ENDS = tuple(saga.ENDS.values())
 
 
@@ -180,7 +181,7 @@ def _data(envelope: Envelope, event: SagaEvent) -> str:
     """
     known = fields.as_json(event)
     try:
-        whole = json.dumps({**envelope.data, **known}, allow_nan=False)
+        whole = _strictly({**envelope.data, **known})
     except ValueError:
         return json.dumps(known)
     return whole if len(whole) <= LONGEST_DATA else json.dumps(known)
