@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from broker.embedded.delivery import Outcome, Post
@@ -12,7 +12,7 @@ from broker.embedded.event import MAX_BYTES, Event
 from broker.embedded.event_log import Log
 from broker.embedded.group_commit import GroupCommit
 from broker.embedded.happenings import Happenings
-from broker.embedded.log_records import Appended, Attempt, KeptEvent, StoredEvent
+from broker.embedded.log_records import Appended, Attempt, KeptEvent, Origin, StoredEvent
 from broker.embedded.lookup import look_up
 from broker.embedded.metrics import Types, exposition
 from broker.embedded.subscription import Subscription
@@ -106,7 +106,7 @@ class Engine:
 
         def change(log: Log) -> list[Appended]:
             log.check_room()
-            return [replace(each, sent_under=traceparent) for each in self._append(broker_path, event, log)]
+            return [self._append(broker_path, event, log, Origin(None, traceparent))]
 
         await self._commit.write(change)
 
@@ -151,22 +151,24 @@ class Engine:
         await self._commit.write(change)
         return kept
 
-    def _append(self, broker_path: str, event: Event, log: Log) -> list[Appended]:
+    def _append(self, broker_path: str, event: Event, log: Log, origin: Origin) -> Appended:
         wanted = [
             (each.trigger_id, each.trigger.ordered)
             for each in self._by_broker[broker_path]
             if each.trigger.accepts(event.attributes)
         ]
-        return [log.append(event, wanted)]
+        appended = log.append(event, wanted)
+        appended.origin = origin
+        return appended
 
     def _announce(self, appended: Appended) -> None:
-        keys = tuple(self._subscriptions[trigger_id].trigger.key for trigger_id in appended.trigger_ids)
-        self._happenings.accepted(appended.stored, keys, appended.said_by)
+        wanting = [self._subscriptions[trigger_id] for trigger_id in appended.trigger_ids]
+        self._happenings.accepted(appended.stored, [each.trigger.key for each in wanting], appended.origin.said_by)
         self._types.add(appended.stored.event.attributes["type"])
         if self._traces:
             self._traces.accepted(appended)
-        for trigger_id in appended.trigger_ids:
-            self._subscriptions[trigger_id].offer(appended.stored)
+        for each in wanting:
+            each.offer(appended.stored)
         self._since_prune += 1
         if self._since_prune >= PRUNE_EVERY:
             self._since_prune = 0
@@ -187,8 +189,7 @@ class Engine:
                 log.no_longer_kept(of.trigger.key, outcome.event)
             if outcome.reply is None:
                 return []
-            appended = self._append(of.trigger.broker_path, outcome.reply, log)
-            return [replace(each, said_by=of.trigger.key, sent_under=traceparent) for each in appended]
+            return [self._append(of.trigger.broker_path, outcome.reply, log, Origin(of.trigger.key, traceparent))]
 
         urgent = outcome.reply is not None or of.trigger.ordered
         await self._commit.write_surely(change, urgent=urgent)

@@ -7,7 +7,7 @@ interpreter lock for every statement, so that a writer thread would spend most o
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from broker.embedded.commit_thread import CommitThread
 from broker.embedded.event_log import Log
@@ -26,8 +26,7 @@ class NotStoredError(Exception):
     """The change could not be written; nothing of it is in the log."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Waiting:
+class _Waiting(NamedTuple):
     change: Change
     may_fail: bool
     stored: asyncio.Future[None]

@@ -9,8 +9,8 @@ import asyncio
 import errno
 import os
 import socket
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from broker.embedded.readiness import readiness
@@ -28,8 +28,7 @@ class NoAnswerError(Exception):
     """No complete answer came: refused, reset, timed out, or not HTTP."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """headers: names in lower case, in the order they came."""
 
     status: int
@@ -37,8 +36,7 @@ class Response:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(NamedTuple):
     family: socket.AddressFamily
     address: tuple[str, int]
     first_lines: bytes

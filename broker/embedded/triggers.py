@@ -6,6 +6,7 @@ of the command line, its namespace is not looked at; filters are read once, at s
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -44,16 +45,21 @@ class Trigger:
     retry_policy: RetryPolicy
     ordered: bool
 
-    @property
+    @cached_property  # each delivery asks for it, and for those below
     def key(self) -> str:
         return f"{self.namespace}/{self.name}"
 
-    @property
+    @cached_property
+    def head(self) -> bytes:
+        """The header lines of its deliveries that are the same for all events."""
+        return f"Prefer: reply\r\nKn-Namespace: {self.namespace}\r\n".encode("ascii")
+
+    @cached_property
     def subscriber_name(self) -> str:
         """Of a Service, else its host: what people call it in traces and metrics."""
         return _first_label(urlsplit(self.subscriber_there).hostname or "")
 
-    @property
+    @cached_property
     def broker_path(self) -> str:
         return f"/{self.namespace}/{self.broker}"
 
