@@ -71,9 +71,13 @@ class Engine:
             )
             for trigger in manifests.triggers
         }
-        self._by_broker: dict[str, list[Subscription]] = {broker.path: [] for broker in manifests.brokers}
-        for subscription in self._subscriptions.values():
-            self._by_broker[subscription.trigger.broker_path].append(subscription)
+        self._by_broker = {broker.path: self._by_type(broker.path) for broker in manifests.brokers}
+
+    def _by_type(self, broker_path: str) -> dict[str | None, list[Subscription]]:
+        """Those that may want an event, by its type; under None for any other type than these."""
+        of_broker = [each for each in self._subscriptions.values() if each.trigger.broker_path == broker_path]
+        types = {each.trigger.only_type for each in of_broker} | {None}
+        return {type_: [each for each in of_broker if each.trigger.only_type in {type_, None}] for type_ in types}
 
     def start(self) -> None:
         """Goes on where the last run ended."""
@@ -152,10 +156,11 @@ class Engine:
         return kept
 
     def _append(self, broker_path: str, event: Event, log: Log, origin: Origin) -> Appended:
+        attributes, by_type = event.attributes, self._by_broker[broker_path]
         wanted = [
             (each.trigger_id, each.trigger.ordered)
-            for each in self._by_broker[broker_path]
-            if each.trigger.accepts(event.attributes)
+            for each in by_type.get(attributes["type"], by_type[None])
+            if each.trigger.accepts(attributes)
         ]
         appended = log.append(event, wanted)
         appended.origin = origin

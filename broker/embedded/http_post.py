@@ -62,7 +62,8 @@ async def post(url: str, head: bytes, body: bytes, timeout: float) -> Response:
 async def _exchange(target: _Target, request: bytes, timeout: float) -> Response:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
-    with socket.socket(target.family, _STREAM) as connection:
+    connection = socket.socket(target.family, _STREAM)
+    try:
         if not _NONBLOCKING:
             connection.setblocking(False)
         sent = _begin(connection, target.address, request)
@@ -75,7 +76,9 @@ async def _exchange(target: _Target, request: bytes, timeout: float) -> Response
             return await answer.response
         finally:
             timer.cancel()
-            answer.close()
+            answer.forget()
+    finally:
+        connection.close()
 
 
 class _Answer:
@@ -88,14 +91,13 @@ class _Answer:
         self.response: asyncio.Future[Response] = loop.create_future()
         self._connection = connection
         self._received = bytearray()
+        self._fd = connection.fileno()
         self._readiness = readiness(loop)
-        self._readiness.watch(connection.fileno(), self._read)
+        self._readiness.watch(self._fd, self._read)
 
-    def close(self) -> None:
-        """Again as well; before the socket has another number, so that nobody hears of what is no longer read."""
-        if (fd := self._connection.fileno()) >= 0:
-            self._readiness.forget(fd)
-            self._connection.close()
+    def forget(self) -> None:
+        """No more is read. To be called before the connection is closed."""
+        self._readiness.forget(self._fd)
 
     def is_late(self) -> None:
         """It is waited for no longer."""
@@ -109,7 +111,7 @@ class _Answer:
             response = error
         if response is None or self.response.done():
             return
-        self.close()  # here, as the end of the connection would be told as well before the one who waits has gone on
+        self.forget()
         if isinstance(response, Response):
             self.response.set_result(response)
         else:
@@ -179,8 +181,11 @@ def _parse_head(head: bytes) -> tuple[int, Headers]:
     version, _, rest = first.partition(" ")
     if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
         raise ValueError(f"{first[:40]!r}")
-    fields = [line.partition(":") for line in lines]
-    return int(rest[:3]), tuple([(name.strip().lower(), value.strip()) for name, _, value in fields])
+    headers = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers.append((name.strip().lower(), value.strip()))
+    return int(rest[:3]), tuple(headers)
 
 
 def _body(status: int, headers: dict[str, str], received: bytearray, start: int, *, ended: bool) -> bytes | None:

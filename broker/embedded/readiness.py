@@ -21,12 +21,12 @@ if sys.platform == "linux":
             loop.add_reader(self._epoll.fileno(), self._tell)
 
         def watch(self, fd: int, readable: Callable[[], None]) -> None:
-            """`readable` is called as long as something can be read, an end or an error too."""
+            """`readable` is called as long as something can be read, the end of all or an error too."""
             self._epoll.register(fd, select.EPOLLIN)
             self._watched[fd] = readable
 
         def forget(self, fd: int) -> None:
-            """To be called before the socket is closed, which is what takes it out of the epoll."""
+            """To be called, also twice, before the socket is closed, which is what takes it out of the epoll."""
             self._watched.pop(fd, None)
 
         def _tell(self) -> None:

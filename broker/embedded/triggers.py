@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from broker.embedded.filters import Filter, compile_filter
+from broker.embedded.filters import Filter, compile_filter, only_type
 from broker.embedded.retry_policy import BROKER_DEFAULT, RetryPolicy, read_retry_policy
 from broker.embedded.yaml_documents import NotYamlError, yaml_documents
 
@@ -34,12 +34,13 @@ class Broker:
 
 @dataclass(frozen=True)
 class Trigger:
-    """subscriber: URL on this machine; subscriber_there: on a cluster, as dead letters name it."""
+    """only_type: see filters; subscriber: URL on this machine; subscriber_there: on a cluster, for dead letters."""
 
     namespace: str
     name: str
     broker: str
     accepts: Filter
+    only_type: str | None
     subscriber: str
     subscriber_there: str
     retry_policy: RetryPolicy
@@ -122,6 +123,7 @@ def _trigger(document: Mapping[str, Any], brokers: Mapping[str, Any], services: 
             name=name,
             broker=spec["broker"],
             accepts=compile_filter(spec),
+            only_type=only_type(spec),
             subscriber=_destination(spec["subscriber"], services),
             subscriber_there=_on_a_cluster(spec["subscriber"], namespace),
             retry_policy=_retry_policy(delivery, services),
