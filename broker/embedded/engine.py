@@ -98,10 +98,10 @@ class Engine:
     def serves(self, broker_path: str) -> bool:
         return broker_path in self._by_broker
 
-    async def publish(self, broker_path: str, event: Event, traceparent: str = "") -> None:
-        """Returns when the event is on disk. `traceparent`: of the call that brings it.
+    def publish(self, broker_path: str, event: Event, traceparent: str = "") -> asyncio.Future[None]:
+        """Done when the event is on disk; fails with NotStoredError. `traceparent`: of the call that brings it.
 
-        Raises UnknownBrokerError, TooLargeError, NotStoredError.
+        Raises UnknownBrokerError, TooLargeError.
         """
         if broker_path not in self._by_broker:
             raise UnknownBrokerError(broker_path)
@@ -112,7 +112,7 @@ class Engine:
             log.check_room()
             return [self._append(broker_path, event, log, Origin(None, traceparent))]
 
-        await self._commit.write(change)
+        return self._commit.write(change)
 
     def status(self) -> dict[str, Any]:
         return {"triggers": self._figures(), "events": self._log.stored_events, "kept": self.kept_count()}
