@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from broker.embedded.deadlines import deadlines
 from broker.embedded.readiness import readiness
 
 MAX_BODY = 4 * 1_048_576  # far more than the broker stores; what comes after it is not read
@@ -71,11 +72,12 @@ async def _exchange(target: _Target, request: bytes, timeout: float) -> Response
             async with asyncio.timeout_at(deadline):
                 await _send_rest(connection, target.address, request, sent)
         answer = _Answer(connection, loop)
-        timer = loop.call_at(deadline, answer.is_late)
+        waiting = deadlines(loop)
+        waiting.add(answer.is_late, deadline)
         try:
             return await answer.response
         finally:
-            timer.cancel()
+            waiting.remove(answer.is_late)
             answer.forget()
     finally:
         connection.close()
