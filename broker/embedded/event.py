@@ -25,6 +25,7 @@ MOST_BRACKETS = 500
 """In data that are shown as JSON: at about nine hundred levels Python reads what it cannot write again."""
 RECORD_OVERHEAD = 100  # what Kafka adds to a record with its headers, rounded up
 
+_CONTENT_TYPE = "datacontenttype"
 _EXTENSION_NAME = re.compile(r"[a-z0-9]+")
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
@@ -89,7 +90,7 @@ def parse(headers: Iterable[tuple[str, str]], body: bytes) -> Event:
     if content_type is not None and content_type.lower().startswith("application/cloudevents"):
         return _parse_structured(readable(content_type), body)
     if content_type:
-        attributes["datacontenttype"] = content_type
+        attributes[_CONTENT_TYPE] = content_type
     return Event(_validated(attributes), body or None)
 
 
@@ -108,13 +109,12 @@ def parse_reply(headers: Iterable[tuple[str, str]], body: bytes) -> Event | None
 
 def binary_head(event: Event) -> bytes:
     """The event's HTTP header lines in binary mode, each ended by CRLF."""
-    values = dict(event.attributes)
-    content_type = values.pop("datacontenttype", None)
+    values = event.attributes
     if _TO_ENCODE.search("".join(values.values())):  # which hardly ever is so
         values = {name: _TO_ENCODE.sub(_encoded, value) for name, value in values.items()}
-    lines = [f"ce-{name}: {value}\r\n" for name, value in values.items()]
-    if content_type is not None:
-        lines.append(f"content-type: {content_type}\r\n")
+    lines = [f"ce-{name}: {value}\r\n" for name, value in values.items() if name != _CONTENT_TYPE]
+    if _CONTENT_TYPE in values:
+        lines.append(f"content-type: {event.attributes[_CONTENT_TYPE]}\r\n")
     return "".join(lines).encode("ascii")
 
 
