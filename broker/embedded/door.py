@@ -23,7 +23,7 @@ from broker.embedded.ingress import BODY_WITHIN, comes_by_an_own_name
 _HEAD = re.compile(rb"POST (/[!-~]*) HTTP/1\.1\r\n((?:[-!#$%&'*+.^_`|~0-9A-Za-z]+:[ -~]*\r\n)+)\r\n")
 _LONGEST_HEAD = 8190  # bytes; as aiohttp's bound of one line
 _DIGITS = 6  # that the length of a body has when it is not plain
-_NOT_PLAIN = {"connection", "expect", "origin", "sec-fetch-site", "trailer", "transfer-encoding", "upgrade"}
+_NOT_PLAIN = {"expect", "origin", "sec-fetch-site", "trailer", "transfer-encoding", "upgrade"}
 _ACCEPTED, _TIMEOUT, _UNAVAILABLE = "202 Accepted", "408 Request Timeout", "503 Service Unavailable"
 
 logger = logging.getLogger(__name__)
@@ -153,6 +153,7 @@ def _plain_head(received: bytearray) -> _Head | None:
     plain = (
         len(fields) == len(lines)
         and fields.keys().isdisjoint(_NOT_PLAIN)
+        and fields.get("connection", "keep-alive").lower() == "keep-alive"
         and length.isdecimal()
         and len(length) < _DIGITS
         and comes_by_an_own_name(fields.get("host", ""))

@@ -91,7 +91,9 @@ def test_plain_events_are_taken_one_after_the_other_in_whatever_pieces(engine: E
     async def use(caller: Caller, doors: Doors) -> None:
         with no_aiohttp(doors):
             await caller.send(
-                request()[:-5], request()[-5:] + request() * 3 + request()[:-1], request()[-1:] + request()
+                request()[:-5],
+                request()[-5:] + request(b"Connection: Keep-Alive\r\n") * 3 + request()[:-1],
+                request()[-1:] + request(),
             )
             assert await caller.answers(6) == [(202, b"")] * 6
 
@@ -108,6 +110,7 @@ NOT_PLAIN = {
     ),
     "a header twice": (request(b"X: 1\r\nx: 1\r\n"),),
     "an attribute twice": (request(b"ce-id: 2\r\n"),),
+    "the last of a connection": (request(b"Connection: close\r\n"),),
     "two lengths": (request(b"Content-Length: 7\r\n"),),
     "a length with a sign": (request().replace(b"Content-Length: ", b"Content-Length: +"),),
     "no host": (request(head=PLAIN.partition(b"\r\n")[2]),),
