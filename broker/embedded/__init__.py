@@ -4,7 +4,7 @@
 
 These modules do what class Kafka does: event (HTTP forms), filters, triggers (what manifests say), retry_policy
 (settings and defaults), delivery (what each answer means), subscription (order, how much is in flight), ingress (how a
-publisher is answered). tests/broker runs against this broker and against real ones.
+publisher is answered; most of them already in door). tests/broker runs against this broker and against real ones.
 
 What differs from class Kafka:
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from broker.embedded.disturbance import Disturbance, disturbed, read_disturbance
+from broker.embedded.door import Doors
 from broker.embedded.engine import Engine, Retention
 from broker.embedded.event_log import Log
 from broker.embedded.http_post import post
@@ -71,7 +72,7 @@ async def _serve(engine: Engine, log: Log, listener: socket.socket, stop_at_end_
         loop.add_signal_handler(number, stop.set)
     if stop_at_end_of_input:
         loop.add_reader(sys.stdin.fileno(), _end_of_input, loop, stop)
-    handlers = http_server(engine)
+    handlers = Doors(engine, http_server(engine))
     server = await loop.create_server(handlers, sock=listener, backlog=512)
     engine.start()
     logger.info("listening on %s:%d", *listener.getsockname()[:2])

@@ -18,6 +18,7 @@ import base64
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from broker.embedded.event import MAX_BYTES, Event, NotAnEvent, binary_head, is_extension_name, parse_reply, readable
 from broker.embedded.http_post import NoAnswerError, Response
@@ -44,8 +45,16 @@ class Failure:
     extensions: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Outcome:
+class _Call(NamedTuple):
+    """What is sent where, with each attempt."""
+
+    url: str
+    head: bytes
+    body: bytes
+    to_sink: bool
+
+
+class Outcome(NamedTuple):
     """What is left to be written when a delivery has ended.
 
     failure: of the subscriber; kept_because: set when nobody took the event; last: the attempt that ended it, None
@@ -76,26 +85,17 @@ async def deliver(
 
     tell: called for every attempt that failed and was not the last one.
     """
-    policy = trigger.retry_policy
-    namespace = f"Prefer: reply\r\nKn-Namespace: {trigger.namespace}\r\n".encode("ascii")
-
-    async def send(url: str, event: Event, head: bytes, to_sink: bool) -> tuple[Event | Failure | None, Attempt]:
-        body = event.data or b""
-
-        def once(timeout: float) -> Awaitable[Response]:
-            return post(url, (trace.head() if trace else b"") + namespace + head, body, timeout)
-
-        return await _send(once, policy, to_sink, tell, trace)
-
-    event = stored.delivered
-    answer, last = await send(trigger.subscriber, event, stored.head, False)
+    policy, event = trigger.retry_policy, stored.delivered
+    call = _Call(trigger.subscriber, trigger.head + stored.head, event.data or b"", to_sink=False)
+    answer, last = await _send(post, call, policy, tell, trace)
     if not isinstance(answer, Failure):
         return Outcome(event, answer, None, last=None if last.number == 1 else last)
     letter = event.with_extensions({"knativeerrordest": trigger.subscriber_there, **answer.extensions})
     if policy.dead_letter_sink is None:
         return Outcome(letter, None, answer, last, kept_because=f"no dead-letter sink; subscriber: {answer.reason}")
     tell(last)
-    sink_answer, last = await send(policy.dead_letter_sink, letter, binary_head(letter), True)
+    call = _Call(policy.dead_letter_sink, trigger.head + binary_head(letter), letter.data or b"", to_sink=True)
+    sink_answer, last = await _send(post, call, policy, tell, trace)
     if isinstance(sink_answer, Failure):
         both = f"dead-letter sink: {sink_answer.reason}; subscriber: {answer.reason}"
         return Outcome(letter, None, answer, last, kept_because=both)
@@ -118,9 +118,9 @@ def judge(response: Response) -> Event | Failure | None:
 
 
 async def _send(
-    post: Callable[[float], Awaitable[Response]],
+    post: Post,
+    call: _Call,
     policy: RetryPolicy,
-    to_sink: bool,
     tell: Callable[[Attempt], None],
     trace: DeliveryTrace | None,
 ) -> tuple[Event | Failure | None, Attempt]:
@@ -129,14 +129,15 @@ async def _send(
         number += 1
         began = time.time()
         try:
-            answer = judge(await post(policy.timeout))
+            head = trace.head() + call.head if trace else call.head
+            answer = judge(await post(call.url, head, call.body, policy.timeout))
         except NoAnswerError as error:
             answer = Failure(str(error), retryable=True)
         ended = time.time()
         failure = answer.reason if isinstance(answer, Failure) else None
         again = isinstance(answer, Failure) and answer.retryable and number <= policy.retries
         wait = policy.backoff(number) if again else None
-        attempt = Attempt(number, to_sink, began, ended, failure, None if wait is None else ended + wait)
+        attempt = Attempt(number, call.to_sink, began, ended, failure, None if wait is None else ended + wait)
         if trace:
             trace.attempted(attempt)
         if wait is None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from broker.embedded.delivery import Outcome, Post
@@ -12,7 +12,7 @@ from broker.embedded.event import MAX_BYTES, Event
 from broker.embedded.event_log import Log
 from broker.embedded.group_commit import GroupCommit
 from broker.embedded.happenings import Happenings
-from broker.embedded.log_records import Appended, Attempt, KeptEvent, StoredEvent
+from broker.embedded.log_records import Appended, Attempt, KeptEvent, Origin, StoredEvent
 from broker.embedded.lookup import look_up
 from broker.embedded.metrics import Types, exposition
 from broker.embedded.subscription import Subscription
@@ -71,9 +71,13 @@ class Engine:
             )
             for trigger in manifests.triggers
         }
-        self._by_broker: dict[str, list[Subscription]] = {broker.path: [] for broker in manifests.brokers}
-        for subscription in self._subscriptions.values():
-            self._by_broker[subscription.trigger.broker_path].append(subscription)
+        self._by_broker = {broker.path: self._by_type(broker.path) for broker in manifests.brokers}
+
+    def _by_type(self, broker_path: str) -> dict[str | None, list[Subscription]]:
+        """Those that may want an event, by its type; under None for any other type than these."""
+        of_broker = [each for each in self._subscriptions.values() if each.trigger.broker_path == broker_path]
+        types = {each.trigger.only_type for each in of_broker} | {None}
+        return {type_: [each for each in of_broker if each.trigger.only_type in {type_, None}] for type_ in types}
 
     def start(self) -> None:
         """Goes on where the last run ended."""
@@ -94,10 +98,10 @@ class Engine:
     def serves(self, broker_path: str) -> bool:
         return broker_path in self._by_broker
 
-    async def publish(self, broker_path: str, event: Event, traceparent: str = "") -> None:
-        """Returns when the event is on disk. `traceparent`: of the call that brings it.
+    def publish(self, broker_path: str, event: Event, traceparent: str = "") -> asyncio.Future[None]:
+        """Done when the event is on disk; fails with NotStoredError. `traceparent`: of the call that brings it.
 
-        Raises UnknownBrokerError, TooLargeError, NotStoredError.
+        Raises UnknownBrokerError, TooLargeError.
         """
         if broker_path not in self._by_broker:
             raise UnknownBrokerError(broker_path)
@@ -106,9 +110,9 @@ class Engine:
 
         def change(log: Log) -> list[Appended]:
             log.check_room()
-            return [replace(each, sent_under=traceparent) for each in self._append(broker_path, event, log)]
+            return [self._append(broker_path, event, log, Origin(None, traceparent))]
 
-        await self._commit.write(change)
+        return self._commit.write(change)
 
     def status(self) -> dict[str, Any]:
         return {"triggers": self._figures(), "events": self._log.stored_events, "kept": self.kept_count()}
@@ -151,22 +155,25 @@ class Engine:
         await self._commit.write(change)
         return kept
 
-    def _append(self, broker_path: str, event: Event, log: Log) -> list[Appended]:
+    def _append(self, broker_path: str, event: Event, log: Log, origin: Origin) -> Appended:
+        attributes, by_type = event.attributes, self._by_broker[broker_path]
         wanted = [
             (each.trigger_id, each.trigger.ordered)
-            for each in self._by_broker[broker_path]
-            if each.trigger.accepts(event.attributes)
+            for each in by_type.get(attributes["type"], by_type[None])
+            if each.trigger.accepts(attributes)
         ]
-        return [log.append(event, wanted)]
+        appended = log.append(event, wanted)
+        appended.origin = origin
+        return appended
 
     def _announce(self, appended: Appended) -> None:
-        keys = tuple(self._subscriptions[trigger_id].trigger.key for trigger_id in appended.trigger_ids)
-        self._happenings.accepted(appended.stored, keys, appended.said_by)
+        wanting = [self._subscriptions[trigger_id] for trigger_id in appended.trigger_ids]
+        self._happenings.accepted(appended.stored, [each.trigger.key for each in wanting], appended.origin.said_by)
         self._types.add(appended.stored.event.attributes["type"])
         if self._traces:
             self._traces.accepted(appended)
-        for trigger_id in appended.trigger_ids:
-            self._subscriptions[trigger_id].offer(appended.stored)
+        for each in wanting:
+            each.offer(appended.stored)
         self._since_prune += 1
         if self._since_prune >= PRUNE_EVERY:
             self._since_prune = 0
@@ -187,8 +194,7 @@ class Engine:
                 log.no_longer_kept(of.trigger.key, outcome.event)
             if outcome.reply is None:
                 return []
-            appended = self._append(of.trigger.broker_path, outcome.reply, log)
-            return [replace(each, said_by=of.trigger.key, sent_under=traceparent) for each in appended]
+            return [self._append(of.trigger.broker_path, outcome.reply, log, Origin(of.trigger.key, traceparent))]
 
         urgent = outcome.reply is not None or of.trigger.ordered
         await self._commit.write_surely(change, urgent=urgent)

@@ -13,6 +13,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from broker.embedded.event import AS_JSON, Event
@@ -100,7 +101,7 @@ class Log:
 
     def append(self, event: Event, trigger_ids: Sequence[tuple[int, bool]]) -> Appended:
         """Stores the event and, for each (Trigger id, ordered), a pending delivery."""
-        offset = self._last + 1
+        offset, ids = self._last + 1, tuple([trigger_id for trigger_id, _ in trigger_ids])
         partition = partition_of(event.attributes.get("partitionkey"), offset, self._partitions)
         attributes = AS_JSON(event.attributes)
         self._writer.execute(
@@ -113,13 +114,13 @@ class Log:
                 attributes,
                 event.data,
                 event.attributes.get(CORRELATION),
-                AS_JSON([trigger_id for trigger_id, _ in trigger_ids]),
+                _ids_as_json(ids),
             ),
         )
         self._last = offset
         rows = [(trigger_id, partition if ordered else 0, offset) for trigger_id, ordered in trigger_ids]
         self._writer.executemany("INSERT INTO deliveries (trigger_id, lane, offset) VALUES (?, ?, ?)", rows)
-        return Appended(StoredEvent(offset, partition, event), tuple(trigger_id for trigger_id, _ in trigger_ids))
+        return Appended(StoredEvent(offset, partition, event), ids)
 
     def delivered(self, trigger_id: int, lane: int, offset: int) -> None:
         self._writer.execute(
@@ -270,6 +271,11 @@ class Log:
 
 def _event(attributes: str, data: bytes | None) -> Event:
     return Event(json.loads(attributes), data)
+
+
+@lru_cache(maxsize=256)  # events of a type have the same
+def _ids_as_json(ids: tuple[int, ...]) -> str:
+    return AS_JSON(ids)
 
 
 def _now_ms() -> int:

@@ -26,6 +26,13 @@ def compile_filter(trigger_spec: Mapping[str, Any]) -> Filter:
     return _exact({name: value for name, value in _checked(attributes).items() if value})
 
 
+def only_type(trigger_spec: Mapping[str, Any]) -> str | None:
+    """The type of every event that passes this filter, None if it may be several: most Triggers want one type."""
+    if trigger_spec.get("filters"):
+        return None
+    return ((trigger_spec.get("filter") or {}).get("attributes") or {}).get("type") or None
+
+
 def _dialect(element: Any) -> Filter:
     if not isinstance(element, dict) or len(element) != 1:
         raise FilterError(f"each element of filters has exactly one dialect: {element!r}")

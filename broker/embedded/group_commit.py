@@ -7,9 +7,9 @@ interpreter lock for every statement, so that a writer thread would spend most o
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from broker.embedded.commit_thread import CommitThread
 from broker.embedded.event_log import Log
 from broker.embedded.log_records import Appended
 
@@ -26,8 +26,7 @@ class NotStoredError(Exception):
     """The change could not be written; nothing of it is in the log."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Waiting:
+class _Waiting(NamedTuple):
     change: Change
     may_fail: bool
     stored: asyncio.Future[None]
@@ -41,20 +40,20 @@ class GroupCommit:
         self._announce = announce
         self._queue: list[_Waiting] = []
         self._due = False  # something in the queue must not wait for company any longer
-        self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
+        self._committer = CommitThread(log.commit)
         self._running: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    async def write(self, change: Change) -> None:
-        """Returns once the change is on disk. Raises NotStoredError, at once, when it cannot be written."""
-        await self._enqueue(change, may_fail=True, urgent=True)
+    def write(self, change: Change) -> asyncio.Future[None]:
+        """Done once the change is on disk. Fails with NotStoredError, at once, when it cannot be written."""
+        return self._enqueue(change, may_fail=True, urgent=True)
 
-    async def write_surely(self, change: Change, *, urgent: bool) -> None:
-        """Returns once the change is on disk, however long the disk stays full.
+    def write_surely(self, change: Change, *, urgent: bool) -> asyncio.Future[None]:
+        """Done once the change is on disk, however long the disk stays full.
 
         What is not urgent waits a moment for a transaction to share, which halves their number under a light load.
         """
-        await self._enqueue(change, may_fail=False, urgent=urgent)
+        return self._enqueue(change, may_fail=False, urgent=urgent)
 
     def begin_writing(self, change: Change) -> None:
         """For a change that nobody waits for and that may be lost."""
@@ -66,7 +65,7 @@ class GroupCommit:
         self._write_now()
         if self._running is not None:
             await self._running
-        self._committer.shutdown()
+        self._committer.close()
 
     def _enqueue(self, change: Change, *, may_fail: bool, urgent: bool) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
@@ -121,7 +120,7 @@ class GroupCommit:
         try:
             self._log.begin()
             new_events = [event for change in changes for event in change(self._log)]
-            await asyncio.get_running_loop().run_in_executor(self._committer, self._log.commit)
+            await self._committer.commit()
         except BaseException:
             self._log.rollback()
             raise

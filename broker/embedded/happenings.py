@@ -13,11 +13,11 @@ is made of them.
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from broker.embedded.delivery import Outcome
 from broker.embedded.event import Event, to_structured
@@ -32,12 +32,13 @@ MOST_DATA = 4096  # bytes of one event
 Figures = Callable[[], dict[str, dict[str, int]]]
 
 
-@dataclass(frozen=True)
-class _Accepted:
-    at: str
+class _Accepted(NamedTuple):
+    """at: seconds since 1970."""
+
+    at: float
     offset: int
     said_by: str | None
-    triggers: tuple[str, ...]
+    triggers: Sequence[str]
     event: Event
     data_bytes: int
 
@@ -45,7 +46,7 @@ class _Accepted:
         left_out = {"dataBytes": self.data_bytes} if self.data_bytes > MOST_DATA else {}
         return {
             "offset": self.offset,
-            "at": self.at,
+            "at": _time(self.at),
             "saidBy": self.said_by,
             "triggers": self.triggers,
             "event": to_structured(self.event),
@@ -65,11 +66,11 @@ class Happenings:
         self._touched: set[str] = set()
         self._due: asyncio.TimerHandle | None = None
 
-    def accepted(self, stored: StoredEvent, triggers: tuple[str, ...], said_by: str | None) -> None:
+    def accepted(self, stored: StoredEvent, triggers: Sequence[str], said_by: str | None) -> None:
         """An event is on disk."""
         size = len(stored.event.data or b"")
         event = Event(stored.event.attributes, None) if size > MOST_DATA else stored.event
-        accepted = _Accepted(_now(), stored.offset, said_by, triggers, event, size)
+        accepted = _Accepted(time.time(), stored.offset, said_by, triggers, event, size)
         self._recent.append(accepted)
         if self.feed.watchers:
             self._events.append(accepted.document())
@@ -118,7 +119,7 @@ class Happenings:
         self.feed.publish(
             {
                 "kind": "changes",
-                "at": _now(),
+                "at": _time(time.time()),
                 "triggers": changed,
                 "events": self._events,
                 "deliveries": self._deliveries,
@@ -129,11 +130,7 @@ class Happenings:
 
     def _snapshot(self) -> dict[str, Any]:
         events = [accepted.document() for accepted in self._recent]
-        return {"kind": "snapshot", "at": _now(), "triggers": self._figures(), "events": events}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+        return {"kind": "snapshot", "at": _time(time.time()), "triggers": self._figures(), "events": events}
 
 
 def _time(moment: float) -> str:

@@ -9,12 +9,17 @@ import asyncio
 import errno
 import os
 import socket
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from broker.embedded.deadlines import deadlines
+from broker.embedded.readiness import readiness
 
 MAX_BODY = 4 * 1_048_576  # far more than the broker stores; what comes after it is not read
 _CHUNK = 65_536
+_NONBLOCKING = getattr(socket, "SOCK_NONBLOCK", 0)  # macOS has none: there it takes one more call
+_STREAM = socket.SOCK_STREAM | _NONBLOCKING
 FINAL = 200  # the first status that is not an interim one
 
 Headers = tuple[tuple[str, str], ...]
@@ -24,8 +29,7 @@ class NoAnswerError(Exception):
     """No complete answer came: refused, reset, timed out, or not HTTP."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """headers: names in lower case, in the order they came."""
 
     status: int
@@ -33,8 +37,7 @@ class Response:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(NamedTuple):
     family: socket.AddressFamily
     address: tuple[str, int]
     first_lines: bytes
@@ -48,8 +51,7 @@ async def post(url: str, head: bytes, body: bytes, timeout: float) -> Response:
     target = _target(url)
     request = b"%b%bContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (target.first_lines, head, len(body), body)
     try:
-        async with asyncio.timeout(timeout):
-            return await _exchange(target, request)
+        return await _exchange(target, request, timeout)
     except TimeoutError as error:
         raise NoAnswerError(f"no answer within {timeout:g} s") from error
     except OSError as error:
@@ -58,25 +60,75 @@ async def post(url: str, head: bytes, body: bytes, timeout: float) -> Response:
         raise NoAnswerError(f"no HTTP answer: {error}") from error
 
 
-async def _exchange(target: _Target, request: bytes) -> Response:
-    """The loop's socket calls instead of a transport: half the callbacks for a connection used once."""
+async def _exchange(target: _Target, request: bytes, timeout: float) -> Response:
     loop = asyncio.get_running_loop()
-    received = bytearray()
-    with socket.socket(target.family, socket.SOCK_STREAM) as connection:
-        connection.setblocking(False)
+    deadline = loop.time() + timeout
+    connection = socket.socket(target.family, _STREAM)
+    try:
+        if not _NONBLOCKING:
+            connection.setblocking(False)
         sent = _begin(connection, target.address, request)
-        if not sent:
-            await _connected(connection, target.address)
         if sent < len(request):
-            await loop.sock_sendall(connection, memoryview(request)[sent:])
-        while True:
-            chunk = await loop.sock_recv(connection, _CHUNK)
-            received += chunk
-            response = parse_response(received, ended=not chunk)
-            if response is not None:
-                return response
-            if not chunk:
-                raise NoAnswerError("the connection was closed before the answer was complete")
+            async with asyncio.timeout_at(deadline):
+                await _send_rest(connection, target.address, request, sent)
+        answer = _Answer(connection, loop)
+        waiting = deadlines(loop)
+        waiting.add(answer.is_late, deadline)
+        try:
+            return await answer.response
+        finally:
+            waiting.remove(answer.is_late)
+            answer.forget()
+    finally:
+        connection.close()
+
+
+class _Answer:
+    """Reads it as it comes. `response`: fails with what the reading raises, and with TimeoutError when it is late.
+
+    No transport, and no coroutine that waits for each piece: nearly every answer is one piece.
+    """
+
+    def __init__(self, connection: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self.response: asyncio.Future[Response] = loop.create_future()
+        self._connection = connection
+        self._received = bytearray()
+        self._fd = connection.fileno()
+        self._readiness = readiness(loop)
+        self._readiness.watch(self._fd, self._read)
+
+    def forget(self) -> None:
+        """No more is read. To be called before the connection is closed."""
+        self._readiness.forget(self._fd)
+
+    def is_late(self) -> None:
+        """It is waited for no longer."""
+        if not self.response.done():
+            self.response.set_exception(TimeoutError())
+
+    def _read(self) -> None:
+        try:
+            response = self._next_piece()
+        except (OSError, ValueError, NoAnswerError) as error:
+            response = error
+        if response is None or self.response.done():
+            return
+        self.forget()
+        if isinstance(response, Response):
+            self.response.set_result(response)
+        else:
+            self.response.set_exception(response)
+
+    def _next_piece(self) -> Response | Exception | None:
+        try:
+            chunk = self._connection.recv(_CHUNK)
+        except BlockingIOError:
+            return None
+        self._received += chunk
+        response = parse_response(self._received, ended=not chunk)
+        if response is None and not chunk:
+            raise NoAnswerError("the connection was closed before the answer was complete")
+        return response
 
 
 def _begin(connection: socket.socket, address: tuple[str, int], request: bytes) -> int:
@@ -98,12 +150,15 @@ def _begin(connection: socket.socket, address: tuple[str, int], request: bytes) 
         raise
 
 
-async def _connected(connection: socket.socket, address: tuple[str, int]) -> None:
-    try:
-        await asyncio.get_running_loop().sock_connect(connection, address)
-    except OSError as error:
-        if error.errno != errno.EISCONN:  # macOS; it has become so meanwhile
-            raise
+async def _send_rest(connection: socket.socket, address: tuple[str, int], request: bytes, sent: int) -> None:
+    loop = asyncio.get_running_loop()
+    if not sent:
+        try:
+            await loop.sock_connect(connection, address)
+        except OSError as error:
+            if error.errno != errno.EISCONN:  # macOS; it has become so meanwhile
+                raise
+    await loop.sock_sendall(connection, memoryview(request)[sent:])
 
 
 def parse_response(received: bytearray, *, ended: bool) -> Response | None:
@@ -128,8 +183,11 @@ def _parse_head(head: bytes) -> tuple[int, Headers]:
     version, _, rest = first.partition(" ")
     if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
         raise ValueError(f"{first[:40]!r}")
-    fields = [line.partition(":") for line in lines]
-    return int(rest[:3]), tuple([(name.strip().lower(), value.strip()) for name, _, value in fields])
+    headers = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers.append((name.strip().lower(), value.strip()))
+    return int(rest[:3]), tuple(headers)
 
 
 def _body(status: int, headers: dict[str, str], received: bytearray, start: int, *, ended: bool) -> bytes | None:

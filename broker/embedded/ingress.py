@@ -6,7 +6,7 @@ a page asks for, 415 for what a form can send to /-/.
 
 Ingress, as class Kafka: 202 the event is on disk; 400 no CloudEvent; 404 unknown broker; 405 not POST; 408 the body
 does not come; 503 too large, or the disk does not take it. It never says 100 Continue: a client that waits for that
-goes on after a wait of its own.
+goes on after a wait of its own. What is plain has been taken in door before it comes here.
 
     GET /-/status                 {"triggers": {"<namespace>/<name>": {figures}}, "events": number stored}
     GET /-/feed                   what happens, as it happens: server-sent events; see happenings
@@ -80,10 +80,15 @@ def http_server(engine: Engine) -> web.Server:
     return web.Server(handle, request_factory=_request, access_log=None, auto_decompress=False, lingering_time=LINGER)
 
 
+def comes_by_an_own_name(host: str) -> bool:
+    """Whether that is a name of this machine, with or without a port."""
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdecimal() else host).lower() in OWN_NAMES
+
+
 def _stranger(request: web.BaseRequest) -> web.Response | None:
     """The refusal of a page of a browser: it comes by a name that leads here, or it wants to change something."""
-    name, colon, port = request.host.rpartition(":")
-    if (name if colon and port.isdecimal() else request.host).lower() not in OWN_NAMES:
+    if not comes_by_an_own_name(request.host):
         return web.Response(status=421, text="this broker answers to localhost and 127.0.0.1")
     of_a_page = "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none"
     if of_a_page and request.method not in {"GET", "HEAD", "OPTIONS"}:

@@ -85,12 +85,12 @@ class SameFile:
     """Notices when a name means a different file than at first, or none."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._first = path, path.stat()
+        self._path, self._first = str(path), path.stat()  # a Path would put its name together at each look
 
     def check(self) -> None:
         """Raises LogGoneError."""
         try:
-            same = os.path.samestat(self._path.stat(), self._first)
+            same = os.path.samestat(os.stat(self._path), self._first)
         except OSError as error:
             raise LogGoneError(f"the broker's database {self._path} is gone ({error.strerror})") from error
         if not same:

@@ -69,7 +69,7 @@ class Traces:
 
     def accepted(self, appended: Appended) -> None:
         """An event is on disk."""
-        stored, caller = appended.stored, place_of(appended.sent_under)
+        stored, caller = appended.stored, place_of(appended.origin.sent_under)
         said = place_of(stored.event.attributes.get("traceparent", ""))
         parent = caller if caller and (said is None or caller.trace == said.trace) else said
         name, time_taken = f"accept {stored.event.attributes['type']}", (appended.came_at, time.time())

@@ -6,11 +6,12 @@ of the command line, its namespace is not looked at; filters are read once, at s
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from broker.embedded.filters import Filter, compile_filter
+from broker.embedded.filters import Filter, compile_filter, only_type
 from broker.embedded.retry_policy import BROKER_DEFAULT, RetryPolicy, read_retry_policy
 from broker.embedded.yaml_documents import NotYamlError, yaml_documents
 
@@ -33,27 +34,33 @@ class Broker:
 
 @dataclass(frozen=True)
 class Trigger:
-    """subscriber: URL on this machine; subscriber_there: on a cluster, as dead letters name it."""
+    """only_type: see filters; subscriber: URL on this machine; subscriber_there: on a cluster, for dead letters."""
 
     namespace: str
     name: str
     broker: str
     accepts: Filter
+    only_type: str | None
     subscriber: str
     subscriber_there: str
     retry_policy: RetryPolicy
     ordered: bool
 
-    @property
+    @cached_property  # each delivery asks for it, and for those below
     def key(self) -> str:
         return f"{self.namespace}/{self.name}"
 
-    @property
+    @cached_property
+    def head(self) -> bytes:
+        """The header lines of its deliveries that are the same for all events."""
+        return f"Prefer: reply\r\nKn-Namespace: {self.namespace}\r\n".encode("ascii")
+
+    @cached_property
     def subscriber_name(self) -> str:
         """Of a Service, else its host: what people call it in traces and metrics."""
         return _first_label(urlsplit(self.subscriber_there).hostname or "")
 
-    @property
+    @cached_property
     def broker_path(self) -> str:
         return f"/{self.namespace}/{self.broker}"
 
@@ -116,6 +123,7 @@ def _trigger(document: Mapping[str, Any], brokers: Mapping[str, Any], services: 
             name=name,
             broker=spec["broker"],
             accepts=compile_filter(spec),
+            only_type=only_type(spec),
             subscriber=_destination(spec["subscriber"], services),
             subscriber_there=_on_a_cluster(spec["subscriber"], namespace),
             retry_policy=_retry_policy(delivery, services),

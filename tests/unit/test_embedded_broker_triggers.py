@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from broker.embedded.durations import iso_8601_seconds
+from broker.embedded.filters import only_type
 from broker.embedded.partitions import murmur2
 from broker.embedded.retry_policy import RetryPolicy
 from broker.embedded.triggers import Trigger, TriggerError, read_manifests
@@ -160,3 +161,17 @@ def test_other_durations_are_refused(text: str) -> None:
 )
 def test_keys_are_hashed_as_kafka_does(key: str, signed: int) -> None:
     assert murmur2(key.encode()) == signed % 2**32
+
+
+@pytest.mark.parametrize(
+    ("spec", "type_"),
+    [
+        ({"filter": {"attributes": {"type": "Paid"}}}, "Paid"),
+        ({"filter": {"attributes": {"type": "Paid", "source": "/x"}}}, "Paid"),
+        ({"filter": {"attributes": {"type": ""}}}, None),
+        ({"filter": {"attributes": {"type": "Paid"}}, "filters": [{"prefix": {"type": "P"}}]}, None),
+        ({}, None),
+    ],
+)
+def test_the_only_type_that_a_filter_lets_through_is_known(spec: dict[str, Any], type_: str | None) -> None:
+    assert only_type(spec) == type_
