@@ -47,7 +47,7 @@ class Relay:
 
     work: Callable[["Relay"], Round]
     places: int
-    """Requests that may be sending at the same time: fewer than gunicorn has threads, or all could hang at once."""
+    """Requests that may be sending at the same time: fewer than there are threads, or all could hang at once."""
     is_open: bool = False
     handed_over: set[str] = field(default_factory=set)
     """The events that requests have left to the thread."""

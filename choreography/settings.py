@@ -80,7 +80,7 @@ class Settings:
     log_level: str
     """LOG_LEVEL: DEBUG, INFO, WARNING or ERROR."""
     threads: int
-    """THREADS: what gunicorn runs; the database pool is as large."""
+    """THREADS: how many calls are answered at once; the database pool is as large."""
     time_zone: tzinfo
     """TIME_ZONE: whose calendar says which day is today. UTC, an offset as +09:00, or a name as Asia/Seoul."""
     allowed_hosts: tuple[str, ...]

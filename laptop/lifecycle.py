@@ -24,7 +24,7 @@ from laptop.refusal import refuse_connections
 
 LOOK_AGAIN = 1.0  # seconds between two looks at the socket of an awake function
 START_DEADLINE = 60.0
-GRACE = 35.0  # seconds to finish calls when put to sleep; gunicorn itself gives up after 30
+GRACE = 35.0  # seconds to finish calls when put to sleep; the function itself gives up after 30
 STURDY = 5.0  # seconds; what lived longer has not "died quickly"
 REFUSE_AFTER = 3  # quick deaths in a row until callers are refused instead of kept waiting
 

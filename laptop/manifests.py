@@ -193,7 +193,7 @@ def _triggers(service: str, documents: Documents) -> Iterator[str]:
 
 
 def _threads(service: str, concurrency: int | None, threads: Value | None) -> int:
-    """Knative admits `containerConcurrency` calls at once and gunicorn has THREADS: they must agree."""
+    """Knative admits `containerConcurrency` calls at once and a function has THREADS: they must agree."""
     if not concurrency or str(concurrency) != str(threads):
         raise ManifestError(
             f"Service {service}: containerConcurrency is {concurrency} and THREADS is {threads}; "

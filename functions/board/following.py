@@ -14,7 +14,7 @@ from kubernetes_api import ApiAway, listed, path_of, watched
 AGAIN_AFTER = 2.0
 """Seconds until an API that did not answer is asked again."""
 MOST_WATCHERS = 50
-"""Each takes a thread of gunicorn; the Service has more of them, so that deliveries find one."""
+"""Each takes a thread; the Service has more of them, so that deliveries find one."""
 
 
 class TooManyWatchers(Exception):

@@ -24,13 +24,13 @@ EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "40"))
 SEATS = 500
 ENDPOINTS = ["function", "broker", "gateway"]
 DOCUMENTED = {
-    "function": {501},  # an unsupported transfer coding (RFC 9112, section 6.1)
+    "function": set(),
     "broker": {503},  # too large, as class Kafka
     "gateway": {501, 505},  # and a version of HTTP that is not
 }
 """The only answers of 500 and more; docs/reliability.md."""
 SILENCE = 10
-"""Seconds: laptop/sockets.py, broker/embedded/ingress.py, gateway/Caddyfile."""
+"""Seconds: choreography/worker.py, broker/embedded/ingress.py, gateway/Caddyfile."""
 ORDERS = st.just(event("ReservationRequested", "/agency/7"))
 
 

@@ -72,7 +72,7 @@ def served(app: Function) -> Iterator[int]:
     """The port of one function; all of them take turns, as they are one process."""
 
     def complete(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        # gunicorn's ends with the body, werkzeug's with the connection
+        # that of a function ends with the body, werkzeug's with the connection
         length = int(environ.get("CONTENT_LENGTH") or 0)
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
         return app(environ, start_response)

@@ -121,7 +121,7 @@ def test_an_autoscaling_annotation_is_a_known_string_on_the_template(service: Ma
 
 
 @each_function
-def test_gunicorn_has_one_thread_for_each_request_that_serving_admits(service: Manifest) -> None:
+def test_a_function_has_one_thread_for_each_request_that_serving_admits(service: Manifest) -> None:
     threads = env(service)["THREADS"]
 
     assert threads == str(template(service)["containerConcurrency"])
@@ -130,7 +130,7 @@ def test_gunicorn_has_one_thread_for_each_request_that_serving_admits(service: M
 
 
 @each_function
-def test_gunicorn_ends_an_only_thread_that_is_held_for_longer_than_serving_waits(service: Manifest) -> None:
+def test_a_process_ends_whose_threads_are_held_for_longer_than_serving_waits(service: Manifest) -> None:
     settings = of_kind("ConfigMap", "v1")["airline-settings"].content["data"]
 
     assert {"configMapRef": {"name": "airline-settings"}} in container(service)["envFrom"]
