@@ -246,7 +246,7 @@ def remove_flight(number: int) -> Response:
 @contract.promises(Operation(_HOLD.collection))
 def list_holds() -> Response:
     """A page of holds: what each reservation has got of its flight"""
-    return resources.listed(request, _HOLD, select(HOLDS))
+    return resources.listed(request, _HOLD, select(*_HOLD.columns.values()))
 
 
 @app.get("/promotions")

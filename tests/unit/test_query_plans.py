@@ -151,6 +151,52 @@ def test_no_page_of_a_list_reads_or_sorts_the_whole_table(
     assert not found, "\n".join(map(str, found))
 
 
+def plans(statements: list[tuple[str, Any]], beginning: str) -> list[list[str]]:
+    """How SQLite goes about each statement that begins so."""
+    found = [plan(*one) for one in statements if one[0].startswith(beginning)]
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("sort", ["id", "flightId", "seatQty", "status", "amount"])
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_the_holds_of_a_flight_lie_side_by_side_in_one_index_with_all_that_is_listed_of_them(
+    statements: list[tuple[str, Any]], sort: str, direction: str
+) -> None:
+    (listing,) = [one for one in LISTINGS if one.path == "/holds"]
+    asked = {"flightId": "7", "sort": f"{sort},{direction}"}
+    client = listing.app.test_client()
+
+    for page in (asked, asked | {"after": cursors.text(Cursor(2, place(listing, asked)))}):
+        assert client.get("/holds", query_string=page).status_code == 200
+
+    index = "ix_holds_flight_id_reservation_id_seat_qty_status_amount"
+    there = f"SEARCH holds USING COVERING INDEX {index} (flight_id=?)"
+    assert all(there in steps for steps in plans(statements, "SELECT")), plans(statements, "SELECT")
+
+
+@pytest.mark.parametrize("sort", ["actor", "actor,desc", "id", "id,desc"])
+def test_the_few_things_that_operators_did_since_then_are_found_by_their_time_and_sorted(
+    statements: list[tuple[str, Any]], sort: str
+) -> None:
+    (listing,) = [one for one in LISTINGS if one.resource.plural == "actions"]
+
+    asked = {"since": NOW.isoformat(), "sort": sort}
+    assert listing.app.test_client().get(listing.path, query_string=asked).status_code == 200
+
+    assert all("ix_actions_at (at>?)" in steps[-2] for steps in plans(statements, "SELECT actions")), statements
+
+
+def test_a_far_page_of_the_reservations_of_a_customer_is_one_statement(statements: list[tuple[str, Any]]) -> None:
+    (listing,) = [one for one in LISTINGS if one.path == "/reservations"]
+    asked = {"customerId": "7", "sort": "createdAt,desc"}
+    far = asked | {"after": cursors.text(Cursor(2, place(listing, asked)))}
+
+    assert listing.app.test_client().get(listing.path, query_string=far).status_code == 200
+
+    assert len(plans(statements, "SELECT reservations")) == 1
+
+
 @pytest.mark.parametrize(
     "module", [reserve_figures, payment_figures, letter_figures], ids=lambda module: module.__name__
 )
