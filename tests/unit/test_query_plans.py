@@ -22,8 +22,11 @@ import letters
 import payment_figures
 import payments
 import provider
+import replay
 import reservations
 import reserve_figures
+import settled_letters
+from airline.events import SagasSettled
 from choreography import cursors, paging, store
 from choreography.cursors import Cursor
 from choreography.fields import Reader
@@ -195,6 +198,26 @@ def test_a_far_page_of_the_reservations_of_a_customer_is_one_statement(statement
     assert listing.app.test_client().get(listing.path, query_string=far).status_code == 200
 
     assert len(plans(statements, "SELECT reservations")) == 1
+
+
+def test_letters_are_settled_by_their_reservations_and_not_looked_for_among_all_that_are_open(
+    statements: list[tuple[str, Any]],
+) -> None:
+    settled = SagasSettled(status="SUCCEED", reservation_ids=("7Q2M9XW4TBCK", "7Q2M9XW4TBCM"))
+
+    store.commit(lambda transaction: settled_letters.settle_letters(settled, transaction))
+
+    (steps,) = plans(statements, "UPDATE dead_letters")
+    assert steps[0] == "SEARCH dead_letters USING INDEX ix_dead_letters_reservation_id (reservation_id=?)"
+
+
+def test_letters_that_are_sent_again_are_found_by_their_ids_and_not_among_all_that_are_open(
+    statements: list[tuple[str, Any]],
+) -> None:
+    replay._still_open(["1", "2"])
+
+    (steps,) = plans(statements, "SELECT")
+    assert steps[0].endswith("(id=?)"), steps
 
 
 @pytest.mark.parametrize(
