@@ -169,7 +169,8 @@ def _first(
 ) -> list[Row[Any]]:
     """The first rows of a list, found along an index of the columns of its order, whatever its directions.
 
-    `beyond` is where the list begins in the first of these columns, if not at its beginning.
+    `beyond` is where the list begins in the first of these columns, if not at its beginning. Of `most` rows the last
+    one is not shown: it only says that the list goes on, so it may be any of those that are equal in the first column.
     """
     ahead = query.where(*beyond)
     first, *ties = [one for one in order if not one.fixed]
@@ -180,7 +181,7 @@ def _first(
     backwards = (first, *(replace(one, descending=True) for one in ties))
     there = list(connection.execute(_by(ahead, backwards).limit(most)))
     equal = [list(rows) for _, rows in groupby(there, lambda row: row._mapping[first.column])]
-    if len(there) == most:
+    if len(there) == most and len(equal[-1]) > 1:
         last = equal.pop()
         # not with `beyond`, which is true of all of them: SQLite would look for that, and sort what it finds
         theirs = query.where(cursors.same(first, last[0]._mapping[first.column]))
