@@ -60,6 +60,7 @@ _FLIGHT = Resource(
         "minSeats": Filter(
             Field(CAPACITY, 0, "Only those with at least this many seats left."),
             lambda seats: FLIGHTS.c.remaining_seats_count >= seats,
+            bounds=FLIGHTS.c.remaining_seats_count,
         ),
         "takeoffDate": Filter(Field(fields.day, None, "Only those that take off on this day."), narrow=True),
         "flightCode": Filter(Field(ANY_CODE, None, "Only those with exactly this code."), narrow=True),

@@ -72,7 +72,7 @@ def place(listing: Listing, asked: Mapping[str, Any]) -> tuple[Any, ...]:
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 OF_TYPE: dict[type, Any] = {str: "A", int: 7, bool: True, date: NOW.date(), datetime: NOW}
 BOUNDS = {"minSeats", "since"}
-"""Filters by a bound, which no index has together with another order. Flights, and what operators did, are few."""
+"""Filters by a bound, which no index has together with another order: a few rows are sorted, of many some come soon."""
 
 
 def sample(reader: Reader[Any]) -> str:
@@ -178,16 +178,35 @@ def test_the_holds_of_a_flight_lie_side_by_side_in_one_index_with_all_that_is_li
     assert all(there in steps for steps in plans(statements, "SELECT")), plans(statements, "SELECT")
 
 
-@pytest.mark.parametrize("sort", ["actor", "actor,desc", "id", "id,desc"])
-def test_the_few_things_that_operators_did_since_then_are_found_by_their_time_and_sorted(
-    statements: list[tuple[str, Any]], sort: str
+@pytest.mark.parametrize(
+    ("path", "bound", "sort", "step"),
+    [
+        ("/audit/reserve", {"since": NOW.isoformat()}, "actor", "ix_actions_at (at>?)"),
+        ("/audit/reserve", {"since": NOW.isoformat()}, "id,desc", "ix_actions_at (at>?)"),
+        ("/flights", {"minSeats": "7"}, "cost", "ix_flights_remaining_seats_count_id (remaining_seats_count>?)"),
+        ("/flights", {"minSeats": "7"}, "id,desc", "ix_flights_remaining_seats_count_id (remaining_seats_count>?)"),
+    ],
+)
+def test_what_is_beyond_a_bound_and_is_little_is_found_by_the_bound_and_sorted(
+    statements: list[tuple[str, Any]], path: str, bound: dict[str, str], sort: str, step: str
 ) -> None:
-    (listing,) = [one for one in LISTINGS if one.resource.plural == "actions"]
+    (listing,) = [one for one in listings() if one.path == path]
 
-    asked = {"since": NOW.isoformat(), "sort": sort}
-    assert listing.app.test_client().get(listing.path, query_string=asked).status_code == 200
+    assert listing.app.test_client().get(path, query_string=bound | {"sort": sort}).status_code == 200
 
-    assert all("ix_actions_at (at>?)" in steps[-2] for steps in plans(statements, "SELECT actions")), statements
+    assert all(any(step in one for one in steps) for steps in plans(statements, "SELECT")), statements
+
+
+def test_what_is_beyond_a_bound_and_is_much_comes_in_the_order_of_the_list(
+    statements: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "MOST_COUNTED", -1)
+    (listing,) = [one for one in listings() if one.path == "/flights"]
+
+    asked = {"minSeats": "7", "sort": "cost"}
+    assert listing.app.test_client().get("/flights", query_string=asked).status_code == 200
+
+    assert plans(statements, "SELECT flights") == [["SCAN flights USING INDEX ix_flights_cost_id"]]
 
 
 def test_a_far_page_of_the_reservations_of_a_customer_is_one_statement(statements: list[tuple[str, Any]]) -> None:
