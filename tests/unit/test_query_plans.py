@@ -219,6 +219,18 @@ def test_a_far_page_of_the_reservations_of_a_customer_is_one_statement(statement
     assert len(plans(statements, "SELECT reservations")) == 1
 
 
+def test_the_letters_of_a_function_that_have_one_status_are_one_place_in_an_index(
+    statements: list[tuple[str, Any]],
+) -> None:
+    (listing,) = [one for one in LISTINGS if one.path == "/dead-letters"]
+
+    asked = {"function": "charge-payment", "status": "OPEN"}
+    assert listing.app.test_client().get("/dead-letters", query_string=asked).status_code == 200
+
+    place_in_it = "ix_dead_letters_function_status_id (function=? AND status=?)"
+    assert all(any(place_in_it in step for step in steps) for steps in plans(statements, "SELECT"))
+
+
 def test_letters_are_settled_by_their_reservations_and_not_looked_for_among_all_that_are_open(
     statements: list[tuple[str, Any]],
 ) -> None:
