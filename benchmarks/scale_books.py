@@ -132,8 +132,9 @@ def _flights(count: int) -> Iterator[Row]:
     day = (datetime.now(UTC) + timedelta(days=400)).date()
     days = flights_of(count) // OF_DAY
     for flight in range(1, flights_of(count) + 1):
-        left = CAPACITY - held[flight] if flight <= used else CAPACITY
-        yield flight, f"ACE{flight:04}", str(day + timedelta(days=flight % days)), cost_of(flight), CAPACITY, left
+        seats = CAPACITY + flight  # or the few flights nobody is on would be equal in an order in which the many differ
+        left = seats - held[flight] if flight <= used else seats
+        yield flight, f"ACE{flight:04}", str(day + timedelta(days=flight % days)), cost_of(flight), seats, left
 
 
 def _numbers(count: int) -> Iterator[Row]:
