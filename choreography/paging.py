@@ -126,7 +126,7 @@ def rows(connection: Connection, query: Select[Any], page: Page) -> Found:
     total = _counted(connection, query.with_only_columns(page.order[-1].column))
     if page.may_be_short and total <= MOST_COUNTED:
         page = page.sorted_here()
-    there = _read(connection, query, page)
+    there = _read(connection, query, page) if total else []
     following = _following(page, there[page.size - 1]) if len(there) > page.size else None
     return Found(there[: page.size], min(total, MOST_COUNTED), total > MOST_COUNTED, following)
 

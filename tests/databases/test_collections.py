@@ -16,7 +16,7 @@ import provider
 import reservations
 from choreography import cursors, paging
 from choreography.cursors import Order
-from choreography.paging import Page
+from choreography.paging import Found, Page
 from testbed.hosting import Function, HostedAirline, isolated
 from tests.databases.conftest import Make
 from tests.integration.test_bad_input import COLLECTIONS
@@ -74,14 +74,25 @@ def test_a_page_of_holds_on_different_flights_is_one_statement_in_either_directi
 ) -> None:
     engine = filled(databases, [HELD[0] | {"flight_id": flight} for flight in range(1, 6)])
     page = Page(0, 2, (Order(flights.HOLDS.c.flight_id, descending), Order(flights.HOLDS.c.reservation_id)))
-    asked: list[str] = []
 
-    with engine.connect() as connection:
-        event.listen(connection, "before_cursor_execute", lambda *call: asked.append(call[2]))
-        found = paging.rows(connection, select(flights.HOLDS), page)
+    found, asked = read(engine, page)
 
     assert [row.flight_id for row in found.rows] == flights_of_the_page
     assert len([one for one in asked if "count" not in one]) == 1
+
+
+def test_of_an_empty_list_only_the_count_is_asked(databases: Make) -> None:
+    found, asked = read(filled(databases, []), Page(0, 2, (Order(flights.HOLDS.c.reservation_id),)))
+
+    assert (found.rows, found.total, len(asked)) == ([], 0, 1)
+
+
+def read(engine: Engine, page: Page) -> tuple[Found, list[str]]:
+    """A page of holds, and the statements that it took."""
+    asked: list[str] = []
+    with engine.connect() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *call: asked.append(call[2]))
+        return paging.rows(connection, select(flights.HOLDS), page), asked
 
 
 def filled(databases: Make, holds: Sequence[Mapping[str, Any]]) -> Engine:
@@ -89,9 +100,8 @@ def filled(databases: Make, holds: Sequence[Mapping[str, Any]]) -> Engine:
     engine = databases(flights.metadata)
     with engine.begin() as connection:
         connection.execute(flights.HOLDS.delete())
-        connection.execute(
-            flights.HOLDS.insert(), [{"reservation_id": f"{number}", **row} for number, row in enumerate(holds)]
-        )
+        for number, hold in enumerate(holds):
+            connection.execute(flights.HOLDS.insert(), {"reservation_id": f"{number}", **hold})
     return engine
 
 

@@ -104,12 +104,19 @@ def empty() -> Engine:
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     """What is asked of the databases, which are empty; statistics would make a plan better, not worse."""
+    read_empty_pages(monkeypatch)
     engine = empty().execution_options()
     asked: list[tuple[str, Any]] = []
     event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
     monkeypatch.setattr(store, "database", lambda: engine)
     monkeypatch.setattr("provider.ledger._database", lambda: engine)
     return asked
+
+
+def read_empty_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an empty list only the count is asked; from now on its page is as well."""
+    counted = paging._counted
+    monkeypatch.setattr(paging, "_counted", lambda *asked: counted(*asked) or 1)
 
 
 def plan(statement: str, values: Any) -> list[str]:
