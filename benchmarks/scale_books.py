@@ -1,7 +1,8 @@
 """Databases as so many ended reservations leave them, filled in bulk: for benchmarks, by whatever number.
 
-60 of 100 are SUCCEED, the others were canceled after that. A customer has 20 of them, a flight 500, however many there
-are; all laws of `airline reconcile` hold. Indexes are made after the rows. Each database is filled by a process.
+60 of 100 are SUCCEED, the others were canceled after that. A customer has 20 of them, a flight 500, a day 25 flights,
+however many there are; all laws of `airline reconcile` hold. Indexes are made after the rows. Each database is filled
+by a process.
 """
 
 import os
@@ -29,7 +30,7 @@ import reserve_tally
 from choreography import connections, migrations
 from testbed.policies import FUNCTIONS
 
-OF_CUSTOMER, OF_FLIGHT = 20, 500
+OF_CUSTOMER, OF_FLIGHT, OF_DAY = 20, 500, 25
 LEAST_FLIGHTS, CAPACITY = 50, 9000
 LEAST_LETTERS = 200
 DAYS, LETTER_DAYS = 20, 6
@@ -129,9 +130,11 @@ def _flights(count: int) -> Iterator[Row]:
     for one in ended(count):
         held[one.flight] += one.seats if one.succeeds else 0
     day = (datetime.now(UTC) + timedelta(days=400)).date()
+    days = flights_of(count) // OF_DAY
     for flight in range(1, flights_of(count) + 1):
-        left = CAPACITY - held[flight] if flight <= used else CAPACITY
-        yield flight, f"ACE{flight:04}", str(day + timedelta(days=flight % 300)), cost_of(flight), CAPACITY, left
+        seats = CAPACITY + flight  # or the few flights nobody is on would be equal in an order in which the many differ
+        left = seats - held[flight] if flight <= used else seats
+        yield flight, f"ACE{flight:04}", str(day + timedelta(days=flight % days)), cost_of(flight), seats, left
 
 
 def _numbers(count: int) -> Iterator[Row]:

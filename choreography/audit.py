@@ -55,7 +55,9 @@ _ACTION = Resource(
         "actor": Filter(Field(ANYTHING, None, "Only what they did.")),
         "subject": Filter(Field(ANYTHING, None, "Only what was about this address."), narrow=True),
         "since": Filter(
-            Field(fields.instant, None, "Only what was done then or later."), lambda then: ACTIONS.c.at >= then
+            Field(fields.instant, None, "Only what was done then or later."),
+            lambda then: ACTIONS.c.at >= then,
+            bounds=ACTIONS.c.at,
         ),
     },
     about="Something that an operator did, or tried to do.",

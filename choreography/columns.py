@@ -1,10 +1,11 @@
-"""Column types, and indexes, that mean the same in SQLite, PostgreSQL and MySQL."""
+"""Column types, and what is said about indexes, that mean the same in SQLite, PostgreSQL and MySQL."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Index, Text
+from sqlalchemy import ColumnElement, DateTime, Dialect, Index, Text, func
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
@@ -62,3 +63,9 @@ class Instant(TypeDecorator[datetime]):
 def indexes(table: str, *orders: Sequence[str], **options: Any) -> Iterator[Index]:
     """An index of each of these lists of columns: what rows are chosen by, what they are sorted by, what ends a tie."""
     return (Index(f"ix_{table}_{'_'.join(order)}", *order, **options) for order in orders)
+
+
+@functools.cache  # there are few columns, and to make an expression takes as long as to find some rows
+def without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The same value, for which no database looks for an index: it is an expression, and not the column."""
+    return func.coalesce(column, column, type_=column.type)

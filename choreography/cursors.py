@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal
+from sqlalchemy import ColumnElement, literal
 
+from choreography.columns import without_index
 from choreography.errors import Invalid
 
 LARGEST = 2**63 - 1
@@ -40,11 +41,6 @@ class Order:
     def direction(self) -> ColumnElement[Any]:
         """What is in ORDER BY."""
         return self.place.desc() if self.descending else self.place.asc()
-
-
-def without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The same value, for which no database looks for an index: it is an expression, and not the column."""
-    return func.coalesce(column, column, type_=column.type)
 
 
 @dataclass(frozen=True, slots=True)

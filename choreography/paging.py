@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from flask import Request
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 from werkzeug.datastructures import MultiDict
 
 from choreography import cursors, fields
@@ -38,21 +38,34 @@ TABLE = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which rows are asked for: `number` from 0, `size` rows each, in this order; `after`: behind that row."""
+    """Which rows are asked for: `number` from 0, `size` rows each, in this order; `after`: behind that row.
+
+    `may_be_short`: no index has this order of the list, so it is sorted here if it is not longer than MOST_COUNTED.
+    """
 
     number: int
     size: int
     order: tuple[Order, ...]
     after: Cursor | None = None
+    may_be_short: bool = False
 
     def sorted_here(self) -> "Page":
         """The same page of a list that is short before it is sorted."""
         return replace(self, order=tuple(replace(one, sorted_here=True) for one in self.order))
 
+    @property
+    def is_sorted_here(self) -> bool:
+        """Whether it is of such a list."""
+        return all(one.sorted_here for one in self.order)
+
     def with_equal(self, columns: Sequence[ColumnElement[Any]]) -> "Page":
         """The same page of a list in which all rows have the same values there."""
         fixed = {id(column) for column in columns}
         return replace(self, order=tuple(replace(one, fixed=id(one.column) in fixed) for one in self.order))
+
+    def within(self, bounded: Sequence[ColumnElement[Any]]) -> "Page":
+        """The same page of a list that ends at some values of these columns, and may be short for that."""
+        return replace(self, may_be_short=any(column is not self.order[0].column for column in bounded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +124,9 @@ def _sorts(args: "MultiDict[str, str]", sortable: Mapping[str, Any]) -> list[tup
 def rows(connection: Connection, query: Select[Any], page: Page) -> Found:
     """The rows of the page and how many there are in all."""
     total = _counted(connection, query.with_only_columns(page.order[-1].column))
-    there = _read(connection, query, page)
+    if page.may_be_short and total <= MOST_COUNTED:
+        page = page.sorted_here()
+    there = _read(connection, query, page) if total else []
     following = _following(page, there[page.size - 1]) if len(there) > page.size else None
     return Found(there[: page.size], min(total, MOST_COUNTED), total > MOST_COUNTED, following)
 
@@ -134,7 +149,11 @@ def _read(connection: Connection, query: Select[Any], page: Page) -> list[Row[An
         before = page.number * page.size
         return _first(connection, query, page.order, most) if not before else _skipped(connection, query, page, before)
     found: list[Row[Any]] = []
-    for stretch in cursors.behind(page.order, page.after.values, connection.dialect.name == "postgresql"):
+    stretches = cursors.behind(page.order, page.after.values, connection.dialect.name == "postgresql")
+    if page.is_sorted_here:  # all of its rows are read anyway, and each statement costs more than they do
+        anywhere = or_(*(and_(*stretch.equal, stretch.beyond) for stretch in stretches))
+        return _first(connection, query.where(anywhere), page.order, most)
+    for stretch in stretches:
         found += _first(connection, query.where(*stretch.equal), stretch.order, most - len(found), stretch.beyond)
         if len(found) == most:
             break
@@ -150,7 +169,8 @@ def _first(
 ) -> list[Row[Any]]:
     """The first rows of a list, found along an index of the columns of its order, whatever its directions.
 
-    `beyond` is where the list begins in the first of these columns, if not at its beginning.
+    `beyond` is where the list begins in the first of these columns, if not at its beginning. Of `most` rows the last
+    one is not shown: it only says that the list goes on, so it may be any of those that are equal in the first column.
     """
     ahead = query.where(*beyond)
     first, *ties = [one for one in order if not one.fixed]
@@ -161,7 +181,7 @@ def _first(
     backwards = (first, *(replace(one, descending=True) for one in ties))
     there = list(connection.execute(_by(ahead, backwards).limit(most)))
     equal = [list(rows) for _, rows in groupby(there, lambda row: row._mapping[first.column])]
-    if len(there) == most:
+    if len(there) == most and len(equal[-1]) > 1:
         last = equal.pop()
         # not with `beyond`, which is true of all of them: SQLite would look for that, and sort what it finds
         theirs = query.where(cursors.same(first, last[0]._mapping[first.column]))

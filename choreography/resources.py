@@ -12,7 +12,8 @@ from typing import Any
 from flask import Request, Response
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 
-from choreography import access, contract, cursors, fields, hal, paging, store
+from choreography import access, contract, fields, hal, paging, store
+from choreography.columns import without_index
 from choreography.contract import Shape, Shown
 from choreography.errors import Forbidden
 from choreography.fields import Field, Reader
@@ -29,13 +30,15 @@ class Filter:
     """A parameter that narrows a list: how it is read, and the rows that it means.
 
     Without `means` these are the rows whose value of that name is equal. `narrow`: these are few however long the list
-    is, such as those of one owner; they are sorted when they are asked for. Of other filters the table has an index
-    together with each order.
+    is, such as those of one owner; they are sorted when they are asked for. `bounds`: these are what is beyond a value
+    of that column, perhaps few, and then they are sorted as well. Of other filters the table has an index together with
+    each order.
     """
 
     field: Field
     means: Callable[[Any], ColumnElement[bool]] | None = None
     narrow: bool = False
+    bounds: ColumnElement[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,12 +117,13 @@ def listed(
     wanted = _wanted(request, resource)
     equal = [resource.columns[name] for name in wanted if resource.filters[name].means is None]
     page = paging.asked(request, resource.sortable, resource.ties).with_equal(equal)
+    bounded = [one for name in wanted if (one := resource.filters[name].bounds) is not None]
     owned = _ownership(resource)
     with reading() as connection:
         # without saying so: SQLite knows nothing of it, and PostgreSQL hopes to meet the few soon in the list's order
         is_short = bool(owned) or any(resource.filters[name].narrow for name in wanted)
         narrowed = query.where(*_conditions(wanted, resource, narrow_first=is_short), *owned)
-        found = paging.rows(connection, narrowed, page.sorted_here() if is_short else page)
+        found = paging.rows(connection, narrowed, page.sorted_here() if is_short else page.within(bounded))
     where = hal.here(request)
     items = [show(row, where) if show else shown(where, resource, row) for row in found.rows]
     return hal.collection(request, resource.plural, items, page, found)
@@ -168,7 +172,7 @@ def _condition(resource: Resource, name: str, value: Any, narrow: Sequence[Colum
         return one.means(value)
     column = resource.columns[name]
     apart = narrow and not _is_narrow(one) and not any(_found_together(column, other) for other in narrow)
-    place: ColumnElement[Any] = cursors.without_index(column) if apart else column
+    place: ColumnElement[Any] = without_index(column) if apart else column
     met: ColumnElement[bool] = place == value
     return met
 

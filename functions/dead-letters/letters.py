@@ -62,7 +62,7 @@ LETTERS = Table(
     *indexes("dead_letters", *((one, "id") for one in SORTED)),
     *indexes("dead_letters", *(("status", one, "id") for one in SORTED), ("status", "id")),
     *indexes("dead_letters", *(("type", one, "id") for one in SORTED if one != "type")),
-    *indexes("dead_letters", *(("function", one, "id") for one in SORTED), ("function", "id")),
+    *indexes("dead_letters", *(("function", one, "id") for one in (*SORTED, "status")), ("function", "id")),
     Index("ix_dead_letters_type_status", "type", "status", "last_at"),  # reports that were given up on
     Index("ix_dead_letters_outside", "outside", "status"),
     Index("ix_dead_letters_decided", "decided_at"),

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, not_, or_, 
 from airline import saga
 from airline.events import AIRLINE, ReservationRequested, SagasSettled
 from choreography import clock, store
+from choreography.columns import without_index
 from letters import LETTERS, SETTLED_SAGAS
 
 SOURCE = f"{AIRLINE.sources}dead-letters"
@@ -51,8 +52,7 @@ def settle_letters(settled: SagasSettled, transaction: Connection) -> None:
 
 def settle(transaction: Connection, which: ColumnElement[bool]) -> None:
     """Of those letters, what is OPEN and belongs to a saga that is settled becomes SETTLED."""
-    finished = (LETTERS.c.status == "OPEN", exists().where(_ITS_SAGA), not_(_REFUSED_COMMAND))
-    _decide(transaction, which, *finished)
+    _decide(transaction, which, exists().where(_ITS_SAGA), not_(_REFUSED_COMMAND))
 
 
 def _settle_reports(settled: SagasSettled, transaction: Connection) -> None:
@@ -60,7 +60,7 @@ def _settle_reports(settled: SagasSettled, transaction: Connection) -> None:
     letters = transaction.execute(lost.order_by(LETTERS.c.last_at).limit(MOST_REPORTS)).all()
     made_again = [letter.id for letter in letters if not _named(letter).isdisjoint(settled.reservation_ids)]
     if made_again:
-        _decide(transaction, LETTERS.c.id.in_(made_again), LETTERS.c.status == "OPEN")
+        _decide(transaction, LETTERS.c.id.in_(made_again))
 
 
 def _named(letter: Row[Any, Any]) -> set[str]:
@@ -70,5 +70,6 @@ def _named(letter: Row[Any, Any]) -> set[str]:
 
 
 def _decide(transaction: Connection, *which: ColumnElement[bool]) -> None:
+    is_open = without_index(LETTERS.c.status) == "OPEN"  # SQLite would look through all that are, whose number grows
     decision = {"status": "SETTLED", "decided_at": clock.now()}
-    transaction.execute(update(LETTERS).where(*which).values(decision))
+    transaction.execute(update(LETTERS).where(*which, is_open).values(decision))

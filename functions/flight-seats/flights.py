@@ -79,7 +79,9 @@ HOLDS = Table(
     Column("status", String(8), nullable=False),
     Column("amount", BigInteger),  # of the whole party; null unless seats were held
     Column("said", Text),  # the data of the event of its last change, to repeat it
-    *indexes("holds", *((one, "reservation_id") for one in ("flight_id", "seat_qty", "status", "amount"))),
+    *indexes("holds", *((one, "reservation_id") for one in ("seat_qty", "status", "amount"))),
+    # all that is listed of the holds of a flight: they lie all over the table, and here side by side
+    *indexes("holds", ("flight_id", "reservation_id", "seat_qty", "status", "amount")),
     *indexes("holds", *(("status", one, "reservation_id") for one in ("flight_id", "seat_qty", "amount"))),
     CheckConstraint("seat_qty > 0", name="a_party_has_somebody"),
     sqlite_with_rowid=False,

@@ -60,6 +60,7 @@ _FLIGHT = Resource(
         "minSeats": Filter(
             Field(CAPACITY, 0, "Only those with at least this many seats left."),
             lambda seats: FLIGHTS.c.remaining_seats_count >= seats,
+            bounds=FLIGHTS.c.remaining_seats_count,
         ),
         "takeoffDate": Filter(Field(fields.day, None, "Only those that take off on this day."), narrow=True),
         "flightCode": Filter(Field(ANY_CODE, None, "Only those with exactly this code."), narrow=True),
@@ -246,7 +247,7 @@ def remove_flight(number: int) -> Response:
 @contract.promises(Operation(_HOLD.collection))
 def list_holds() -> Response:
     """A page of holds: what each reservation has got of its flight"""
-    return resources.listed(request, _HOLD, select(HOLDS))
+    return resources.listed(request, _HOLD, select(*_HOLD.columns.values()))
 
 
 @app.get("/promotions")

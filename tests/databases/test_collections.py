@@ -1,11 +1,12 @@
 """Every collection is read on every database, in every order that it offers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Engine, event, select
 
 import flights
 import letters
@@ -15,7 +16,7 @@ import provider
 import reservations
 from choreography import cursors, paging
 from choreography.cursors import Order
-from choreography.paging import Page
+from choreography.paging import Found, Page
 from testbed.hosting import Function, HostedAirline, isolated
 from tests.databases.conftest import Make
 from tests.integration.test_bad_input import COLLECTIONS
@@ -55,20 +56,56 @@ def test_a_collection_comes_in_every_order_that_it_offers(function: Function, pa
         assert function.get(f"{path}?sort={order},desc").status_code == 200, order
 
 
-def test_the_rows_behind_any_row_are_found_in_every_order(databases: Make) -> None:
-    engine = databases(flights.metadata)
-    rows = [{"reservation_id": f"{number}", **row} for number, row in enumerate(HELD)]
-    with engine.begin() as connection:
-        connection.execute(flights.HOLDS.insert(), rows)
+@pytest.mark.parametrize("is_short", [False, True], ids=["long list", "short list"])
+def test_the_rows_behind_any_row_are_found_in_every_order(databases: Make, is_short: bool) -> None:
+    engine = filled(databases, HELD)
     columns = flights.HOLDS.c
     for one in (columns.flight_id, columns.amount, columns.status):
         for descending in (False, True):
             page = Page(0, 1, (Order(one, descending), Order(columns.reservation_id)))
+            page = page.sorted_here() if is_short else page
             with engine.connect() as connection:
                 assert following(connection, page) == whole(connection, page), (one, descending)
 
 
-HELD = [
+@pytest.mark.parametrize(("descending", "flights_of_the_page"), [(False, [1, 2]), (True, [5, 4])])
+def test_a_page_of_holds_on_different_flights_is_one_statement_in_either_direction(
+    databases: Make, descending: bool, flights_of_the_page: list[int]
+) -> None:
+    engine = filled(databases, [HELD[0] | {"flight_id": flight} for flight in range(1, 6)])
+    page = Page(0, 2, (Order(flights.HOLDS.c.flight_id, descending), Order(flights.HOLDS.c.reservation_id)))
+
+    found, asked = read(engine, page)
+
+    assert [row.flight_id for row in found.rows] == flights_of_the_page
+    assert len([one for one in asked if "count" not in one]) == 1
+
+
+def test_of_an_empty_list_only_the_count_is_asked(databases: Make) -> None:
+    found, asked = read(filled(databases, []), Page(0, 2, (Order(flights.HOLDS.c.reservation_id),)))
+
+    assert (found.rows, found.total, len(asked)) == ([], 0, 1)
+
+
+def read(engine: Engine, page: Page) -> tuple[Found, list[str]]:
+    """A page of holds, and the statements that it took."""
+    asked: list[str] = []
+    with engine.connect() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *call: asked.append(call[2]))
+        return paging.rows(connection, select(flights.HOLDS), page), asked
+
+
+def filled(databases: Make, holds: Sequence[Mapping[str, Any]]) -> Engine:
+    """A database with these holds and no others."""
+    engine = databases(flights.metadata)
+    with engine.begin() as connection:
+        connection.execute(flights.HOLDS.delete())
+        for number, hold in enumerate(holds):
+            connection.execute(flights.HOLDS.insert(), {"reservation_id": f"{number}", **hold})
+    return engine
+
+
+HELD: list[dict[str, Any]] = [
     {"flight_id": flight, "seat_qty": 1, "status": status, "amount": amount}
     for flight, status, amount in [(1, "HELD", 200), (2, "REFUSED", None), (1, "REFUSED", None), (2, "HELD", 100)]
 ]

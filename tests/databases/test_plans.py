@@ -23,7 +23,7 @@ from choreography import idempotency, store
 from testbed.listings import Listing
 from testbed.policies import housekeeping
 from tests.databases.conftest import EMPTY, Make
-from tests.unit.test_query_plans import BOUNDS, LISTINGS, questions
+from tests.unit.test_query_plans import BOUNDS, LISTINGS, questions, read_empty_pages
 
 pytestmark = pytest.mark.parametrize("server", ["postgresql"], indirect=True)
 
@@ -91,6 +91,7 @@ def empty(engine: Engine, metadata: MetaData) -> None:
 def heard(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Asked:
     """What the functions ask of that database from now on."""
     asked: Asked = []
+    read_empty_pages(monkeypatch)
     event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
     monkeypatch.setattr(store, "database", lambda: engine)
     return asked

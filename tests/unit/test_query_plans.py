@@ -22,8 +22,11 @@ import letters
 import payment_figures
 import payments
 import provider
+import replay
 import reservations
 import reserve_figures
+import settled_letters
+from airline.events import SagasSettled
 from choreography import cursors, paging, store
 from choreography.cursors import Cursor
 from choreography.fields import Reader
@@ -69,7 +72,7 @@ def place(listing: Listing, asked: Mapping[str, Any]) -> tuple[Any, ...]:
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 OF_TYPE: dict[type, Any] = {str: "A", int: 7, bool: True, date: NOW.date(), datetime: NOW}
 BOUNDS = {"minSeats", "since"}
-"""Filters by a bound, which no index has together with another order. Flights, and what operators did, are few."""
+"""Filters by a bound, which no index has together with another order: a few rows are sorted, of many some come soon."""
 
 
 def sample(reader: Reader[Any]) -> str:
@@ -101,12 +104,19 @@ def empty() -> Engine:
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     """What is asked of the databases, which are empty; statistics would make a plan better, not worse."""
+    read_empty_pages(monkeypatch)
     engine = empty().execution_options()
     asked: list[tuple[str, Any]] = []
     event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
     monkeypatch.setattr(store, "database", lambda: engine)
     monkeypatch.setattr("provider.ledger._database", lambda: engine)
     return asked
+
+
+def read_empty_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an empty list only the count is asked; from now on its page is as well."""
+    counted = paging._counted
+    monkeypatch.setattr(paging, "_counted", lambda *asked: counted(*asked) or 1)
 
 
 def plan(statement: str, values: Any) -> list[str]:
@@ -149,6 +159,103 @@ def test_no_page_of_a_list_reads_or_sorts_the_whole_table(
 
     assert seen
     assert not found, "\n".join(map(str, found))
+
+
+def plans(statements: list[tuple[str, Any]], beginning: str) -> list[list[str]]:
+    """How SQLite goes about each statement that begins so."""
+    found = [plan(*one) for one in statements if one[0].startswith(beginning)]
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("sort", ["id", "flightId", "seatQty", "status", "amount"])
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_the_holds_of_a_flight_lie_side_by_side_in_one_index_with_all_that_is_listed_of_them(
+    statements: list[tuple[str, Any]], sort: str, direction: str
+) -> None:
+    (listing,) = [one for one in LISTINGS if one.path == "/holds"]
+    asked = {"flightId": "7", "sort": f"{sort},{direction}"}
+    client = listing.app.test_client()
+
+    for page in (asked, asked | {"after": cursors.text(Cursor(2, place(listing, asked)))}):
+        assert client.get("/holds", query_string=page).status_code == 200
+
+    index = "ix_holds_flight_id_reservation_id_seat_qty_status_amount"
+    there = f"SEARCH holds USING COVERING INDEX {index} (flight_id=?)"
+    assert all(there in steps for steps in plans(statements, "SELECT")), plans(statements, "SELECT")
+
+
+@pytest.mark.parametrize(
+    ("path", "bound", "sort", "step"),
+    [
+        ("/audit/reserve", {"since": NOW.isoformat()}, "actor", "ix_actions_at (at>?)"),
+        ("/audit/reserve", {"since": NOW.isoformat()}, "id,desc", "ix_actions_at (at>?)"),
+        ("/flights", {"minSeats": "7"}, "cost", "ix_flights_remaining_seats_count_id (remaining_seats_count>?)"),
+        ("/flights", {"minSeats": "7"}, "id,desc", "ix_flights_remaining_seats_count_id (remaining_seats_count>?)"),
+    ],
+)
+def test_what_is_beyond_a_bound_and_is_little_is_found_by_the_bound_and_sorted(
+    statements: list[tuple[str, Any]], path: str, bound: dict[str, str], sort: str, step: str
+) -> None:
+    (listing,) = [one for one in listings() if one.path == path]
+
+    assert listing.app.test_client().get(path, query_string=bound | {"sort": sort}).status_code == 200
+
+    assert all(any(step in one for one in steps) for steps in plans(statements, "SELECT")), statements
+
+
+def test_what_is_beyond_a_bound_and_is_much_comes_in_the_order_of_the_list(
+    statements: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "MOST_COUNTED", -1)
+    (listing,) = [one for one in listings() if one.path == "/flights"]
+
+    asked = {"minSeats": "7", "sort": "cost"}
+    assert listing.app.test_client().get("/flights", query_string=asked).status_code == 200
+
+    assert plans(statements, "SELECT flights") == [["SCAN flights USING INDEX ix_flights_cost_id"]]
+
+
+def test_a_far_page_of_the_reservations_of_a_customer_is_one_statement(statements: list[tuple[str, Any]]) -> None:
+    (listing,) = [one for one in LISTINGS if one.path == "/reservations"]
+    asked = {"customerId": "7", "sort": "createdAt,desc"}
+    far = asked | {"after": cursors.text(Cursor(2, place(listing, asked)))}
+
+    assert listing.app.test_client().get(listing.path, query_string=far).status_code == 200
+
+    assert len(plans(statements, "SELECT reservations")) == 1
+
+
+def test_the_letters_of_a_function_that_have_one_status_are_one_place_in_an_index(
+    statements: list[tuple[str, Any]],
+) -> None:
+    (listing,) = [one for one in LISTINGS if one.path == "/dead-letters"]
+
+    asked = {"function": "charge-payment", "status": "OPEN"}
+    assert listing.app.test_client().get("/dead-letters", query_string=asked).status_code == 200
+
+    place_in_it = "ix_dead_letters_function_status_id (function=? AND status=?)"
+    assert all(any(place_in_it in step for step in steps) for steps in plans(statements, "SELECT"))
+
+
+def test_letters_are_settled_by_their_reservations_and_not_looked_for_among_all_that_are_open(
+    statements: list[tuple[str, Any]],
+) -> None:
+    settled = SagasSettled(status="SUCCEED", reservation_ids=("7Q2M9XW4TBCK", "7Q2M9XW4TBCM"))
+
+    store.commit(lambda transaction: settled_letters.settle_letters(settled, transaction))
+
+    (steps,) = plans(statements, "UPDATE dead_letters")
+    assert steps[0] == "SEARCH dead_letters USING INDEX ix_dead_letters_reservation_id (reservation_id=?)"
+
+
+def test_letters_that_are_sent_again_are_found_by_their_ids_and_not_among_all_that_are_open(
+    statements: list[tuple[str, Any]],
+) -> None:
+    replay._still_open(["1", "2"])
+
+    (steps,) = plans(statements, "SELECT")
+    assert steps[0].endswith("(id=?)"), steps
 
 
 @pytest.mark.parametrize(
