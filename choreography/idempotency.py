@@ -50,7 +50,7 @@ def key_of(request: Request) -> str | None:
 
     Raises Invalid, and Malformed for two of them.
     """
-    sent = request.headers.get("Idempotency-Key")
+    sent = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if sent is None:
         return None
     quoted = _QUOTED.fullmatch(sent)
@@ -65,7 +65,7 @@ def key_of(request: Request) -> str | None:
 
 def carry_out(request: Request, work: Work, source: str) -> Response:
     """Runs a command once, in one transaction, and sends its event. Raises Conflict, Invalid, TryAgain."""
-    sent, trace = key_of(request), request.headers.get("traceparent", "")
+    sent, trace = key_of(request), str(request.environ.get("HTTP_TRACEPARENT", ""))
     key, mark = sent and own(sent), fingerprint(request.method, request.path, request.get_data())
 
     def once(transaction: Connection) -> tuple[Response, Event | None]:

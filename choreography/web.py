@@ -84,11 +84,11 @@ def serve(app: Flask, request: Request, afterwards: Callable[[], None] | None = 
 def _traced(request: Request) -> AbstractContextManager[object]:
     if request.path == PROBE:  # it asks every few seconds, and is nobody's doing
         return nullcontext()
-    return tracing.answering(request.method, request.path, request.headers.get("traceparent"))
+    return tracing.answering(request.method, request.path, request.environ.get("HTTP_TRACEPARENT"))
 
 
 def _traceparent(request: Request) -> str:
-    return tracing.current() or request.headers.get("traceparent", "")
+    return tracing.current() or str(request.environ.get("HTTP_TRACEPARENT", ""))
 
 
 def json_object(request: Request) -> dict[str, Any]:
