@@ -197,7 +197,7 @@ def _answer(request: Request, respond: Callable[[Envelope], Response], sagas: Gl
     envelope = wire.of_call(request.environ, bodies.of_an_event(request))
     saga = sagas.about(wire.saga_of(envelope, sagas)) if sagas else {}
     with tracing.hearing(
-        envelope.type, _traced(envelope, saga), envelope.traceparent, request.environ.get("HTTP_TRACEPARENT")
+        envelope.type, lambda: _traced(envelope, saga), envelope.traceparent, request.environ.get("HTTP_TRACEPARENT")
     ):
         trace = wire.trace_id(tracing.current() or envelope.traceparent)
         logs.note(**saga, eventId=envelope.id, traceId=trace)

@@ -71,7 +71,7 @@ class _Prepared:
         self._as_row = result_tuple([entry.keyname for entry in found], [entry.objects for entry in found])
 
     def run(self, connection: Connection, values: Values) -> "sqlite3.Cursor":
-        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+        driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
         parameters = [
             fixed if name is None else convert(values[name]) if convert else values[name]
             for name, convert, fixed in self._places

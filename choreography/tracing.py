@@ -11,7 +11,7 @@ with WORKERS above 1 gunicorn forks after the import of main.py, which the threa
 
 import importlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -54,12 +54,15 @@ def begin() -> None:
 
 
 def hearing(
-    type_: str, about: Mapping[str, str], traceparent: str, of_call: str | None
+    type_: str, about: Callable[[], Mapping[str, str]], traceparent: str, of_call: str | None
 ) -> AbstractContextManager[object]:
-    """The work of a function on one event: `traceparent` is the event's, `of_call` that of the HTTP request, if any."""
+    """The work of a function on one event: `traceparent` is the event's, `of_call` that of the HTTP request, if any.
+
+    `about`: the attributes of its span, made only where there is one.
+    """
     if not _process.begin():
         return _NOTHING
-    return spans.hearing(type_, about, traceparent, of_call or "")
+    return spans.hearing(type_, about(), traceparent, of_call or "")
 
 
 def answering(method: str, path: str, traceparent: str | None) -> AbstractContextManager[object]:
