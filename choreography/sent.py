@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, bindparam, delete
 
 from choreography import prepared, store
-from choreography.backlog import OUTBOX, remove
+from choreography.backlog import OUTBOX
 from choreography.logs import log
 
 T = TypeVar("T")
@@ -78,8 +78,7 @@ class Sent:
         with self.removed(MOST_REMOVED) as gone:
 
             def attempt(transaction: Connection) -> T:
-                for row in gone:  # first: `work` may say the same event again
-                    prepared.changed(transaction, _REMOVE, {"row": row})
+                _delete(gone, transaction)  # first: `work` may say the same event again
                 return work(transaction)
 
             return store.commit(attempt)
@@ -87,6 +86,16 @@ class Sent:
     def _remove(self) -> None:
         try:
             with self.removed(sys.maxsize) as gone:
-                remove(gone, store.database())
+                if gone:
+                    _remove_now(gone)
         except Exception:  # they are removed, or sent again, later
             log.warning("what was sent stays in the outbox for now", exc_info=True)
+
+
+def _remove_now(rows: Sequence[str]) -> None:
+    store.commit(lambda transaction: _delete(rows, transaction))
+
+
+def _delete(rows: Sequence[str], transaction: Connection) -> None:
+    for row in rows:
+        prepared.changed(transaction, _REMOVE, {"row": row})

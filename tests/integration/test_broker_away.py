@@ -345,11 +345,11 @@ def away(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize("trouble", [broken, away])
-@pytest.mark.parametrize("step", ["remove", "_relay", "_send_at_once", "note", "deliver"])
+@pytest.mark.parametrize("step", ["_remove_now", "_relay", "_send_at_once", "note", "deliver"])
 def test_nothing_that_happens_after_the_commit_changes_the_answer(
     airline: HostedAirline, broker: RecordingBroker, monkeypatch: pytest.MonkeyPatch, step: str, trouble: object
 ) -> None:
-    room = "sent" if step == "remove" else "outbox"
+    room = "sent" if step == "_remove_now" else "outbox"
     monkeypatch.setattr(f"choreography.{room}.{step}", trouble)
     reserve = airline.function("reserve")
 
