@@ -20,6 +20,8 @@ from choreography.logs import log
 
 PATIENCE = 10
 """Seconds of silence in the middle of a request, and of an answer that nobody takes."""
+AGAIN_AFTER = 0.1
+"""Seconds until a call that could not be taken is tried again."""
 LOOK_EVERY = 1.0
 """Seconds after which the main thread is back, if no signal calls it."""
 
@@ -77,7 +79,11 @@ class Worker(base.Worker):  # type: ignore[misc]
     def _take(self, number: int, listener: socket.socket, about: dict[str, object]) -> None:
         try:
             connection, peer = listener.accept()
-        except OSError:  # another process took it, or its other end has left
+        except (BlockingIOError, ConnectionAbortedError):  # another process took it, or its other end has left
+            return
+        except OSError:  # no descriptor is left, or no memory
+            log.exception("a call that has arrived could not be taken")
+            time.sleep(AGAIN_AFTER)
             return
         self._held_since[number] = time.monotonic()
         connection.setblocking(True)

@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,3 +76,16 @@ def test_one_thread_that_is_free_keeps_the_process_and_when_none_is_it_ends(tmp_
             assert rest_of(patient).startswith(b"HTTP/1.1 415 ")
         with call_at_hand(port), call_at_hand(port):
             assert process.wait(60) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there can the limit of another process be set")
+def test_a_call_that_comes_while_no_descriptor_is_left_is_answered_when_there_is_one(tmp_path: Path) -> None:
+    with served(FLIGHTS, "decrease_seats", 1, tmp_path) as (process, port):
+        whole_answer(port, PROBE)  # it has opened what it needs
+        used = psutil.Process(process.pid).num_fds()
+        psutil.Process(process.pid).rlimit(psutil.RLIMIT_NOFILE, (used, 1000))
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+            caller.sendall(PROBE)
+            eventually(lambda: "could not be taken" in (tmp_path / "log").read_text(), "the log says so")
+            psutil.Process(process.pid).rlimit(psutil.RLIMIT_NOFILE, (1000, 1000))
+            assert rest_of(caller).startswith(b"HTTP/1.1 ")
