@@ -6,6 +6,7 @@ llhttp reads it, the parser of Node.js, by way of httptools. Its body is read wh
 import functools
 import io
 import socket
+import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,19 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from choreography.waiting import has_come
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-MOST_FIELDS, LONGEST_FIELD = 100, 8_190
-"""Header lines of a request, and bytes of one of them."""
+MOST_FIELDS, LONGEST_FIELD = 100, 1 << 16
+"""Header lines of a request, and bytes of one of them: brokers write the attributes of events there."""
 LARGEST_HEAD = 1 << 17
-"""Bytes of all header lines and the address."""
+"""Bytes of all header lines and the address, and of all that is around a body."""
+FIRST, WHOLE = 1.0, 30.0
+"""Seconds until the first byte of a connection that was accepted, and until the last one of its request."""
+_MOST_AROUND = 16
+"""Bytes around each byte of a body: a chunk of one has five."""
 ONCE = {"HTTP_HOST", "CONTENT_TYPE", "HTTP_IDEMPOTENCY_KEY", "HTTP_AUTHORIZATION"}
 """Headers that say one thing, as all attributes of CloudEvents do: WSGI would join two of them by a comma."""
 _BLANKS = b" \t"
@@ -52,6 +59,8 @@ class Incoming:
     """Of the body, not yet asked for."""
     _target: bytes = b""
     _size: int = 0
+    _size_of_body: int = 0
+    _end: float = field(default_factory=lambda: time.monotonic() + WHOLE)
     _fields: int = 0
     _refusal: NotARequest | None = None
     _parser: HttpRequestParser = field(init=False)
@@ -87,8 +96,12 @@ class Incoming:
 
     def _receive(self) -> int:
         """How many bytes have come."""
-        data = self.connection.recv(_CHUNK)
+        data = self.connection.recv(_CHUNK) if self._size else self._first()
         self._size += len(data)
+        if time.monotonic() > self._end:
+            raise TimeoutError(f"not all of the request has come within {WHOLE:g} s")
+        if self.has_head and self._size > LARGEST_HEAD + _MOST_AROUND * self._size_of_body:
+            raise HttpParserError("there is too much around its body")  # llhttp would put a trailer together for ever
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
@@ -97,6 +110,14 @@ class Incoming:
             if not self.is_whole:  # what comes behind it is another one, which is not read
                 raise
         return len(data)
+
+    def _first(self) -> bytes:
+        try:
+            return self.connection.recv(_CHUNK, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            if not has_come(self.connection, FIRST):
+                raise
+            return self.connection.recv(_CHUNK)
 
     def _stay(self, rest: bytes) -> None:
         """Reads the body of a request to change to another protocol, as if it had not asked for that.
@@ -155,6 +176,7 @@ class Incoming:
     def on_body(self, piece: bytes) -> None:
         if not self.is_whole:
             self.pieces.append(piece)
+            self._size_of_body += len(piece)
 
     def on_message_complete(self) -> None:
         self.is_whole = True
@@ -169,7 +191,7 @@ class Incoming:
         environ["RAW_URI"] = self._target.decode("latin-1")
         environ["PATH_INFO"] = (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1")
         environ["QUERY_STRING"] = query.decode("latin-1")
-        if "HTTP_EXPECT" in environ:
+        if "HTTP_EXPECT" in environ and environ["SERVER_PROTOCOL"] != "HTTP/1.0":
             self._expect(environ["HTTP_EXPECT"])
         if self.is_whole:
             environ["wsgi.input"] = io.BytesIO(b"".join(self.pieces))

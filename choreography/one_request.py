@@ -61,6 +61,8 @@ def _answer(incoming: Incoming, outgoing: Outgoing, application: "WSGIApplicatio
     except Gone:
         raise
     except NotARequest as error:
+        if "REQUEST_METHOD" in incoming.environ:
+            outgoing.of(incoming.environ)
         outgoing.replace(problems.problem(error.status, str(error)))
     except (Exception, SystemExit):
         log.exception("this request could not be answered")

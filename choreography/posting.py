@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from choreography.waiting import has_come
+
 if TYPE_CHECKING:
     import ssl
 
@@ -47,9 +49,13 @@ class _Answer:
     """Whether the connection does."""
 
     def on_headers_complete(self) -> None:
+        if self.is_whole:  # nobody has asked for another one
+            return
         self.status = self.parser.get_status_code()
 
     def on_message_complete(self) -> None:
+        if self.is_whole:
+            return
         self.is_whole = self.status >= HTTPStatus.OK  # what is below only announces another one
         self.stays_open = self.is_whole and self.parser.should_keep_alive()  # afterwards llhttp has forgotten
 
@@ -65,12 +71,26 @@ def post(url: str, headers: Mapping[str, str], body: bytes, timeout: tuple[float
     if not _HEADERS.fullmatch(lines) or lines.count("\n") != len(headers):
         raise ValueError("a header has a name or a value that none can have")
     request = f"{address.first_lines}Content-Length: {len(body)}\r\n{lines}\r\n".encode("latin-1") + body
-    if address.kept:
+    kept = _kept(address)
+    if kept is not None:
         try:
-            return _exchange(address, address.kept.pop(), request, timeout[1])
-        except (ConnectionError, IndexError):  # or another thread has taken it
-            pass
+            return _exchange(address, kept, request, timeout[1])
+        except ConnectionError:
+            pass  # the other end has closed it at this moment
     return _exchange(address, _connect(address, timeout[0]), request, timeout[1])
+
+
+def _kept(address: _Address) -> socket.socket | None:
+    """A connection over which nothing has come since its last answer, not even its end."""
+    while address.kept:
+        try:
+            connection = address.kept.pop()
+        except IndexError:  # another thread has taken it
+            break
+        if not has_come(connection):
+            return connection
+        connection.close()
+    return None
 
 
 def _exchange(address: _Address, connection: socket.socket, request: bytes, patience: float) -> int:
@@ -100,7 +120,7 @@ def _read(connection: socket.socket, answer: _Answer) -> None:
         try:
             answer.parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
-            raise OSError(f"what came is not an answer of HTTP/1.1: {error}") from error
+            raise OSError("what came is not the answer to a request of HTTP/1.1") from error
 
 
 def _connect(address: _Address, patience: float) -> socket.socket:

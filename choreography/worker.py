@@ -20,6 +20,8 @@ from choreography.logs import log
 
 PATIENCE = 10
 """Seconds of silence in the middle of a request, and of an answer that nobody takes."""
+UNHEARD = 10
+"""Seconds for which Linux keeps a connection that has said nothing to itself, as browsers open some ahead of time."""
 AGAIN_AFTER = 0.1
 """Seconds until a call that could not be taken is tried again."""
 LOOK_EVERY = 1.0
@@ -94,6 +96,8 @@ class Worker(base.Worker):  # type: ignore[misc]
 def _prepared(listener: socket.socket) -> dict[str, object]:
     """Connections inherit their patience from the socket that they come by."""
     listener.setblocking(False)
+    if sys.platform == "linux" and listener.family in (socket.AF_INET, socket.AF_INET6):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, UNHEARD)
     for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
         listener.setsockopt(socket.SOL_SOCKET, direction, struct.pack("@ll", PATIENCE, 0))
     return one_request.environment(listener)

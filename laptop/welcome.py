@@ -58,4 +58,4 @@ def _to_type(state: dict[str, Any], welcome: Path) -> list[str]:
 
 def say_goodbye() -> None:
     """The end has begun."""
-    show("\n  Ending: functions finish their calls (Ctrl-C again to end at once).")
+    show("\n  Ending: functions have 3 s to finish their calls (Ctrl-C again to end at once).")

@@ -130,6 +130,7 @@ class _Door(asyncio.Protocol):
             self._transport.close()
 
     def _hand_over(self) -> None:
+        self._end_silence()
         self._doors.open.discard(self)
         other = self._doors.otherwise()
         self._transport.set_protocol(other)

@@ -20,6 +20,7 @@ from choreography.wire import Envelope
                 "knativeerrordata": "What it answered, base64.",
             }
         ),
+        refuses={415: "A body that is encoded, or of a media type that a page's form can send."},
         name="keepLetter",
     )
 )

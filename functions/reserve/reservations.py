@@ -10,6 +10,7 @@ It is also the memory of what is owed: `owed_since` its last move, until the das
 are where they belong (SagasSettled). Until then housekeeping says again, at `owed_at`, what leads there (owed.py).
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -237,8 +238,15 @@ def place(
 def _requested_by(requested: ReservationRequested | None) -> dict[str, str]:
     if not isinstance(requested, RequestedByEvent):
         return {}
-    # cut to what is kept: it is for people, the id of the reservation is made of the whole
-    return {"requested_source": requested.source[:LONGEST_NAME], "requested_id": requested.event_id[:LONGEST_NAME]}
+    return {"requested_source": _kept_name(requested.source), "requested_id": _kept_name(requested.event_id)}
+
+
+def _kept_name(name: str) -> str:
+    """Cut to what is kept: it is for people, the id of the reservation is made of the whole. Two stay two."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    mark = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+    return f"{name[: LONGEST_NAME - len(mark) - 1]}~{mark}"
 
 
 def expect_same(asked: Mapping[str, Any], before: Mapping[str, Any]) -> None:

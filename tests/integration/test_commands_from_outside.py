@@ -135,6 +135,18 @@ def test_a_reservation_names_the_command_that_asked_for_it(airline: HostedAirlin
     assert place(airline)["requestedBy"] is None
 
 
+def test_two_commands_whose_long_ids_begin_alike_stay_two(airline: HostedAirline) -> None:
+    # straight from the broker's ingress, which lets ids be of any length
+    for letters in (255, 5000):
+        command = event("ReservationRequested", "/agency/7") | {"id": "x" * letters}
+        del command["correlationid"], command["data"]["reservationId"]
+        assert airline.function("place-reservation").hear(command).status_code == 204
+
+    names = {name for (name,) in airline.rows("reserve", "SELECT requested_id FROM reservations")}
+    assert len(names) == 2
+    assert all(len(name) == 255 for name in names)
+
+
 def test_the_same_command_sent_again_is_the_same_reservation(airline: HostedAirline, broker: RecordingBroker) -> None:
     first, again = structured(airline, request()), binary(airline, request())
 

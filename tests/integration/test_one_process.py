@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -89,3 +89,12 @@ def test_a_call_that_comes_while_no_descriptor_is_left_is_answered_when_there_is
             eventually(lambda: "could not be taken" in (tmp_path / "log").read_text(), "the log says so")
             psutil.Process(process.pid).rlimit(psutil.RLIMIT_NOFILE, (1000, 1000))
             assert rest_of(caller).startswith(b"HTTP/1.1 ")
+
+
+def test_connections_that_say_nothing_hold_up_no_call(tmp_path: Path) -> None:
+    with served(FLIGHTS, "decrease_seats", 1, tmp_path) as (_, port), ExitStack() as silent:
+        for _ in range(5):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port)))
+        begun = time.monotonic()
+        assert whole_answer(port, PROBE).startswith(b"HTTP/1.1 ")
+        assert time.monotonic() - begun < 9  # one of them for a second, where a system does not keep them to itself

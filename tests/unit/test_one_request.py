@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from choreography import logs, one_request
+from choreography import incoming, logs, one_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -222,3 +222,41 @@ def test_a_function_that_fails_is_answered_for_and_the_log_says_why(
 
     assert problem_of(answer_of(application, PLACE + b"\r\n"))["status"] == 500
     assert "this request could not be answered" in caplog.text
+
+
+def test_a_trailer_without_an_end_is_not_collected() -> None:
+    request = PLACE + b"Transfer-Encoding: chunked\r\n\r\n5\r\nKE081\r\n0\r\nX: " + b"a" * 400_000
+
+    assert problem_of(answer_of(Reception(), request))["status"] == 500  # of this function, which does not expect it
+
+
+def test_many_small_chunks_are_a_body_like_any_other() -> None:
+    assert (
+        heard(PLACE + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 40_000 + b"0\r\n\r\n").body
+        == b"x" * 40_000
+    )
+
+
+def test_a_request_that_takes_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "WHOLE", -1.0)
+
+    assert answer_of(Reception(), PLACE + b"\r\n") == b""
+
+
+def test_whoever_connects_and_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "FIRST", 0.01)
+
+    assert answer_of(Reception()) == b""
+
+
+def test_a_client_of_http_1_0_expects_nothing() -> None:
+    request = b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+
+    assert answer_of(Reception(), request, b"KE081").startswith(b"HTTP/1.1 200 ")
+
+
+def test_the_refusal_of_a_head_request_has_no_body() -> None:
+    answer = answer_of(Reception(), b"HEAD / HTTP/1.1\r\nHost: a\r\nExpect: something\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 417 ")
+    assert answer.endswith(b"\r\n\r\n")

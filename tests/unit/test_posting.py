@@ -127,3 +127,9 @@ def test_a_safe_address_is_spoken_to_in_tls(tmp_path: Path, monkeypatch: pytest.
     posting._tls.cache_clear()
 
     assert ingress.heard[0].endswith(b"KE081")
+
+
+def test_what_nobody_asked_for_is_not_taken_for_the_next_answer() -> None:
+    timed_out = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
+    with serving(Ingress(ACCEPTED + timed_out, ACCEPTED, each=1)) as ingress:
+        assert [posting.post(ingress.url, {}, b"", PATIENCE) for _ in range(2)] == [202, 202]
