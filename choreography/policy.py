@@ -202,7 +202,7 @@ def _answer(request: Request, respond: Callable[[Envelope], Response], sagas: Gl
         trace = wire.trace_id(tracing.current() or envelope.traceparent)
         logs.note(**saga, eventId=envelope.id, traceId=trace)
         response = _nothing() if sagas and ahead.only_wakes(envelope, sagas) else respond(envelope)
-        log.info("handled %s", envelope.type, extra={"fields": {"status": response.status_code}})
+        logs.routine(f"handled {envelope.type}", status=response.status_code)
         return response
 
 

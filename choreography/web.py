@@ -5,7 +5,6 @@ with a redirect (a broker counts 3xx as a failure) or with HTML.
 """
 
 import functools
-import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -74,8 +73,10 @@ def serve(app: Flask, request: Request, afterwards: Callable[[], None] | None = 
             response = app.full_dispatch_request()
             tracing.note({"http.route": str(context.request.url_rule or ""), **logs.noted()})
         tracing.note({"http.response.status_code": response.status_code})
-        level = logging.DEBUG if request.path == PROBE else logging.INFO  # a probe asks every few seconds
-        log.log(level, "%s %s", request.method, request.path, extra={"fields": {"status": response.status_code}})
+        if request.path == PROBE:  # which asks every few seconds
+            log.debug("%s %s", request.method, request.path, extra={"fields": {"status": response.status_code}})
+        else:
+            logs.routine(f"{request.method} {request.path}", status=response.status_code)
         if afterwards is not None:
             afterwards()
     return response
