@@ -22,7 +22,7 @@ from laptop.logs import say
 from laptop.process import LIFE, Child, Children, Program, descriptors, environment_of
 
 _TO_OPEN, _TO_FORK = 20.0, 2.0  # seconds of patience
-_LINGER = 10.0  # seconds after the last fork
+_LINGER = 5.0  # seconds after the last fork
 _PAUSE = 60.0  # seconds until another fork server is tried where one did not start
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _ANSWER = 64  # bytes
