@@ -5,12 +5,15 @@ functions-framework asks once more after the answer is made; a body that failed 
 
 import io
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from choreography.errors import BrokenOff, Malformed, TooLarge, Unsupported
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 class _Source(Protocol):
@@ -30,7 +33,14 @@ class _FailsOnce:
 
 def guard(request: Request) -> None:
     """To be called before anybody reads; also for what is made of the same environment."""
+    if is_there(request.environ):
+        return
     request.environ["wsgi.input"] = _FailsOnce(request.environ["wsgi.input"])
+
+
+def is_there(environ: "WSGIEnvironment") -> bool:
+    """Whether all of it has come, so that to read it cannot fail."""
+    return environ["wsgi.input"].__class__ is io.BytesIO
 
 
 def whole(request: Request) -> bytes:

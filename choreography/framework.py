@@ -13,7 +13,7 @@ from httptools import HttpParserError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from choreography import answers, problems
+from choreography import answers, bodies, problems
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -46,7 +46,8 @@ def _past_the_routing(app: Flask) -> "WSGIApplication":
         if path in OF_THE_FRAMEWORK or not path.startswith("/") or "//" in path or "\n" in path:
             return routed(environ, start_response)
         answer = _answer(app, Request(environ))
-        _read_the_rest(environ)
+        if not bodies.is_there(environ):
+            _read_the_rest(environ)
         start_response(answer.status, answers.head(answer, environ))
         return answers.body(answer, environ)
 

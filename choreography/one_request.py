@@ -44,13 +44,16 @@ def environment(listener: socket.socket) -> "WSGIEnvironment":
 
 def serve(connection: socket.socket, about: "WSGIEnvironment", application: "WSGIApplication") -> None:
     """Reads one request, answers it, and closes the connection. `about`: its environment, to be filled."""
-    outgoing = Outgoing(connection)
+    incoming, outgoing = Incoming(connection, about), Outgoing(connection)
     try:
-        _answer(Incoming(connection, about), outgoing, application)
+        _answer(incoming, outgoing, application)
     except Gone:
         pass  # nobody is there to be answered
     finally:
-        _close(connection)
+        if incoming.is_whole and about.get("HTTP_CONNECTION") == "close":  # nothing can come behind it
+            connection.close()
+        else:
+            _close(connection)
 
 
 def _answer(incoming: Incoming, outgoing: Outgoing, application: "WSGIApplication") -> None:

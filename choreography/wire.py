@@ -9,8 +9,8 @@ Only the attributes meant to travel are copied from a cause: the brokers add the
 import base64
 import functools
 import json
+import os
 import re
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -268,8 +268,8 @@ def _content(event: CloudEvent, content_type: str) -> bytes:
 def next_traceparent(traceparent: str) -> str:
     """The same trace with a new span; a new trace where there was none (W3C Trace Context, section 3.2)."""
     match = _TRACEPARENT.fullmatch(traceparent)
-    trace, flags = match.groups() if match else (secrets.token_hex(16), "01")
-    return f"00-{trace}-{secrets.token_hex(8)}-{flags}"
+    trace, flags = match.groups() if match else (os.urandom(16).hex(), "01")
+    return f"00-{trace}-{os.urandom(8).hex()}-{flags}"
 
 
 def trace_id(traceparent: str) -> str:

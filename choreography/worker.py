@@ -88,7 +88,8 @@ class Worker(base.Worker):  # type: ignore[misc]
             time.sleep(AGAIN_AFTER)
             return
         self._held_since[number] = time.monotonic()
-        connection.setblocking(True)
+        if sys.platform != "linux":  # elsewhere it is as its listener
+            connection.setblocking(True)
         one_request.serve(connection, {**about, **_peer(peer)}, self.wsgi)
         self._held_since[number] = None
 
