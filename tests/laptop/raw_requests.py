@@ -81,7 +81,7 @@ def listen(connection: socket.socket, request: bytes, *, leaves: bool = False, w
                 left = left[connection.send(left) :]
                 if not left and leaves:
                     connection.shutdown(socket.SHUT_WR)
-        except (ConnectionError, BrokenPipeError):
+        except OSError:  # ENOTCONN, which is no ConnectionError, where it was reset before it could be half closed
             left = memoryview(b"")
             if not readable:
                 continue  # the server no longer listens, but may have sent an answer

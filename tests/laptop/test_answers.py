@@ -67,7 +67,7 @@ LENGTH = f"Content-Length: {len(ORDER)}"
 JSON = "Content-Type: application/json"
 REFUSED = {
     "120 headers": asked("GET /flights", *(f"X-{number}: y" for number in range(120))),
-    "a header of 9,000 bytes": asked("GET /flights", "X: " + "y" * 9000),
+    "a header of 70,000 bytes": asked("GET /flights", "X: " + "y" * 70_000),
     "a header of 100 KB": asked("GET /reservations", "X: " + "y" * 100_000),
     "95 headers, more than its server takes with those of the gateway": asked(
         "GET /flights", *(f"X-{number}: y" for number in range(95))
