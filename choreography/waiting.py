@@ -1,11 +1,11 @@
-"""Whether something can be read from a connection, whatever its descriptor: select(2) takes none above 1023."""
+"""Whether something can be read from a connection or a pipe. select(2) would take no descriptor above 1023."""
 
 import select
 import socket
 
 
-def has_come(connection: socket.socket, seconds: float = 0.0) -> bool:
+def has_come(source: socket.socket | int, seconds: float = 0.0) -> bool:
     """Whether something has come by then: bytes, its end, or an error."""
     arrivals = select.poll()
-    arrivals.register(connection, select.POLLIN)
+    arrivals.register(source, select.POLLIN)
     return bool(arrivals.poll(seconds * 1000))

@@ -17,6 +17,7 @@ from gunicorn.workers import base
 
 from choreography import logs, one_request
 from choreography.logs import log
+from choreography.waiting import has_come
 
 PATIENCE = 10
 """Seconds of silence in the middle of a request, and of an answer that nobody takes."""
@@ -58,7 +59,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         return bool(self.cfg.workers == 1 or self.ppid == os.getppid())
 
     def _wait_for_a_signal(self) -> None:
-        if select.select([self.PIPE[0]], [], [], LOOK_EVERY)[0]:
+        if has_come(self.PIPE[0], LOOK_EVERY):
             os.read(self.PIPE[0], 64)
 
     def _end_if_held(self) -> None:

@@ -284,7 +284,7 @@ def _look_at_sources(this: Run) -> None:
 
 async def _end(this: Run) -> None:
     """Functions finish their calls while broker and gateway are still there for them."""
-    say_goodbye()
+    say_goodbye(FUNCTIONS_GRACE)
     for task in this.tasks:
         task.cancel()
     await asyncio.gather(*this.tasks, return_exceptions=True)

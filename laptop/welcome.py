@@ -56,6 +56,6 @@ def _to_type(state: dict[str, Any], welcome: Path) -> list[str]:
     return [f"  {'Type:' if number == 0 else '':7} {line}" for number, line in enumerate(text.splitlines())]
 
 
-def say_goodbye() -> None:
-    """The end has begun."""
-    show("\n  Ending: functions have 3 s to finish their calls (Ctrl-C again to end at once).")
+def say_goodbye(grace: float) -> None:
+    """The end has begun. `grace`: seconds that functions have."""
+    show(f"\n  Ending: functions have {grace:g} s to finish their calls (Ctrl-C again to end at once).")
