@@ -46,7 +46,7 @@ AWAY = [
     "--owed-after=10",
     "--housekeeping=*/3 * * * * *",
     "--calm=3",
-    "--settle-within=150",
+    "--settle-within=240",
     "--disturb=",
 ]
 
