@@ -97,8 +97,8 @@ def created(body: Mapping[str, Any]) -> Response:
 def collection(request: Request, name: str, items: Iterable[Mapping[str, Any]], page: Page, found: Found) -> Response:
     """A page of a collection, with links to its neighbours; an empty one keeps its empty list.
 
-    `totalIsLeast` is there, and true, where the list has at least `totalElements`, on at least `totalPages`. Such a
-    list has no link `last`.
+    `totalIsLeast` is there, and true, where the list has at least `totalElements`, on at least `totalPages`. The
+    last page of a long list has no link, as it is found by going through all the others.
     """
     counted, at_least = -(-found.total // page.size), page.number + 2 if found.next else 0
     pages = max(counted, at_least)  # a list may go on beyond what is counted
@@ -120,7 +120,7 @@ def _links(request: Request, page: Page, pages: int, found: Found) -> dict[str, 
     if pages <= 1 and page.number == 0:
         return links
     asked = [(key, value) for key, value in request.args.items(multi=True) if key not in ("page", "after")]
-    numbers = {"first": 0, "prev": page.number - 1} | ({} if found.total_is_least else {"last": max(pages - 1, 0)})
+    numbers = {"first": 0, "prev": page.number - 1} | ({} if found.is_long else {"last": max(pages - 1, 0)})
     places: dict[str, tuple[str, object]] = {
         relation: ("page", number) for relation, number in numbers.items() if 0 <= number < max(pages, 1)
     }

@@ -1,7 +1,8 @@
 """`page`, `after`, `size` and `sort` of a collection, and the query that they make.
 
 A list may have a million rows. So its `next` links name the last row of a page (cursors.py), and its rows are counted
-up to MOST_COUNTED only. A page that is asked for by its number is found by going through all rows before it.
+up to MOST_COUNTED only, unless their number is kept. A page that is asked for by its number is found by going through
+all rows before it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ LARGEST_SIZE = 1000
 LARGEST_PAGE = 1_000_000
 MOST_SORTS = 16
 MOST_COUNTED = 1000
-"""Rows: of a longer list only this number is given, as the least that it has."""
+"""Rows: of a longer list only this number is given, as the least that it has, and its last page has no link."""
 LONGEST_CURSOR = 2000
 
 TABLE = {
@@ -80,6 +81,11 @@ class Found:
     total_is_least: bool
     next: str | None
 
+    @property
+    def is_long(self) -> bool:
+        """Whether there are more than are counted, known or not."""
+        return self.total_is_least or self.total > MOST_COUNTED
+
 
 def asked(
     request: Request, sortable: Mapping[str, ColumnElement[Any]], ties: Sequence[ColumnElement[Any]] = ()
@@ -121,14 +127,15 @@ def _sorts(args: "MultiDict[str, str]", sortable: Mapping[str, Any]) -> list[tup
     return list(sorts.items())
 
 
-def rows(connection: Connection, query: Select[Any], page: Page) -> Found:
-    """The rows of the page and how many there are in all."""
-    total = _counted(connection, query.with_only_columns(page.order[-1].column))
+def rows(connection: Connection, query: Select[Any], page: Page, known: int | None = None) -> Found:
+    """The rows of the page and how many there are in all, which may be `known` without counting."""
+    total = _counted(connection, query.with_only_columns(page.order[-1].column)) if known is None else known
     if page.may_be_short and total <= MOST_COUNTED:
         page = page.sorted_here()
-    there = _read(connection, query, page) if total else []
+    there = _read(connection, query, page) if total or known is not None else []
     following = _following(page, there[page.size - 1]) if len(there) > page.size else None
-    return Found(there[: page.size], min(total, MOST_COUNTED), total > MOST_COUNTED, following)
+    most = MOST_COUNTED if known is None else known
+    return Found(there[: page.size], min(total, most), total > most, following)
 
 
 def _following(page: Page, last: Row[Any]) -> str:

@@ -49,7 +49,8 @@ class Resource:
     `subject` instead: the relation and the address of what it is about, which is served by another function. `key` is
     a unique column, or one that is together with `ties`; lists are sorted by these last, and by the name `id`.
     `owner` is the column with the number of those who may see their own (choreography/access.py); without one, only
-    operators may see a list.
+    operators may see a list. `total` has the length of the list that filters make, where it is kept; others are counted
+    up to a bound.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Resource:
     about_links: str = ""
     ties: Sequence[ColumnElement[Any]] = ()
     owner: ColumnElement[Any] | None = None
+    total: Callable[[Mapping[str, Any], Connection], int | None] = lambda _wanted, _connection: None
 
     @cached_property
     def columns(self) -> dict[str, ColumnElement[Any]]:
@@ -123,7 +125,8 @@ def listed(
         # without saying so: SQLite knows nothing of it, and PostgreSQL hopes to meet the few soon in the list's order
         is_short = bool(owned) or any(resource.filters[name].narrow for name in wanted)
         narrowed = query.where(*_conditions(wanted, resource, narrow_first=is_short), *owned)
-        found = paging.rows(connection, narrowed, page.sorted_here() if is_short else page.within(bounded))
+        known = None if owned else resource.total(wanted, connection)
+        found = paging.rows(connection, narrowed, page.sorted_here() if is_short else page.within(bounded), known)
     where = hal.here(request)
     items = [show(row, where) if show else shown(where, resource, row) for row in found.rows]
     return hal.collection(request, resource.plural, items, page, found)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, select
 
 import accepted_commands
 import reservations
+import reserve_totals
 from airline import ids
 from airline.events import AIRLINE, Event, saga_expected
 from airline.values import RESERVATION_ID, SEATS
@@ -90,6 +91,7 @@ _RESERVATION = Resource(
     },
     key=RESERVATIONS.c.id,
     owner=RESERVATIONS.c.customer_id,
+    total=reserve_totals.of_list,
     address="/reservations/{reservationId}",
     sorts=("customerId", "flightId", "seatQty", "reserveDate", "status", "createdAt"),
     filters={

@@ -1,23 +1,20 @@
 """The figures of reservations for Prometheus, at each tick."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Column, ColumnElement, Connection, func, select
 
-import reserve_tally
+import reserve_totals
 from choreography import figures
 from choreography.figures import Figure
 from reservations import RESERVATIONS
-
-STATUSES = ("PENDING", "SUCCEED", "CANCELED")
-# not "is not null", for which SQLite goes through the whole index
-_OWED = RESERVATIONS.c.owed_since > datetime(1970, 1, 1, tzinfo=UTC)
+from reserve_totals import OWED, STATUSES
 
 
 def look(connection: Connection) -> Iterable[Figure]:
     """Reservations and their seats by status, what is under way and for how long, what is owed, what is unsent."""
-    by_status = _by_status(connection)
+    by_status = reserve_totals.by_status(connection)
     for status in STATUSES:
         number, _ = by_status[status]
         yield Figure("airline_reservations", "Reservations by their status.", number, {"status": status})
@@ -27,23 +24,9 @@ def look(connection: Connection) -> Iterable[Figure]:
     yield from figures.of_outbox("reserve", connection)
 
 
-def _by_status(connection: Connection) -> dict[str, tuple[int, int]]:
-    """Reservations and seats: those that are settled are counted already, so only what is under way is looked at."""
-    found = dict.fromkeys(STATUSES, (0, 0)) | reserve_tally.settled(connection)
-    of = RESERVATIONS.c
-    # by an expression, or SQLite goes through the whole index of status, to have the groups in their order
-    now = func.coalesce(of.status, "")
-    query = select(now, of.counted_as, func.count(), func.sum(of.seat_qty)).where(_OWED)
-    for status, counted_as, number, seats in connection.execute(query.group_by(now, of.counted_as)):
-        for one, sign in ((status, 1), (counted_as, -1)):
-            if one is not None:
-                found[one] = found[one][0] + sign * number, found[one][1] + sign * int(seats)
-    return found
-
-
 def _under_way(connection: Connection) -> Iterable[Figure]:
     pending = _count_and_oldest(RESERVATIONS.c.created_at, RESERVATIONS.c.status == "PENDING", connection)
-    owed = _count_and_oldest(RESERVATIONS.c.owed_since, _OWED, connection)
+    owed = _count_and_oldest(RESERVATIONS.c.owed_since, OWED, connection)
     yield Figure("airline_sagas_in_flight", "Reservations that are PENDING.", pending[0])
     yield Figure("airline_saga_oldest_seconds", "How long the oldest of them is.", pending[1])
     yield Figure("airline_owed", "Reservations that were not reported as settled yet.", owed[0])

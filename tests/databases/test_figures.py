@@ -1,5 +1,6 @@
 """The figures of functions for Prometheus are read from every database."""
 
+import functools
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ import payment_figures
 import rebuild
 import reservations
 import reserve_figures
+import reserve_totals
 import settlement
 from airline.events import (
     Paid,
@@ -64,7 +66,10 @@ def test_the_dashboard_tells_money_and_cancels_by_why(dashboard_service: Service
 
 def reservation_figures(service: Service) -> dict[str, float]:
     found = figures_of(service, reserve_figures.look)
-    by_status = {status: found["airline_reservations", status] for status in reserve_figures.STATUSES}
+    by_status = {status: found["airline_reservations", status] for status in reserve_totals.STATUSES}
+    for status, number in by_status.items():
+        assert service.run(functools.partial(reserve_totals.of_list, {"status": status})) == number
+    assert service.run(functools.partial(reserve_totals.of_list, {})) == sum(by_status.values())
     return by_status | {"seats": found["airline_seats_sold",]}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import reserve_totals
 from choreography import paging
 from testbed.hosting import Function, HostedAirline
 from testbed.vocabulary import body_of, event, href, place
@@ -111,8 +112,9 @@ def test_the_pages_of_a_filtered_list_stay_filtered(airline: HostedAirline, rese
 
 @pytest.fixture
 def five(airline: HostedAirline, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Reservations; no more than three of them are counted."""
+    """Reservations; no more than three of them are counted, and more than are looked at are under way."""
     monkeypatch.setattr(paging, "MOST_COUNTED", 3)
+    monkeypatch.setattr(reserve_totals, "MOST_LOOKED_AT", 3)
     return placed(airline, 5)
 
 
@@ -140,6 +142,22 @@ def test_a_page_that_another_one_follows_is_never_the_last_one(reserve: Function
     page = body_of(reserve.get("/reservations?size=3"))
 
     assert page["page"] == {"size": 3, "totalElements": 3, "totalPages": 2, "number": 0, "totalIsLeast": True}
+
+
+@pytest.mark.parametrize(("asked", "total"), [("", 5), ("&status=PENDING", 3), ("&status=CANCELED", 2)])
+def test_all_reservations_and_those_of_a_status_are_counted_exactly_however_many_they_are(
+    airline: HostedAirline, reserve: Function, monkeypatch: pytest.MonkeyPatch, asked: str, total: int
+) -> None:
+    monkeypatch.setattr(paging, "MOST_COUNTED", 3)
+    for canceled in placed(airline, 5)[:2]:
+        assert reserve.delete(f"/reservations/{canceled}").status_code == HTTPStatus.NO_CONTENT
+
+    page = body_of(reserve.get(f"/reservations?size=1{asked}"))
+
+    assert page["page"] == {"size": 1, "totalElements": total, "totalPages": total, "number": 0}
+    assert ("last" in page["_links"]) == (total <= 3), "a far page is found by going through all before it"
+    of_a_flight = body_of(reserve.get(f"/reservations?size=1{asked}&flightId=1"))["page"]
+    assert (of_a_flight["totalElements"], "totalIsLeast" in of_a_flight) == (min(total, 3), total > 3)
 
 
 @pytest.mark.parametrize(
