@@ -66,7 +66,7 @@ def test_the_dashboard_tells_money_and_cancels_by_why(dashboard_service: Service
 
 def reservation_figures(service: Service) -> dict[str, float]:
     found = figures_of(service, reserve_figures.look)
-    by_status = {status: found["airline_reservations", status] for status in reserve_totals.STATUSES}
+    by_status = {status: found["airline_reservations", status] for status in reserve_figures.STATUSES}
     for status, number in by_status.items():
         assert service.run(functools.partial(reserve_totals.of_list, {"status": status})) == number
     assert service.run(functools.partial(reserve_totals.of_list, {})) == sum(by_status.values())
