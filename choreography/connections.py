@@ -1,4 +1,4 @@
-"""Connections to databases: one engine for each URL, and the connection that a thread keeps to a SQLite file.
+"""Connections to databases: one engine for each URL, and the connection that is kept for writers of a SQLite file.
 
 Nothing waits for ever, as a broker gives up on a call (`timeout: PT20S` of the Triggers): neither for a connection, nor
 for a lock, nor for a server that is frozen or behind a network that drops everything. A call that meets such a database
@@ -8,6 +8,7 @@ raises TryAgain after CONNECT_SECONDS and ANSWER_SECONDS at most.
 import atexit
 import functools
 import threading
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -32,10 +33,11 @@ IDLE_SECONDS = 30
 MAPPED = 256 * 1024 * 1024
 """Bytes of a SQLite file that are read as memory; only what is read takes any."""
 MOST_KEPT = 2
-"""Connections that a thread keeps; each to another SQLite file."""
+"""Connections that a process keeps for its writers; each to another SQLite file."""
 MYSQL = ("mysql", "mariadb")
 
-_threads = threading.local()
+_kept: dict[Engine, Connection] = {}
+_keeping = threading.Lock()
 _at: dict[int, tuple[URL, Engine]] = {}
 _files: WeakKeyDictionary[Engine, SameFile] = WeakKeyDictionary()
 
@@ -130,7 +132,7 @@ def _sqlite(url: URL) -> Engine:
     made = create_engine(
         url,
         connect_args=arguments,
-        pool_size=2 * (settings().threads + 1),  # as above; each thread keeps one, and may read by another
+        pool_size=2 * (settings().threads + 1),  # as above; each thread may write by one, and read by another
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
     )
@@ -160,43 +162,36 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
 
 
 class Writing:
-    """The connection of a writer. That to a SQLite file stays with its thread, until something goes wrong with it.
+    """The connection of a writer. That to a SQLite file is kept for the next one, until something goes wrong with it.
 
-    To take one from the pool for each call and to give it back is a twentieth of a call. Those to a server are taken
-    from the pool each time: between two calls one may have gone away, and the pool finds out.
+    To take one from the pool for each call and to give it back is a twentieth of a call. And SQLite has in memory what
+    a connection has read, until another one writes: so all threads of a process write by the same one, in turns
+    (store.py). Those to a server are taken from the pool each time: between two calls one may have gone away, and the
+    pool finds out.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._kept: dict[Engine, Connection] | None = None
-        if engine.dialect.name == "sqlite" and engine.url.database:
-            self._kept = vars(_threads).setdefault("connections", {})
+        self._is_kept = engine.dialect.name == "sqlite" and bool(engine.url.database)
 
     def __enter__(self) -> Connection:
         check(self._engine)
-        kept = self._kept and self._kept.get(self._engine)
+        kept = _kept.pop(self._engine, None) if self._is_kept else None
         self._connection = kept or self._engine.connect()
         return self._connection
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        if self._kept is None:
-            self._connection.close()
-        elif error is None:
-            self._keep(self._kept)
+        if self._is_kept and error is None:
+            with _keeping:
+                if len(_kept) == MOST_KEPT:  # a process has few databases, but the tests have many
+                    give_back()
+                _kept[self._engine] = self._connection
         else:
-            self._kept.pop(self._engine, None)
             self._connection.close()
-
-    def _keep(self, kept: dict[Engine, Connection]) -> None:
-        if self._engine not in kept:
-            if len(kept) == MOST_KEPT:  # a process has few databases, but the tests have many
-                give_back()
-            kept[self._engine] = self._connection
 
 
 def give_back() -> None:
-    """Gives the connections that this thread keeps back to their pools."""
-    connections: dict[Engine, Connection] = vars(_threads).get("connections", {})
-    for connection in connections.values():
-        connection.close()
-    connections.clear()
+    """Gives the connections that are kept for writers back to their pools."""
+    while _kept:
+        with suppress(KeyError):  # another thread took it
+            _kept.popitem()[1].close()

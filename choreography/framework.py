@@ -56,7 +56,7 @@ def _past_the_routing(app: Flask) -> "WSGIApplication":
 
 def _answer(app: Flask, request: Request) -> Response:
     try:
-        answer = _target(app)(request)
+        answer = target(app)(request)
     except HTTPException as error:
         return problems.refused_by_flask(error)
     except Exception as error:
@@ -74,8 +74,9 @@ def _read_the_rest(environ: "WSGIEnvironment") -> None:
             pass
 
 
-def _target(app: Flask) -> Callable[[Request], Any]:
+def target(app: Flask) -> Callable[[Request], Any]:
+    """The function that functions-framework serves."""
     if "target" not in app.extensions:
         app.extensions["target"] = inspect.unwrap(app.view_functions["run"])
-    target: Callable[[Request], Any] = app.extensions["target"]
-    return target
+    found: Callable[[Request], Any] = app.extensions["target"]
+    return found

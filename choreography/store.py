@@ -2,7 +2,7 @@
 
 SQLite (a laptop) allows one writer at a time and lets the others poll, up to 100 ms at a time. Our processes take turns
 by a file lock, which they look at more often; the lock of a killed process is released by the kernel. The threads of
-one process commit for each other (together.py).
+one process take turns as well, and commit for each other (together.py).
 
 connections.py has the engines and their time limits, database_errors.py what their errors mean.
 """
@@ -10,9 +10,7 @@ connections.py has the engines and their time limits, database_errors.py what th
 import fcntl
 import functools
 import os
-import threading
 import time
-import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -50,7 +48,7 @@ TURN_SECONDS, LOOK_EVERY = 8.0, 0.002
 PRESENT = 2**63 - 1
 """What MySQL returns for a row that was there already; never an id that it generates."""
 
-_threads = threading.local()
+_locks: dict[str, int] = {}
 _writers: defaultdict[Engine, together.Group] = defaultdict(together.Group)
 
 
@@ -60,11 +58,11 @@ def database() -> Engine:
 
 
 class _WritersTurn:
-    """One writer of a SQLite file at a time, across threads and processes. Entering raises TimeoutError."""
+    """One process at a time that writes to a SQLite file. Entering raises TimeoutError."""
 
     def __init__(self, engine: Engine) -> None:
         file = engine.dialect.name == "sqlite" and engine.url.database
-        self._lock = _lock_of_this_thread(file) if file else None
+        self._lock = _lock_of(file) if file else None
 
     def __enter__(self) -> None:
         if self._lock is not None:
@@ -86,16 +84,11 @@ def _take(lock: int, deadline: float) -> None:
             time.sleep(LOOK_EVERY)
 
 
-def _lock_of_this_thread(database: str) -> int:
-    # a lock belongs to an open file, so each thread opens its own
-    locks = vars(_threads).setdefault("locks", {})
-    if database not in locks:
-        opened = os.open(f"{database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        # the relay's thread comes and goes, once for every slow send
-        weakref.finalize(threading.current_thread(), os.close, opened).atexit = False
-        locks[database] = opened
-    descriptor: int = locks[database]
-    return descriptor
+def _lock_of(database: str) -> int:
+    # for all threads of the process, which have taken their turn when they come here
+    if database not in _locks:
+        _locks[database] = os.open(f"{database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return _locks[database]
 
 
 def ready() -> None:

@@ -1,7 +1,8 @@
 """Several pieces of work in one transaction: whoever waits for the disk is taken along by the next one that commits.
 
 SQLite has one writer at a time, and each commit waits for the disk, which can take longer than all the rest. Where
-several threads have something to write to one file at the same time, the first one commits for all that wait.
+several threads have something to write to one file at the same time, the first one commits for all that wait; so does
+one thread that has taken several calls (meanwhile.py).
 """
 
 import threading
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from choreography import meanwhile
 from choreography.errors import TryAgain
 
 PATIENCE = 8.0
@@ -61,16 +63,25 @@ class Group:
         own = _Waiting(work)
         with self.lock:
             self.waiting.append(own)
-        self._take_turn(own)
         try:
-            if not own.done:
-                self._commit(self._taken(), in_one)
+            meanwhile.take_others(lambda: own.done)
         finally:
-            self.turn.release()
+            if not own.done:
+                self._in_turn(own, in_one)
         if own.error is not None:
             raise own.error
         result: T = own.result
         return result
+
+    def _in_turn(self, own: _Waiting, in_one: InOne) -> None:
+        self._take_turn(own)
+        room = meanwhile.take_none()
+        try:
+            if not own.done:
+                self._commit(self._taken(), in_one)
+        finally:
+            meanwhile.go_on(room)
+            self.turn.release()
 
     def _take_turn(self, own: _Waiting) -> None:
         if self.turn.acquire(timeout=PATIENCE):

@@ -1,5 +1,7 @@
 """gunicorn's worker of our functions: THREADS threads, each of which takes a connection, answers it, and closes it.
 
+Some functions have one thread for THREADS calls, which takes the next ones while it waits (meanwhile.py).
+
 gunicorn's own workers read a request in Python, by some 400 function calls, and with several threads hand it from one
 thread to another and back. That was a third of a saga's CPU.
 """
@@ -15,7 +17,7 @@ import time
 
 from gunicorn.workers import base
 
-from choreography import logs, one_request
+from choreography import logs, meanwhile, one_request
 from choreography.logs import log
 from choreography.waiting import has_come
 
@@ -36,12 +38,13 @@ class Worker(base.Worker):  # type: ignore[misc]
     """
 
     def run(self) -> None:
-        self._held_since: list[float | None] = [None] * self.cfg.threads
+        self._takes_more = meanwhile.is_for(self.wsgi)
+        self._held_since: list[float | None] = [None] * (1 if self._takes_more else self.cfg.threads)
         self._end_of_all, end = os.pipe()
         about = {listener.fileno(): (listener, _prepared(listener)) for listener in self.sockets}
         threads = [
             threading.Thread(target=self._serve, args=(number, about), name=f"call-{number}", daemon=True)
-            for number in range(self.cfg.threads)
+            for number in range(len(self._held_since))
         ]
         for thread in threads:
             thread.start()
@@ -73,26 +76,30 @@ class Worker(base.Worker):  # type: ignore[misc]
         os._exit(1)  # whatever holds it does not let it end in order; what was not committed has not happened
 
     def _serve(self, number: int, about: dict[int, tuple[socket.socket, dict[str, object]]]) -> None:
+        if self._takes_more:
+            meanwhile.may_take(lambda: any(self._take(number, *each) for each in about.values()), self.cfg.threads)
         arrivals = _arrivals([*about], self._end_of_all)
         while self.alive:
             for ready, _ in arrivals.poll():
                 if ready in about and self.alive:
                     self._take(number, *about[ready])
 
-    def _take(self, number: int, listener: socket.socket, about: dict[str, object]) -> None:
+    def _take(self, number: int, listener: socket.socket, about: dict[str, object]) -> bool:
+        """Whether a call had arrived; then it is answered."""
         try:
             connection, peer = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another process took it, or its other end has left
-            return
+            return False
         except OSError:  # no descriptor is left, or no memory
             log.exception("a call that has arrived could not be taken")
             time.sleep(AGAIN_AFTER)
-            return
-        self._held_since[number] = time.monotonic()
+            return False
+        before, self._held_since[number] = self._held_since[number], time.monotonic()
         if sys.platform != "linux":  # elsewhere it is as its listener
             connection.setblocking(True)
         one_request.serve(connection, {**about, **_peer(peer)}, self.wsgi)
-        self._held_since[number] = None
+        self._held_since[number] = before
+        return True
 
 
 def _prepared(listener: socket.socket) -> dict[str, object]:

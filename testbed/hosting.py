@@ -55,8 +55,8 @@ def isolated() -> Iterator[None]:
 
 def forget() -> None:
     """Empties the caches of the kit; those who made engines dispose of them first."""
-    for lock in vars(store._threads).pop("locks", {}).values():
-        os.close(lock)
+    while store._locks:
+        os.close(store._locks.popitem()[1])
     connections.give_back()
     for relay in outbox._relays.values():
         relay.end()

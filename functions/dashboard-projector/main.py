@@ -13,7 +13,7 @@ import housekeeping
 import projection
 from airline.events import AIRLINE
 from airline.settings import settings
-from choreography import policy
+from choreography import meanwhile, policy
 
 serving.prepare(settings)
 
@@ -28,6 +28,7 @@ def dashboard(request: Request) -> ResponseReturnValue:
 
 
 @functions_framework.http
+@meanwhile.waits_for_its_commit_only
 def project_dashboard(request: Request) -> ResponseReturnValue:
     """Every event -> nothing."""
     return policy.observe(request, projection.project, sagas=AIRLINE)

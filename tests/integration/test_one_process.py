@@ -1,18 +1,24 @@
 """A function is one process, which does for itself what a second one would do for it."""
 
+import json
 import signal
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import make_url
 
+from choreography import migrations
 from testbed.project import ROOT
 from testbed.running_system import eventually
+from testbed.vocabulary import CLOUD_EVENT, event
 from tests.integration.test_connections import served, whole_answer
 
 FLIGHTS = ROOT / "functions" / "flight-seats" / "main.py"
@@ -98,3 +104,25 @@ def test_connections_that_say_nothing_hold_up_no_call(tmp_path: Path) -> None:
         begun = time.monotonic()
         assert whole_answer(port, PROBE).startswith(b"HTTP/1.1 ")
         assert time.monotonic() - begun < 9  # one of them for a second, where a system does not keep them to itself
+
+
+def test_the_dashboard_hears_several_events_at_once_by_one_thread(tmp_path: Path) -> None:
+    dashboard, url = ROOT / "functions" / "dashboard-projector", make_url(f"sqlite:///{tmp_path}/a.db")
+    migrations.upgrade(dashboard, url)
+    with (
+        served(dashboard / "main.py", "project_dashboard", 4, tmp_path) as (process, port),
+        ThreadPoolExecutor(8) as broker,
+    ):
+        answers = list(broker.map(lambda number: whole_answer(port, placed(number)), range(80)))
+        assert psutil.Process(process.pid).num_threads() == 2, "that of the signals, and that of the calls"
+    assert {answer.split(b" ", 2)[1] for answer in answers} == {b"204"}
+    with closing(sqlite3.connect(tmp_path / "a.db")) as kept:
+        assert kept.execute("SELECT count(*), count(DISTINCT reservation_id) FROM events").fetchone() == (80, 80)
+
+
+def placed(number: int) -> bytes:
+    """The delivery of an event about a reservation of its own."""
+    body = json.dumps(event("ReservationPlaced", reservationId=f"7Q2M9XW4{number:04}")).encode()
+    kind = CLOUD_EVENT["Content-Type"].encode()
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
+    return head % (kind, len(body)) + body

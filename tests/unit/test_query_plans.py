@@ -126,6 +126,10 @@ def plan(statement: str, values: Any) -> list[str]:
         return [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
 
 
+SMALL = ("anon", "settled_reservations")
+"""What a step may go through: what another one has found, and a table with a row for each status."""
+
+
 def wrong(steps: list[str], asked: Mapping[str, Any], listing: Listing) -> list[str]:
     """The steps whose cost grows with the table."""
     filters = {name: one for name, one in listing.resource.filters.items() if name in asked}
@@ -135,13 +139,8 @@ def wrong(steps: list[str], asked: Mapping[str, Any], listing: Listing) -> list[
         step
         for step in steps
         if ("TEMP B-TREE" in step and not is_narrow)
-        or (step.startswith("SCAN") and "anon" not in step and not is_whole)
+        or (step.startswith("SCAN") and not any(small in step for small in SMALL) and not is_whole)
     ]
-
-
-def is_page(statement: str) -> bool:
-    """Or its count; what is kept of all reservations is read as the figures of a tick are, whose plan is read below."""
-    return statement.startswith("SELECT") and "settled_reservations" not in statement
 
 
 @pytest.mark.parametrize("listing", LISTINGS, ids=lambda listing: listing.path)
@@ -157,7 +156,7 @@ def test_no_page_of_a_list_reads_or_sorts_the_whole_table(
     for asked in questions(listing):
         statements.clear()
         assert client.get(listing.path, query_string=asked).status_code == 200, asked
-        for statement, values in [one for one in statements if is_page(one[0]) and one[0] not in seen]:
+        for statement, values in [one for one in statements if one[0].startswith("SELECT") and one[0] not in seen]:
             seen.add(statement)
             if bad := wrong(plan(statement, values), asked, listing):
                 found.append((asked, statement, bad))

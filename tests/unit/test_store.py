@@ -101,9 +101,11 @@ def driver_of(engine: Engine) -> object:
 def test_a_writer_of_flights_keeps_its_connection_until_something_goes_wrong_with_it(engine: Engine) -> None:
     first = driver_of(engine)
     assert driver_of(engine) is first
+    with ThreadPoolExecutor(1) as another:
+        assert another.submit(driver_of, engine).result() is first
     with pytest.raises(ZeroDivisionError):
         store.commit(lambda _: 1 / 0, engine)
-    assert vars(connections._threads)["connections"] == {}
+    assert engine not in connections._kept
     connections.give_back()
 
 
@@ -111,7 +113,7 @@ def test_a_writer_of_many_files_keeps_a_connection_to_the_latest_only(engine: En
     others = [connections.engine_of_migrations(make_url(f"sqlite:///{tmp_path}/{number}.db")) for number in range(3)]
     for each in (engine, *others):
         driver_of(each)
-    assert set(vars(connections._threads)["connections"]) == {others[1], others[2]}
+    assert set(connections._kept) == {others[1], others[2]}
     connections.give_back()
     for each in others:
         each.dispose()

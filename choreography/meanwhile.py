@@ -1,0 +1,81 @@
+"""Calls that a thread takes while its own waits to be committed, so that one transaction is for all of them.
+
+Several threads that write to one SQLite file wait for each other all the time: for Python's lock at each statement, and
+for the file. One thread alone has the file to itself, but then each call is a transaction, and waits for the disk by
+itself. So the thread, before it commits, takes the next call that has arrived, which comes to the same place and takes
+the next one; the last of them commits for all (together.py), and each is answered as it returns. For the dashboard,
+which hears every event, that is two thirds of the CPU of four threads.
+
+It is for functions whose calls wait for nothing else, as a call is answered only after those that it has taken. On a
+database server they have threads as ever: there the way to the server is what they wait for.
+"""
+
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from typing import TypeVar
+
+from flask import Flask
+
+from choreography import framework
+
+MARK = "waits_for_its_commit_only"
+Target = TypeVar("Target", bound=Callable[..., object])
+
+
+class _OfThread(threading.local):
+    take: Callable[[], bool]
+    room = 0
+
+
+_thread = _OfThread()
+
+
+def waits_for_its_commit_only(target: Target) -> Target:
+    """Declares that of a function: its calls ask nobody outside, and say what they say in their answers."""
+    setattr(target, MARK, True)
+    return target
+
+
+def is_for(application: object) -> bool:
+    """Whether the calls of what gunicorn serves are answered by one thread."""
+    if not (isinstance(application, Flask) and "run" in application.view_functions):
+        return False
+    if not getattr(framework.target(application), MARK, False):
+        return False
+    from choreography.settings import settings  # noqa: PLC0415 - SQLAlchemy, which not every function needs
+
+    url = settings().database_url
+    return url.get_backend_name() == "sqlite" and bool(url.database)
+
+
+def may_take(take: Callable[[], bool], most: int) -> None:
+    """To be called by a thread. `take` takes the next call and answers it, and returns whether one had arrived.
+
+    `most`: calls that are under way at once.
+    """
+    _thread.take, _thread.room = take, most - 1
+
+
+def take_others(is_done: Callable[[], bool]) -> None:
+    """Takes what has arrived, as long as there is room, and until that is so."""
+    for _ in range(_thread.room):
+        if is_done():
+            return
+        _thread.room -= 1
+        try:
+            if not Context().run(_thread.take):  # what is known of one call is not of another
+                return
+        finally:
+            _thread.room += 1
+
+
+def take_none() -> int:
+    """Until `go_on` is called with what this returns: this thread holds what the calls that it took would wait for."""
+    room, _thread.room = _thread.room, 0
+    return room
+
+
+def go_on(room: int) -> None:
+    """Ends `take_none`."""
+    _thread.room = room
