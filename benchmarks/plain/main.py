@@ -1,11 +1,12 @@
 """What the benchmarks compare with: functions-framework functions that do the least."""
 
+import functools
 import os
 
 import functions_framework
 from cloudevents.http import from_http
 from flask import Request
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 
 @functions_framework.http
@@ -27,3 +28,23 @@ def database(request: Request) -> tuple[str, int]:  # noqa: ARG001
     with create_engine(os.environ["DATABASE_URL"]).connect() as connection:
         connection.execute(text("SELECT 1"))
     return "", 204
+
+
+@functions_framework.http
+def take_seat(request: Request) -> tuple[str, int]:
+    """Parses a CloudEvent and commits one UPDATE, that of decrease-seats and nothing else of it; answers 204."""
+    event = from_http(request.headers, request.get_data())
+    with _engine().begin() as connection:
+        connection.execute(TAKE_SEAT, {"flight": event.data.get("flightId")})  # the probe names none
+    return "", 204
+
+
+TAKE_SEAT = text(
+    "UPDATE flights SET remaining_seats_count = remaining_seats_count - 1"
+    " WHERE id = :flight AND remaining_seats_count >= 1 AND takeoff_date >= '2024-01-01'"
+)
+
+
+@functools.cache
+def _engine() -> Engine:
+    return create_engine(os.environ["DATABASE_URL"])
