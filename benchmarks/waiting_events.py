@@ -1,4 +1,4 @@
-"""Events that wait for project-dashboard, with one thread and with four that share commits:
+"""Events that wait for project-dashboard, which takes one at a time, or four that share a commit:
 
     python -m benchmarks.waiting_events
 
@@ -26,7 +26,7 @@ WARM_UP = 50
 
 
 def main() -> None:
-    """Prints events a second and CPU for each number of threads, and the ratio of the first two."""
+    """Prints events a second and CPU for each number of calls at once (THREADS), and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, nargs=2, default=[1, 4])
     parser.add_argument("--events", type=int, default=300)
@@ -48,8 +48,8 @@ def main() -> None:
         )
         disk = median(write_through(Path(folder)) for _ in range(20))
     for threads, events in zip(asked.threads, rates, strict=True):
-        print(f"{threads} threads: {events:.0f} events a second, {median(costs[threads]) * 1e6:.0f} us of CPU each")
-    print(f"{many} ÷ {few} threads: {rates[1] / rates[0]:.2f}; the disk takes {disk * 1e3:.1f} ms for a write")
+        print(f"{threads} at once: {events:.0f} events a second, {median(costs[threads]) * 1e6:.0f} us of CPU each")
+    print(f"{many} ÷ {few} at once: {rates[1] / rates[0]:.2f}; the disk takes {disk * 1e3:.1f} ms for a write")
 
 
 def migrated(folder: str, name: str) -> str:

@@ -125,7 +125,7 @@ def _connect_impatiently(
 
 
 def _sqlite(url: URL) -> Engine:
-    # in this mode sqlite3 itself says BEGIN IMMEDIATE before the first statement that writes
+    # a transaction of store.py is begun there; of others, sqlite3 itself says so before the first statement that writes
     arguments = {"isolation_level": "IMMEDIATE"}
     if not url.database:
         return create_engine(url, connect_args=arguments)

@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TextIO
 
@@ -66,7 +66,8 @@ def routine(message: str, **fields: object) -> None:
         log.info(message, extra={"fields": fields})
     elif log.isEnabledFor(logging.INFO):
         text = _text("INFO", message, fields)
-        with handler.lock:  # type: ignore[union-attr] # it has one
+        # as with records, a line that finds no room is given up, and not the call that it is about
+        with handler.lock, suppress(OSError):  # type: ignore[union-attr] # it has one
             handler.stream.write(f"{text}\n")
             handler.stream.flush()
 

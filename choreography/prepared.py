@@ -7,7 +7,7 @@ there the way to the server takes longer than all of this.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Row, Select, Update
@@ -19,9 +19,19 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 if TYPE_CHECKING:
     import sqlite3
 
+BEGIN = "BEGIN IMMEDIATE"
 Statement = Delete | Insert | Select[Any] | Update
 Values = Mapping[str, Any]
 _Convert = Callable[[Any], Any]
+
+
+def begin(connection: Connection) -> None:
+    """Takes SQLite's own lock for a writer, which waits for those who hold it. Raises what `Connection.execute` does.
+
+    Otherwise the first statement that writes would take it, and it would look as if that one had failed.
+    """
+    driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
+    _run(driver, BEGIN, (), connection.dialect)
 
 
 def row(connection: Connection, statement: Statement, values: Values) -> Row[Any] | None:
@@ -63,7 +73,7 @@ class _Prepared:
 
     def __init__(self, compiled: SQLCompiler, dialect: Dialect) -> None:
         self._sql = compiled.string
-        self._dialect, self._error = dialect, dialect.loaded_dbapi.Error
+        self._dialect = dialect
         self._places = [_place(name, compiled, dialect) for name in compiled.positiontup or ()]
         read = [entry.type.dialect_impl(dialect).result_processor(dialect, None) for entry in compiled._result_columns]
         self._read = [(place, convert) for place, convert in enumerate(read) if convert]
@@ -76,17 +86,21 @@ class _Prepared:
             fixed if name is None else convert(values[name]) if convert else values[name]
             for name, convert, fixed in self._places
         ]
-        try:
-            return driver.execute(self._sql, parameters)
-        except self._error as error:
-            wrapped = DBAPIError.instance(self._sql, tuple(parameters), error, self._error, dialect=self._dialect)
-            raise wrapped from error
+        return _run(driver, self._sql, parameters, self._dialect)
 
     def row(self, found: tuple[Any, ...]) -> Row[Any]:
         values = list(found)
         for place, convert in self._read:
             values[place] = convert(values[place])
         return self._as_row(values)
+
+
+def _run(driver: "sqlite3.Connection", sql: str, parameters: Sequence[Any], dialect: Dialect) -> "sqlite3.Cursor":
+    try:
+        return driver.execute(sql, parameters)
+    except driver.Error as error:
+        wrapped = DBAPIError.instance(sql, tuple(parameters), error, driver.Error, dialect=dialect)
+        raise wrapped from error
 
 
 @functools.lru_cache(maxsize=512)

@@ -133,6 +133,8 @@ def _commit(work: Callable[[Connection], T], target: Engine) -> T:
                 Writing(target) as transaction,
                 transaction.begin(),
             ):
+                if transaction.dialect.name == "sqlite":
+                    prepared.begin(transaction)
                 return work(transaction)
         except DBAPIError as error:
             if not database_errors.rerun_helps(error):

@@ -1,6 +1,7 @@
 """gunicorn's worker of our functions: THREADS threads, each of which takes a connection, answers it, and closes it.
 
-Some functions have one thread for THREADS calls, which takes the next ones while it waits (meanwhile.py).
+Some functions have one thread for all calls, which takes the next ones while it waits (meanwhile.py). The others read
+what has come in part only, so that no sender holds it up.
 
 gunicorn's own workers read a request in Python, by some 400 function calls, and with several threads hand it from one
 thread to another and back. That was a third of a saga's CPU.
@@ -14,21 +15,28 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
 
 from gunicorn.workers import base
 
 from choreography import logs, meanwhile, one_request
 from choreography.logs import log
-from choreography.waiting import has_come
+from choreography.waiting import has_come, is_whole
 
 PATIENCE = 10
 """Seconds of silence in the middle of a request, and of an answer that nobody takes."""
 UNHEARD = 10
 """Seconds for which Linux keeps a connection that has said nothing to itself, as browsers open some ahead of time."""
+MOST_SET_ASIDE = 100
+"""Calls that have come in part, and wait for a thread that reads them; of others the connection is closed."""
 AGAIN_AFTER = 0.1
 """Seconds until a call that could not be taken is tried again."""
 LOOK_EVERY = 1.0
 """Seconds after which the main thread is back, if no signal calls it."""
+_Listeners = dict[int, tuple[socket.socket, dict[str, object]]]
+_Arrived = tuple[socket.socket, dict[str, object]]
+"""A connection, and what is known of its request: the address by which it came, and who sent it."""
 
 
 class Worker(base.Worker):  # type: ignore[misc]
@@ -38,13 +46,16 @@ class Worker(base.Worker):  # type: ignore[misc]
     """
 
     def run(self) -> None:
-        self._takes_more = meanwhile.is_for(self.wsgi)
-        self._held_since: list[float | None] = [None] * (1 if self._takes_more else self.cfg.threads)
+        self._held_since: list[float | None] = [None] * self.cfg.threads
         self._end_of_all, end = os.pipe()
+        self._set_aside: SimpleQueue[_Arrived | None] = SimpleQueue()
         about = {listener.fileno(): (listener, _prepared(listener)) for listener in self.sockets}
+        works: list[Callable[[int, _Listeners], None]] = [self._serve] * self.cfg.threads
+        if self.cfg.threads > 1 and meanwhile.is_for(self.wsgi):
+            works = [self._serve_together, *[self._read_slowly] * (self.cfg.threads - 1)]
         threads = [
-            threading.Thread(target=self._serve, args=(number, about), name=f"call-{number}", daemon=True)
-            for number in range(len(self._held_since))
+            threading.Thread(target=work, args=(number, about), name=f"call-{number}", daemon=True)
+            for number, work in enumerate(works)
         ]
         for thread in threads:
             thread.start()
@@ -53,6 +64,8 @@ class Worker(base.Worker):  # type: ignore[misc]
             self._wait_for_a_signal()
             self._end_if_held()
         os.close(end)
+        for _ in threads:
+            self._set_aside.put(None)
         deadline = time.monotonic() + self.cfg.graceful_timeout
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -75,31 +88,60 @@ class Worker(base.Worker):  # type: ignore[misc]
         log.critical("a request took longer than %g s (CLOUD_RUN_TIMEOUT_SECONDS): this process ends", patience)
         os._exit(1)  # whatever holds it does not let it end in order; what was not committed has not happened
 
-    def _serve(self, number: int, about: dict[int, tuple[socket.socket, dict[str, object]]]) -> None:
-        if self._takes_more:
-            meanwhile.may_take(lambda: any(self._take(number, *each) for each in about.values()), self.cfg.threads)
+    def _serve(self, number: int, about: _Listeners) -> None:
+        for listener, environment in self._arrivals(about):
+            if arrived := self._accepted(listener, environment):
+                self._answer(number, *arrived)
+
+    def _serve_together(self, number: int, about: _Listeners) -> None:
+        meanwhile.may_take(
+            lambda: self.alive and any(self._take(number, *each) for each in about.values()), self.cfg.threads
+        )
+        for each in self._arrivals(about):
+            self._take(number, *each)
+
+    def _take(self, number: int, listener: socket.socket, about: dict[str, object]) -> bool:
+        """Whether a call had arrived; then it is answered, or others do that."""
+        arrived = self._accepted(listener, about)
+        if arrived is None:
+            return False
+        if is_whole(arrived[0]):
+            self._answer(number, *arrived)
+        elif self._set_aside.qsize() < MOST_SET_ASIDE:
+            self._set_aside.put(arrived)
+        else:
+            arrived[0].close()
+        return True
+
+    def _read_slowly(self, number: int, _: _Listeners) -> None:
+        while arrived := self._set_aside.get():
+            self._answer(number, *arrived)
+
+    def _arrivals(self, about: _Listeners) -> Iterator[tuple[socket.socket, dict[str, object]]]:
+        """Where a connection has arrived, until the end."""
         arrivals = _arrivals([*about], self._end_of_all)
         while self.alive:
             for ready, _ in arrivals.poll():
                 if ready in about and self.alive:
-                    self._take(number, *about[ready])
+                    yield about[ready]
 
-    def _take(self, number: int, listener: socket.socket, about: dict[str, object]) -> bool:
-        """Whether a call had arrived; then it is answered."""
+    def _accepted(self, listener: socket.socket, about: dict[str, object]) -> _Arrived | None:
         try:
             connection, peer = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another process took it, or its other end has left
-            return False
+            return None
         except OSError:  # no descriptor is left, or no memory
             log.exception("a call that has arrived could not be taken")
             time.sleep(AGAIN_AFTER)
-            return False
-        before, self._held_since[number] = self._held_since[number], time.monotonic()
+            return None
         if sys.platform != "linux":  # elsewhere it is as its listener
             connection.setblocking(True)
-        one_request.serve(connection, {**about, **_peer(peer)}, self.wsgi)
+        return connection, {**about, **_peer(peer)}
+
+    def _answer(self, number: int, connection: socket.socket, about: dict[str, object]) -> None:
+        before, self._held_since[number] = self._held_since[number], time.monotonic()
+        one_request.serve(connection, about, self.wsgi)
         self._held_since[number] = before
-        return True
 
 
 def _prepared(listener: socket.socket) -> dict[str, object]:

@@ -1,6 +1,10 @@
 """Every log line of a call names the reservation, the event and the trace that it is about."""
 
+import errno
+import io
 import json
+import sys
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -144,3 +148,22 @@ def test_what_is_noted_outside_of_a_call_is_in_no_later_line(airline: HostedAirl
     airline.function("settle-reservations").hear(report)
 
     assert "reservationId" not in last(capsys)
+
+
+class Full(io.StringIO):
+    """A file on a full disk."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_event_is_kept_though_the_disk_has_no_room_for_its_log_line(
+    airline: HostedAirline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.configure.cache_clear()
+    monkeypatch.setattr(sys, "stdout", Full())
+
+    heard = airline.function("project-dashboard").hear(event("ReservationPlaced"))
+
+    assert heard.status_code == HTTPStatus.NO_CONTENT
+    assert len(airline.rows("dashboard-projector", "SELECT * FROM events")) == 1

@@ -4,18 +4,19 @@ import json
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from sqlalchemy import make_url
 
-from choreography import migrations
+from choreography import migrations, worker
 from testbed.project import ROOT
 from testbed.running_system import eventually
 from testbed.vocabulary import CLOUD_EVENT, event
@@ -106,18 +107,53 @@ def test_connections_that_say_nothing_hold_up_no_call(tmp_path: Path) -> None:
         assert time.monotonic() - begun < 9  # one of them for a second, where a system does not keep them to itself
 
 
-def test_the_dashboard_hears_several_events_at_once_by_one_thread(tmp_path: Path) -> None:
-    dashboard, url = ROOT / "functions" / "dashboard-projector", make_url(f"sqlite:///{tmp_path}/a.db")
-    migrations.upgrade(dashboard, url)
-    with (
-        served(dashboard / "main.py", "project_dashboard", 4, tmp_path) as (process, port),
-        ThreadPoolExecutor(8) as broker,
-    ):
+@contextmanager
+def dashboard(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """project-dashboard, which answers four calls by one thread, with a database."""
+    source = ROOT / "functions" / "dashboard-projector"
+    migrations.upgrade(source, make_url(f"sqlite:///{folder}/a.db"))
+    with served(source / "main.py", "project_dashboard", 4, folder) as (process, port):
+        yield process, port
+
+
+def test_the_dashboard_keeps_each_of_many_events_that_come_at_once(tmp_path: Path) -> None:
+    with dashboard(tmp_path) as (_, port), ThreadPoolExecutor(8) as broker:
         answers = list(broker.map(lambda number: whole_answer(port, placed(number)), range(80)))
-        assert psutil.Process(process.pid).num_threads() == 2, "that of the signals, and that of the calls"
     assert {answer.split(b" ", 2)[1] for answer in answers} == {b"204"}
     with closing(sqlite3.connect(tmp_path / "a.db")) as kept:
         assert kept.execute("SELECT count(*), count(DISTINCT reservation_id) FROM events").fetchone() == (80, 80)
+
+
+def test_senders_who_stop_in_the_middle_hold_up_no_event_of_the_dashboard(tmp_path: Path) -> None:
+    with dashboard(tmp_path) as (_, port), ExitStack() as stopped:
+        for number in range(12):
+            sender = stopped.enter_context(socket.create_connection(("127.0.0.1", port)))
+            sender.sendall(placed(number)[: -5 if number % 2 else 40])
+        begun = time.monotonic()
+        for number in range(20):
+            assert whole_answer(port, placed(100 + number)).startswith(b"HTTP/1.1 204 ")
+        assert time.monotonic() - begun < 9  # one of them alone would hold a thread for ten seconds
+
+
+def test_the_dashboard_sets_no_more_senders_aside_than_it_can_keep(tmp_path: Path) -> None:
+    with dashboard(tmp_path) as (_, port), ExitStack() as stopped:
+        senders = [
+            stopped.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            for _ in range(worker.MOST_SET_ASIDE + 4)
+        ]
+        for sender in senders:
+            sender.sendall(placed(1)[:-5])
+        with suppress(ConnectionResetError):
+            assert senders[-1].recv(1) == b"", "three are read, and as many as fit wait"
+        assert whole_answer(port, placed(2)).startswith(b"HTTP/1.1 204 ")
+
+
+def test_the_dashboard_that_is_to_end_takes_no_more_and_answers_what_it_has_begun(tmp_path: Path) -> None:
+    with dashboard(tmp_path) as (process, port), call_at_hand(port) as caller:
+        process.send_signal(signal.SIGTERM)
+        caller.sendall(b"{}")
+        assert rest_of(caller).startswith(b"HTTP/1.1 415 ")
+        assert process.wait(20) == 0
 
 
 def placed(number: int) -> bytes:

@@ -1,8 +1,10 @@
 """What waits for the disk shares a transaction; each piece of work ends as it would alone."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -191,3 +193,15 @@ def test_what_is_logged_names_the_saga_of_its_own_event_whichever_thread_does_it
         deliveries.go()
         assert [each.exception(60) for each in sagas] == [None, None]
     assert sorted(said) == ["A", "B"]
+
+
+def test_a_file_that_somebody_keeps_locked_is_waited_for_once_by_all_that_wait(file: Any) -> None:
+    run: list[str] = []
+    store.commit(lambda transaction: transaction.exec_driver_sql("PRAGMA busy_timeout = 50"))
+    with closing(sqlite3.connect(file.url.database)) as other, ThreadPoolExecutor(8) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        with store._writers[file].lock:  # none of them has looked who else waits yet
+            works = [pool.submit(store.commit, lambda _, name=name: run.append(name)) for name in "ABCD"]
+        assert [type(work.exception(60)) for work in works] == [TryAgain] * 4
+    assert run == [], "nobody's work is to blame, so nobody's is tried alone"
+    connections.give_back()
