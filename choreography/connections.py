@@ -172,7 +172,7 @@ class Writing:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._is_kept = engine.dialect.name == "sqlite" and bool(engine.url.database)
+        self._is_kept = sqlite_file.is_file(engine.url)
 
     def __enter__(self) -> Connection:
         check(self._engine)

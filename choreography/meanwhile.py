@@ -3,8 +3,8 @@
 Several threads that write to one SQLite file wait for each other all the time: for Python's lock at each statement, and
 for the file. One thread alone has the file to itself, but then each call is a transaction, and waits for the disk by
 itself. So the thread, before it commits, takes the next call that has arrived, which comes to the same place and takes
-the next one; the last of them commits for all (together.py), and each is answered as it returns. For the dashboard,
-which hears every event, that is two thirds of the CPU of four threads.
+the next one; the last of them commits for all (together.py), and each is answered as it returns. An observer of every
+event takes two thirds of the CPU of four threads in this way.
 
 It is for functions whose calls wait for nothing else, as a call is answered only after those that it has taken. On a
 database server they have threads as ever: there the way to the server is what they wait for.
@@ -44,9 +44,9 @@ def is_for(application: object) -> bool:
     if not getattr(framework.target(application), MARK, False):
         return False
     from choreography.settings import settings  # noqa: PLC0415 - SQLAlchemy, which not every function needs
+    from choreography.sqlite_file import is_file  # noqa: PLC0415 - as above
 
-    url = settings().database_url
-    return url.get_backend_name() == "sqlite" and bool(url.database)
+    return is_file(settings().database_url)
 
 
 def may_take(take: Callable[[], bool], most: int) -> None:

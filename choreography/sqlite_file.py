@@ -8,7 +8,7 @@ import os
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Dialect
+from sqlalchemy import URL, Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from choreography.errors import TryAgain
@@ -16,6 +16,11 @@ from choreography.logs import log
 
 Identity = tuple[int, int]
 """Device and inode: they differ between two files that had the same name."""
+
+
+def is_file(url: URL) -> bool:
+    """Whether that is a SQLite file, and neither a server nor a database in memory."""
+    return url.get_backend_name() == "sqlite" and bool(url.database)
 
 
 def make(path: str) -> None:

@@ -35,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from choreography import connections, database_errors, prepared, together, tracing
+from choreography import connections, database_errors, prepared, sqlite_file, together, tracing
 from choreography.connections import Writing
 from choreography.database_errors import TRANSLATED
 from choreography.errors import TryAgain
@@ -61,8 +61,7 @@ class _WritersTurn:
     """One process at a time that writes to a SQLite file. Entering raises TimeoutError."""
 
     def __init__(self, engine: Engine) -> None:
-        file = engine.dialect.name == "sqlite" and engine.url.database
-        self._lock = _lock_of(file) if file else None
+        self._lock = _lock_of(str(engine.url.database)) if sqlite_file.is_file(engine.url) else None
 
     def __enter__(self) -> None:
         if self._lock is not None:
@@ -116,7 +115,7 @@ def commit(work: Callable[[Connection], T], target: Engine | None = None) -> T:
     """
     engine = target or database()
     with tracing.inside("database: transaction"):
-        if engine.dialect.name == "sqlite" and engine.url.database:
+        if sqlite_file.is_file(engine.url):
             return _writers[engine].commit(work, lambda all_: _commit(all_, engine))
         # commits on a server wait for its disk together, and rows locked for several events could deadlock
         return _commit(work, engine)
@@ -133,7 +132,7 @@ def _commit(work: Callable[[Connection], T], target: Engine) -> T:
                 Writing(target) as transaction,
                 transaction.begin(),
             ):
-                if transaction.dialect.name == "sqlite":
+                if sqlite_file.is_file(target.url):
                     prepared.begin(transaction)
                 return work(transaction)
         except DBAPIError as error:
