@@ -42,7 +42,8 @@ _Arrived = tuple[socket.socket, dict[str, object]]
 class Worker(base.Worker):  # type: ignore[misc]
     """Serves until SIGTERM, and then finishes the calls that it has begun.
 
-    Where each thread has been held by its call for longer than `timeout` (CLOUD_RUN_TIMEOUT_SECONDS), the process ends.
+    Where each thread that takes calls has been held by one for longer than `timeout` (CLOUD_RUN_TIMEOUT_SECONDS), the
+    process ends.
     """
 
     def run(self) -> None:
@@ -51,8 +52,10 @@ class Worker(base.Worker):  # type: ignore[misc]
         self._set_aside: SimpleQueue[_Arrived | None] = SimpleQueue()
         about = {listener.fileno(): (listener, _prepared(listener)) for listener in self.sockets}
         works: list[Callable[[int, _Listeners], None]] = [self._serve] * self.cfg.threads
+        self._takers = self.cfg.threads
         if self.cfg.threads > 1 and meanwhile.is_for(self.wsgi):
             works = [self._serve_together, *[self._read_slowly] * (self.cfg.threads - 1)]
+            self._takers = 1
         threads = [
             threading.Thread(target=work, args=(number, about), name=f"call-{number}", daemon=True)
             for number, work in enumerate(works)
@@ -80,8 +83,8 @@ class Worker(base.Worker):  # type: ignore[misc]
 
     def _end_if_held(self) -> None:
         patience = self.cfg.timeout
-        since = [moment for moment in self._held_since if moment is not None]
-        if not patience or len(since) < len(self._held_since) or time.monotonic() - max(since) < patience:
+        since = [moment for moment in self._held_since[: self._takers] if moment is not None]
+        if not patience or len(since) < self._takers or time.monotonic() - max(since) < patience:
             return
         faulthandler.dump_traceback()
         logs.configure()

@@ -108,11 +108,11 @@ def test_connections_that_say_nothing_hold_up_no_call(tmp_path: Path) -> None:
 
 
 @contextmanager
-def dashboard(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def dashboard(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """project-dashboard, which answers four calls by one thread, with a database."""
     source = ROOT / "functions" / "dashboard-projector"
     migrations.upgrade(source, make_url(f"sqlite:///{folder}/a.db"))
-    with served(source / "main.py", "project_dashboard", 4, folder) as (process, port):
+    with served(source / "main.py", "project_dashboard", 4, folder, **settings) as (process, port):
         yield process, port
 
 
@@ -146,6 +146,17 @@ def test_the_dashboard_sets_no_more_senders_aside_than_it_can_keep(tmp_path: Pat
         with suppress(ConnectionResetError):
             assert senders[-1].recv(1) == b"", "three are read, and as many as fit wait"
         assert whole_answer(port, placed(2)).startswith(b"HTTP/1.1 204 ")
+
+
+def test_the_dashboard_ends_when_the_one_thread_that_takes_its_calls_is_held_for_too_long(tmp_path: Path) -> None:
+    with (
+        dashboard(tmp_path, CLOUD_RUN_TIMEOUT_SECONDS="2") as (process, port),
+        closing(sqlite3.connect(tmp_path / "a.db")) as other,
+        socket.create_connection(("127.0.0.1", port)) as caller,
+    ):
+        other.execute("BEGIN IMMEDIATE")  # which a call waits for, eight seconds
+        caller.sendall(placed(1))
+        assert process.wait(60) == 1
 
 
 def test_the_dashboard_that_is_to_end_takes_no_more_and_answers_what_it_has_begun(tmp_path: Path) -> None:
