@@ -23,6 +23,7 @@ from statistics import median
 from sqlalchemy import URL, Engine, create_engine, text
 
 from benchmarks.measure import PLAIN, ROOT, call, function
+from benchmarks.plain.main import TAKE_SEAT
 from benchmarks.warm_call import placed
 from choreography import migrations
 from testbed.database_servers import Server, postgresql
@@ -32,10 +33,9 @@ FLIGHTS = 100
 GOAL = 0.5
 Function = tuple[Path, str, bytes]
 """Its folder, its target, and what is in an answer that took seats."""
-SCRIPT = """\\set flight random(1, {flights})
+SCRIPT = f"""\\set flight random(1, {{flights}})
 BEGIN;
-UPDATE flights SET remaining_seats_count = remaining_seats_count - 1
-  WHERE id = :flight AND remaining_seats_count >= 1 AND takeoff_date >= '2024-01-01';
+{TAKE_SEAT};
 COMMIT;
 """
 

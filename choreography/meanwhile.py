@@ -11,7 +11,8 @@ database server they have threads as ever: there the way to the server is what t
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from typing import TypeVar
 
@@ -70,12 +71,11 @@ def take_others(is_done: Callable[[], bool]) -> None:
             _thread.room += 1
 
 
-def take_none() -> int:
-    """Until `go_on` is called with what this returns: this thread holds what the calls that it took would wait for."""
+@contextmanager
+def taking_none() -> Iterator[None]:
+    """Inside, this thread holds what a call that it took would wait for."""
     room, _thread.room = _thread.room, 0
-    return room
-
-
-def go_on(room: int) -> None:
-    """Ends `take_none`."""
-    _thread.room = room
+    try:
+        yield
+    finally:
+        _thread.room = room

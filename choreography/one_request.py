@@ -14,12 +14,12 @@ from choreography import problems
 from choreography.incoming import Gone, Incoming, NotARequest
 from choreography.logs import log
 from choreography.outgoing import Outgoing
+from choreography.waiting import PEEK
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _CHUNK = 65_536
-_PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)  # to join flags of an enum takes as long as to ask
 _LINGER, _MOST_DRAINED = 2.0, 65_536  # seconds, bytes
 
 
@@ -79,7 +79,7 @@ def _close(connection: socket.socket) -> None:
     then is it waited for (RFC 9112, section 9.6).
     """
     with connection, suppress(OSError):
-        if connection.recv(1, _PEEK):
+        if connection.recv(1, PEEK):
             _drain(connection, time.monotonic() + _LINGER)
 
 

@@ -134,8 +134,8 @@ def rows(connection: Connection, query: Select[Any], page: Page, known: int | No
         page = page.sorted_here()
     there = _read(connection, query, page) if total or known is not None else []
     following = _following(page, there[page.size - 1]) if len(there) > page.size else None
-    most = MOST_COUNTED if known is None else known
-    return Found(there[: page.size], min(total, most), total > most, following)
+    is_least = known is None and total > MOST_COUNTED
+    return Found(there[: page.size], MOST_COUNTED if is_least else total, is_least, following)
 
 
 def _following(page: Page, last: Row[Any]) -> str:

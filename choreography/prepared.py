@@ -19,7 +19,6 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 if TYPE_CHECKING:
     import sqlite3
 
-BEGIN = "BEGIN IMMEDIATE"
 Statement = Delete | Insert | Select[Any] | Update
 Values = Mapping[str, Any]
 _Convert = Callable[[Any], Any]
@@ -31,7 +30,7 @@ def begin(connection: Connection) -> None:
     Otherwise the first statement that writes would take it, and it would look as if that one had failed.
     """
     driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
-    _run(driver, BEGIN, (), connection.dialect)
+    _run(driver, "BEGIN IMMEDIATE", (), connection.dialect)
 
 
 def row(connection: Connection, statement: Statement, values: Values) -> Row[Any] | None:

@@ -75,12 +75,11 @@ class Group:
 
     def _in_turn(self, own: _Waiting, in_one: InOne) -> None:
         self._take_turn(own)
-        room = meanwhile.take_none()
         try:
             if not own.done:
-                self._commit(self._taken(), in_one)
+                with meanwhile.taking_none():
+                    self._commit(self._taken(), in_one)
         finally:
-            meanwhile.go_on(room)
             self.turn.release()
 
     def _take_turn(self, own: _Waiting) -> None:

@@ -5,7 +5,7 @@ import select
 import socket
 
 _MOST = 65_536
-_PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)  # to join flags of an enum takes as long as to ask
+PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)  # to join flags of an enum takes as long as to ask
 _SIZE_OF_BODY = re.compile(rb"\r\nContent-Length:[ \t]*(\d{1,9})[ \t]*\r\n", re.IGNORECASE)
 
 
@@ -19,7 +19,7 @@ def has_come(source: socket.socket | int, seconds: float = 0.0) -> bool:
 def is_whole(connection: socket.socket) -> bool:
     """Whether all of a request has come, so that nobody waits who reads it. What cannot be seen at once is not."""
     try:
-        come = connection.recv(_MOST, _PEEK)
+        come = connection.recv(_MOST, PEEK)
     except OSError:  # nothing has come, or it has been reset
         return False
     end = come.find(b"\r\n\r\n") + 4

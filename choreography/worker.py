@@ -92,7 +92,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         os._exit(1)  # whatever holds it does not let it end in order; what was not committed has not happened
 
     def _serve(self, number: int, about: _Listeners) -> None:
-        for listener, environment in self._arrivals(about):
+        for listener, environment in self._where_one_arrived(about):
             if arrived := self._accepted(listener, environment):
                 self._answer(number, *arrived)
 
@@ -100,7 +100,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         meanwhile.may_take(
             lambda: self.alive and any(self._take(number, *each) for each in about.values()), self.cfg.threads
         )
-        for each in self._arrivals(about):
+        for each in self._where_one_arrived(about):
             self._take(number, *each)
 
     def _take(self, number: int, listener: socket.socket, about: dict[str, object]) -> bool:
@@ -120,8 +120,8 @@ class Worker(base.Worker):  # type: ignore[misc]
         while arrived := self._set_aside.get():
             self._answer(number, *arrived)
 
-    def _arrivals(self, about: _Listeners) -> Iterator[tuple[socket.socket, dict[str, object]]]:
-        """Where a connection has arrived, until the end."""
+    def _where_one_arrived(self, about: _Listeners) -> Iterator[tuple[socket.socket, dict[str, object]]]:
+        """Each listener to which a connection has come, until the end."""
         arrivals = _arrivals([*about], self._end_of_all)
         while self.alive:
             for ready, _ in arrivals.poll():
