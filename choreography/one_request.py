@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _CHUNK = 65_536
-_LINGER, _MOST_DRAINED = 2.0, 65_536  # seconds, bytes
+LINGER, _MOST_DRAINED = 2.0, 1 << 21  # seconds; bytes, twice what the gateway passes on
 
 
 def environment(listener: socket.socket) -> "WSGIEnvironment":
@@ -42,18 +42,22 @@ def environment(listener: socket.socket) -> "WSGIEnvironment":
     }
 
 
-def serve(connection: socket.socket, about: "WSGIEnvironment", application: "WSGIApplication") -> None:
-    """Reads one request, answers it, and closes the connection. `about`: its environment, to be filled."""
+def serve(
+    connection: socket.socket, about: "WSGIEnvironment", application: "WSGIApplication", linger: float = LINGER
+) -> None:
+    """Reads one request, answers it, and closes the connection.
+
+    `about`: its environment, to be filled. `linger`: seconds for which a sender may go on who has been answered.
+    """
     incoming, outgoing = Incoming(connection, about), Outgoing(connection)
-    try:
-        _answer(incoming, outgoing, application)
-    except Gone:
-        pass  # nobody is there to be answered
-    finally:
+    with connection:
+        try:
+            _answer(incoming, outgoing, application)
+        except Gone:
+            return  # nobody is there to be answered
         if incoming.is_whole and about.get("HTTP_CONNECTION") == "close":  # nothing can come behind it
-            connection.close()
-        else:
-            _close(connection)
+            return
+        _hear_out(connection, linger, is_whole=incoming.is_whole)
 
 
 def _answer(incoming: Incoming, outgoing: Outgoing, application: "WSGIApplication") -> None:
@@ -72,23 +76,20 @@ def _answer(incoming: Incoming, outgoing: Outgoing, application: "WSGIApplicatio
         outgoing.replace(problems.problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This function failed; see its log."))
 
 
-def _close(connection: socket.socket) -> None:
-    """Ends a connection at once where nothing more has come.
+def _hear_out(connection: socket.socket, linger: float, *, is_whole: bool) -> None:
+    """Reads on where the sender has not ended, or has sent more than a request.
 
-    Closing resets the connection if something is still unread, maybe before its other end has read the answer. Only
-    then is it waited for (RFC 9112, section 9.6).
+    Closing resets the connection if something is still unread or on its way, maybe before its other end has read the
+    answer. A gateway makes a 502 of that (RFC 9112, section 9.6).
     """
-    with connection, suppress(OSError):
-        if connection.recv(1, PEEK):
-            _drain(connection, time.monotonic() + _LINGER)
-
-
-def _drain(connection: socket.socket, end: float) -> None:
-    connection.shutdown(socket.SHUT_WR)
-    left = _MOST_DRAINED
-    while left > 0 and (patience := end - time.monotonic()) > 0:
-        connection.settimeout(patience)
-        data = connection.recv(_CHUNK)
-        if not data:
+    with suppress(OSError):
+        if is_whole and not connection.recv(1, PEEK):
             return
-        left -= len(data)
+        connection.shutdown(socket.SHUT_WR)
+        end, left = time.monotonic() + linger, _MOST_DRAINED
+        while left > 0:
+            connection.settimeout(max(0.0, end - time.monotonic()))  # 0: what has come, and no more
+            data = connection.recv(_CHUNK)
+            if not data:
+                return
+            left -= len(data)

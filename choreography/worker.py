@@ -109,7 +109,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         if arrived is None:
             return False
         if is_whole(arrived[0]):
-            self._answer(number, *arrived)
+            self._answer(number, *arrived, linger=0.0)
         elif self._set_aside.qsize() < MOST_SET_ASIDE:
             self._set_aside.put(arrived)
         else:
@@ -141,9 +141,11 @@ class Worker(base.Worker):  # type: ignore[misc]
             connection.setblocking(True)
         return connection, {**about, **_peer(peer)}
 
-    def _answer(self, number: int, connection: socket.socket, about: dict[str, object]) -> None:
+    def _answer(
+        self, number: int, connection: socket.socket, about: dict[str, object], linger: float = one_request.LINGER
+    ) -> None:
         before, self._held_since[number] = self._held_since[number], time.monotonic()
-        one_request.serve(connection, about, self.wsgi)
+        one_request.serve(connection, about, self.wsgi, linger)
         self._held_since[number] = before
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from choreography import incoming, logs, one_request
+from choreography.waiting import has_come
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -167,6 +168,56 @@ def test_a_second_request_is_not_read_and_the_first_one_has_its_whole_answer() -
     assert reception.heard["PATH_INFO"] == "/1"
     assert answer.count(b"HTTP/1.1 ") == 1
     assert answer.endswith(b"x\r\n0\r\n\r\n")
+
+
+TWO_IDS = PLACE + b"CE-Id: 7\r\nCE-Id: 8\r\nContent-Length: 400000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("refused", "status"),
+    [
+        (TWO_IDS, 400),
+        (TWO_IDS.replace(b"CE-Id: 8", b"Expect: a tip"), 417),
+        (TWO_IDS.replace(b"/reservations", b"http://["), 400),
+        (TWO_IDS.replace(b"CE-Id: 7", b"CE\0Id: 7"), 400),
+        (TWO_IDS.replace(b"CE-Id: 7", b"CE-Id: " + b"7" * 140_000), 431),
+    ],
+    ids=["an attribute twice", "an expectation", "an address", "a malformed head", "an endless head"],
+)
+def test_whoever_is_refused_in_the_middle_of_their_request_may_send_all_of_it_before_they_read_the_answer(
+    refused: bytes, status: int
+) -> None:
+    ours, theirs = socket.socketpair()
+    ours.settimeout(20)
+    thread = threading.Thread(target=one_request.serve, args=(theirs, {}, Reception(), 20.0))
+    thread.start()
+    with ours:
+        ours.sendall(refused)
+        assert has_come(ours, 20)
+        for _ in range(40):
+            ours.sendall(b"x" * 10_000)  # an error where the connection is closed
+        ours.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: ours.recv(65_536), b""))
+    thread.join(20)
+
+    assert problem_of(answer)["status"] == status
+
+
+@pytest.mark.parametrize("linger", [0.0, 600.0])
+def test_whoever_says_more_than_a_request_is_heard_out_only_by_a_thread_that_has_time(linger: float) -> None:
+    ours, theirs = socket.socketpair()
+    ours.settimeout(20)
+    thread = threading.Thread(target=one_request.serve, args=(theirs, {}, Reception(), linger))
+    ours.sendall(PLACE + b"Content-Length: 2\r\n\r\n2F" + b" and more" * 9_000)
+    with ours:
+        thread.start()
+        while ours.recv(65_536):
+            pass
+        if not linger:
+            thread.join(20)
+        assert thread.is_alive() == bool(linger)
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_an_answer_of_known_length_is_sent_as_it_is() -> None:
