@@ -16,10 +16,6 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import TypeVar
 
-from flask import Flask
-
-from choreography import framework
-
 MARK = "waits_for_its_commit_only"
 Target = TypeVar("Target", bound=Callable[..., object])
 
@@ -36,18 +32,6 @@ def waits_for_its_commit_only(target: Target) -> Target:
     """Declares that of a function: its calls ask nobody outside, and say what they say in their answers."""
     setattr(target, MARK, True)
     return target
-
-
-def is_for(application: object) -> bool:
-    """Whether the calls of what gunicorn serves are answered by one thread."""
-    if not (isinstance(application, Flask) and "run" in application.view_functions):
-        return False
-    if not getattr(framework.target(application), MARK, False):
-        return False
-    from choreography.settings import settings  # noqa: PLC0415 - SQLAlchemy, which not every function needs
-    from choreography.sqlite_file import is_file  # noqa: PLC0415 - as above
-
-    return is_file(settings().database_url)
 
 
 def may_take(take: Callable[[], bool], most: int) -> None:

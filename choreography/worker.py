@@ -18,9 +18,10 @@ import time
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
+from flask import Flask
 from gunicorn.workers import base
 
-from choreography import logs, meanwhile, one_request
+from choreography import framework, logs, meanwhile, one_request
 from choreography.logs import log
 from choreography.waiting import has_come, is_whole
 
@@ -53,7 +54,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         about = {listener.fileno(): (listener, _prepared(listener)) for listener in self.sockets}
         works: list[Callable[[int, _Listeners], None]] = [self._serve] * self.cfg.threads
         self._takers = self.cfg.threads
-        if self.cfg.threads > 1 and meanwhile.is_for(self.wsgi):
+        if self.cfg.threads > 1 and is_for_one_thread(self.wsgi):
             works = [self._serve_together, *[self._read_slowly] * (self.cfg.threads - 1)]
             self._takers = 1
         threads = [
@@ -147,6 +148,18 @@ class Worker(base.Worker):  # type: ignore[misc]
         before, self._held_since[number] = self._held_since[number], time.monotonic()
         one_request.serve(connection, about, self.wsgi, linger)
         self._held_since[number] = before
+
+
+def is_for_one_thread(application: object) -> bool:
+    """Whether the calls of what gunicorn serves are answered by one thread (meanwhile.py)."""
+    if not (isinstance(application, Flask) and "run" in application.view_functions):
+        return False
+    if not getattr(framework.target(application), meanwhile.MARK, False):
+        return False
+    from choreography.settings import settings  # noqa: PLC0415 - SQLAlchemy, which not every function needs
+    from choreography.sqlite_file import is_file  # noqa: PLC0415 - as above
+
+    return is_file(settings().database_url)
 
 
 def _prepared(listener: socket.socket) -> dict[str, object]:

@@ -36,6 +36,19 @@ def lay_out(root: Path) -> dict[str, Path]:
     return trees
 
 
+def lay_out_migrations(tree: Path) -> Path:
+    """The tree of the image that brings databases up to date."""
+    layout.dependencies(layout.MIGRATIONS, tree)
+    layout.code(layout.MIGRATIONS, tree)
+    return tree
+
+
+def environment_of(name: str, tree: Path) -> dict[str, str]:
+    """What an image whose /app is in `tree` starts with, and nothing of this process."""
+    image = dict(entry.split("=", 1) for entry in config_of(name)["Env"])
+    return {setting: value.replace("/app", f"{tree}/app") for setting, value in image.items()}
+
+
 @dataclass(frozen=True)
 class Started:
     """A function that answered its probe: with what, and which modules had been imported by then."""
@@ -50,17 +63,14 @@ def started(tree: Path, folder: str, work: Path, **settings: str) -> Iterator[tu
 
     Errors are in `work/errors`, and with the settings PROFILED what Python reports about its imports.
     """
-    config = config_of(folder)
-    image = dict(entry.split("=", 1) for entry in config["Env"])
     port = free_port()
-    environment = {name: value.replace("/app", f"{tree}/app") for name, value in image.items()}
     here = {"HOST": "127.0.0.1", "PORT": str(port), "WORKERS": "1", "THREADS": "1"}
     # -S: without the packages of the environment that runs the tests, as the image has none
-    command = [sys.executable, "-S", *config["Entrypoint"][1:]]
+    command = [sys.executable, "-S", *config_of(folder)["Entrypoint"][1:]]
     with (work / "errors").open("w") as errors:
         process = subprocess.Popen(
             command,
-            env=environment | here | settings,
+            env=environment_of(folder, tree) | here | settings,
             cwd=tree / "app",
             stdout=subprocess.PIPE,
             stderr=errors,

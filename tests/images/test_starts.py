@@ -2,16 +2,22 @@
 
 import os
 import re
+import sqlite3
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from images import layout
-from testbed.image_trees import lay_out, probed, started
+from images.config import config_of
+from testbed.image_trees import environment_of, lay_out, lay_out_migrations, probed, started
 from testbed.project import function_folders, targets
 
+Made = TypeVar("Made")
 pytestmark = pytest.mark.timeout(600)  # the first one installs
 TARGETS = [(folder, target) for folder in function_folders() for target in targets(folder)]
 FRAMEWORK = {"functions_framework", "google", "flask", "werkzeug", "jinja2", "markupsafe", "itsdangerous", "blinker"}
@@ -25,12 +31,7 @@ DIALECTS = {"sqlalchemy.dialects.mysql", "sqlalchemy.dialects.sqlite"}
 @pytest.fixture(scope="session")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     """By folder. They are read-only: whatever the tests start writes nothing into them."""
-    try:
-        made = lay_out(tmp_path_factory.mktemp("images"))
-    except subprocess.CalledProcessError:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip("the packages of the images could not be installed; is there a network?")
+    made = installed(lambda: lay_out(tmp_path_factory.mktemp("images")))
     before = _times(made)
     yield made
     assert _times(made) == before
@@ -49,6 +50,20 @@ def test_a_target_starts_from_its_image_alone_and_imports_what_it_needs(
     assert {name.partition(".")[0] for name in start.imported} & installed <= NEEDED
     dialects = {name for name in start.imported if re.fullmatch(r"sqlalchemy\.dialects\.[a-z]+", name)}
     assert dialects <= DIALECTS
+
+
+def test_the_databases_of_all_folders_are_brought_up_to_date_by_an_image_alone(tmp_path: Path) -> None:
+    tree = installed(lambda: lay_out_migrations(tmp_path / "image"))
+    folders = [path.parent.relative_to(tree / "app") for path in sorted((tree / "app").glob("functions/**/migrations"))]
+    wanted = [word for folder in folders for word in (str(folder), f"sqlite:///{tmp_path}/{folder.name}.db")]
+    command = [sys.executable, "-S", *config_of(layout.MIGRATIONS)["Entrypoint"][1:], *wanted]
+
+    subprocess.run(command, env=environment_of(layout.MIGRATIONS, tree), cwd=tree / "app", check=True)
+
+    assert len(folders) > len(function_folders()) / 2
+    for folder in folders:
+        with closing(sqlite3.connect(tmp_path / f"{folder.name}.db")) as database:
+            assert database.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,), folder
 
 
 def test_an_image_has_what_its_folder_needs_and_no_more(trees: dict[str, Path]) -> None:
@@ -94,6 +109,16 @@ def test_a_wrong_setting_ends_the_start(
     errors = (tmp_path / "errors").read_text()
     assert said in errors
     assert "hunter2" not in errors
+
+
+def installed(lay: Callable[[], Made]) -> Made:
+    """What `lay` makes. Without a network the tests of it are skipped, but not where a whole run decides."""
+    try:
+        return lay()
+    except subprocess.CalledProcessError:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip("the packages of the images could not be installed; is there a network?")
 
 
 def _times(trees: dict[str, Path]) -> dict[Path, float]:

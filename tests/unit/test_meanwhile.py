@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, Request
 from sqlalchemy import Connection
 
-from choreography import meanwhile, store
+from choreography import meanwhile, store, worker
 from choreography.errors import Invalid
 from tests.unit.test_together import SAGA, commits, file, hear, keep, kept
 
@@ -124,10 +124,10 @@ def test_only_what_says_so_of_itself_is_answered_by_one_thread() -> None:
     def marked(_: Request) -> str:
         return ""
 
-    assert meanwhile.is_for(application(marked))
-    assert not meanwhile.is_for(application(dashboard))
-    assert not meanwhile.is_for(Flask("of somebody else"))
-    assert not meanwhile.is_for(Flask("of somebody else").wsgi_app)
+    assert worker.is_for_one_thread(application(marked))
+    assert not worker.is_for_one_thread(application(dashboard))
+    assert not worker.is_for_one_thread(Flask("of somebody else"))
+    assert not worker.is_for_one_thread(Flask("of somebody else").wsgi_app)
 
 
 def test_a_function_whose_database_is_a_server_has_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,5 +135,5 @@ def test_a_function_whose_database_is_a_server_has_its_threads(monkeypatch: pyte
 
     monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg://airline@localhost/airline")
     settings.cache_clear()
-    assert not meanwhile.is_for(application(meanwhile.waits_for_its_commit_only(lambda _: "")))
+    assert not worker.is_for_one_thread(application(meanwhile.waits_for_its_commit_only(lambda _: "")))
     settings.cache_clear()
