@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 import flights
 from airline.settings import settings
-from choreography import policy
+from choreography import meanwhile, policy
 
 serving.prepare(settings)
 
@@ -26,12 +26,14 @@ def flight_seats(request: Request) -> ResponseReturnValue:
 
 
 @functions_framework.http
+@meanwhile.waits_for_its_commit_only
 def decrease_seats(request: Request) -> ResponseReturnValue:
     """ReservationPlaced -> RemainingSeatsDecreased or SeatsSoldOut."""
     return policy.reply(request, flights.decrease_remaining_seats, flights.SOURCE)
 
 
 @functions_framework.http
+@meanwhile.waits_for_its_commit_only
 def restore_seats(request: Request) -> ResponseReturnValue:
     """ReservationCanceled -> RemainingSeatsIncreased if seats had been held, else SeatsNotHeld."""
     return policy.reply(request, flights.restore_seats, flights.SOURCE)

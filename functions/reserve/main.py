@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 import housekeeping
 import reservations
 from airline.settings import settings
-from choreography import outbox, policy
+from choreography import meanwhile, outbox, policy
 
 serving.prepare(settings)
 
@@ -49,6 +49,7 @@ def place_reservation(request: Request) -> ResponseReturnValue:
 
 
 @functions_framework.http
+@meanwhile.waits_for_its_commit_only
 def confirm_reservation(request: Request) -> ResponseReturnValue:
     """Paid -> ReservationConfirmed, or ReservationCanceled where it was canceled meanwhile."""
     return policy.reply(request, reservations.confirm_reservation, reservations.SOURCE)
