@@ -3,17 +3,20 @@
 A repeat of ReservationPlaced makes each later step of a living saga say its event again; a repeat of
 ReservationCanceled makes both compensations answer again; the dashboard hears all of it. So whatever was away, and
 whichever delivery was given up, the saga goes on from here.
+
+It is not for a dashboard that has fallen behind: that reports late what went well, and repeats would make it later.
 """
 
 import functools
 import itertools
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 import reservations
+import reserve_tally
 from airline.events import AIRLINE, Event
 from airline.settings import settings
 from choreography import clock, housekeeping, origins, outbox, store, wire
@@ -35,8 +38,11 @@ def say_again(until: float) -> int:
 
 def _due_or_one() -> Iterator[str]:
     now = clock.now()
+    with store.reading() as connection:
+        heard = reserve_tally.heard_until(now - settings().owed_after, connection)
     # what is put off from here on is for another tick, however soon it is due again
-    due = itertools.takewhile(lambda row: row.at < now, housekeeping.pages(reservations.due))
+    listed = itertools.takewhile(lambda row: row.at < now, housekeeping.pages(reservations.due))
+    due = itertools.filterfalse(lambda row: _is_yet_to_be_heard(row, heard), listed)
     first = next(due, None)
     if first is None:
         with store.reading() as connection:
@@ -45,6 +51,11 @@ def _due_or_one() -> Iterator[str]:
     yield first.id
     for row in due:
         yield row.id
+
+
+def _is_yet_to_be_heard(row: Row[Any], heard: datetime | None) -> bool:
+    """Whether the dashboard, which is at work, has not come to its last move, so that nothing of it is missing yet."""
+    return heard is not None and row.owed_since > heard and not reservations.was_put_off(row)
 
 
 def said_again(row: Row[Any]) -> list[Event]:

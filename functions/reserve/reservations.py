@@ -69,8 +69,8 @@ CANCELED_BY_CUSTOMER = "canceled by customer"
 BATCH = 500
 """Rows in one page of housekeeping."""
 
-Listed = Row[str, datetime]
-"""Id, and the time that a page is sorted by, as `at`."""
+Listed = Row[Any, Any, Any, Any]
+"""Id, the time that a page is sorted by, as `at`, and since when and until when it is owed."""
 
 SORTED = ("customer_id", "flight_id", "seat_qty", "reserve_date", "status", "created_at")
 """What a list is sorted by, also where it is narrowed to one status."""
@@ -298,7 +298,7 @@ def settle_reservations(settled: SagasSettled, transaction: Connection) -> None:
     """
     theirs = RESERVATIONS.c.id.in_(settled.reservation_ids), RESERVATIONS.c.status == settled.status
     rows = transaction.execute(select(RESERVATIONS).where(*theirs).order_by(RESERVATIONS.c.id).with_for_update()).all()
-    said_again = any(map(_was_put_off, rows))
+    said_again = any(map(was_put_off, rows))
     reserve_tally.settle(rows, settled.status, transaction)
     transaction.execute(update(RESERVATIONS).where(*theirs).values(owed_since=None, owed_at=None))
     if said_again:
@@ -383,13 +383,15 @@ def _cancel_or_remember(unwanted: CancellationRequested, transaction: Connection
 def _page(
     time: Column[Any], after: Listed | None, connection: Connection, *which: ColumnElement[bool]
 ) -> Sequence[Listed]:
-    query = select(RESERVATIONS.c.id, time.label("at")).where(time < clock.now(), *which)
+    columns = RESERVATIONS.c.id, time.label("at"), RESERVATIONS.c.owed_since, RESERVATIONS.c.owed_at
+    query = select(*columns).where(time < clock.now(), *which)
     if after is not None:
         query = query.where(tuple_(time, RESERVATIONS.c.id) > (after.at, after.id))
     return connection.execute(query.order_by(time, RESERVATIONS.c.id).limit(BATCH)).all()
 
 
-def _was_put_off(row: Row[Any]) -> bool:
+def was_put_off(row: Row[Any]) -> bool:
+    """Whether what is owed was said again already."""
     return row.owed_at is not None and row.owed_at > row.owed_since + settings().owed_after
 
 

@@ -6,11 +6,26 @@ under way, which is little, has to be looked at to know the numbers of all.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Row, String, Table, bindparam, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    MetaData,
+    Row,
+    String,
+    Table,
+    bindparam,
+    case,
+    func,
+    select,
+    update,
+)
 
-from choreography import store
+from choreography import clock, store
+from choreography.columns import Instant
 
 TALLY = Table(
     "settled_reservations",
@@ -18,6 +33,8 @@ TALLY = Table(
     Column("status", String(8), primary_key=True),
     Column("reservations", BigInteger, nullable=False),
     Column("seats", BigInteger, nullable=False),
+    Column("heard_until", Instant),  # the latest move of one that was reported
+    Column("reported_at", Instant),
 )
 
 _ADD = (
@@ -25,10 +42,23 @@ _ADD = (
     .where(TALLY.c.status == bindparam("of"))
     .values(reservations=TALLY.c.reservations + bindparam("more"), seats=TALLY.c.seats + bindparam("more_seats"))
 )
+_HEARD = bindparam("heard", type_=Instant)
+_REACH = (
+    update(TALLY)
+    .where(TALLY.c.status == bindparam("of"))
+    .values(
+        heard_until=case((TALLY.c.heard_until > _HEARD, TALLY.c.heard_until), else_=_HEARD),
+        reported_at=bindparam("now", type_=Instant),
+    )
+)
 
 
 def settle(rows: Iterable[Row[Any]], status: str, transaction: Connection) -> None:
-    """Counts reservations, whose rows are locked, as that; those that were counted as something else, no longer so."""
+    """Counts reservations, whose rows are locked, as that; those that were counted as something else, no longer so.
+
+    Remembers how far the dashboard has come.
+    """
+    rows = list(rows)
     changes: dict[str, list[int]] = {}
     for row in rows:
         if row.owed_since is not None and row.counted_as != status:
@@ -40,6 +70,16 @@ def settle(rows: Iterable[Row[Any]], status: str, transaction: Connection) -> No
         more = sum(1 if each > 0 else -1 for each in seats)
         store.insert_if_absent(transaction, TALLY, status=of, reservations=0, seats=0)
         transaction.execute(_ADD, {"of": of, "more": more, "more_seats": sum(seats)})
+    if status in changes:
+        heard = max(row.owed_since for row in rows if row.owed_since is not None)
+        transaction.execute(_REACH, {"of": status, "heard": heard, "now": clock.now()})
+
+
+def heard_until(since: datetime, connection: Connection) -> datetime | None:
+    """Up to which move the dashboard has heard of reservations, nearly in their order; None: no report since."""
+    heard = select(func.max(TALLY.c.heard_until)).where(TALLY.c.reported_at > since)
+    found: datetime | None = connection.execute(heard).scalar()
+    return found
 
 
 def settled(connection: Connection) -> dict[str, tuple[int, int]]:

@@ -128,3 +128,34 @@ def test_an_accepted_command_shows_as_owed_until_it_is_placed(
     assert owed() == (1, "2026-03-01T12:05:00.000Z")
     airline.function("place-reservation").hear(broker.accepted[1])
     assert owed() == (0, None)
+
+
+def test_nothing_is_repeated_that_a_dashboard_which_has_fallen_behind_has_yet_to_hear(
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
+) -> None:
+    placed = [confirmed(airline, held_clock) for _ in range(4)]
+    held_clock.passes(2 * A_TICK)
+    settle(airline, "SUCCEED", placed[1])
+
+    for _ in range(2):  # the one that it has passed over, and the next ones only when it has passed over them as well
+        assert about(said_at_the_next_tick(airline, broker, held_clock, "ReservationConfirmed")) == {placed[0]}
+        settle(airline, "SUCCEED", placed[2])
+
+
+def test_when_the_dashboard_reports_nothing_more_the_rest_is_repeated(
+    airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
+) -> None:
+    placed = [confirmed(airline, held_clock) for _ in range(3)]
+    held_clock.passes(2 * A_TICK)
+    settle(airline, "SUCCEED", placed[0])
+    said_at_the_next_tick(airline, broker, held_clock, "ReservationConfirmed")
+
+    assert about(said_at_the_next_tick(airline, broker, held_clock, "ReservationConfirmed")) == set(placed[1:])
+
+
+def confirmed(airline: HostedAirline, clock: Clock) -> str:
+    """A reservation that has succeeded, a second after the one before it."""
+    clock.passes(timedelta(seconds=1))
+    identity = str(place(airline)["reservationId"])
+    airline.function("confirm-reservation").hear(event("Paid", reservationId=identity))
+    return identity
