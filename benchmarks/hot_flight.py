@@ -1,9 +1,8 @@
 """Instances of decrease-seats on one flight of PostgreSQL, beside pgbench: python -m benchmarks.hot_flight
 
-A server of its own with fsync. Each instance has one thread and one client that does not wait, as Knative calls a
-policy with containerConcurrency 1; pgbench has as many clients, and its transaction is the UPDATE of decrease-seats and
-its COMMIT. First all want the same flight, whose row they wait for; then a hundred flights. Instances and pgbench take
-turns within each round, and the medians are printed.
+A server of its own with fsync. Each instance has one thread and one client that does not wait; pgbench has as many
+clients, and its transaction is the UPDATE of decrease-seats and its COMMIT. First all want the same flight, whose row
+they wait for; then a hundred flights. Instances and pgbench take turns within each round, and the medians are printed.
 
 Where a flush takes less than a call computes, the cores are the limit and not the row: --flush MS has each commit wait
 as long as that for the disk, as on a volume of a cloud. --plain measures as well what any function can reach: one of
