@@ -53,7 +53,7 @@ def _due_or_one() -> Iterator[str]:
         yield row.id
 
 
-def _is_yet_to_be_heard(row: Row[Any], heard: datetime | None) -> bool:
+def _is_yet_to_be_heard(row: reservations.Listed, heard: datetime | None) -> bool:
     """Whether the dashboard, which is at work, has not come to its last move, so that nothing of it is missing yet."""
     return heard is not None and row.owed_since > heard and not reservations.was_put_off(row)
 

@@ -390,7 +390,7 @@ def _page(
     return connection.execute(query.order_by(time, RESERVATIONS.c.id).limit(BATCH)).all()
 
 
-def was_put_off(row: Row[Any]) -> bool:
+def was_put_off(row: Row[Any] | Listed) -> bool:
     """Whether what is owed was said again already."""
     return row.owed_at is not None and row.owed_at > row.owed_since + settings().owed_after
 
