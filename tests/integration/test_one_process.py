@@ -24,6 +24,7 @@ from testbed.vocabulary import CLOUD_EVENT, event
 from tests.integration.test_connections import served, whole_answer
 
 FLIGHTS = ROOT / "functions" / "flight-seats" / "main.py"
+PAYMENTS = ROOT / "functions" / "payment" / "main.py"
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n"
 HEAD += b"Expect: 100-continue\r\n\r\n"
@@ -75,7 +76,7 @@ def test_whoever_holds_the_only_thread_for_too_long_ends_the_process_and_the_log
 
 
 def test_one_thread_that_is_free_keeps_the_process_and_when_none_is_it_ends(tmp_path: Path) -> None:
-    with served(FLIGHTS, "decrease_seats", 2, tmp_path, CLOUD_RUN_TIMEOUT_SECONDS="2") as (process, port):
+    with served(PAYMENTS, "refund_payment", 2, tmp_path, CLOUD_RUN_TIMEOUT_SECONDS="2") as (process, port):
         begun = time.monotonic()
         with call_at_hand(port) as patient:
             eventually(lambda: whole_answer(port, PROBE) and time.monotonic() > begun + 5, "the other one answers", 20)
