@@ -25,6 +25,7 @@ from demos.kubectl import Namespace
 from demos.running_airline import RunningAirline
 from demos.watching import Watch
 
+NAMESPACE = os.environ.get("AIRLINE_NAMESPACE", "airline")
 SAGA = ("reserve", "decrease-seats", "charge-payment", "confirm-reservation", "project-dashboard")
 """Whom a reservation wakes that succeeds; the last one hears every event."""
 GOAL = 2.0
@@ -46,16 +47,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    running = cluster.opened(Namespace(os.environ.get("AIRLINE_NAMESPACE", "airline")))
+    running = cluster.opened(Namespace(NAMESPACE))
     flight = customers.add_flight(running.connect(), rounds)
-
-    def a_saga(watch: Watch) -> float:
-        return alone.reserve(running, watch, flight).ended_in
-
     ways: dict[str, Callable[[Watch], float]] = {
         "one function": lambda _: called(SAGA[:1]),
         f"{len(SAGA)} functions at once": lambda _: called(SAGA),
-        "one reservation": a_saga,
+        "one reservation": lambda watch: alone.reserve(running, watch, flight).ended_in,
     }
     taken: dict[str, list[Start]] = {name: [] for name in ways}
     with running.watch() as watch:
@@ -81,7 +78,7 @@ def called(names: Sequence[str]) -> float:
 
 def address(name: str) -> str:
     """Of a Service inside the cluster."""
-    return f"http://{name}.{os.environ.get('AIRLINE_NAMESPACE', 'airline')}.svc.cluster.local/healthz"
+    return f"http://{name}.{NAMESPACE}.svc.cluster.local/healthz"
 
 
 def from_zero(running: RunningAirline, watch: Watch, way: Callable[[Watch], float]) -> Start:

@@ -43,6 +43,11 @@ def lay_out_migrations(tree: Path) -> Path:
     return tree
 
 
+def command_of(name: str) -> list[str]:
+    """What an image starts, by this Python without the packages that run the tests, as the image has none of them."""
+    return [sys.executable, "-S", *config_of(name)["Entrypoint"][1:]]
+
+
 def environment_of(name: str, tree: Path) -> dict[str, str]:
     """What an image whose /app is in `tree` starts with, and nothing of this process."""
     image = dict(entry.split("=", 1) for entry in config_of(name)["Env"])
@@ -65,11 +70,9 @@ def started(tree: Path, folder: str, work: Path, **settings: str) -> Iterator[tu
     """
     port = free_port()
     here = {"HOST": "127.0.0.1", "PORT": str(port), "WORKERS": "1", "THREADS": "1"}
-    # -S: without the packages of the environment that runs the tests, as the image has none
-    command = [sys.executable, "-S", *config_of(folder)["Entrypoint"][1:]]
     with (work / "errors").open("w") as errors:
         process = subprocess.Popen(
-            command,
+            command_of(folder),
             env=environment_of(folder, tree) | here | settings,
             cwd=tree / "app",
             stdout=subprocess.PIPE,

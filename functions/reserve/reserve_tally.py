@@ -37,16 +37,13 @@ TALLY = Table(
     Column("reported_at", Instant),
 )
 
+_HEARD = bindparam("heard", type_=Instant)
 _ADD = (
     update(TALLY)
     .where(TALLY.c.status == bindparam("of"))
-    .values(reservations=TALLY.c.reservations + bindparam("more"), seats=TALLY.c.seats + bindparam("more_seats"))
-)
-_HEARD = bindparam("heard", type_=Instant)
-_REACH = (
-    update(TALLY)
-    .where(TALLY.c.status == bindparam("of"))
     .values(
+        reservations=TALLY.c.reservations + bindparam("more"),
+        seats=TALLY.c.seats + bindparam("more_seats"),
         heard_until=case((TALLY.c.heard_until > _HEARD, TALLY.c.heard_until), else_=_HEARD),
         reported_at=bindparam("now", type_=Instant),
     )
@@ -58,10 +55,11 @@ def settle(rows: Iterable[Row[Any]], status: str, transaction: Connection) -> No
 
     Remembers how far the dashboard has come.
     """
-    rows = list(rows)
+    owed = [row for row in rows if row.owed_since is not None]
+    report = {"heard": max((row.owed_since for row in owed), default=None), "now": clock.now()}
     changes: dict[str, list[int]] = {}
-    for row in rows:
-        if row.owed_since is not None and row.counted_as != status:
+    for row in owed:
+        if row.counted_as != status:
             changes.setdefault(status, []).append(row.seat_qty)
             if row.counted_as is not None:
                 changes.setdefault(row.counted_as, []).append(-row.seat_qty)
@@ -69,10 +67,7 @@ def settle(rows: Iterable[Row[Any]], status: str, transaction: Connection) -> No
         seats = changes[of]
         more = sum(1 if each > 0 else -1 for each in seats)
         store.insert_if_absent(transaction, TALLY, status=of, reservations=0, seats=0)
-        transaction.execute(_ADD, {"of": of, "more": more, "more_seats": sum(seats)})
-    if status in changes:
-        heard = max(row.owed_since for row in rows if row.owed_since is not None)
-        transaction.execute(_REACH, {"of": status, "heard": heard, "now": clock.now()})
+        transaction.execute(_ADD, {"of": of, "more": more, "more_seats": sum(seats), **report})
 
 
 def heard_until(since: datetime, connection: Connection) -> datetime | None:

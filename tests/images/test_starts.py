@@ -4,7 +4,6 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,8 +12,7 @@ from typing import TypeVar
 import pytest
 
 from images import layout
-from images.config import config_of
-from testbed.image_trees import environment_of, lay_out, lay_out_migrations, probed, started
+from testbed.image_trees import command_of, environment_of, lay_out, lay_out_migrations, probed, started
 from testbed.project import function_folders, targets
 
 Made = TypeVar("Made")
@@ -56,7 +54,7 @@ def test_the_databases_of_all_folders_are_brought_up_to_date_by_an_image_alone(t
     tree = installed(lambda: lay_out_migrations(tmp_path / "image"))
     folders = [path.parent.relative_to(tree / "app") for path in sorted((tree / "app").glob("functions/**/migrations"))]
     wanted = [word for folder in folders for word in (str(folder), f"sqlite:///{tmp_path}/{folder.name}.db")]
-    command = [sys.executable, "-S", *config_of(layout.MIGRATIONS)["Entrypoint"][1:], *wanted]
+    command = [*command_of(layout.MIGRATIONS), *wanted]
 
     subprocess.run(command, env=environment_of(layout.MIGRATIONS, tree), cwd=tree / "app", check=True)
 

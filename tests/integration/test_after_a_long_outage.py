@@ -89,8 +89,7 @@ def test_one_that_is_settled_at_once_says_nothing_of_those_that_wait(
     for _ in range(3):
         place(airline)
     weekend()
-    fresh = place(airline)["reservationId"]
-    airline.function("confirm-reservation").hear(event("Paid", reservationId=fresh))
+    fresh = confirmed(airline, held_clock)
 
     settle(airline, "SUCCEED", fresh)
 
@@ -133,9 +132,7 @@ def test_an_accepted_command_shows_as_owed_until_it_is_placed(
 def test_nothing_is_repeated_that_a_dashboard_which_has_fallen_behind_has_yet_to_hear(
     airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
 ) -> None:
-    placed = [confirmed(airline, held_clock) for _ in range(4)]
-    held_clock.passes(2 * A_TICK)
-    settle(airline, "SUCCEED", placed[1])
+    placed = due(airline, held_clock, 4, reported=1)
 
     for _ in range(2):  # the one that it has passed over, and the next ones only when it has passed over them as well
         assert about(said_at_the_next_tick(airline, broker, held_clock, "ReservationConfirmed")) == {placed[0]}
@@ -145,12 +142,18 @@ def test_nothing_is_repeated_that_a_dashboard_which_has_fallen_behind_has_yet_to
 def test_when_the_dashboard_reports_nothing_more_the_rest_is_repeated(
     airline: HostedAirline, broker: RecordingBroker, held_clock: Clock
 ) -> None:
-    placed = [confirmed(airline, held_clock) for _ in range(3)]
-    held_clock.passes(2 * A_TICK)
-    settle(airline, "SUCCEED", placed[0])
+    placed = due(airline, held_clock, 3, reported=0)
     said_at_the_next_tick(airline, broker, held_clock, "ReservationConfirmed")
 
     assert about(said_at_the_next_tick(airline, broker, held_clock, "ReservationConfirmed")) == set(placed[1:])
+
+
+def due(airline: HostedAirline, clock: Clock, how_many: int, *, reported: int) -> list[str]:
+    """Reservations that have succeeded and are due to be repeated, but for that one, which the dashboard reports."""
+    placed = [confirmed(airline, clock) for _ in range(how_many)]
+    clock.passes(2 * A_TICK)
+    settle(airline, "SUCCEED", placed[reported])
+    return placed
 
 
 def confirmed(airline: HostedAirline, clock: Clock) -> str:
