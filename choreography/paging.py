@@ -7,7 +7,6 @@ all rows before it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
 from flask import Request
@@ -42,6 +41,7 @@ class Page:
     """Which rows are asked for: `number` from 0, `size` rows each, in this order; `after`: behind that row.
 
     `may_be_short`: no index has this order of the list, so it is sorted here if it is not longer than MOST_COUNTED.
+    `key`: the columns by which the rows of the page are read once they are found, if that takes less than their rows.
     """
 
     number: int
@@ -49,10 +49,11 @@ class Page:
     order: tuple[Order, ...]
     after: Cursor | None = None
     may_be_short: bool = False
+    key: tuple[ColumnElement[Any], ...] = ()
 
-    def sorted_here(self) -> "Page":
+    def sorted_here(self, key: tuple[ColumnElement[Any], ...] = ()) -> "Page":
         """The same page of a list that is short before it is sorted."""
-        return replace(self, order=tuple(replace(one, sorted_here=True) for one in self.order))
+        return replace(self, order=tuple(replace(one, sorted_here=True) for one in self.order), key=key)
 
     @property
     def is_sorted_here(self) -> bool:
@@ -92,7 +93,8 @@ def asked(
 ) -> Page:
     """The page a client asks for. Raises Invalid.
 
-    `sortable` has what it may sort by; the last ends every tie, and must be unique together with `ties`.
+    `sortable` has what it may sort by; the last ends every tie, in the direction of the last sort, and must be unique
+    together with `ties`.
     """
     values = fields.read(request.args, TABLE)
     whole = _whole(_sorts(request.args, sortable), sortable, ties)
@@ -104,9 +106,10 @@ def _whole(
     sorts: Sequence[tuple[str, bool]], sortable: Mapping[str, ColumnElement[Any]], ties: Sequence[ColumnElement[Any]]
 ) -> tuple[Order, ...]:
     whole = [Order(sortable[name], descending) for name, descending in sorts]
+    downwards = bool(whole) and whole[-1].descending  # as the last one: an index is read in one direction
     for column in (list(sortable.values())[-1], *ties):
         if all(one.column is not column for one in whole):
-            whole.append(Order(column))
+            whole.append(Order(column, downwards))
     return tuple(whole)
 
 
@@ -153,47 +156,27 @@ def _read(connection: Connection, query: Select[Any], page: Page) -> list[Row[An
     """The rows of the page, and the one behind them if there is one."""
     most = page.size + 1
     if page.after is None:
-        before = page.number * page.size
-        return _first(connection, query, page.order, most) if not before else _skipped(connection, query, page, before)
+        return _found(connection, _by(query, page.order).offset(page.number * page.size).limit(most), page)
     found: list[Row[Any]] = []
     stretches = cursors.behind(page.order, page.after.values, connection.dialect.name == "postgresql")
-    if page.is_sorted_here:  # all of its rows are read anyway, and each statement costs more than they do
+    if page.is_sorted_here:  # all of its rows are met anyway, and each statement costs more than they do
         anywhere = or_(*(and_(*stretch.equal, stretch.beyond) for stretch in stretches))
-        return _first(connection, query.where(anywhere), page.order, most)
+        return _found(connection, _by(query.where(anywhere), page.order).limit(most), page)
     for stretch in stretches:
-        found += _first(connection, query.where(*stretch.equal), stretch.order, most - len(found), stretch.beyond)
+        there = query.where(*stretch.equal, stretch.beyond)
+        found += connection.execute(_by(there, stretch.order).limit(most - len(found)))
         if len(found) == most:
             break
     return found
 
 
-def _skipped(connection: Connection, query: Select[Any], page: Page, before: int) -> list[Row[Any]]:
-    return list(connection.execute(_by(query, page.order).offset(before).limit(page.size + 1)))
-
-
-def _first(
-    connection: Connection, query: Select[Any], order: Sequence[Order], most: int, *beyond: ColumnElement[bool]
-) -> list[Row[Any]]:
-    """The first rows of a list, found along an index of the columns of its order, whatever its directions.
-
-    `beyond` is where the list begins in the first of these columns, if not at its beginning. Of `most` rows the last
-    one is not shown: it only says that the list goes on, so it may be any of those that are equal in the first column.
-    """
-    ahead = query.where(*beyond)
-    first, *ties = [one for one in order if not one.fixed]
-    if not first.descending or first.sorted_here or not ties or any(one.descending for one in ties):
-        return list(connection.execute(_by(ahead, order).limit(most)))
-    # no index goes down in one column and up in the next. So it is read backwards, and what is equal in the first
-    # column is turned round. The page may end among rows that are equal to its last one, and others of them come first
-    backwards = (first, *(replace(one, descending=True) for one in ties))
-    there = list(connection.execute(_by(ahead, backwards).limit(most)))
-    equal = [list(rows) for _, rows in groupby(there, lambda row: row._mapping[first.column])]
-    if len(there) == most and len(equal[-1]) > 1:
-        last = equal.pop()
-        # not with `beyond`, which is true of all of them: SQLite would look for that, and sort what it finds
-        theirs = query.where(cursors.same(first, last[0]._mapping[first.column]))
-        equal.append(list(connection.execute(_by(theirs, ties).limit(len(last))))[::-1])
-    return [row for rows in equal for row in reversed(rows)]
+def _found(connection: Connection, found: Select[Any], page: Page) -> list[Row[Any]]:
+    """The rows that are found, all at once or first their keys, for which an index may have all that it takes."""
+    if not page.key:
+        return list(connection.execute(found))
+    keys = found.with_only_columns(*page.key).subquery()
+    theirs = and_(*(column == key for column, key in zip(page.key, keys.c, strict=True)))
+    return list(connection.execute(_by(select(*found.selected_columns).where(theirs), page.order)))
 
 
 def _by(query: Select[Any], order: Sequence[Order]) -> Select[Any]:

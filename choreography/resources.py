@@ -30,14 +30,16 @@ class Filter:
     """A parameter that narrows a list: how it is read, and the rows that it means.
 
     Without `means` these are the rows whose value of that name is equal. `narrow`: these are few however long the list
-    is, such as those of one owner; they are sorted when they are asked for. `bounds`: these are what is beyond a value
-    of that column, perhaps few, and then they are sorted as well. Of other filters the table has an index together with
+    is, such as those of one owner; they are sorted when they are asked for. `keys_first`: an index has all that these
+    are chosen and sorted by, so only those of the page are read whole. `bounds`: these are what is beyond a value of
+    that column, perhaps few, and then they are sorted as well. Of other filters the table has an index together with
     each order.
     """
 
     field: Field
     means: Callable[[Any], ColumnElement[bool]] | None = None
     narrow: bool = False
+    keys_first: bool = False
     bounds: ColumnElement[Any] | None = None
 
 
@@ -121,12 +123,13 @@ def listed(
     page = paging.asked(request, resource.sortable, resource.ties).with_equal(equal)
     bounded = [one for name in wanted if (one := resource.filters[name].bounds) is not None]
     owned = _ownership(resource)
+    key = (resource.key, *resource.ties) if any(resource.filters[name].keys_first for name in wanted) else ()
     with reading() as connection:
         # without saying so: SQLite knows nothing of it, and PostgreSQL hopes to meet the few soon in the list's order
         is_short = bool(owned) or any(resource.filters[name].narrow for name in wanted)
         narrowed = query.where(*_conditions(wanted, resource, narrow_first=is_short), *owned)
         known = None if owned else resource.total(wanted, connection)
-        found = paging.rows(connection, narrowed, page.sorted_here() if is_short else page.within(bounded), known)
+        found = paging.rows(connection, narrowed, page.sorted_here(key) if is_short else page.within(bounded), known)
     where = hal.here(request)
     items = [show(row, where) if show else shown(where, resource, row) for row in found.rows]
     return hal.collection(request, resource.plural, items, page, found)
@@ -161,7 +164,7 @@ def _conditions(
     wanted: Mapping[str, Any], resource: Resource, *, narrow_first: bool = False
 ) -> list[ColumnElement[bool]]:
     """What rows have to meet. `narrow_first`: they are found by what is narrow, and sorted out by the other filters."""
-    narrow = [resource.columns[name] for name in wanted if narrow_first and _is_narrow(resource.filters[name])]
+    narrow = [name for name in wanted if narrow_first and _is_narrow(resource.filters[name])]
     return [_condition(resource, name, value, narrow) for name, value in wanted.items()]
 
 
@@ -169,18 +172,19 @@ def _is_narrow(one: Filter) -> bool:
     return one.narrow and one.means is None
 
 
-def _condition(resource: Resource, name: str, value: Any, narrow: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
+def _condition(resource: Resource, name: str, value: Any, narrow: Sequence[str]) -> ColumnElement[bool]:
     one = resource.filters[name]
     if one.means is not None:
         return one.means(value)
     column = resource.columns[name]
-    apart = narrow and not _is_narrow(one) and not any(_found_together(column, other) for other in narrow)
+    apart = narrow and not _is_narrow(one) and not any(_are_found_together(resource, name, other) for other in narrow)
     place: ColumnElement[Any] = without_index(column) if apart else column
     met: ColumnElement[bool] = place == value
     return met
 
 
-def _found_together(one: ColumnElement[Any], other: ColumnElement[Any]) -> bool:
-    """Whether an index begins with both columns."""
-    indexes = one.table.indexes if isinstance(one, Column) else ()
+def _are_found_together(resource: Resource, name: str, narrow: str) -> bool:
+    """Whether an index begins with both columns, and no other one has more of what is narrow."""
+    one, other = resource.columns[name], resource.columns[narrow]
+    indexes = one.table.indexes if isinstance(one, Column) and not resource.filters[narrow].keys_first else ()
     return any({*list(index.columns)[:2]} == {one, other} for index in indexes)

@@ -96,7 +96,7 @@ _RESERVATION = Resource(
     sorts=("customerId", "flightId", "seatQty", "reserveDate", "status", "createdAt"),
     filters={
         "customerId": Filter(Field(fields.IDENTITY, None, "Only those of this customer."), narrow=True),
-        "flightId": Filter(Field(fields.IDENTITY, None, "Only those on this flight."), narrow=True),
+        "flightId": Filter(Field(fields.IDENTITY, None, "Only those on this flight."), narrow=True, keys_first=True),
         "status": Filter(Field(STATUS, None, "Only those that are so now.")),
         "owedBefore": Filter(
             Field(fields.instant, None, "Only those with something under way since before then."),

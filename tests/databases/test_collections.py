@@ -1,6 +1,6 @@
 """Every collection is read on every database, in every order that it offers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,9 @@ def function(path: str, databases: Make, tmp_path: Path) -> Iterator[Function]:
         yield HostedAirline(tmp_path, tmp_path, "", settings).function(COLLECTIONS[path])
 
 
+KEYS = {"short": (), "short, first its keys": (flights.HOLDS.c.reservation_id,)}
+
+
 def test_a_collection_comes_in_every_order_that_it_offers(function: Function, path: str) -> None:
     refused = function.get(f"{path}?sort=nothing")
     orders = refused.get_json()["detail"].removeprefix("sort must be one of ").split(", optionally")[0].split(", ")
@@ -56,28 +59,30 @@ def test_a_collection_comes_in_every_order_that_it_offers(function: Function, pa
         assert function.get(f"{path}?sort={order},desc").status_code == 200, order
 
 
-@pytest.mark.parametrize("is_short", [False, True], ids=["long list", "short list"])
-def test_the_rows_behind_any_row_are_found_in_every_order(databases: Make, is_short: bool) -> None:
+@pytest.mark.parametrize("of_list", ["long", "short", "short, first its keys"])
+def test_the_rows_behind_any_row_are_found_in_every_order(databases: Make, of_list: str) -> None:
     engine = filled(databases, HELD)
     columns = flights.HOLDS.c
     for one in (columns.flight_id, columns.amount, columns.status):
         for descending in (False, True):
-            page = Page(0, 1, (Order(one, descending), Order(columns.reservation_id)))
-            page = page.sorted_here() if is_short else page
+            page = Page(0, 1, (Order(one, descending), Order(columns.reservation_id, descending)))
+            page = page if of_list == "long" else page.sorted_here(KEYS[of_list])
             with engine.connect() as connection:
                 assert following(connection, page) == whole(connection, page), (one, descending)
 
 
-@pytest.mark.parametrize(("descending", "flights_of_the_page"), [(False, [1, 2]), (True, [5, 4])])
-def test_a_page_of_holds_on_different_flights_is_one_statement_in_either_direction(
-    databases: Make, descending: bool, flights_of_the_page: list[int]
+@pytest.mark.parametrize(("descending", "of_the_page"), [(False, ["0", "1"]), (True, ["4", "3"])])
+@pytest.mark.parametrize("flight", [lambda number: number, lambda _number: 1], ids=["different flights", "one flight"])
+def test_a_page_is_one_statement_in_either_direction_wherever_it_ends(
+    databases: Make, flight: Callable[[int], int], descending: bool, of_the_page: list[str]
 ) -> None:
-    engine = filled(databases, [HELD[0] | {"flight_id": flight} for flight in range(1, 6)])
-    page = Page(0, 2, (Order(flights.HOLDS.c.flight_id, descending), Order(flights.HOLDS.c.reservation_id)))
+    engine = filled(databases, [HELD[0] | {"flight_id": flight(number)} for number in range(5)])
+    columns = flights.HOLDS.c
+    page = Page(0, 2, (Order(columns.flight_id, descending), Order(columns.reservation_id, descending)))
 
     found, asked = read(engine, page)
 
-    assert [row.flight_id for row in found.rows] == flights_of_the_page
+    assert [row.reservation_id for row in found.rows] == of_the_page
     assert len([one for one in asked if "count" not in one]) == 1
 
 

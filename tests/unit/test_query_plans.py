@@ -189,6 +189,25 @@ def test_the_holds_of_a_flight_lie_side_by_side_in_one_index_with_all_that_is_li
     assert all(there in steps for steps in plans(statements, "SELECT")), plans(statements, "SELECT")
 
 
+@pytest.mark.parametrize("more", [{}, {"status": "SUCCEED"}, {"owedBefore": NOW.isoformat()}], ids=str)
+@pytest.mark.parametrize("sort", ["id", "customerId", "flightId", "seatQty", "reserveDate", "status", "createdAt"])
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_only_the_reservations_of_a_page_are_read_whole_of_those_of_a_flight(
+    statements: list[tuple[str, Any]], more: dict[str, str], sort: str, direction: str
+) -> None:
+    (listing,) = [one for one in LISTINGS if one.path == "/reservations"]
+    asked = {"flightId": "7", **more, "sort": f"{sort},{direction}"}
+    client = listing.app.test_client()
+
+    for page in (asked, asked | {"page": "3"}, asked | {"after": cursors.text(Cursor(2, place(listing, asked)))}):
+        assert client.get("/reservations", query_string=page).status_code == 200
+
+    found = "SEARCH reservations USING COVERING INDEX ix_reservations_of_a_flight (flight_id=?)"
+    whole = "SEARCH reservations USING INDEX sqlite_autoindex_reservations_1 (id=?)"
+    read = [[step for step in steps if " reservations " in step] for steps in plans(statements, "SELECT")]
+    assert read == [[found], [found, whole]] * 3
+
+
 @pytest.mark.parametrize(
     ("path", "bound", "sort", "step"),
     [
