@@ -8,7 +8,7 @@ there the way to the server takes longer than all of this.
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Row, Select, Update
 from sqlalchemy.engine.result import result_tuple
@@ -24,13 +24,13 @@ Values = Mapping[str, Any]
 _Convert = Callable[[Any], Any]
 
 
-def begin(connection: Connection) -> None:
-    """Takes SQLite's own lock for a writer, which waits for those who hold it. Raises what `Connection.execute` does.
+def begin(connection: Connection, how: Literal["BEGIN", "BEGIN IMMEDIATE"]) -> None:
+    """Begins a transaction of SQLite: IMMEDIATE takes the lock for a writer, and waits for those who hold it.
 
-    Otherwise the first statement that writes would take it, and it would look as if that one had failed.
+    Raises what `Connection.execute` does.
     """
     driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
-    _run(driver, "BEGIN IMMEDIATE", (), connection.dialect)
+    _run(driver, how, (), connection.dialect)
 
 
 def row(connection: Connection, statement: Statement, values: Values) -> Row[Any] | None:

@@ -101,7 +101,7 @@ def reading(source: Engine | None = None) -> Iterator[Connection]:
     """A connection for queries, which wait for no writer. On SQLite all of them see one state of the database."""
     with tracing.inside("database: read"), TRANSLATED, connections.connect(source or database()) as connection:
         if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN")
+            prepared.begin(connection, "BEGIN")
         yield connection
 
 
@@ -133,7 +133,7 @@ def _commit(work: Callable[[Connection], T], target: Engine) -> T:
                 transaction.begin(),
             ):
                 if sqlite_file.is_file(target.url):
-                    prepared.begin(transaction)
+                    prepared.begin(transaction, "BEGIN IMMEDIATE")  # or the first write would seem to have failed
                 return work(transaction)
         except DBAPIError as error:
             if not database_errors.rerun_helps(error):

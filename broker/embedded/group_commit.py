@@ -127,11 +127,11 @@ class GroupCommit:
         return new_events
 
     def _tell(self, batch: list[_Waiting], new_events: list[Appended]) -> None:
-        for event in new_events:
-            self._announce(event)
-        for waiting in batch:
+        for waiting in batch:  # first, as who sent it goes on while it is delivered
             if not waiting.stored.done():
                 waiting.stored.set_result(None)
+        for event in new_events:
+            self._announce(event)
 
     def _put_off(self, waiting: _Waiting, error: Exception) -> None:
         if not waiting.may_fail:

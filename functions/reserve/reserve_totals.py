@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, bindparam, case, func, select
 
+from choreography import prepared
 from reservations import RESERVATIONS
 from reserve_tally import TALLY
 
@@ -28,7 +29,7 @@ def of_list(wanted: Mapping[str, Any], connection: Connection) -> int | None:
     if wanted.keys() - {"status"}:
         return None
     values = {**wanted, "most": MOST_LOOKED_AT + 1}
-    settled, looked_at, now, before = connection.execute(_OF_STATUS if wanted else _OF_ALL, values).one()
+    settled, looked_at, now, before = tuple(prepared.one(connection, _OF_STATUS if wanted else _OF_ALL, values))
     return None if looked_at > MOST_LOOKED_AT else int(settled) + now - before
 
 

@@ -13,9 +13,10 @@ from broker.embedded.door import Doors
 from broker.embedded.engine import Engine, Retention
 from broker.embedded.event_log import Log
 from broker.embedded.group_commit import NotStoredError
-from broker.embedded.http_post import post
+from broker.embedded.http_post import Response, post
 from broker.embedded.ingress import http_server
-from broker.embedded.triggers import Broker, Manifests
+from broker.embedded.retry_policy import read_retry_policy
+from broker.embedded.triggers import Broker, Manifests, Trigger
 
 Said = list[tuple[int, bytes]]
 BODY = b'{"a": 1}'
@@ -146,6 +147,32 @@ def test_what_is_not_plain_is_answered_as_by_aiohttp_alone(tmp_path: Path, piece
 
         served(engine, use, doors=doors)
     assert heard[0] == heard[1]
+
+
+def test_who_sent_an_event_is_answered_before_it_is_delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+
+    async def deliver(*_: object) -> Response:
+        happened.append("delivered")
+        return Response(204, (), b"")
+
+    answer = door._Door._answer
+
+    def note(of: door._Door, status: str, text: str = "") -> None:
+        happened.append("answered")
+        answer(of, status, text)
+
+    async def use(caller: Caller, _: Doors) -> None:
+        await caller.send(request())
+        await caller.answers(1)
+
+    monkeypatch.setattr(door._Door, "_answer", note)
+    every = Trigger(
+        "a", "t", "b", lambda _: True, None, "http://here", "http://there", read_retry_policy({}, None), False
+    )
+    served(Engine(Manifests((Broker("a", "b"),), (every,)), Log(tmp_path / "b.db", 1), deliver, Retention()), use)
+
+    assert happened == ["answered", "delivered"]
 
 
 def test_a_connection_that_brings_something_else_is_served_on(engine: Engine) -> None:
