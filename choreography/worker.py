@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from flask import Flask
 from gunicorn.workers import base
 
-from choreography import framework, logs, meanwhile, one_request
+from choreography import framework, logs, meanwhile, one_request, short_way
 from choreography.logs import log
 from choreography.waiting import has_come, is_whole
 
@@ -33,8 +33,11 @@ MOST_SET_ASIDE = 100
 """Calls that have come in part, and wait for a thread that reads them; of others the connection is closed."""
 AGAIN_AFTER = 0.1
 """Seconds until a call that could not be taken is tried again."""
+SOON = 0.001
+"""Seconds in which a request comes behind its connection, by the short way."""
 LOOK_EVERY = 1.0
 """Seconds after which the main thread is back, if no signal calls it."""
+_PATIENCE = struct.pack("@ll", PATIENCE, 0)
 _Listeners = dict[int, tuple[socket.socket, dict[str, object]]]
 _Arrived = tuple[socket.socket, dict[str, object]]
 """A connection, and what is known of its request: the address by which it came, and who sent it."""
@@ -52,6 +55,9 @@ class Worker(base.Worker):  # type: ignore[misc]
         self._end_of_all, end = os.pipe()
         self._set_aside: SimpleQueue[_Arrived | None] = SimpleQueue()
         about = {listener.fileno(): (listener, _prepared(listener)) for listener in self.sockets}
+        self._short_way = short_way.listener() if self.cfg.workers == 1 else None
+        if self._short_way:
+            about[self._short_way.fileno()] = self._short_way, one_request.environment(self.sockets[0])
         works: list[Callable[[int, _Listeners], None]] = [self._serve] * self.cfg.threads
         self._takers = self.cfg.threads
         if self.cfg.threads > 1 and is_for_one_thread(self.wsgi):
@@ -67,6 +73,8 @@ class Worker(base.Worker):  # type: ignore[misc]
             self.notify()
             self._wait_for_a_signal()
             self._end_if_held()
+        if self._short_way:  # who waits there is refused at once, and comes again by the other way
+            self._short_way.close()
         os.close(end)
         for _ in threads:
             self._set_aside.put(None)
@@ -109,13 +117,17 @@ class Worker(base.Worker):  # type: ignore[misc]
         arrived = self._accepted(listener, about)
         if arrived is None:
             return False
-        if is_whole(arrived[0]):
+        if is_whole(arrived[0]) or self._is_soon_whole(listener, arrived[0]):
             self._answer(number, *arrived, linger=0.0)
         elif self._set_aside.qsize() < MOST_SET_ASIDE:
             self._set_aside.put(arrived)
         else:
             arrived[0].close()
         return True
+
+    def _is_soon_whole(self, listener: socket.socket, connection: socket.socket) -> bool:
+        """By the short way a connection arrives before its request does, if only by some microseconds."""
+        return listener is self._short_way and has_come(connection, SOON) and is_whole(connection)
 
     def _read_slowly(self, number: int, _: _Listeners) -> None:
         while arrived := self._set_aside.get():
@@ -134,12 +146,16 @@ class Worker(base.Worker):  # type: ignore[misc]
             connection, peer = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another process took it, or its other end has left
             return None
-        except OSError:  # no descriptor is left, or no memory
+        except OSError:  # no descriptor is left, or no memory; or the short way has been closed
+            if not self.alive:
+                return None
             log.exception("a call that has arrived could not be taken")
             time.sleep(AGAIN_AFTER)
             return None
         if sys.platform != "linux":  # elsewhere it is as its listener
             connection.setblocking(True)
+        if listener is self._short_way:
+            _limit(connection)
         return connection, {**about, **_peer(peer)}
 
     def _answer(
@@ -167,9 +183,14 @@ def _prepared(listener: socket.socket) -> dict[str, object]:
     listener.setblocking(False)
     if sys.platform == "linux" and listener.family in (socket.AF_INET, socket.AF_INET6):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, UNHEARD)
-    for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        listener.setsockopt(socket.SOL_SOCKET, direction, struct.pack("@ll", PATIENCE, 0))
+    _limit(listener)
     return one_request.environment(listener)
+
+
+def _limit(source: socket.socket) -> None:
+    """Its patience, in both directions. Unix sockets inherit none."""
+    for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        source.setsockopt(socket.SOL_SOCKET, direction, _PATIENCE)
 
 
 def _peer(address: object) -> dict[str, object]:

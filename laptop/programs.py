@@ -89,10 +89,14 @@ def gateway_program(gateway: Gateway, options: Options, addresses: Addresses) ->
     )
 
 
-def broker_program(options: Options, addresses: Addresses) -> Program:
-    """The embedded broker with the Triggers that were written for it and the addresses of all Services."""
+def broker_program(options: Options, addresses: Addresses, short_ways: Mapping[str, Path]) -> Program:
+    """The embedded broker with the Triggers that were written for it and the addresses of all Services.
+
+    `short_ways`: by function, the Unix socket that it has while it is awake (choreography/short_way.py).
+    """
     triggers = ("--triggers", str(options.triggers))
-    services = [word for name, url in addresses.services.items() for word in ("--service", f"{name}={url}")]
+    where = addresses.services | {name: f"{addresses.services[name]}#{path}" for name, path in short_ways.items()}
+    services = [word for name, url in where.items() for word in ("--service", f"{name}={url}")]
     database = options.data / "broker.db"
     data = ("--data", str(database))
     disturb = ("--disturb", options.disturb) if options.disturb else ()

@@ -110,7 +110,8 @@ async def _start(this: Run) -> None:
         _begin_lifecycle(this, function)
     if BROKER in this.addresses.listeners:
         write_triggers(this.options.triggers, this.system.eventing)
-        _begin_residence(this, broker_program(this.options, this.addresses))
+        ways = {function.name: _short_way(this, function) for function in this.system.functions}
+        _begin_residence(this, broker_program(this.options, this.addresses, ways))
     if this.system.gateway:
         _begin_residence(this, board_program(this.options, this.addresses))
         _begin_residence(this, gateway_program(this.system.gateway, this.options, this.addresses))
@@ -136,7 +137,11 @@ def _begin_lifecycle(this: Run, function: Function) -> None:
     async def launch(notify: Path) -> Child:
         _look_at_sources(this)
         lifecycle.outdated.clear()
-        waking = {"NOTIFY_SOCKET": str(notify), "WOKEN_AT": f"{time.time():.3f}"}
+        waking = {
+            "NOTIFY_SOCKET": str(notify),
+            "WOKEN_AT": f"{time.time():.3f}",
+            "SHORT_WAY": str(_short_way(this, function)),
+        }
         for path in filter(Path.is_file, program.databases):  # what is missing is not made: it is an outage
             this.databases.require(path)
         return await this.forks.start(replace(program, environment={**program.environment, **waking}), listener)
@@ -153,6 +158,11 @@ def _begin_lifecycle(this: Run, function: Function) -> None:
         await run_lifecycle(function, lifecycle, needs)
 
     this.spawn(function.name, live_on)
+
+
+def _short_way(this: Run, function: Function) -> Path:
+    """Where it hears the broker while it is awake. Where /tmp was cleaned, the broker finds its port only."""
+    return this.runtime.of(function.name) / "calls"
 
 
 def _begin_residence(this: Run, program: Program) -> None:

@@ -95,7 +95,14 @@ def _arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--triggers", type=Path, action="append", required=True, help="manifest file or folder; may be repeated")
-    add("--service", type=_service, action="append", default=[], metavar="NAME=URL", help="where a Service is")
+    add(
+        "--service",
+        type=_service,
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="where a Service is (http_post)",
+    )
     add("--data", type=Path, required=True, help="database file")
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=8086)

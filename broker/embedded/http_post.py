@@ -38,15 +38,19 @@ class Response(NamedTuple):
 
 
 class _Target(NamedTuple):
+    """short_way: the path of a Unix socket that is tried first, or nothing."""
+
     family: socket.AddressFamily
     address: tuple[str, int]
+    short_way: str
     first_lines: bytes
 
 
 async def post(url: str, head: bytes, body: bytes, timeout: float) -> Response:
     """POSTs the body with the header lines in head (each with CRLF). timeout: seconds for all of it.
 
-    Raises NoAnswerError.
+    Behind a # in the URL may be the path of a Unix socket, by which the same server is called where it listens there:
+    that takes the kernel half of what TCP takes. Raises NoAnswerError.
     """
     target = _target(url)
     request = b"%b%bContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (target.first_lines, head, len(body), body)
@@ -63,14 +67,15 @@ async def post(url: str, head: bytes, body: bytes, timeout: float) -> Response:
 async def _exchange(target: _Target, request: bytes, timeout: float) -> Response:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
-    connection = socket.socket(target.family, _STREAM)
+    short = _by_the_short_way(target.short_way) if target.short_way else None
+    connection = short or socket.socket(target.family, _STREAM)
     try:
         if not _NONBLOCKING:
             connection.setblocking(False)
-        sent = _begin(connection, target.address, request)
+        sent = _send(connection, request) if short else _begin(connection, target.address, request)
         if sent < len(request):
             async with asyncio.timeout_at(deadline):
-                await _send_rest(connection, target.address, request, sent)
+                await _send_rest(connection, None if short else target.address, request, sent)
         answer = _Answer(connection, loop)
         waiting = deadlines(loop)
         waiting.add(answer.is_late, deadline)
@@ -140,6 +145,21 @@ def _begin(connection: socket.socket, address: tuple[str, int], request: bytes) 
     refused = connection.connect_ex(address)  # which returns what `connect` would raise nearly each time
     if refused not in {0, errno.EINPROGRESS}:
         raise OSError(refused, os.strerror(refused))
+    return _send(connection, request)
+
+
+def _by_the_short_way(path: str) -> socket.socket | None:
+    """A connection that stands; None where nobody listens, or too many wait."""
+    connection = socket.socket(socket.AF_UNIX, _STREAM)
+    if not _NONBLOCKING:
+        connection.setblocking(False)
+    if connection.connect_ex(path) == 0:
+        return connection
+    connection.close()
+    return None
+
+
+def _send(connection: socket.socket, request: bytes) -> int:
     try:
         return connection.send(request)
     except BlockingIOError:
@@ -150,9 +170,10 @@ def _begin(connection: socket.socket, address: tuple[str, int], request: bytes) 
         raise
 
 
-async def _send_rest(connection: socket.socket, address: tuple[str, int], request: bytes, sent: int) -> None:
+async def _send_rest(connection: socket.socket, address: tuple[str, int] | None, request: bytes, sent: int) -> None:
+    """address: where it may still have to connect to."""
     loop = asyncio.get_running_loop()
-    if not sent:
+    if address and not sent:
         try:
             await loop.sock_connect(connection, address)
         except OSError as error:
@@ -224,4 +245,4 @@ def _target(url: str) -> _Target:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     family = socket.AF_INET6 if ":" in (parts.hostname or "") else socket.AF_INET
     first_lines = f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode("ascii")
-    return _Target(family, (parts.hostname or "", parts.port or 80), first_lines)
+    return _Target(family, (parts.hostname or "", parts.port or 80), parts.fragment, first_lines)

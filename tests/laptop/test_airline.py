@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+import psutil
 import pytest
 import requests
 
@@ -243,3 +245,15 @@ def test_nothing_of_all_this_is_left_in_the_broker_or_went_wrong(
 ) -> None:
     eventually(lambda: system.on_their_way() == 0, "the broker is empty")
     assert [letter for letter in airline.dead_letters() if not letter["reservationId"].startswith("BROKEN")] == []
+
+
+def test_the_broker_knows_the_short_way_to_each_policy_that_is_awake(
+    system: RunningSystem, airline: AirlineUnderTest
+) -> None:
+    airline.outcome(airline.place_reservation(airline.add_flight(seats=1), 1))
+    command = psutil.Process(system.state["brokerPid"]).cmdline()
+    ways = dict(word.partition("#")[::2] for word in command if "=http" in word)
+    for policy in ("decrease-seats", "charge-payment", "confirm-reservation", "project-dashboard"):
+        assert system.process_of(policy)
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(ways[f"{policy}={system.url(policy)}"])

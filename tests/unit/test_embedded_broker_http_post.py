@@ -1,7 +1,9 @@
 """HTTP answers as the embedded broker's client reads them, in whatever pieces they come."""
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +118,35 @@ def test_who_does_not_answer_in_time_is_not_waited_for(body: bytes) -> None:
 
     with pytest.raises(NoAnswerError, match=r"no answer within 0.05 s"):
         posted(silent, body=body, timeout=0.05)
+
+
+def posted_to_both(way: Path, body: bytes = b"{}", listening: bool = True) -> list[bytes]:
+    """Two answers of a server that says by which way it was called, over a Unix socket if it listens there."""
+
+    async def run() -> list[bytes]:
+        port = await asyncio.start_server(saying(PLAIN), "127.0.0.1", 0)
+        short = await asyncio.start_unix_server(saying(PLAIN.replace(b"hello", b"short")), way)
+        if not listening:
+            short.close()
+            await short.wait_closed()
+        url = f"http://127.0.0.1:{port.sockets[0].getsockname()[1]}/some/where#{way}"
+        found = [(await post(url, b"", body, 10)).body for _ in range(2)]
+        port.close()
+        short.close()
+        return found
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("body", [b"{}", b"x" * 8_000_000], ids=["small", "more than fits"])
+def test_who_can_be_called_by_a_shorter_way_is(body: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        assert posted_to_both(Path(folder) / "calls", body) == [b"short", b"short"]
+
+
+def test_who_does_not_listen_there_is_called_by_the_address() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        assert posted_to_both(Path(folder) / "calls", listening=False) == [b"hello", b"hello"]
 
 
 def test_nobody_there_is_an_error() -> None:
