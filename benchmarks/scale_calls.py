@@ -31,7 +31,7 @@ SAMPLES = ("7", "SUCCEED", "HELD", "OPEN", "2026-05-01", "2099-05-01T00:00:00Z")
 FAR_SIZE = "5"
 """Of a far page: the shortest lists of a few reservations have some ten rows behind the middle."""
 PAGES = 7
-"""Far pages that follow each other, each read in turn: one that begins and ends among equal rows takes fewer statements."""
+"""Far pages that follow each other, each read in turn: one within equal rows takes a statement less than others."""
 LIFE_CYCLE = ("/healthz", "/openapi.json")
 SPARED = {
     "POST /customerInfos/rebuild": "goes through the whole table, in calls of 20 seconds",
