@@ -7,10 +7,12 @@ The listening socket is open in every state: what arrives while the process is a
 """
 
 import asyncio
+import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -135,7 +137,12 @@ async def _recover(function: Function, lifecycle: Lifecycle, needs: Needs, child
     """Tells what happened; waits before the next start the longer the more often it died quickly."""
     needs.log.show_crash(child.exited.result())
     lifecycle.quick_deaths = lifecycle.quick_deaths + 1 if lived < STURDY else 0
-    await _pause(function, lifecycle, needs, needs.log.last_word)
+    await _pause(function, lifecycle, needs, partial(_why, child.exited.result(), needs.log))
+
+
+def _why(status: int, log: Log) -> str:
+    """Why a process ended: what it wrote last, or the signal, about which it wrote nothing."""
+    return log.last_word() if status >= 0 else f"ended by signal {-status} ({signal.Signals(-status).name})"
 
 
 async def _unless_outdated(lifecycle: Lifecycle, work: Coroutine[Any, Any, None]) -> bool:

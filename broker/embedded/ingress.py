@@ -33,6 +33,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
@@ -76,8 +77,19 @@ def http_server(engine: Engine) -> web.Server:
             return web.Response(status=404)
         return await _publish(engine, request)
 
+    logging.getLogger("aiohttp.server").addFilter(_in_one_line)
     # The body is kept as it was sent: as in Knative's, nothing is unpacked.
     return web.Server(handle, request_factory=_request, access_log=None, auto_decompress=False, lingering_time=LINGER)
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """What cannot be read is its sender's mistake, of which aiohttp would log a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        reason = error.message.partition("\n")[0]
+        record.msg, record.args, record.exc_info = "a request could not be read: %s", (reason,), None
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+    return True
 
 
 def comes_by_an_own_name(host: str) -> bool:

@@ -127,7 +127,8 @@ def _due_or_one() -> Iterator[Listed]:
         yield from due
         return
     with store.reading() as connection:
-        yield from connection.execute(_LISTED.where(_put_off()).order_by(ACCEPTED.c.owed_at).limit(1)).all()
+        longest = connection.execute(_LISTED.where(_put_off()).order_by(ACCEPTED.c.owed_at).limit(1)).all()
+    yield from longest  # when the connection is given back: whoever is repeated now needs one
 
 
 def _due(after: Listed | None, connection: Connection) -> Sequence[Listed]:

@@ -46,7 +46,8 @@ def _due_or_one() -> Iterator[str]:
     first = next(due, None)
     if first is None:
         with store.reading() as connection:
-            yield from reservations.put_off_longest(connection)
+            longest = reservations.put_off_longest(connection)
+        yield from longest  # when the connection is given back: whoever is repeated now needs one
         return
     yield first.id
     for row in due:

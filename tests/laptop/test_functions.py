@@ -106,6 +106,16 @@ def test_a_function_that_does_not_start_answers_503_with_the_reason(system: Runn
     assert "nowhere/main.py" in system.said()
 
 
+def test_a_function_that_is_killed_again_and_again_answers_503_with_the_signal(system: RunningSystem) -> None:
+    def refusal() -> str:
+        with suppress(requests.ConnectionError):
+            answer = requests.get(system.url("crashing") + "/crash", timeout=30)
+            return str(answer.json()["detail"])
+        return ""
+
+    assert eventually(refusal, "it is refused") == "crashing does not start: ended by signal 9 (SIGKILL)"
+
+
 def test_a_ping_source_sends_cloud_events_on_schedule(system: RunningSystem) -> None:
     def kept() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = requests.get(system.url("keep") + "/", timeout=30).json()

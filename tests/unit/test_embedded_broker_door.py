@@ -185,6 +185,21 @@ def test_a_connection_that_brings_something_else_is_served_on(engine: Engine) ->
     served(engine, use)
 
 
+@pytest.mark.parametrize("head", [request(b"X Y: a\r\n"), request(b"X: a\0b\r\n"), request(b"Content-Length: 7\r\n")])
+def test_a_request_that_cannot_be_read_is_one_line_in_the_log(
+    engine: Engine, head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def use(caller: Caller, _: Doors) -> None:
+        await caller.send(head)
+        assert b" 400 " in await caller._reader.readline()
+
+    served(engine, use)
+    (line,) = [record for record in caplog.records if record.name == "aiohttp.server"]
+    assert (line.levelname, line.exc_info) == ("WARNING", None)
+    assert line.getMessage().startswith("a request could not be read: ")
+    assert "\n" not in line.getMessage()
+
+
 def test_an_event_that_cannot_be_stored_is_refused_and_the_next_one_is_heard(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,15 +3,19 @@
 import itertools
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+import accepted_commands
 import owed
 import reservations
 from airline import settings
 from airline.events import ReservationCanceled, ReservationConfirmed, ReservationPlaced, SagasSettled
+from before_placement import ACCEPTED
 from choreography import clock, outbox, store
 from testbed.sample_events import NOON
 from tests.unit.conftest import Service
@@ -110,3 +114,32 @@ def test_a_tick_repeats_each_once_however_slow_the_broker_and_however_soon_it_is
     monkeypatch.setattr(outbox, "deliver", deliver)
     assert owed.say_again(time.monotonic() + 1) == 1
     assert len(sent) == 1
+
+
+@pytest.mark.parametrize("due_or_one", [owed._due_or_one, accepted_commands._due_or_one], ids=["sagas", "commands"])
+def test_while_one_that_was_put_off_is_repeated_no_connection_is_held(
+    due_or_one: Callable[[], Iterator[Any]],
+    requested: Service,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = {"key": "R1", "reservation_id": "R1", "body": "{}", "accepted_at": NOON}
+    put_off = {"owed_at": NOON + timedelta(hours=2)}
+    requested.run(lambda transaction: transaction.execute(ACCEPTED.insert().values(**command, **put_off)))
+    requested.run(lambda transaction: transaction.execute(reservations.RESERVATIONS.update().values(**put_off)))
+    monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(hours=1))
+    monkeypatch.setattr(store, "database", lambda: requested.engine)
+    held: list[object] = []
+    reading = store.reading
+
+    @contextmanager
+    def counted(*source: Any) -> Iterator[Any]:
+        with reading(*source) as connection:
+            held.append(connection)
+            yield connection
+            held.pop()
+
+    monkeypatch.setattr(store, "reading", counted)
+    due = due_or_one()
+
+    assert next(due, None) is not None
+    assert held == []
