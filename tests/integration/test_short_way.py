@@ -23,6 +23,7 @@ def way() -> Iterator[Path]:
 
 
 def caller(way: Path) -> socket.socket:
+    eventually(lambda: not is_refused(way), "somebody listens there")  # a moment after the port
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(20)
     connection.connect(str(way))
