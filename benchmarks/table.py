@@ -5,7 +5,8 @@ Restate with its driver, these as well, one after the other in each round, and t
 table with the median of the rounds and writes it, with the machine and every round, to benchmarks/results/.
 
 That driver ends a saga where the reservation does, asks the system for their number, and waits 1.5 s until it reads the
-CPU; here a saga ends when the dashboard knows, and its file says so.
+CPU; here a saga ends when the dashboard knows, and its file says so. A single one ends when reserve has written its
+end, which is looked for as that driver looks for the end on Restate: in the file, every 2 ms.
 
 CPU is that of all processes, the gateway and the laptop's runtime included; a saga goes through the gateway, has a
 timeline and dead letters, and each step is a call of another process, which is not so with the peers.
