@@ -101,7 +101,7 @@ def _arguments() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME=URL",
-        help="where a Service is (http_post)",
+        help="where a Service is, see http_post",
     )
     add("--data", type=Path, required=True, help="database file")
     add("--host", default="127.0.0.1")
