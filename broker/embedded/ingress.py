@@ -54,6 +54,7 @@ BODY_WITHIN = 10.0  # seconds; after a broken chunk in a later packet aiohttp 3.
 MOST_KEPT = 1000  # in one answer
 MOST_WANTED = 16  # attributes in one question
 LONGEST_WANTED = 1024  # characters of a name or a value
+LONGEST_REASON = 200  # characters in the log
 _NUMBER = re.compile(r"[0-9]{1,18}")  # what SQLite takes as a number
 _REPLAY = re.compile(r"/-/kept/([0-9]{1,18})/replay")
 
@@ -86,7 +87,7 @@ def _in_one_line(record: logging.LogRecord) -> bool:
     """What cannot be read is its sender's mistake, of which aiohttp would log a traceback."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError):
-        reason = error.message.partition("\n")[0]
+        reason = " ".join(error.message.split())[:LONGEST_REASON]
         record.msg, record.args, record.exc_info = "a request could not be read: %s", (reason,), None
         record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
     return True

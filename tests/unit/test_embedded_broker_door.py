@@ -197,6 +197,7 @@ def test_a_request_that_cannot_be_read_is_one_line_in_the_log(
     (line,) = [record for record in caplog.records if record.name == "aiohttp.server"]
     assert (line.levelname, line.exc_info) == ("WARNING", None)
     assert line.getMessage().startswith("a request could not be read: ")
+    assert not line.getMessage().endswith(":")
     assert "\n" not in line.getMessage()
 
 
