@@ -85,12 +85,12 @@ def behind(order: Sequence[Order], values: Sequence[Any], nulls_last: bool) -> I
     # each stretch is one place in an index of the order's columns; for an OR of them a database reads whatever is equal
     # in the first column, which may be half of the table
     for place in reversed([place for place, one in enumerate(order) if not one.fixed]):
-        equal = [same(one, value) for one, value in zip(order[:place], values, strict=False)]
+        equal = [_same(one, value) for one, value in zip(order[:place], values, strict=False)]
         for beyond in _beyond(order[place], values[place], nulls_last):
             yield Stretch(equal, beyond, order[place:])
 
 
-def same(one: Order, value: Any) -> ColumnElement[bool]:
+def _same(one: Order, value: Any) -> ColumnElement[bool]:
     """The rows that have this value in that column."""
     return one.place.is_(None) if value is None else one.place == _value(one.column, value)
 

@@ -89,6 +89,18 @@ def pages(read: Callable[[T | None, Connection], Sequence[T]]) -> Iterator[T]:
         page = _page(read, page[-1])
 
 
+def or_one(due: Iterator[T], put_off: Callable[[Connection], Sequence[T]]) -> Iterator[T]:
+    """What is due; where nothing is, one of those that were put off, as `put_off` reads it."""
+    first = next(due, None)
+    if first is not None:
+        yield first
+        yield from due
+        return
+    with store.reading() as connection:
+        found = put_off(connection)
+    yield from found  # when the connection is given back: whoever is at work on it needs one
+
+
 def _page(read: Callable[[T | None, Connection], Sequence[T]], after: T | None) -> Sequence[T]:
     with store.reading() as connection:
         return read(after, connection)

@@ -9,6 +9,7 @@ import asyncio
 import errno
 import os
 import socket
+from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ _STREAM = socket.SOCK_STREAM | _NONBLOCKING
 FINAL = 200  # the first status that is not an interim one
 
 Headers = tuple[tuple[str, str], ...]
+_Address = tuple[str, int] | str
 
 
 class NoAnswerError(Exception):
@@ -67,15 +69,12 @@ async def post(url: str, head: bytes, body: bytes, timeout: float) -> Response:
 async def _exchange(target: _Target, request: bytes, timeout: float) -> Response:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
-    short = _by_the_short_way(target.short_way) if target.short_way else None
-    connection = short or socket.socket(target.family, _STREAM)
+    connection, address = _call(target)
     try:
-        if not _NONBLOCKING:
-            connection.setblocking(False)
-        sent = _send(connection, request) if short else _begin(connection, target.address, request)
+        sent = _send(connection, request)
         if sent < len(request):
             async with asyncio.timeout_at(deadline):
-                await _send_rest(connection, None if short else target.address, request, sent)
+                await _send_rest(connection, address, request, sent)
         answer = _Answer(connection, loop)
         waiting = deadlines(loop)
         waiting.add(answer.is_late, deadline)
@@ -136,30 +135,39 @@ class _Answer:
         return response
 
 
-def _begin(connection: socket.socket, address: tuple[str, int], request: bytes) -> int:
-    """Connects and sends what can be sent at once; returns how much that was. Raises OSError.
+def _call(target: _Target) -> tuple[socket.socket, _Address]:
+    """A connection, and where it leads: by the short way, unless nobody listens there. Raises OSError."""
+    if target.short_way:
+        with suppress(OSError):
+            return _connect(socket.AF_UNIX, target.short_way), target.short_way
+    return _connect(target.family, target.address), target.address
+
+
+def _connect(family: socket.AddressFamily, address: _Address) -> socket.socket:
+    """A connection that stands, or is under way. Raises OSError."""
+    connection = socket.socket(family, _STREAM)
+    try:
+        _begin(connection, address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _begin(connection: socket.socket, address: _Address) -> None:
+    if not _NONBLOCKING:
+        connection.setblocking(False)
+    refused = connection.connect_ex(address)  # which returns what `connect` would raise nearly each time
+    if refused not in {0, errno.EINPROGRESS}:
+        raise OSError(refused, os.strerror(refused))
+
+
+def _send(connection: socket.socket, request: bytes) -> int:
+    """Sends what can be sent at once; returns how much that was. Raises OSError.
 
     On this machine a connection stands as soon as it is asked for, although connect(2) says that it is under way: to
     send at once spares two turns of the loop.
     """
-    refused = connection.connect_ex(address)  # which returns what `connect` would raise nearly each time
-    if refused not in {0, errno.EINPROGRESS}:
-        raise OSError(refused, os.strerror(refused))
-    return _send(connection, request)
-
-
-def _by_the_short_way(path: str) -> socket.socket | None:
-    """A connection that stands; None where nobody listens, or too many wait."""
-    connection = socket.socket(socket.AF_UNIX, _STREAM)
-    if not _NONBLOCKING:
-        connection.setblocking(False)
-    if connection.connect_ex(path) == 0:
-        return connection
-    connection.close()
-    return None
-
-
-def _send(connection: socket.socket, request: bytes) -> int:
     try:
         return connection.send(request)
     except BlockingIOError:
@@ -170,10 +178,9 @@ def _send(connection: socket.socket, request: bytes) -> int:
         raise
 
 
-async def _send_rest(connection: socket.socket, address: tuple[str, int] | None, request: bytes, sent: int) -> None:
-    """address: where it may still have to connect to."""
+async def _send_rest(connection: socket.socket, address: _Address, request: bytes, sent: int) -> None:
     loop = asyncio.get_running_loop()
-    if address and not sent:
+    if not sent:
         try:
             await loop.sock_connect(connection, address)
         except OSError as error:

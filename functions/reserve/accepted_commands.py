@@ -120,15 +120,11 @@ def _removed(table: Table, old: ColumnElement[bool], until: float) -> int:
 
 
 def _due_or_one() -> Iterator[Listed]:
-    due = housekeeping.pages(_due)
-    first = next(due, None)
-    if first is not None:
-        yield first
-        yield from due
-        return
-    with store.reading() as connection:
-        longest = connection.execute(_LISTED.where(_put_off()).order_by(ACCEPTED.c.owed_at).limit(1)).all()
-    yield from longest  # when the connection is given back: whoever is repeated now needs one
+    return housekeeping.or_one(housekeeping.pages(_due), _put_off_longest)
+
+
+def _put_off_longest(connection: Connection) -> Sequence[Listed]:
+    return connection.execute(_LISTED.where(_put_off()).order_by(ACCEPTED.c.owed_at).limit(1)).all()
 
 
 def _due(after: Listed | None, connection: Connection) -> Sequence[Listed]:

@@ -43,15 +43,7 @@ def _due_or_one() -> Iterator[str]:
     # what is put off from here on is for another tick, however soon it is due again
     listed = itertools.takewhile(lambda row: row.at < now, housekeeping.pages(reservations.due))
     due = itertools.filterfalse(lambda row: _is_yet_to_be_heard(row, heard), listed)
-    first = next(due, None)
-    if first is None:
-        with store.reading() as connection:
-            longest = reservations.put_off_longest(connection)
-        yield from longest  # when the connection is given back: whoever is repeated now needs one
-        return
-    yield first.id
-    for row in due:
-        yield row.id
+    return housekeeping.or_one((row.id for row in due), reservations.put_off_longest)
 
 
 def _is_yet_to_be_heard(row: reservations.Listed, heard: datetime | None) -> bool:

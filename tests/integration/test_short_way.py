@@ -82,7 +82,5 @@ def is_refused(way: Path) -> bool:
 
 def test_where_nobody_can_listen_the_function_is_called_by_its_port(tmp_path: Path) -> None:
     with served(FLIGHTS, "decrease_seats", 1, tmp_path, SHORT_WAY=str(tmp_path / "missing" / "calls")) as (_, port):
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-            connection.sendall(PROBE)
-            assert rest_of(connection).startswith(b"HTTP/1.1 ")
+        assert whole_answer(port, PROBE).startswith(b"HTTP/1.1 ")
         assert "calls come by the port only" in (tmp_path / "log").read_text()
